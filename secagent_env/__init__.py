@@ -1,0 +1,19 @@
+"""The world of secagent: secure, energy-efficient wireless networks of AI agents.
+
+``Scenario`` → ``sample_instance`` → ``Instance`` → ``Decision`` → ``evaluate`` → ``Outcome``, and the
+Gymnasium environment ``secagent/Allocation-v0`` around them, registered on import.
+"""
+
+import gymnasium
+
+from secagent_env._version import __version__
+from secagent_env.decision import Decision
+from secagent_env.instance import Instance
+from secagent_env.outcome import Outcome
+from secagent_env.physics import evaluate
+from secagent_env.sampling import sample_instance
+from secagent_env.scenario import Scenario
+
+__all__ = ["Decision", "Instance", "Outcome", "Scenario", "__version__", "evaluate", "sample_instance"]
+
+gymnasium.register(id="secagent/Allocation-v0", entry_point="secagent_env.allocation:AllocationEnv")

@@ -1,0 +1,132 @@
+"""What Instance, Decision and Outcome share: dataclasses of arrays with the same leading batch dimensions."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any, ClassVar, Self
+
+import array_api_compat
+import numpy as np
+
+Array = Any
+"""An array of any library of the Python array API (NumPy, torch, …)."""
+
+
+def namespace(*arrays: Array) -> ModuleType:
+    """Return the array-API namespace that the arrays share."""
+    if all(isinstance(array, (np.ndarray, np.generic)) for array in arrays):
+        return np  # the common case, and NumPy 2 is its own namespace
+    try:
+        return array_api_compat.array_namespace(*arrays)
+    except TypeError as error:
+        kinds = sorted({f"{type(a).__module__}.{type(a).__name__}" for a in arrays})
+        raise ValueError(
+            f"arrays must all come from one array library, got {', '.join(kinds)}; convert with .to(...)"
+        ) from error
+
+
+def require_shape(name: str, array: Array, trailing: tuple[int, ...], letters: str) -> tuple[int, ...]:
+    """Return the batch dimensions of ``array``; its last dimensions must be ``trailing``."""
+    split = len(array.shape) - len(trailing)
+    if split < 0 or tuple(array.shape[split:]) != trailing:
+        wanted = ", ".join(
+            ["…", *(f"{letter}={size}" for letter, size in zip(letters, trailing, strict=True))]
+        )
+        raise ValueError(f"{name} must have shape ({wanted}), got {tuple(array.shape)}")
+    return tuple(array.shape[:split])
+
+
+def require_finite(name: str, array: Array, xp: ModuleType) -> None:
+    """Raise ValueError if ``array`` holds a NaN or an infinite number."""
+    finite = xp.isfinite(array)
+    if not xp.all(finite):
+        bad = int(xp.sum(xp.astype(~finite, xp.int64)))
+        raise ValueError(
+            f"{name} must be finite, got {bad} NaN or infinite of {math.prod(array.shape)} numbers"
+        )
+
+
+class Batched:
+    """Indexing, stacking and conversion of a dataclass whose ``_arrays`` have common leading dimensions."""
+
+    _arrays: ClassVar[tuple[str, ...]]
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The leading dimensions; ``()`` for a single one."""
+        raise NotImplementedError
+
+    def _map(self, function: Callable[[Array], Array]) -> Self:
+        """Return a copy with ``function`` applied to every array, without validating it again."""
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        for name in self._arrays:
+            value = getattr(self, name)
+            if isinstance(value, dict):
+                copy.__dict__[name] = {key: function(item) for key, item in value.items()}
+            elif value is not None:
+                copy.__dict__[name] = function(value)
+        return copy
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some fields replaced, validated again."""
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+    def __len__(self) -> int:
+        if not self.batch_shape:
+            raise TypeError(f"a single {type(self).__name__} has no length; it is not a batch")
+        return self.batch_shape[0]
+
+    def __iter__(self) -> Iterator[Self]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: Any) -> Self:
+        """Index the batch dimensions: an integer, a slice, a tuple of them, or an index or mask array."""
+        dims = len(self.batch_shape)
+        wanted = len(index) if isinstance(index, tuple) else 1
+        if wanted > dims:
+            raise IndexError(f"{type(self).__name__} has {dims} batch dimensions, got the index {index!r}")
+        return self._map(lambda array: array[index])
+
+    def to(self, xp: Any, *, device: Any = None, dtype: Any = None) -> Self:
+        """Return a copy on another array library, device or real precision.
+
+        Parameters
+        ----------
+        xp
+            The library's module, such as ``torch`` or ``numpy``.
+        device
+            For libraries that have devices, such as ``"cuda"``.
+        dtype
+            A real floating type of the library; complex arrays take the complex type of the same
+            precision, and booleans stay.
+        """
+        target = array_api_compat.array_namespace(xp.empty(0))
+
+        def convert(array: Array) -> Array:
+            if array_api_compat.array_namespace(array) is not target:
+                if array_api_compat.is_torch_array(array):
+                    array = array.detach().cpu()
+                array = target.asarray(np.array(array))
+            if dtype is not None and not target.isdtype(array.dtype, "bool"):
+                is_complex = target.isdtype(array.dtype, "complex floating")
+                array = target.astype(
+                    array, target.result_type(dtype, target.complex64) if is_complex else dtype
+                )
+            return array if device is None else array_api_compat.to_device(array, device)
+
+        return self._map(convert)
+
+    @classmethod
+    def _stack(cls, items: Sequence[Self]) -> Self:
+        """Return one with a new leading dimension; None where any of the items has None."""
+        first = items[0]
+        copy = first._map(lambda array: array)
+        for name in cls._arrays:
+            values = [getattr(item, name) for item in items]
+            missing = any(value is None for value in values)
+            copy.__dict__[name] = None if missing else namespace(*values).stack(values)
+        return copy

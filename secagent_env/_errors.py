@@ -1,0 +1,15 @@
+"""Errors for people: an unknown name is answered with the valid ones, the nearest first."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def unknown_name(kind: str, name: object, valid: Iterable[str]) -> ValueError:
+    """Return the error for an unknown ``kind`` of thing called ``name``, to be raised by the caller."""
+    names = sorted(valid)
+    near = difflib.get_close_matches(str(name), names, n=len(names), cutoff=0.5)
+    ordered = near + [other for other in names if other not in near]
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return ValueError(f"unknown {kind} {name!r}; {hint}valid are: {', '.join(ordered)}")

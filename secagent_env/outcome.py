@@ -1,0 +1,109 @@
+"""Outcome: what a decision leads to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+
+from secagent_env._batched import Array, Batched
+from secagent_env.scenario import Scenario
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Outcome(Batched):
+    """Energies, times, secrecy and violations of a decision, or of a batch of them.
+
+    Every field has the batch shape, a scalar for a single decision; ``uplink_secrecy`` is (…, N).
+
+    Attributes
+    ----------
+    energy_j, execution_energy_j, transmission_energy_j
+        The objective (20) and its two parts (19) and (18), of all agents, J.
+    latency_s, downlink_time_s, inference_time_s, uplink_time_s
+        The left side of (17) and its three terms (maxima over the selected agents), s.
+    downlink_secrecy, uplink_secrecy
+        c_dl of (6) and c_n^ul of (11), bit/s/Hz; zero for agents that are not selected.
+    mean_accuracy
+        Left side of (15); zero if nobody is selected.
+    violations
+        Left minus right side of each constraint, > 0 violated, in physical units: ``beam_power_w`` (1),
+        ``selected`` (13), ``accuracy`` (15), ``latency_s`` (17), ``agent_power_w`` (20c; the worst agent's,
+        a negative power counts).
+    violated
+        For each constraint whether it is violated by more than the rounding error granted.
+    feasible
+        Whether none is.
+    """
+
+    energy_j: Array
+    execution_energy_j: Array
+    transmission_energy_j: Array
+    latency_s: Array
+    downlink_time_s: Array
+    inference_time_s: Array
+    uplink_time_s: Array
+    downlink_secrecy: Array
+    uplink_secrecy: Array
+    mean_accuracy: Array
+    violations: dict[str, Array]
+    violated: dict[str, Array]
+    feasible: Array
+
+    _arrays: ClassVar[tuple[str, ...]] = (
+        "energy_j",
+        "execution_energy_j",
+        "transmission_energy_j",
+        "latency_s",
+        "downlink_time_s",
+        "inference_time_s",
+        "uplink_time_s",
+        "downlink_secrecy",
+        "uplink_secrecy",
+        "mean_accuracy",
+        "violations",
+        "violated",
+        "feasible",
+    )
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The leading dimensions; ``()`` for a single outcome."""
+        return tuple(self.energy_j.shape)
+
+    @classmethod
+    def _of(
+        cls, xp: ModuleType, *, scenario: Scenario, violations: dict[str, Array], **fields: Any
+    ) -> Outcome:
+        """Add ``violated`` and ``feasible``, and make NumPy's zero-dimensional arrays scalars."""
+        single = "float32" in str(fields["energy_j"].dtype)
+        bounds = constraint_bounds(scenario)
+        scales = {
+            "beam_power_w": scenario.max_power_w,
+            "agent_power_w": scenario.max_power_w,
+            "accuracy": 1.0,
+        }
+        shape = fields["energy_j"].shape
+        violated = {}
+        for name, violation in violations.items():
+            if violation.shape != shape:  # it does not depend on the instance, or not on the decision
+                violations[name] = violation = xp.broadcast_to(violation, shape)
+            granted = (1e-5 if single else 1e-9) * max(bounds[name], scales.get(name, 0.0))
+            violated[name] = violation > (0.0 if name == "selected" else granted)
+        beyond = list(violated.values())
+        infeasible = beyond[0] | beyond[1] | beyond[2] | beyond[3] | beyond[4]
+        outcome = cls(**fields, violations=violations, violated=violated, feasible=~infeasible)
+        return outcome._map(lambda array: array[()]) if xp is np else outcome
+
+
+def constraint_bounds(scenario: Scenario) -> dict[str, float]:
+    """Return the right side of each constraint: what a violation is measured against."""
+    return {
+        "beam_power_w": scenario.bs_power_w,
+        "selected": float(scenario.required_agents),
+        "accuracy": scenario.min_accuracy,
+        "latency_s": scenario.latency_limit_s,
+        "agent_power_w": scenario.max_power_w,
+    }

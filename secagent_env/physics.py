@@ -1,0 +1,198 @@
+"""The physics, written once: rates, times, energies and violations of a decision in an instance.
+
+Batched over any leading dimensions and written on the Python array API: NumPy and torch, float64 and
+float32, run the same code. Dimension letters: N agents, L antennas, E eavesdroppers. Equation numbers
+are those of *Secure and Energy-Efficient Wireless Agentic AI Networks*; ``docs/model.md`` says where the
+printed equations were corrected and which conventions fill their gaps.
+
+Rates are ``log1p(SINR)/ln 2`` and secrecy rates ``log1p((a − b)/(1 + b))/ln 2``, never a difference of two
+logarithms, and interference sums leave the agent out rather than subtract it: SINRs go down to 1e-13.
+"""
+
+from __future__ import annotations
+
+import math
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from secagent_env._batched import Array, namespace, require_shape
+from secagent_env.decision import Decision
+from secagent_env.instance import Instance
+from secagent_env.outcome import Outcome
+
+LN2 = math.log(2)
+
+
+def evaluate(instance: Instance, decision: Decision) -> Outcome:
+    """Return what a decision does in an instance: energies, times, secrecy and violations.
+
+    The leading dimensions of the two are broadcast against each other, so that many decisions can be
+    scored in one instance. A negative power is a violation and transmits as zero.
+
+    Parameters
+    ----------
+    instance, decision
+        Of the same array library; ``decision`` with N and L as in ``instance``.
+
+    Returns
+    -------
+    Outcome
+        Scalars for a single instance and decision, else arrays of the broadcast batch shape.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or the array libraries differ.
+    """
+    xp = _check(instance, decision)
+    scenario = instance.scenario
+    selection = decision.selection
+    power = _clip_negative(decision.power_w, xp)
+    count = xp.sum(xp.astype(selection, power.dtype), axis=-1)
+    zero = xp.zeros_like(instance.inference_time_s)
+
+    # Downlink, (3)-(7): the slowest selected agent against the best eavesdropper.
+    sinr, sinr_eve = downlink_sinr(instance, decision)
+    weakest = xp.min(xp.where(selection, sinr, math.inf), axis=-1)
+    strongest = combine_eavesdroppers(sinr_eve, scenario.colluding)
+    downlink_secrecy = secrecy_rate(xp.where(count > 0, weakest, 0.0), strongest)
+    downlink_time = transfer_time(scenario.downlink_bits, scenario.bandwidth_hz, downlink_secrecy)
+
+    # Uplink, (9)-(12): everybody with power sends at once, jammers included.
+    sinr, sinr_eve = uplink_sinr(instance, decision)
+    secrecy = secrecy_rate(sinr, combine_eavesdroppers(sinr_eve, scenario.colluding))
+    uplink_secrecy = xp.where(selection, secrecy, 0.0)
+    uplink_times = transfer_time(scenario.uplink_bits, scenario.bandwidth_hz, uplink_secrecy)
+    uplink_time = xp.max(xp.where(selection, uplink_times, 0.0), axis=-1)
+
+    # Reasoning, (13)-(16), and energies, (18)-(19).
+    inference_time = xp.max(xp.where(selection, instance.inference_time_s, zero), axis=-1)
+    execution = xp.sum(xp.where(selection, instance.execution_energy_j, zero), axis=-1)
+    transmission = transmission_energy(selection, power, uplink_times, downlink_time + uplink_time)
+    accuracy_sum = xp.sum(xp.where(selection, instance.accuracy, zero), axis=-1)
+    mean_accuracy = accuracy_sum / xp.where(count > 0, count, 1.0)
+    latency = downlink_time + inference_time + uplink_time
+
+    beam_power = xp.sum(_abs2(decision.beamformer, xp), axis=-1)
+    over = xp.max(decision.power_w - scenario.max_power_w, axis=-1)
+    under = xp.max(-decision.power_w, axis=-1)
+    violations = {
+        "beam_power_w": beam_power - scenario.bs_power_w,
+        "selected": scenario.required_agents - count,
+        "accuracy": scenario.min_accuracy - mean_accuracy,
+        "latency_s": latency - scenario.latency_limit_s,
+        "agent_power_w": xp.where(over > under, over, under),
+    }
+    return Outcome._of(
+        xp,
+        energy_j=execution + transmission,
+        execution_energy_j=execution,
+        transmission_energy_j=transmission,
+        latency_s=latency,
+        downlink_time_s=downlink_time,
+        inference_time_s=inference_time,
+        uplink_time_s=uplink_time,
+        downlink_secrecy=downlink_secrecy,
+        uplink_secrecy=uplink_secrecy,
+        mean_accuracy=mean_accuracy,
+        violations=violations,
+        scenario=scenario,
+    )
+
+
+def downlink_sinr(instance: Instance, decision: Decision) -> tuple[Array, Array]:
+    """Return the SINRs of the downlink, (3) and (5), of every agent (…, N) and eavesdropper (…, E)."""
+    xp = namespace(instance.channel_bs, decision.beamformer)
+    beam = xp.conj(decision.beamformer)[..., None]  # |hᴴw| = |hᵀ conj(w)|: conjugates L numbers, not N·L
+    jamming = xp.where(decision.selection, 0.0, _clip_negative(decision.power_w, xp))[..., None, :]
+    noise = instance.scenario.noise_power_w
+    interference = xp.matmul(jamming, instance.gain_agents)[..., 0, :] + noise
+    interference_eve = xp.matmul(jamming, instance.gain_eve)[..., 0, :] + noise
+    received = _abs2(xp.matmul(instance.channel_bs, beam)[..., 0], xp)
+    received_eve = _abs2(xp.matmul(instance.channel_eve, beam)[..., 0], xp)
+    return received / interference, received_eve / interference_eve
+
+
+def uplink_sinr(instance: Instance, decision: Decision) -> tuple[Array, Array]:
+    """Return the SINRs of the uplink, (9) at the base station (…, N), (10) at the eavesdroppers (…, N, E)."""
+    xp = namespace(instance.channel_bs, decision.power_w)
+    power = _clip_negative(decision.power_w, xp)
+    noise = instance.scenario.noise_power_w
+    received = instance.bs_gain * power
+    received_eve = instance.gain_eve * power[..., None]
+    return (
+        received / (_sum_of_others(received, -1, xp) + noise),
+        received_eve / (_sum_of_others(received_eve, -2, xp) + noise),
+    )
+
+
+def combine_eavesdroppers(sinr: Array, colluding: bool) -> Array:
+    """Return the SINR that counts of those of the eavesdroppers (…, E): the largest; colluding, the sum."""
+    xp = namespace(sinr)
+    return xp.sum(sinr, axis=-1) if colluding else xp.max(sinr, axis=-1)
+
+
+def secrecy_rate(sinr: Array, sinr_eve: Array) -> Array:
+    """Return the secrecy rate [log2(1 + a) − log2(1 + b)]⁺ in bit/s/Hz, (6) and (11)."""
+    xp = namespace(sinr, sinr_eve)
+    return xp.log1p(xp.where(sinr > sinr_eve, sinr - sinr_eve, 0.0) / (1.0 + sinr_eve)) / LN2
+
+
+def transfer_time(bits: float, bandwidth_hz: float, secrecy: Array) -> Array:
+    """Return the time bits / (B c) in s, (7) and (12); infinite where the secrecy rate c is zero."""
+    xp = namespace(secrecy)
+    # The inner where keeps the gradient finite where nothing can be sent.
+    return xp.where(secrecy > 0, bits / (bandwidth_hz * xp.where(secrecy > 0, secrecy, 1.0)), math.inf)
+
+
+def transmission_energy(selection: Array, power: Array, uplink_times: Array, jamming_time: Array) -> Array:
+    """Return the transmission energy of all agents, (18), J.
+
+    Senders spend their power for their own time, jammers for both phases; a silent agent spends nothing,
+    for infinite times too.
+
+    Parameters
+    ----------
+    selection, power, uplink_times
+        (…, N); ``uplink_times`` matters for the selected agents only.
+    jamming_time
+        (…), downlink time plus the longest uplink time, s.
+    """
+    xp = namespace(power, uplink_times)
+    active = power > 0
+    time = xp.where(selection, uplink_times, jamming_time[..., None])
+    return xp.sum(xp.where(active, power * xp.where(active, time, 0.0), 0.0), axis=-1)
+
+
+def _check(instance: Instance, decision: Decision) -> ModuleType:
+    xp = namespace(instance.channel_bs, decision.power_w)
+    scenario = instance.scenario
+    require_shape("selection", decision.selection, (scenario.num_agents,), "N")
+    require_shape("beamformer", decision.beamformer, (scenario.num_antennas,), "L")
+    try:
+        np.broadcast_shapes(instance.batch_shape, decision.batch_shape)
+    except ValueError:
+        raise ValueError(
+            f"the batch shapes of instance and decision must broadcast, "
+            f"got {instance.batch_shape} and {decision.batch_shape}"
+        ) from None
+    return xp
+
+
+def _clip_negative(power: Array, xp: Any) -> Array:
+    return xp.where(power > 0, power, 0.0)
+
+
+def _abs2(z: Array, xp: Any) -> Array:
+    return xp.real(z) ** 2 + xp.imag(z) ** 2 if xp.isdtype(z.dtype, "complex floating") else z**2
+
+
+def _sum_of_others(values: Array, axis: int, xp: Any) -> Array:
+    """Return for each entry along ``axis`` the sum of the others, as prefix plus suffix: no subtraction."""
+    before = xp.cumulative_sum(values, axis=axis, include_initial=True)
+    after = xp.flip(xp.cumulative_sum(xp.flip(values, axis=axis), axis=axis, include_initial=True), axis=axis)
+    if axis == -1:
+        return before[..., :-1] + after[..., 1:]
+    return before[..., :-1, :] + after[..., 1:, :]
