@@ -1,0 +1,172 @@
+"""Action formats: how a policy's action says a decision. Batched over leading dimensions, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+
+from secagent_env._errors import unknown_name
+from secagent_env.decision import Decision
+from secagent_env.scenario import Scenario
+
+LOWEST_POWER_W = 1e-10
+"""−70 dBm: the bottom of the flat format's dB scale, below which an agent is silent."""
+
+
+class ActionFormat(Protocol):
+    """A Gymnasium space and the map between its elements and decisions."""
+
+    space: gymnasium.Space[Any]
+
+    def decode(self, action: Any) -> Decision:
+        """Return the decision an action stands for."""
+
+    def encode(self, decision: Decision) -> Any:
+        """Return the action, an element of ``space``, that stands for (or comes nearest to) a decision."""
+
+
+class FlatFormat:
+    """One flat ``Box(-1, 1, (2N + 2L,), float32)``; beyond the bounds it is clipped.
+
+    ================  =====================================================================================
+    slice             meaning
+    ================  =====================================================================================
+    ``[:N]``          selection: the agent computes iff the entry is > 0
+    ``[N:N+2L]``      beamformer: real parts, then imaginary parts, in units of √p_BS; a vector longer
+                      than 1 is scaled to 1, so that the power budget (1) always holds
+    ``[N+2L:]``       power on a dB scale from −70 dBm (just above −1) to p_max (1); −1 means silent
+    ================  =====================================================================================
+
+    A positive power below −70 dBm is encoded as −70 dBm, a beam beyond the budget as the one scaled to it.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        n, antennas = scenario.num_agents, scenario.num_antennas
+        self.space: gymnasium.Space[Any] = gymnasium.spaces.Box(
+            -1.0, 1.0, (2 * n + 2 * antennas,), np.float32
+        )
+        self._size = 2 * n + 2 * antennas
+        self.slices = {
+            "selection": slice(0, n),
+            "beamformer": slice(n, n + 2 * antennas),
+            "power_w": slice(n + 2 * antennas, None),
+        }
+        self._antennas = antennas
+        self._amplitude = np.sqrt(scenario.bs_power_w)
+        self._max_power_w = scenario.max_power_w
+        self._octaves = np.log(scenario.max_power_w / LOWEST_POWER_W)
+
+    def decode(self, action: Any) -> Decision:
+        """Return the decision that an action (…, 2N + 2L) stands for."""
+        action = np.clip(_numbers("action", action, self._size), -1.0, 1.0)
+        parts = action[..., self.slices["beamformer"]]
+        length = np.sqrt(np.sum(parts**2, axis=-1, keepdims=True))
+        parts = parts * (self._amplitude / np.maximum(length, 1.0))
+        level = action[..., self.slices["power_w"]]
+        power = LOWEST_POWER_W * np.exp((level + 1) / 2 * self._octaves)
+        return Decision(
+            selection=action[..., self.slices["selection"]] > 0,
+            beamformer=parts[..., : self._antennas] + 1j * parts[..., self._antennas :],
+            power_w=np.where(level > -1, np.minimum(power, self._max_power_w), 0.0),
+        )
+
+    def encode(self, decision: Decision) -> np.ndarray:
+        """Return the action (…, 2N + 2L), float32."""
+        parts = _parts(decision.beamformer) / self._amplitude
+        parts = parts / np.maximum(np.sqrt(np.sum(parts**2, axis=-1, keepdims=True)), 1.0)
+        power = np.clip(decision.power_w, LOWEST_POWER_W, self._max_power_w)
+        level = 2 * np.log(power / LOWEST_POWER_W) / self._octaves - 1
+        # -70 dBm itself is the first number above -1, which means silent.
+        level = np.maximum(level.astype(np.float32), np.nextafter(np.float32(-1), np.float32(0)))
+        return np.concatenate(
+            [np.where(decision.selection, 1.0, -1.0), parts, np.where(decision.power_w > 0, level, -1.0)],
+            axis=-1,
+        ).astype(np.float32)
+
+
+class DictFormat:
+    """A ``Dict`` in physical units, in which the budgets (1) and (20c) can be violated.
+
+    Beyond its bounds it is clipped.
+
+    ==============  ==================================  =====================================================
+    key             space                               meaning
+    ==============  ==================================  =====================================================
+    ``selection``   ``MultiBinary(N)``                  1: the agent computes
+    ``beamformer``  ``Box(±√p_BS, (2L,), float64)``     real parts, then imaginary parts, √W; ‖w‖² may
+                                                        exceed p_BS
+    ``power_w``     ``Box(0, 2 p_max, (N,), float64)``  W; may exceed p_max
+    ==============  ==================================  =====================================================
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        amplitude = float(np.sqrt(scenario.bs_power_w))
+        n, antennas = scenario.num_agents, scenario.num_antennas
+        box = gymnasium.spaces.Box
+        self._boxes = {
+            "beamformer": box(-amplitude, amplitude, (2 * antennas,), np.float64),
+            "power_w": box(0.0, 2 * scenario.max_power_w, (n,), np.float64),
+        }
+        self.space: gymnasium.Space[Any] = gymnasium.spaces.Dict(
+            {"selection": gymnasium.spaces.MultiBinary(n), **self._boxes}
+        )
+        self._sizes = {"selection": n, "beamformer": 2 * antennas, "power_w": n}
+        self._antennas = scenario.num_antennas
+
+    def decode(self, action: Any) -> Decision:
+        """Return the decision that a dict of arrays, each with leading dimensions (…), stands for."""
+        if not isinstance(action, Mapping) or set(action) != set(self._sizes):
+            got = f"the keys {sorted(action)}" if isinstance(action, Mapping) else type(action).__name__
+            raise ValueError(f"action must be a dict with the keys {sorted(self._sizes)}, got {got}")
+        parts = {key: _numbers(f"action[{key!r}]", action[key], size) for key, size in self._sizes.items()}
+        beam = self._clip("beamformer", parts)
+        return Decision(
+            selection=parts["selection"] > 0.5,
+            beamformer=beam[..., : self._antennas] + 1j * beam[..., self._antennas :],
+            power_w=self._clip("power_w", parts),
+        )
+
+    def encode(self, decision: Decision) -> dict[str, np.ndarray]:
+        """Return the action as a dict of arrays."""
+        parts = {
+            "beamformer": _parts(decision.beamformer),
+            "power_w": np.asarray(decision.power_w, np.float64),
+        }
+        return {
+            "selection": np.asarray(decision.selection).astype(np.int8),
+            "beamformer": self._clip("beamformer", parts),
+            "power_w": self._clip("power_w", parts),
+        }
+
+    def _clip(self, key: str, parts: dict[str, np.ndarray]) -> np.ndarray:
+        return np.clip(parts[key], self._boxes[key].low, self._boxes[key].high)
+
+
+ACTION_FORMATS: dict[str, type[FlatFormat] | type[DictFormat]] = {"flat": FlatFormat, "dict": DictFormat}
+
+
+def action_format(name: str, scenario: Scenario) -> ActionFormat:
+    """Return the action format called ``name``, for a scenario."""
+    if name not in ACTION_FORMATS:
+        raise unknown_name("action_format", name, ACTION_FORMATS)
+    return ACTION_FORMATS[name](scenario)
+
+
+def _parts(beamformer: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.real(beamformer), np.imag(beamformer)], axis=-1).astype(np.float64)
+
+
+def _numbers(name: str, value: Any, size: int) -> np.ndarray:
+    """Return ``value`` as float64 without NaN, of last dimension ``size``; infinities are clipped later."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be an array of numbers, got {value!r}") from error
+    if array.ndim == 0 or array.shape[-1] != size:
+        raise ValueError(f"{name} must have shape (…, {size}), got {array.shape}")
+    if np.isnan(array).any():
+        raise ValueError(f"{name} must not hold NaN, got {int(np.isnan(array).sum())} of them")
+    return array
