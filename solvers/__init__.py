@@ -1,0 +1,13 @@
+"""Agents that do not learn: solvers of an Instance, by name.
+
+>>> import solvers
+>>> from secagent_env import sample_instance
+>>> solvers.make("exact").solve(sample_instance("small", seed=1)).status
+'optimal'
+"""
+
+from solvers.base import Solution, Solver
+from solvers.policy import as_policy
+from solvers.registry import make, names, register
+
+__all__ = ["Solution", "Solver", "as_policy", "make", "names", "register"]

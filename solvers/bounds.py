@@ -1,0 +1,62 @@
+"""Certificates: lower bounds on the energy that hold for every feasible decision."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from secagent_env import Instance
+from secagent_env.physics import LN2
+from solvers.selection import cheapest_selection
+
+ROUNDING = 1e-12
+"""What is taken off a bound, relatively, so that rounding never lifts it above a value that is achieved."""
+
+
+@dataclass(frozen=True)
+class LowerBound:
+    """A lower bound on the whole objective (20).
+
+    Attributes
+    ----------
+    energy_j
+        The bound, J; infinite where no selection can be feasible.
+    selection
+        The selection that attains it in the relaxed problem, (N,) bool; None where there is none.
+    message
+        Why no decision is feasible, naming the constraint; empty where one may be.
+    """
+
+    energy_j: float
+    selection: np.ndarray | None
+    message: str = ""
+
+
+def uplink_energy_floor(instance: Instance) -> np.ndarray:
+    """Return for each agent the energy below which it cannot send its output, (N,), J.
+
+    p t^ul ≥ o ln2 σ² / (B g_n): the rate (9) is at most g_n p / (σ² ln 2), with equality at low power and
+    no interference (bits o).
+    """
+    scenario = instance.scenario
+    floor = scenario.uplink_bits * LN2 * scenario.noise_power_w / scenario.bandwidth_hz
+    return np.divide(
+        floor, instance.bs_gain, out=np.full_like(instance.bs_gain, np.inf), where=instance.bs_gain > 0
+    )
+
+
+def transmission_bound(instance: Instance, selection: np.ndarray) -> float:
+    """Return a lower bound on the transmission energy of a selection, J."""
+    return float(np.sum(uplink_energy_floor(instance), where=selection)) * (1 - ROUNDING)
+
+
+def lower_bound(instance: Instance) -> LowerBound:
+    """Return the bound: the integer program, each agent at its execution and least uplink energy."""
+    choice = cheapest_selection(instance, instance.execution_energy_j + uplink_energy_floor(instance))
+    return LowerBound(
+        choice.cost * (1 - ROUNDING) if math.isfinite(choice.cost) else math.inf,
+        choice.selection,
+        choice.message,
+    )
