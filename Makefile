@@ -1,0 +1,61 @@
+# `make` lists the targets. Python 3.11 or newer is all they need: each builds and fills .venv by itself, and does
+# so again only when pyproject.toml or constraints.txt changes. The directory .venv belongs to this file.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help compare bench test test-slow lint wheel clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo "ARGS='…' goes to the command behind compare, bench, test and test-slow; PYTHON=… names the interpreter."
+
+compare: .venv/.compare ## the main job: compare the solvers on random instances (installs no torch)
+	$(BIN)/secagent compare $(ARGS)
+
+bench: .venv/.compare ## the speed figures of the README
+	$(BIN)/secagent bench $(ARGS)
+
+test: .venv/.dev ## all tests but the slow ones
+	$(BIN)/pytest -n auto $(ARGS)
+
+test-slow: .venv/.dev ## the tests marked slow
+	$(BIN)/pytest -n auto -m slow $(ARGS)
+
+lint: .venv/.dev ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheel: .venv/.dev ## build the wheel into dist/
+	$(BIN)/python -m build --wheel
+
+clean: ## remove .venv, dist and all caches
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment. `.complete` is absent while .venv is being changed: a run that was interrupted leaves it absent,
+# and the next one starts from an empty .venv. `.compare` and `.dev` say which extras are installed.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "secagent needs Python 3.11 or newer, but $(PYTHON) says '$$($(PYTHON) -V 2>&1)': name another one, as in 'make PYTHON=python3.12 $(MAKECMDGOALS)'." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian, Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
+	@if [ ! -e .venv/.complete ]; then rm -rf .venv && $(PYTHON) -m venv .venv; fi
+	@rm -f .venv/.complete .venv/.compare .venv/.dev
+	@echo "Installing secagent[$(extras)] into .venv; this happens once and can take a few minutes."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(extras)]' -c constraints.txt
+	@touch .venv/.complete
+endef
+
+.venv/.compare: extras := solvers,eval
+.venv/.compare: pyproject.toml constraints.txt
+	$(install)
+	@touch $@
+
+.venv/.dev: extras := dev
+.venv/.dev: pyproject.toml constraints.txt
+	$(install)
+	@touch .venv/.compare $@
