@@ -109,7 +109,7 @@ class Batched:
         def convert(array: Array) -> Array:
             if array_api_compat.array_namespace(array) is not target:
                 if array_api_compat.is_torch_array(array):
-                    array = array.detach().cpu()
+                    array = array.detach().cpu().numpy()
                 array = target.asarray(np.array(array))
             if dtype is not None and not target.isdtype(array.dtype, "bool"):
                 is_complex = target.isdtype(array.dtype, "complex floating")

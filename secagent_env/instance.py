@@ -189,26 +189,27 @@ class Instance(Batched):
             If it is truncated, not an instance, or of a later version.
         """
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                if not isinstance(archive, np.lib.npyio.NpzFile) or "header" not in archive:
-                    raise ValueError("it holds no secagent instance")
-                header = json.loads(str(archive["header"]))
-                if not isinstance(header, dict) or header.get("format") != FORMAT:
-                    raise ValueError("it holds no secagent instance")
-                if header["version"] != FORMAT_VERSION:
-                    raise ValueError(
-                        f"it has format version {header['version']}, this secagent reads {FORMAT_VERSION}; "
-                        "upgrade secagent to read it"
-                    )
-                arrays = {name: archive[name] for name in archive.files if name in _DIMENSIONS}
-                missing = set(_DIMENSIONS) - set(_OPTIONAL) - set(arrays)
-                if missing:
-                    raise ValueError(f"the array {min(missing)} is missing")
-            return cls(scenario=Scenario.coerce(header["scenario"]), **arrays)
+            header, arrays = _read(path)
         except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            reason = (
-                str(error)
-                if isinstance(error, ValueError) and "pickle" not in str(error)
-                else "it is broken or foreign"
-            )
-            raise ValueError(f"cannot load an instance from {path}: {reason}") from error
+            raise ValueError(f"cannot load an instance from {path}: it is broken or foreign") from error
+        try:
+            if not isinstance(header, dict) or header.get("format") != FORMAT:
+                raise ValueError("it holds no secagent instance")
+            if header.get("version") != FORMAT_VERSION:
+                raise ValueError(
+                    f"it has format version {header.get('version')}, this secagent reads {FORMAT_VERSION}; "
+                    "upgrade secagent to read it"
+                )
+            missing = set(_DIMENSIONS) - set(_OPTIONAL) - set(arrays)
+            if missing:
+                raise ValueError(f"the array {min(missing)} is missing")
+            return cls(scenario=Scenario.coerce(header.get("scenario")), **arrays)
+        except ValueError as error:
+            raise ValueError(f"cannot load an instance from {path}: {error}") from error
+
+
+def _read(path: str | Path) -> tuple[Any, dict[str, np.ndarray]]:
+    """Return the header and the arrays of an ``.npz`` file: plain data, as ``allow_pickle=False`` ensures."""
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        header = json.loads(str(archive["header"])) if "header" in archive else None
+        return header, {name: archive[name] for name in archive.files if name in _DIMENSIONS}
