@@ -71,7 +71,7 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
     * v0: first version.
     """
 
-    metadata = {"render_modes": ["rgb_array", "human", "ansi"], "render_fps": 1}  # noqa: RUF012
+    metadata = {"render_modes": ["rgb_array", "human", "ansi"], "render_fps": 4}  # noqa: RUF012
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         if self.render_mode == "rgb_array":
             return picture
         if self._window is None:
-            self._window = rendering.Window()
+            self._window = rendering.Window(fps=self.metadata["render_fps"])
         self._window.show(picture)
         return None
 

@@ -1,0 +1,76 @@
+"""The picture: a map of the network on the left; SINRs, powers, energies and constraints on the right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from secagent_env.decision import Decision
+from secagent_env.instance import Instance
+from secagent_env.outcome import Outcome
+from secagent_env.rendering import style
+from secagent_env.rendering.charts import draw_constraints, draw_costs, draw_energies, draw_powers, draw_sinr
+from secagent_env.rendering.network_map import draw_legend, draw_map
+from secagent_env.rendering.view import View
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def figure(instance: Instance, decision: Decision | None = None, outcome: Outcome | None = None) -> Figure:
+    """Draw a network, and what a decision makes of it, as a matplotlib figure of 1100 × 700 pixels.
+
+    Parameters
+    ----------
+    instance
+        A single instance (no batch dimensions).
+    decision
+        None draws the network before a decision.
+    outcome
+        What :func:`~secagent_env.evaluate` returned for the two; None computes it.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is missing; the message names the command that installs it.
+    ValueError
+        If one of them is a batch.
+    """
+    with style.own_style():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        fig = Figure(
+            figsize=(style.WIDTH / style.DPI, style.HEIGHT / style.DPI), dpi=style.DPI, facecolor="white"
+        )
+        FigureCanvasAgg(fig)
+        _draw(fig, View.of(instance, decision, outcome))
+    return fig
+
+
+def rgb_array(
+    instance: Instance, decision: Decision | None = None, outcome: Outcome | None = None
+) -> np.ndarray:
+    """Return the pixels of :func:`figure`, (700, 1100, 3) uint8."""
+    canvas: Any = figure(instance, decision, outcome).canvas
+    with style.own_style():
+        canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _draw(fig: Figure, view: View) -> None:
+    colour = style.INK if view.outcome is None else style.GREEN if view.feasible else style.RED
+    style.pixel_text(fig, 50, 26, view.headline, size=15, weight="bold", color=colour)
+    style.pixel_text(
+        fig, 50, 51, view.size if view.outcome is None else f"{view.size}: {view.roles}", color=style.DIM
+    )
+    draw_map(fig, view)
+    draw_legend(fig, view)
+    if view.outcome is None:
+        draw_costs(fig, view)
+    else:
+        draw_sinr(fig, view)
+        draw_powers(fig, view)
+    draw_energies(fig, view)
+    draw_constraints(fig, view)
