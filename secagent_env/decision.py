@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from secagent_env._batched import Array, Batched, namespace, require_finite, require_shape
+from secagent_env._batched import Array, Batched, namespace, require_finite
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -52,7 +52,12 @@ class Decision(Batched):
         for name in ("selection", "beamformer", "power_w"):
             if len(getattr(self, name).shape) == 0:
                 raise ValueError(f"{name} must have at least one dimension, got a scalar")
-        batch = require_shape("power_w", self.power_w, tuple(self.selection.shape[-1:]), "N")
+        batch = tuple(self.power_w.shape[:-1])
+        if self.selection.shape[-1] != self.power_w.shape[-1]:
+            raise ValueError(
+                "selection and power_w must have one entry per agent, "
+                f"got {self.selection.shape[-1]} and {self.power_w.shape[-1]} entries"
+            )
         if tuple(self.selection.shape[:-1]) != batch or tuple(self.beamformer.shape[:-1]) != batch:
             shapes = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in self._arrays)
             raise ValueError(

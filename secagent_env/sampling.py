@@ -51,11 +51,16 @@ def sample_instance(
     if isinstance(seed, np.random.Generator):
         generators: Sequence[np.random.Generator] = [seed] * count
     elif isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:
-        generators = [np.random.default_rng((int(seed), i)) for i in range(count)]
+        generators = [instance_generator(int(seed), i) for i in range(count)]
     else:
         raise ValueError(f"seed must be an integer ≥ 0 or a numpy Generator, got {seed!r}")
     flat = draw(scenario, generators)
     return flat._map(lambda array: array.reshape(shape + array.shape[1:]))
+
+
+def instance_generator(seed: int, index: int) -> np.random.Generator:
+    """Return the generator that draws instance ``index`` of every batch of ``seed``."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
 
 
 def draw(scenario: Scenario, generators: Sequence[np.random.Generator]) -> Instance:
@@ -149,7 +154,7 @@ def _pair_index(n: int, diagonal: int) -> np.ndarray:
 
 
 def _batch_shape(batch: tuple[int, ...] | int) -> tuple[int, ...]:
-    shape = (batch,) if isinstance(batch, (int, np.integer)) else tuple(batch)
+    shape = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
     if not all(isinstance(size, (int, np.integer)) and size >= 0 for size in shape):
         raise ValueError(f"batch must be a tuple of integers ≥ 0, got {batch!r}")
     return tuple(int(size) for size in shape)

@@ -228,7 +228,7 @@ GOOD = {"selection": [True, False], "beamformer": [1j, 2.0], "power_w": [0.1, 0.
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"power_w": [0.1]}, r"power_w must have shape \(…, N=2\), got \(1,\)"),
+        ({"power_w": [0.1]}, "one entry per agent, got 2 and 1 entries"),
         ({"power_w": 0.1}, "power_w must have at least one dimension"),
         ({"beamformer": [[1, 2]]}, "same batch dimensions"),
         ({"beamformer": [1, np.nan]}, "beamformer must be finite, got 1 NaN or infinite of 2"),
