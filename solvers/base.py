@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -93,6 +93,7 @@ class Run:
     seed: int
     start: Decision | None = None
     max_seconds: float | None = None
+    express: Callable[[Decision], Decision] | None = None
     decision: Decision | None = None
     outcome: Outcome | None = None
     bound: LowerBound | None = None
@@ -116,6 +117,8 @@ class Run:
 
     def consider(self, decision: Decision) -> Outcome:
         """Score a decision (or a batch of them), keep the best one seen, and return the outcome."""
+        if self.express is not None:
+            decision = self.express(decision)
         outcome = evaluate(self.instance, decision)
         self.evaluations += math.prod(decision.batch_shape)
         if decision.batch_shape:
@@ -129,9 +132,7 @@ class Run:
 
     def record(self, **entries: Any) -> None:
         """Append a record to the history: what happened, the best energy so far, and when."""
-        best = (
-            float(self.outcome.energy_j) if self.outcome is not None and self.outcome.feasible else math.inf
-        )
+        best = float(self.outcome.energy_j) if self.outcome is not None and self.outcome.feasible else math.inf
         self.history.append({**entries, "best_energy_j": best, "seconds": self.seconds})
 
 
@@ -159,6 +160,7 @@ class Solver(ABC):
         seed: int = 0,
         start: Decision | None = None,
         max_seconds: float | None = None,
+        express: Callable[[Decision], Decision] | None = None,
     ) -> Solution:
         """Return the best decision found for an instance.
 
@@ -172,6 +174,9 @@ class Solver(ABC):
             A decision to start from, for solvers that can use one.
         max_seconds
             Stop after about this time with the best so far.
+        express
+            What becomes of a decision before it counts, such as a round trip through an action format that
+            rounds: decisions are scored, compared and returned as it makes them.
 
         Raises
         ------
@@ -183,7 +188,7 @@ class Solver(ABC):
             raise ValueError(f"seed must be an integer ≥ 0, got {seed!r}")
         if max_seconds is not None and not max_seconds > 0:
             raise ValueError(f"max_seconds must be > 0 or None, got {max_seconds!r}")
-        run = Run(instance, int(seed), start, max_seconds)
+        run = Run(instance, int(seed), start, max_seconds, express)
         ending = ""
         try:
             if start is not None:
@@ -196,9 +201,7 @@ class Solver(ABC):
         except Exception as error:
             if run.outcome is None and isinstance(error, (ValueError, ImportError)):
                 raise  # a bad argument or a missing extra, before anything was found
-            logger.warning(
-                "%s failed inside: %s", self.name, error, exc_info=logger.isEnabledFor(logging.DEBUG)
-            )
+            logger.warning("%s failed inside: %s", self.name, error, exc_info=logger.isEnabledFor(logging.DEBUG))
             ending, run.message = "failed", f"{self.name} failed inside ({type(error).__name__}: {error})"
         seconds = run.seconds
         if run.outcome is None:
@@ -256,7 +259,5 @@ def _single(instance: Instance) -> Instance:
     if not isinstance(instance, Instance):
         raise ValueError(f"instance must be an Instance, got {type(instance).__name__}")
     if instance.batch_shape:
-        raise ValueError(
-            f"solve takes a single instance, got a batch {instance.batch_shape}; use instance[i]"
-        )
+        raise ValueError(f"solve takes a single instance, got a batch {instance.batch_shape}; use instance[i]")
     return instance if isinstance(instance.channel_bs, np.ndarray) else instance.to(np)

@@ -42,9 +42,23 @@ def uplink_energy_floor(instance: Instance) -> np.ndarray:
     """
     scenario = instance.scenario
     floor = scenario.uplink_bits * LN2 * scenario.noise_power_w / scenario.bandwidth_hz
-    return np.divide(
-        floor, instance.bs_gain, out=np.full_like(instance.bs_gain, np.inf), where=instance.bs_gain > 0
-    )
+    return np.divide(floor, instance.bs_gain, out=np.full_like(instance.bs_gain, np.inf), where=instance.bs_gain > 0)
+
+
+def secret_at_best(instance: Instance) -> np.ndarray:
+    """Return who can send in secret with the best help of all the others, (N,) bool; necessary, not sufficient.
+
+    c_n^ul > 0 iff Σ_m p_m (g_n |h_m,eve|² − |h_n,eve|² g_m) + σ² (g_n − |h_n,eve|²) > 0 for every eavesdropper;
+    for each of them the left side is largest if exactly those with a positive factor send at p_max.
+    """
+    scenario = instance.scenario
+    gain = instance.bs_gain
+    possible = np.ones(scenario.num_agents, bool)
+    for heard in instance.gain_eve.T:
+        help_of = gain[:, None] * heard - heard[:, None] * gain  # (n, m); zero for n itself
+        best = scenario.max_power_w * np.maximum(help_of, 0.0).sum(axis=1)
+        possible &= best + scenario.noise_power_w * (gain - heard) > 0
+    return possible
 
 
 def transmission_bound(instance: Instance, selection: np.ndarray) -> float:
@@ -54,7 +68,8 @@ def transmission_bound(instance: Instance, selection: np.ndarray) -> float:
 
 def lower_bound(instance: Instance) -> LowerBound:
     """Return the bound: the integer program, each agent at its execution and least uplink energy."""
-    choice = cheapest_selection(instance, instance.execution_energy_j + uplink_energy_floor(instance))
+    cost = instance.execution_energy_j + uplink_energy_floor(instance)
+    choice = cheapest_selection(instance, cost, secret_at_best(instance))
     return LowerBound(
         choice.cost * (1 - ROUNDING) if math.isfinite(choice.cost) else math.inf,
         choice.selection,

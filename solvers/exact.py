@@ -48,9 +48,9 @@ class Exact(Solver):
         run.bound = bound = lower_bound(instance)
         if bound.selection is None:
             raise Infeasible(bound.message)
-        self._try(run, bound.selection, "integer program", jam=False)
-        if run.outcome is not None and run.outcome.feasible:
-            return
+        for lowest in (LOWEST_POWER_W, 0.0):  # an agent next to the base station may be too loud at -70 dBm
+            if self._try(run, bound.selection, "integer program", jam=False, lowest_w=lowest):
+                return
         cost = instance.execution_energy_j + uplink_energy_floor(instance)
         self._faster_agents(run, cost, eligible_agents(instance))
         self._faster_agents(run, cost, eligible_agents(instance) & needs_no_jamming(instance))
@@ -68,10 +68,10 @@ class Exact(Solver):
                 return
             eligible = eligible & (times < slowest)
 
-    def _try(self, run: Run, selection: np.ndarray, what: str, *, jam: bool) -> bool:
+    def _try(self, run: Run, selection: np.ndarray, what: str, *, jam: bool, lowest_w: float = LOWEST_POWER_W) -> bool:
         """Score a selection with its beam over a grid of powers; return whether one is feasible."""
         instance = run.instance
-        powers = sender_powers(instance, selection)
+        powers = sender_powers(instance, selection, lowest_w)
         if jam:
             powers = np.concatenate([powers, jammed_powers(instance, selection)])
         found = False
@@ -93,16 +93,14 @@ class Exact(Solver):
 
 def needs_no_jamming(instance: Instance) -> np.ndarray:
     """Return whom the base station hears better than the eavesdroppers do, g_n > |h_n,eve|², (N,) bool."""
-    return np.asarray(
-        instance.bs_gain > combine_eavesdroppers(instance.gain_eve, instance.scenario.colluding)
-    )
+    return np.asarray(instance.bs_gain > combine_eavesdroppers(instance.gain_eve, instance.scenario.colluding))
 
 
-def sender_powers(instance: Instance, selection: np.ndarray) -> np.ndarray:
-    """Return candidate powers (…, N), W: senders at equal receive SNRs, everybody else silent."""
+def sender_powers(instance: Instance, selection: np.ndarray, lowest_w: float = LOWEST_POWER_W) -> np.ndarray:
+    """Return candidate powers (…, N), W: senders at equal receive SNRs but of at least ``lowest_w``, others silent."""
     scenario = instance.scenario
     unit = scenario.noise_power_w / np.maximum(instance.bs_gain, 1e-300)
-    powers = np.clip(SENDER_SNR[:, None] * unit, LOWEST_POWER_W, scenario.max_power_w)
+    powers = np.clip(SENDER_SNR[:, None] * unit, lowest_w, scenario.max_power_w)
     return np.where(selection, powers, 0.0)
 
 

@@ -35,7 +35,7 @@ def why_infeasible(instance: Instance, eligible: np.ndarray) -> str:
     scenario = instance.scenario
     required = scenario.required_agents
     if (count := int(eligible.sum())) < required:
-        return f"latency_s: only {count} agents can be used within the latency limit, {required} are needed"
+        return f"latency_s: only {count} agents can compute and send in secret in time, {required} are needed"
     # The best mean accuracy of at least N_min agents is that of the N_min most accurate ones.
     best = float(np.mean(np.sort(instance.accuracy[eligible])[-required:]))
     if best < scenario.min_accuracy - TOLERANCE:
@@ -131,9 +131,7 @@ def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarra
     # a small shortfall in the accuracy: re-check, and ask for a margin where it used it.
     for timed in (False, True):
         for margin in (-TOLERANCE, 0.0, TOLERANCE):
-            program = _integer_program(
-                cost, surplus - margin, required, agents, floors if timed else None, limit
-            )
+            program = _integer_program(cost, surplus - margin, required, agents, floors if timed else None, limit)
             if program is None:
                 message = "latency_s: no selection of enough, and accurate enough, agents can be that fast"
                 return Choice(math.inf, None, message)

@@ -309,6 +309,21 @@ def test_where_rejection_fails_a_walk_of_swaps_finds_a_feasible_one():
     assert all(len(subset) == 10 and instance.accuracy[list(subset)].mean() >= 0.8 - 2e-9 for subset in found)
 
 
+def random_decisions(instance, count):
+    """Return the outcomes of random decisions: powers over twelve decades or silent, beams in the eavesdroppers' null."""
+    rng = np.random.default_rng(0)
+    scenario = instance.scenario
+    n, antennas = scenario.num_agents, scenario.num_antennas
+    beam = rng.normal(size=(count, antennas)) + 1j * rng.normal(size=(count, antennas))
+    if antennas > scenario.num_eavesdroppers:
+        basis = np.linalg.qr(instance.channel_eve.T)[0]
+        beam = beam - beam @ basis.conj() @ basis.T
+    beam *= np.sqrt(scenario.bs_power_w) / np.linalg.norm(beam, axis=1, keepdims=True)
+    power = scenario.max_power_w * 10 ** rng.uniform(-12, 0, (count, n)) * (rng.random((count, n)) < 0.7)
+    selection = rng.random((count, n)) < rng.uniform(0.2, 1, (count, 1))
+    return evaluate(instance, Decision(selection=selection, beamformer=beam, power_w=power))
+
+
 # --- Exact ---------------------------------------------------------------------------------------------------
 
 
@@ -347,7 +362,7 @@ def test_exact_is_honest_wherever_it_is_hard(changes):
             assert solution.lower_bound_j <= outcome.energy_j
             assert solution.gap == pytest.approx(outcome.energy_j / solution.lower_bound_j - 1, abs=1e-12)
         if solution.status == "infeasible":
-            assert brute_force(instance, np.ones(instance.scenario.num_agents)) == np.inf
+            assert not random_decisions(instance, 2000).feasible.any()
 
 
 def test_exact_without_jamming_keeps_the_unselected_silent():
@@ -396,5 +411,5 @@ def test_a_policy_is_repeatable():
 
 
 def test_a_policy_needs_an_environment_of_instances():
-    with pytest.raises(ValueError, match="environments of Instances, .*CartPole.* has no 'instance'"):
+    with pytest.raises(ValueError, match=r"environments of Instances, .*CartPole.* has no 'instance'"):
         solvers.as_policy(solvers.make("exact"), gymnasium.make("CartPole-v1"))
