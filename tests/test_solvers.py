@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
 from solvers.base import Infeasible, Solver, silent_decision
-from solvers.bounds import lower_bound, transmission_bound, uplink_energy_floor
+from solvers.bounds import lower_bound, secret_at_best, transmission_bound, uplink_energy_floor
 from solvers.selection import cheapest_selection, random_selection
 
 SMALL = Scenario.preset("small")
@@ -363,6 +363,32 @@ def test_exact_is_honest_wherever_it_is_hard(changes):
             assert solution.gap == pytest.approx(outcome.energy_j / solution.lower_bound_j - 1, abs=1e-12)
         if solution.status == "infeasible":
             assert not random_decisions(instance, 2000).feasible.any()
+
+
+def test_exact_next_to_the_base_station_and_through_the_flat_format():
+    """One agent stands so near that −70 dBm, the least the flat format can say, drowns a neighbour in the optimum."""
+    instance = sample_instance("paper", seed=6)
+    solution = solvers.make("exact").solve(instance)
+    assert solution.status == "optimal"
+    assert 0 < solution.decision.power_w[solution.decision.selection].min() < 1e-10
+    env = gymnasium.make("secagent_env:secagent/Allocation-v0")
+    observation, _ = env.reset(options={"instance": instance})
+    policy = solvers.as_policy(solvers.make("exact"), env)
+    *_, info = env.step(policy.act(observation))
+    assert info["feasible"]
+    assert info["energy_j"] == pytest.approx(float(policy.solution.outcome.energy_j), rel=1e-9)
+    assert 0 < policy.solution.gap < 0.05
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10_000), st.integers(1, 3), st.booleans())
+def test_who_can_never_send_in_secret_never_does(seed, eavesdroppers, colluding):
+    scenario = SMALL.replace(
+        num_antennas=1, num_eavesdroppers=eavesdroppers, eve_area_m=(20, 100), colluding=colluding
+    )
+    instance = sample_instance(scenario, seed)
+    outcome = random_decisions(instance, 500)
+    assert not outcome.uplink_secrecy[:, ~secret_at_best(instance)].any()
 
 
 def test_exact_without_jamming_keeps_the_unselected_silent():
