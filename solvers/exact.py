@@ -49,36 +49,38 @@ class Exact(Solver):
         if bound.selection is None:
             raise Infeasible(bound.message)
         for lowest in (LOWEST_POWER_W, 0.0):  # an agent next to the base station may be too loud at -70 dBm
-            if self._try(run, bound.selection, "integer program", jam=False, lowest_w=lowest):
+            if self._try(run, bound.selection, sender_powers(instance, bound.selection, lowest)) is None:
                 return
-        cost = instance.execution_energy_j + uplink_energy_floor(instance)
-        self._faster_agents(run, cost, eligible_agents(instance))
-        self._faster_agents(run, cost, eligible_agents(instance) & needs_no_jamming(instance))
+        self._search(run, eligible_agents(instance))
+        self._search(run, eligible_agents(instance) & needs_no_jamming(instance))
 
-    def _faster_agents(self, run: Run, cost: np.ndarray, eligible: np.ndarray) -> None:
-        """Try the cheapest selections among ever faster agents, until one is feasible."""
-        times = run.instance.inference_time_s
+    def _search(self, run: Run, eligible: np.ndarray) -> None:
+        """Try the cheapest selections, without the agents that were in the way, until one is feasible."""
+        instance = run.instance
+        cost = instance.execution_energy_j + uplink_energy_floor(instance)
         while True:
             run.check_time()
-            choice = cheapest_selection(run.instance, cost, eligible)
-            if choice.selection is None:
+            selection = cheapest_selection(instance, cost, eligible).selection
+            if selection is None:
                 return
-            slowest = float(times[choice.selection].max())
-            if self._try(run, choice.selection, f"agents of at most {slowest:.3g} s", jam=self.jamming):
+            powers = sender_powers(instance, selection)
+            if self.jamming:
+                powers = np.concatenate([powers, jammed_powers(instance, selection)])
+            in_the_way = self._try(run, selection, powers)
+            if in_the_way is None:
                 return
-            eligible = eligible & (times < slowest)
+            eligible = eligible & ~in_the_way
 
-    def _try(self, run: Run, selection: np.ndarray, what: str, *, jam: bool, lowest_w: float = LOWEST_POWER_W) -> bool:
-        """Score a selection with its beam over a grid of powers; return whether one is feasible."""
+    def _try(self, run: Run, selection: np.ndarray, powers: np.ndarray) -> np.ndarray | None:
+        """Score a selection over candidate powers (C, N); return who is in the way, (N,) bool, None if one is feasible.
+
+        In the way are those who cannot send in secret, where all others can; if there are none, the slowest.
+        """
         instance = run.instance
-        powers = sender_powers(instance, selection, lowest_w)
-        if jam:
-            powers = np.concatenate([powers, jammed_powers(instance, selection)])
-        found = False
+        count = len(powers)
         for beam in (null_beam(instance, selection), leakage_beam(instance, selection)):
-            if beam is None or found:
+            if beam is None:
                 continue
-            count = len(powers)
             outcome = run.consider(
                 Decision(
                     selection=np.broadcast_to(selection, (count, selection.size)),
@@ -86,9 +88,13 @@ class Exact(Solver):
                     power_w=powers,
                 )
             )
-            found = bool(outcome.feasible.any())
-        run.record(sub_problem=what, feasible=found)
-        return found
+            run.record(sub_problem="selection", selected=int(selection.sum()), feasible=bool(outcome.feasible.any()))
+            if outcome.feasible.any():
+                return None
+        overheard = selection & (outcome.uplink_secrecy == 0)
+        fewest = overheard[np.argmin(overheard.sum(axis=-1))]
+        times = instance.inference_time_s
+        return fewest if fewest.any() else selection & (times == times[selection].max())
 
 
 def needs_no_jamming(instance: Instance) -> np.ndarray:
