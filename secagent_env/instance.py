@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -16,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from secagent_env._batched import Array, Batched, namespace, require_finite, require_shape
+from secagent_env._files import whole_file
 from secagent_env.scenario import Scenario
 
 FORMAT = "secagent.Instance"
@@ -167,15 +166,8 @@ class Instance(Batched):
         """
         header = {"format": FORMAT, "version": FORMAT_VERSION, "scenario": self.scenario.to_dict()}
         arrays = {name: np.asarray(a) for name in self._arrays if (a := getattr(self, name)) is not None}
-        path = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with whole_file(path) as file:
+            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: str | Path) -> Instance:

@@ -1,0 +1,31 @@
+"""Evaluation: the `secagent` command, comparisons of solvers on random instances, statistics and pictures.
+
+`cli` reads the command line; `compare` runs solvers × instances, `rows` keeps what is finished on disk,
+`statistics` and `table` summarise it, `plots` draws it; `decisions` is the file of a single solution; `bench`
+measures speed.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let the linear algebra of processes started inside use one thread; ours too, before NumPy is loaded.
+
+    Matrices here are too small for more, workers would fight for the cores, and sums would depend on the
+    number of threads.
+    """
+    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
+    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,350 @@
+"""The `secagent` command: reads the command line, and turns every expected error into one sentence.
+
+Exit status: 0 done, 2 an error of the user's input or of the system, 130 interrupted. Each command imports
+what it needs, so that `secagent sample`, for one, needs no optional dependency.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import os
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from eval import one_blas_thread
+
+if TYPE_CHECKING:
+    from secagent_env import Scenario
+    from solvers import Solution
+
+logger = logging.getLogger("secagent")
+
+EXPECTED = (ValueError, OSError, ImportError, MemoryError, OverflowError)
+"""What is told in one sentence. Anything else is a fault in secagent, and its traceback is wanted."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with its errors in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"secagent: error: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` (by default this process's) and return the exit status."""
+    with one_blas_thread():  # before the first import of NumPy
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    parser = _parser()
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as done:  # --help, --version, or an error that has been told
+        return int(done.code or 0)
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("secagent: %(message)s"))
+    logger.addHandler(handler)
+    verbose, args.quiet = getattr(args, "verbose", False), getattr(args, "quiet", False)
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING if args.quiet else logging.INFO)
+    if args.command == "compare" and not verbose:  # its table tells which solvers failed, and why
+        handler.addFilter(lambda record: record.name != "secagent.solvers")
+    try:
+        args.run(args)
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:  # the reader of our output has gone, as in `secagent … | head`: not worth a word
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print(f"secagent: interrupted{_how_to_resume(args)}", file=sys.stderr)
+        return 130
+    except EXPECTED as error:
+        logger.debug("the error in full", exc_info=True)
+        print(f"secagent: error: {_sentence(error)}", file=sys.stderr)
+        return 2
+    finally:
+        logger.removeHandler(handler)
+
+
+def _how_to_resume(args: argparse.Namespace) -> str:
+    if args.command != "compare":
+        return ""
+    command = "the same command" + " without --fresh" * args.fresh
+    return f"; {command} resumes the run, finished rows are kept in {args.out}"
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    text = " ".join(str(error).split()) or type(error).__name__
+    return f"not enough memory: {text}" if isinstance(error, MemoryError) else text
+
+
+# --- the commands -------------------------------------------------------------------------------------------
+
+
+def _compare(args: argparse.Namespace) -> None:
+    _plug_in(args.plugin)
+    from eval.compare import CSV, PICTURE, TABLE, Comparison, run
+
+    comparison = Comparison(
+        scenario=_scenario(args),
+        solvers={name: {} for name in args.solvers},
+        instances=args.instances,
+        seed=args.seed,
+        max_seconds=args.max_seconds,
+    )
+    progress = False if args.quiet else None
+    run(comparison, args.out, workers=args.workers, fresh=args.fresh, progress=progress)
+    print((args.out / TABLE).read_text(encoding="utf-8"), end="")
+    logger.info("wrote %s, %s and %s in %s", TABLE, CSV, PICTURE, args.out)
+
+
+def _solve(args: argparse.Namespace) -> None:
+    _plug_in(args.plugin)
+    import solvers
+    from secagent_env import Instance
+
+    if args.out is not None:
+        _check_writable(args.out)
+    options = _assignments(args.set)
+    solver = solvers.make(args.solver, **options)
+    instance = Instance.load(args.instance)
+    solution = solver.solve(instance, seed=args.seed, max_seconds=args.max_seconds)
+    print(_summary(solution))
+    if args.out is not None:
+        from eval.decisions import save_decision
+
+        save_decision(args.out, solution, options=options)
+        logger.info("wrote %s", args.out)
+
+
+def _sample(args: argparse.Namespace) -> None:
+    from eval.compare import instance_at
+
+    for name in ("seed", "index"):
+        if getattr(args, name) < 0:
+            raise ValueError(f"{name} must be an integer ≥ 0, got {getattr(args, name)}")
+    scenario = _scenario(args)
+    _check_writable(args.out)
+    instance_at(scenario, args.seed, args.index).save(args.out)
+    logger.info("wrote %s", args.out)
+
+
+def _bench(args: argparse.Namespace) -> None:
+    from eval.bench import measure, report
+
+    if args.out is not None:
+        _check_writable(args.out)
+    results = measure(quick=args.quick, progress=logger.info)
+    print(report(results))
+    if args.out is not None:
+        import json
+
+        from eval.rows import write_whole
+
+        write_whole(args.out, json.dumps(results, indent=2) + "\n")
+        logger.info("wrote %s", args.out)
+
+
+def _summary(solution: Solution) -> str:
+    """Return what a person wants to know of a solution, in a few lines."""
+    import numpy as np
+
+    from eval.statistics import Interval
+    from eval.table import with_unit
+
+    def quantity(value: Any, unit: str) -> str:
+        return with_unit(Interval(float(value), np.nan, np.nan, 1), unit)
+
+    def listed(mask: np.ndarray) -> str:
+        return ", ".join(map(str, np.flatnonzero(mask))) or "nobody"
+
+    outcome, decision = solution.outcome, solution.decision
+    selected, power = decision.selection, decision.power_w
+    violated = {name: outcome.violations[name] for name, beyond in outcome.violated.items() if beyond}
+    lines = {
+        "status": f"{solution.status}: {solution.message}",
+        "energy": f"{quantity(outcome.energy_j, 'J')} = {quantity(outcome.execution_energy_j, 'J')} execution"
+        f" + {quantity(outcome.transmission_energy_j, 'J')} transmission",
+        "lower bound": f"{quantity(solution.lower_bound_j, 'J')}, gap {solution.gap:.3g}"
+        f" (transmission alone {solution.transmission_gap:.3g})",
+        "latency": f"{quantity(outcome.latency_s, 's')} = {quantity(outcome.downlink_time_s, 's')} downlink"
+        f" + {quantity(outcome.inference_time_s, 's')} inference"
+        f" + {quantity(outcome.uplink_time_s, 's')} uplink",
+        "violated": ", ".join(f"{name} by {value:.4g}" for name, value in violated.items()) or "nothing",
+        "selected": f"{selected.sum()} of {selected.size} agents: {listed(selected)}",
+        "jamming": listed(~selected & (power > 0)),
+        "effort": f"{solution.evaluations} evaluations in {quantity(solution.wall_time_s, 's')}",
+    }
+    return "\n".join(f"{name:<12} {text}" for name, text in lines.items())
+
+
+# --- arguments ----------------------------------------------------------------------------------------------
+
+
+def _scenario(args: argparse.Namespace) -> Scenario:
+    """Return the scenario that --scenario and --set describe: a preset, or a TOML file of fields."""
+    from secagent_env import Scenario
+
+    overrides = _assignments(args.set)
+    if args.scenario.endswith(".toml") or os.sep in args.scenario:
+        return Scenario.from_toml(args.scenario).replace(**overrides)
+    return Scenario.preset(args.scenario, **overrides)
+
+
+def _assignments(items: Sequence[str]) -> dict[str, Any]:
+    """Return what ``--set name=value …`` sets; values are TOML's."""
+    values = {}
+    for item in items:
+        name, equals, text = item.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise ValueError(f"--set needs name=value, got {item!r}")
+        try:
+            parsed = tomllib.loads(f"value = {text}")
+        except tomllib.TOMLDecodeError:
+            parsed = {}
+        if set(parsed) != {"value"}:
+            raise ValueError(
+                f'--set {name} needs a value as in TOML (a number, true, false, [low, high] or "text"), got {text!r}'
+            )
+        values[name] = parsed["value"]
+    return values
+
+
+def _plug_in(modules: Sequence[str]) -> None:
+    """Import the user's modules, which register their solvers; the working directory is searched too."""
+    import importlib
+
+    if modules and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    for module in modules:
+        importlib.import_module(module)
+
+
+def _check_writable(path: Path) -> None:
+    """Raise OSError for a file that could not be written, before the work is done."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
+
+
+def _parser() -> argparse.ArgumentParser:
+    from secagent_env._version import __version__
+
+    common = argparse.ArgumentParser(add_help=False)
+    for flags, text in (
+        (("-v", "--verbose"), "say more: a debug log on stderr"),
+        (("-q", "--quiet"), "say less"),
+    ):
+        # SUPPRESS: so that the flag given before the command survives the command's own defaults.
+        common.add_argument(*flags, action="store_true", default=argparse.SUPPRESS, help=text)
+    parser = _Parser(
+        prog="secagent",
+        description="Secure, energy-efficient wireless agentic AI networks: compare, solve, sample, bench.",
+        parents=[common],
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"secagent {__version__}")
+    commands: Any = parser.add_subparsers(dest="command", metavar="command", title="commands")
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command("compare", _compare, "Compare solvers on random instances: a table, a CSV file and a picture.")
+    _add_scenario(sub)
+    sub.add_argument(
+        "--solvers",
+        nargs="+",
+        default=["exact", "asc", "randas"],
+        metavar="NAME",
+        help="default: exact asc randas",
+    )
+    sub.add_argument("--instances", type=int, default=20, metavar="K", help="how many random instances (default: 20)")
+    sub.add_argument("--seed", type=int, default=0, help="of the instances and the solvers (default: 0)")
+    sub.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="results folder (default: results); a run that was interrupted resumes",
+    )
+    sub.add_argument("--max-seconds", type=float, metavar="S", help="stop each solve after about this time")
+    sub.add_argument("--workers", type=int, metavar="K", help="processes (default: one per core)")
+    sub.add_argument("--fresh", action="store_true", help="compute all rows anew")
+    _add_plugin(sub)
+
+    sub = command("solve", _solve, "Solve one instance and print a summary.")
+    sub.add_argument("instance", type=Path, help="a file that Instance.save or `secagent sample` wrote")
+    sub.add_argument("--solver", default="asc", metavar="NAME", help="default: asc")
+    sub.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="OPTION=VALUE", help="options of the solver"
+    )
+    sub.add_argument("--seed", type=int, default=0, help="of the solver (default: 0)")
+    sub.add_argument("--max-seconds", type=float, metavar="S", help="stop after about this time with the best so far")
+    sub.add_argument("--out", type=Path, metavar="FILE", help="write the decision as JSON")
+    _add_plugin(sub)
+
+    sub = command("sample", _sample, "Draw a random instance and write it to a file.")
+    _add_scenario(sub)
+    sub.add_argument("--seed", type=int, default=0, help="default: 0")
+    sub.add_argument(
+        "--index",
+        type=int,
+        default=0,
+        metavar="I",
+        help="which instance of that seed, as `compare` counts them (default: 0)",
+    )
+    sub.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .npz file")
+
+    sub = command("bench", _bench, "Measure speed: ratios within one run, medians of repeats.")
+    sub.add_argument("--quick", action="store_true", help="fewer and smaller measurements")
+    sub.add_argument("--out", type=Path, metavar="FILE", help="write the figures as JSON")
+    return parser
+
+
+def _add_scenario(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scenario",
+        default="paper",
+        metavar="NAME|FILE",
+        help="a preset, or a TOML file of fields (default: paper)",
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change fields of the scenario, as in --set num_agents=50 'area_m=[0, 50]'",
+    )
+
+
+def _add_plugin(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--plugin",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="MODULE",
+        help="Python modules that register solvers of your own",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

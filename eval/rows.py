@@ -1,0 +1,130 @@
+"""Rows on disk: one JSON object per line, each appended when it is finished: a run can be interrupted.
+
+A row is found again by its key, a hash of its whole configuration. One file may hold rows of many
+configurations: a run reads those with its own keys and leaves the others alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import secagent_env
+import solvers
+from secagent_env._files import whole_file
+
+Row = dict[str, Any]
+
+
+def key_of(configuration: Mapping[str, Any]) -> str:
+    """Return the key of a configuration of plain values: the same for equal ones, whatever their order."""
+    return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()[:20]
+
+
+@functools.cache
+def sources_digest() -> str:
+    """Return a hash of the code that rows depend on, so that changed code does not take over old rows."""
+    digest = hashlib.sha256()
+    for package in (secagent_env, solvers):
+        folder = Path(package.__path__[0])
+        for path in sorted(folder.rglob("*.py")):
+            if "rendering" not in path.parts:
+                digest.update(path.relative_to(folder.parent).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def plain(value: Any) -> Any:
+    """Return NumPy's scalars, and dicts of them, as JSON has them; None for numbers that are not finite."""
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_whole(path: Path, content: str) -> None:
+    """Write a text file whole or not at all."""
+    with whole_file(path) as file:
+        file.write(content.encode())
+
+
+class RowStore:
+    """The rows of a results folder, open for appending; a context manager.
+
+    Attributes
+    ----------
+    rows
+        The rows by key; where a key was written twice, the last one.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened or written.
+    ValueError
+        If another process writes it at the moment, or it holds something else than rows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = open(path, "a+b")  # noqa: SIM115 (closed by __exit__)
+        try:
+            self._lock()
+            self.rows = self._read()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def append(self, row: Row) -> None:
+        """Add a row, on disk when this returns as far as a killed process is concerned."""
+        self._file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
+        self._file.flush()
+        self.rows[row["key"]] = row
+
+    def discard(self, keys: Iterable[str]) -> None:
+        """Forget the rows with these keys, on disk too."""
+        dropped = set(keys)
+        self.rows = {key: row for key, row in self.rows.items() if key not in dropped}
+        write_whole(self.path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in self.rows.values()))
+        self._file.close()
+        self._file = open(self.path, "a+b")  # noqa: SIM115 (the path names a new file now)
+        self._lock()
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"{self.path} is being written by another run; wait for it, or use another --out"
+            ) from None
+
+    def _read(self) -> dict[str, Row]:
+        self._file.seek(0)
+        content = self._file.read()
+        # What follows the last end of line is a row whose writing was cut short: it is computed again.
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            self._file.truncate(whole)
+        rows = {}
+        for number, line in enumerate(content[:whole].splitlines(), 1):
+            try:
+                row = json.loads(line)
+                rows[row["key"]] = row
+            except (ValueError, KeyError, TypeError):
+                raise ValueError(
+                    f"{self.path}, line {number}, is not a row of secagent; move the file away or use another --out"
+                ) from None
+        return rows

@@ -1,0 +1,124 @@
+"""Statistics of a comparison: means with bootstrap intervals, over instances that can be compared."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+RESAMPLES = 9999
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its confidence interval, of ``size`` values.
+
+    The bounds are NaN for fewer than two values, of which no spread can be estimated; so is the mean of none.
+    """
+
+    mean: float
+    low: float
+    high: float
+    size: int
+
+
+def bootstrap_mean(values: Sequence[float] | np.ndarray, confidence: float = CONFIDENCE, seed: int = 0) -> Interval:
+    """Return the mean with its bias-corrected and accelerated (BCa) bootstrap interval, from a seed.
+
+    Where BCa is not defined (nearly all values equal) the percentile interval stands in; values that are all
+    equal have an interval of no width.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite, or ``confidence`` is not between 0 and 1.
+    """
+    data = np.asarray(values, float).ravel()
+    if not np.isfinite(data).all():
+        raise ValueError("a mean needs finite values, got NaN or infinite ones")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, got {confidence!r}")
+    if data.size < 2:
+        return Interval(float(data[0]) if data.size else math.nan, math.nan, math.nan, data.size)
+    mean = float(data.mean())
+    if np.ptp(data) == 0:
+        return Interval(mean, mean, mean, data.size)
+    for method in ("BCa", "percentile"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # degenerate data is seen by its NaN
+            bounds = stats.bootstrap(
+                (data,),
+                np.mean,
+                axis=-1,
+                confidence_level=confidence,
+                n_resamples=RESAMPLES,
+                method=method,
+                random_state=np.random.default_rng(seed),  # scipy calls it rng since 1.15 and knows both names
+            ).confidence_interval
+        if np.isfinite(bounds).all():
+            break
+    return Interval(mean, float(bounds.low), float(bounds.high), data.size)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What one solver did in a comparison.
+
+    Attributes
+    ----------
+    solver
+        Its name.
+    instances, feasible
+        How many instances it was given, and of how many its decision is feasible.
+    endings
+        How many instances ended with each status, the most frequent first.
+    means
+        By column: the means of ``COMPARED`` over the common instances, of ``COUNTED`` over all of them.
+    """
+
+    solver: str
+    instances: int
+    feasible: int
+    endings: dict[str, int]
+    means: dict[str, Interval]
+
+
+COMPARED = ("energy_j", "execution_energy_j", "transmission_energy_j", "latency_s", "gap", "transmission_gap")
+"""Columns that mean something for a feasible decision only."""
+
+COUNTED = ("evaluations", "seconds")
+"""Columns that every attempt has."""
+
+
+def common_instances(frame: Any) -> list[int]:
+    """Return the instances on which solvers can be compared: those that all of them solved feasibly.
+
+    A solver that solved none at all is left out of "all", or there would be nothing to compare.
+
+    Parameters
+    ----------
+    frame
+        A pandas DataFrame with the columns ``solver``, ``instance`` and ``feasible``.
+    """
+    table = frame.pivot(index="instance", columns="solver", values="feasible").astype(bool)
+    able = table.loc[:, table.any()]
+    return [int(i) for i in able.index[able.all(axis=1)]] if able.shape[1] else []
+
+
+def summarise(frame: Any) -> list[Summary]:
+    """Return a summary per solver of a comparison's rows (a pandas DataFrame), in their order."""
+    common = common_instances(frame)
+    summaries = []
+    for solver, rows in frame.groupby("solver", sort=False):
+        compared = rows[rows["feasible"].astype(bool) & rows["instance"].isin(common)]
+        means = {column: bootstrap_mean(compared[column]) for column in COMPARED}
+        means |= {column: bootstrap_mean(rows[column].dropna()) for column in COUNTED}
+        endings = rows["status"].value_counts().to_dict()
+        summaries.append(Summary(str(solver), len(rows), int(rows["feasible"].sum()), endings, means))
+    return summaries

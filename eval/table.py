@@ -1,0 +1,89 @@
+"""The table of a comparison, in Markdown that is as readable in a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from eval.statistics import CONFIDENCE, Interval, Summary, common_instances, summarise
+from secagent_env._extras import require
+
+_PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+NONE = "–"
+
+
+def with_unit(interval: Interval, unit: str, digits: int = 4) -> str:
+    """Return an interval with an SI prefix that fits its mean: ``11.57 kJ [11.43, 11.71]``; never in ks."""
+    if math.isnan(interval.mean):
+        return NONE
+    rounded = abs(float(f"{interval.mean:.{digits}g}"))  # so that 999.96 counts as 1000
+    highest = 0 if unit == "s" else max(_PREFIXES)
+    power = 3 * math.floor(math.log10(rounded) / 3) if 0 < rounded < math.inf else 0
+    power = min(max(power, min(_PREFIXES)), highest)
+    scaled = rounded / 10.0**power
+    decimals = max(0, digits - 1 - math.floor(math.log10(scaled))) if 1 <= scaled < math.inf else digits - 1
+    return _join(interval, lambda value: f"{value / 10.0**power:.{decimals}f}", f" {_PREFIXES[power]}{unit}")
+
+
+def percent(interval: Interval) -> str:
+    """Return an interval of fractions in percent: ``103 % [97, 110]``."""
+    return _join(interval, lambda value: f"{100 * value:.{3 if abs(value) >= 1e-5 else 1}g}", " %")
+
+
+def count(interval: Interval) -> str:
+    """Return an interval of counts: ``61.5 [58.2, 65.1]``."""
+    return _join(interval, lambda value: f"{value:.0f}" if value >= 1000 else f"{value:.3g}", "")
+
+
+def _join(interval: Interval, text: Callable[[float], str], unit: str) -> str:
+    if math.isnan(interval.mean):
+        return NONE
+    if math.isnan(interval.low) or interval.low == interval.high:
+        return f"{text(interval.mean)}{unit}"
+    return f"{text(interval.mean)}{unit} [{text(interval.low)}, {text(interval.high)}]"
+
+
+def markdown(frame: Any) -> str:
+    """Return the table of a comparison's rows (a pandas DataFrame): energies, quality and effort, notes."""
+    summaries = summarise(frame)
+    energies = {
+        "solver": [s.solver for s in summaries],
+        "feasible": [f"{s.feasible}/{s.instances} ({s.feasible / s.instances:.0%})" for s in summaries],
+        "energy": [with_unit(s.means["energy_j"], "J") for s in summaries],
+        "execution": [with_unit(s.means["execution_energy_j"], "J") for s in summaries],
+        "transmission": [with_unit(s.means["transmission_energy_j"], "J") for s in summaries],
+    }
+    quality = {
+        "solver": [s.solver for s in summaries],
+        "ended as": [", ".join(f"{n} {status}" for status, n in s.endings.items()) for s in summaries],
+        "gap to the bound": [percent(s.means["gap"]) for s in summaries],
+        "transmission gap": [percent(s.means["transmission_gap"]) for s in summaries],
+        "latency": [with_unit(s.means["latency_s"], "s", digits=3) for s in summaries],
+        "evaluations": [count(s.means["evaluations"]) for s in summaries],
+        "time": [with_unit(s.means["seconds"], "s", digits=3) for s in summaries],
+    }
+    tabulate = require("tabulate", extra="eval").tabulate
+    tables = [tabulate(part, headers="keys", tablefmt="github", disable_numparse=True) for part in (energies, quality)]
+    return "\n\n".join([*tables, _notes(frame, summaries)]) + "\n"
+
+
+def _notes(frame: Any, summaries: Sequence[Summary]) -> str:
+    total = frame["instance"].nunique()
+    common = len(common_instances(frame))
+    never = [s.solver for s in summaries if not s.feasible]
+    who = f"every solver but {', '.join(never)}" if never else "every solver"
+    notes = [
+        f"Means with {CONFIDENCE:.0%} bootstrap intervals over the {common} of {total} instances that {who} "
+        f"solved feasibly; evaluations and time over all {total}.",
+    ]
+    if not common:
+        notes[0] = f"No means: not one of the {total} instances was solved feasibly by every solver."
+    for solver, rows in frame[~frame["feasible"].astype(bool)].groupby("solver", sort=False):
+        first = rows.iloc[0]
+        where = ", ".join(str(i) for i in rows["instance"].head(10)) + (", …" if len(rows) > 10 else "")
+        notes.append(
+            f"{solver} has no feasible decision for {len(rows)} of {total} (instances {where}); "
+            f"the first: {first['status']}, {first['message']}."
+        )
+    return "\n".join(notes)

@@ -1,0 +1,363 @@
+"""The main job: rows that depend on their configuration alone, kept on disk, and what is made of them."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import solvers
+from eval.compare import Comparison, describe, instance_at, run, solver_seed
+from eval.rows import RowStore, key_of, sources_digest
+from secagent_env import Decision, Scenario, sample_instance
+from solvers import registry
+from solvers.base import Infeasible, Solver
+from solvers.selection import random_selection
+
+pytest.importorskip("pandas")
+pytest.importorskip("matplotlib")
+
+SMALL = Scenario.preset("small")
+CHEAP = {"exact": {}, "draw": {}}
+
+# A solver of the user's, slow enough to be killed in the middle. It writes down each solve.
+PLUGIN = """
+import time
+from pathlib import Path
+import solvers
+from solvers.exact import Exact
+
+class Slow(Exact):
+    name = "slow"
+    def _solve(self, run):
+        with open({log!r}, "a") as file:
+            file.write("solved\\n")
+        time.sleep(0.15)
+        super()._solve(run)
+
+solvers.register("slow", Slow)
+"""
+
+
+class Broken(Solver):
+    """Fails in a way that a solver should not."""
+
+    name = "broken"
+
+    def solve(self, *args, **options):
+        raise ZeroDivisionError("one by nothing")
+
+    def _solve(self, run):
+        raise NotImplementedError
+
+
+class Draw(Solver):
+    """A random selection, a beam that avoids the eavesdropper, low powers: cheap, and depends on the seed."""
+
+    name = "draw"
+
+    def _solve(self, run):
+        instance = run.instance
+        selection = random_selection(instance, run.rng)
+        if selection is None:
+            raise Infeasible("accuracy: no selection is accurate enough")
+        away, _ = np.linalg.qr(instance.channel_eve.T)
+        beam = instance.channel_bs[selection].sum(axis=0)
+        beam = beam - away @ (away.conj().T @ beam)
+        beam *= np.sqrt(0.999 * instance.scenario.bs_power_w) / np.linalg.norm(beam)
+        power = 1e-5 * instance.scenario.noise_power_w / instance.bs_gain
+        run.consider(Decision(selection=selection, beamformer=beam, power_w=power * selection))
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch):
+    """Let the solvers of this file be known by name."""
+    monkeypatch.setattr(registry, "_factories", {**registry._factories, "draw": Draw, "broken": Broken})
+
+
+def read(folder: Path) -> list[dict]:
+    """Rows of a results folder without what differs from run to run, in one order."""
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    return sorted(({k: v for k, v in row.items() if k != "seconds"} for row in rows), key=lambda row: row["key"])
+
+
+def test_instances_are_those_of_the_batch():
+    batch = sample_instance(SMALL, seed=7, batch=4)
+    for i in range(4):
+        one = instance_at(SMALL, 7, i)
+        for name in one._arrays:
+            np.testing.assert_array_equal(getattr(one, name), getattr(batch[i], name), strict=True)
+
+
+def test_seeds_differ_and_depend_on_seed_and_index_alone():
+    seeds = {solver_seed(seed, i) for seed in range(20) for i in range(50)}
+    assert len(seeds) == 1000
+    assert solver_seed(3, 5) == solver_seed(3, 5)
+
+
+def test_the_default_is_the_main_job():
+    default = Comparison()
+    assert list(default.solvers) == ["exact", "asc", "randas"]
+    assert (default.instances, default.seed, default.scenario) == (20, 0, Scenario.preset("paper"))
+    assert describe(default).startswith("20 instances, seed 0; the paper's scenario; secagent ")
+    text = describe(Comparison(scenario=SMALL, solvers=CHEAP, max_seconds=2))
+    assert "num_agents = 6" in text
+    assert "at most 2 s" in text
+
+
+def test_rows_hold_the_configuration_and_the_result(tmp_path: Path):
+    frame = run(Comparison(scenario=SMALL, solvers=CHEAP, instances=2, seed=3), tmp_path, workers=1)
+    assert list(zip(frame["instance"], frame["solver"], strict=True)) == [
+        (0, "exact"), (0, "draw"), (1, "exact"), (1, "draw")
+    ]  # fmt: skip
+    row = next(row for row in read(tmp_path) if (row["instance"], row["solver"]) == (1, "draw"))
+    assert Scenario(**row["scenario"]) == SMALL
+    assert (row["seed"], row["options"], row["sources"]) == (3, {}, sources_digest())
+    solution = solvers.make("draw").solve(sample_instance(SMALL, 3, 2)[1], seed=solver_seed(3, 1))
+    assert row["energy_j"] == solution.outcome.energy_j
+    assert row["gap"] == pytest.approx(solution.gap, rel=1e-12)
+    assert row["status"] == solution.status
+
+
+def test_workers_change_nothing(tmp_path: Path):
+    comparison = Comparison(scenario=SMALL, solvers=CHEAP, instances=6)
+    run(comparison, tmp_path / "one", workers=1)
+    run(comparison, tmp_path / "two", workers=2)
+    assert read(tmp_path / "one") == read(tmp_path / "two")
+    assert len(read(tmp_path / "one")) == 12
+
+
+def test_finished_rows_are_never_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    solved = []
+    original = Solver.solve
+
+    def counting(self, *args, **options):
+        solved.append(self.name)
+        return original(self, *args, **options)
+
+    monkeypatch.setattr(Solver, "solve", counting)
+    run(Comparison(scenario=SMALL, solvers=CHEAP, instances=3), tmp_path, workers=1)
+    before = read(tmp_path)
+    assert len(solved) == 6
+    run(Comparison(scenario=SMALL, solvers=CHEAP, instances=3), tmp_path, workers=1)
+    assert len(solved) == 6
+    run(Comparison(scenario=SMALL, solvers=CHEAP, instances=5), tmp_path, workers=1)  # more instances: only those
+    assert len(solved) == 10
+    run(Comparison(scenario=SMALL, solvers=CHEAP, instances=3), tmp_path, workers=1, fresh=True)
+    assert len(solved) == 16
+    assert [row for row in read(tmp_path) if row["instance"] < 3] == before
+    assert len(read(tmp_path)) == 10
+
+
+def test_other_configurations_share_the_folder(tmp_path: Path):
+    one = run(Comparison(scenario=SMALL, solvers={"exact": {}}, instances=2), tmp_path, workers=1)
+    other = SMALL.replace(num_agents=8)
+    run(Comparison(scenario=other, solvers={"exact": {}}, instances=2), tmp_path, workers=1)
+    run(Comparison(scenario=SMALL, solvers={"exact": {"jamming": False}}, instances=2), tmp_path, workers=1)
+    run(Comparison(scenario=SMALL, solvers={"exact": {}}, instances=2, seed=1), tmp_path, workers=1)
+    run(Comparison(scenario=SMALL, solvers={"exact": {}}, instances=2, max_seconds=9), tmp_path, workers=1)
+    assert len(read(tmp_path)) == 10
+    again = run(Comparison(scenario=SMALL, solvers={"exact": {}}, instances=2), tmp_path, workers=1)
+    assert again.equals(one)  # the seconds too: they are the old rows
+
+
+def test_changed_code_does_not_take_over_old_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    comparison = Comparison(scenario=SMALL, solvers={"exact": {}}, instances=1)
+    run(comparison, tmp_path, workers=1)
+    monkeypatch.setattr("eval.compare.sources_digest", lambda: "another")
+    run(comparison, tmp_path, workers=1)
+    assert len(read(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("torn", ['{"key": "ab', "\0\0\0", "x" * 100_000])
+def test_a_torn_last_line_is_dropped_and_computed_again(tmp_path: Path, torn: str):
+    comparison = Comparison(scenario=SMALL, solvers=CHEAP, instances=3)
+    run(comparison, tmp_path, workers=1)
+    whole = read(tmp_path)
+    path = tmp_path / "rows.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]) + torn)
+    run(comparison, tmp_path, workers=1)
+    assert read(tmp_path) == whole
+
+
+def test_a_last_line_without_its_end_counts_as_torn(tmp_path: Path):
+    comparison = Comparison(scenario=SMALL, solvers=CHEAP, instances=2)
+    run(comparison, tmp_path, workers=1)
+    whole = read(tmp_path)
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(path.read_bytes()[:-1])
+    run(comparison, tmp_path, workers=1)
+    assert read(tmp_path) == whole
+
+
+def start(folder: Path, *more: str) -> subprocess.Popen:
+    """Start a comparison in a process of its own, with a slow solver out of a plugin."""
+    (folder / "plug.py").write_text(PLUGIN.format(log=str(folder / "log")))
+    arguments = ["compare", "--scenario", "small", "--solvers", "slow", "exact", "--instances", "12"]
+    command = [sys.executable, "-m", "eval.cli", *arguments, "--plugin", "plug", "--workers", "2", *more]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_rows(path: Path, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists() or path.read_bytes().count(b"\n") < count:
+        assert time.monotonic() < deadline, "no rows were written"
+        time.sleep(0.02)
+
+
+def test_killed_runs_resume_to_the_same_rows(tmp_path: Path):
+    rows = tmp_path / "results" / "rows.jsonl"
+    for target in (3, 9):
+        process = start(tmp_path)
+        wait_for_rows(rows, target)
+        process.kill()
+        process.communicate()
+    kept = rows.read_bytes()
+    time.sleep(0.5)
+    assert rows.read_bytes() == kept  # workers do not outlive the run
+    process = start(tmp_path)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "of 24 rows are taken from results/rows.jsonl" in errors
+    solves = len((tmp_path / "log").read_text().splitlines())
+    assert 12 <= solves <= 12 + 2 * 2  # at most those in flight at the two kills were done twice
+    process = start(tmp_path, "--out", "uninterrupted")
+    assert process.wait(timeout=60) == 0
+    process.communicate()
+    assert read(tmp_path / "results") == read(tmp_path / "uninterrupted")
+
+
+def test_an_interrupt_keeps_the_rows_and_says_so(tmp_path: Path):
+    process = start(tmp_path)
+    wait_for_rows(tmp_path / "results" / "rows.jsonl", 2)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert output == ""
+    assert errors == ("secagent: interrupted; the same command resumes the run, finished rows are kept in results\n")
+    assert 2 <= len(read(tmp_path / "results")) < 24
+
+
+def test_a_worker_that_dies_is_told_in_one_sentence(tmp_path: Path):
+    (tmp_path / "fatal.py").write_text(
+        "import os, solvers\nfrom solvers.exact import Exact\n"
+        "class Fatal(Exact):\n    name = 'fatal'\n    def _solve(self, run):\n        os._exit(9)\n"
+        "solvers.register('fatal', Fatal)\n"
+    )
+    command = [sys.executable, "-m", "eval.cli", "compare", "--scenario", "small", "--solvers", "fatal"]
+    done = subprocess.run(
+        [*command, "--instances", "4", "--workers", "2", "--plugin", "fatal"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("secagent: error: a worker process died")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_solver_that_raises_fails_its_rows_only(tmp_path: Path):
+    frame = run(Comparison(scenario=SMALL, solvers={"broken": {}, "exact": {}}, instances=2), tmp_path, workers=1)
+    assert frame.groupby("solver")["feasible"].sum().to_dict() == {"broken": 0, "exact": 2}
+    table = (tmp_path / "table.md").read_text()
+    assert "broken has no feasible decision for 2 of 2" in table
+    assert "ZeroDivisionError: one by nothing" in table
+
+
+def test_a_missing_extra_is_told_before_anything_is_solved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "tabulate", None)
+    with pytest.raises(ImportError, match=r"pip install 'secagent\[eval\]'"):
+        run(Comparison(scenario=SMALL, solvers=CHEAP, instances=1), tmp_path / "out", workers=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_files(tmp_path: Path):
+    frame = run(Comparison(scenario=SMALL, solvers=CHEAP, instances=3), tmp_path, workers=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "compare.png",
+        "rows.csv",
+        "rows.jsonl",
+        "table.md",
+    ]
+    table = (tmp_path / "table.md").read_text()
+    for column in (
+        "feasible",
+        "energy",
+        "execution",
+        "transmission",
+        "latency",
+        "gap",
+        "evaluations",
+        "time",
+    ):
+        assert column in table
+    assert "3/3 (100%)" in table
+    assert table.count("| exact ") == 2
+    lines = (tmp_path / "rows.csv").read_text().splitlines()
+    assert len(lines) == 7
+    assert set(lines[0].split(",")) == set(frame.columns)
+
+
+def test_picture(tmp_path: Path):
+    from matplotlib.image import imread
+
+    run(Comparison(scenario=SMALL, solvers=CHEAP, instances=3), tmp_path, workers=1)
+    pixels = imread(tmp_path / "compare.png")
+    assert pixels.shape[1] == 1560
+    assert (pixels[..., :3].min(axis=-1) < 0.9).mean() > 0.01  # something is drawn
+
+
+def test_picture_of_one_instance_and_of_none_that_is_feasible(tmp_path: Path):
+    impossible = SMALL.replace(min_accuracy=1.0)
+    frame = run(Comparison(scenario=impossible, solvers=CHEAP, instances=2), tmp_path / "none", workers=1)
+    assert not frame["feasible"].any()
+    assert set(frame["status"]) == {"infeasible"}
+    run(Comparison(scenario=SMALL, solvers=CHEAP, instances=1), tmp_path / "one", workers=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"instances": 0}, "instances must be an integer ≥ 1, got 0"),
+        ({"instances": 2.0}, "instances must be an integer ≥ 1, got 2.0"),
+        ({"seed": -1}, "seed must be an integer ≥ 0, got -1"),
+        ({"max_seconds": 0}, "max_seconds must be a finite number > 0, got 0"),
+        ({"max_seconds": float("nan")}, "max_seconds must be a finite number > 0, got nan"),
+        ({"solvers": {}}, "at least one solver"),
+        ({"solvers": {"exakt": {}}}, "did you mean 'exact'"),
+        ({"solvers": {"exact": {"jaming": True}}}, "did you mean 'jamming'"),
+    ],
+)
+def test_bad_comparisons(fields: dict, sentence: str):
+    with pytest.raises(ValueError, match=sentence):
+        Comparison(**{"solvers": CHEAP, **fields})
+
+
+def test_keys_depend_on_every_entry_and_not_on_their_order():
+    assert key_of({"a": 1, "b": [2]}) == key_of({"b": [2], "a": 1})
+    assert len({key_of({"a": value}) for value in (1, 2, "1", None, True, [1])}) == 6
+    cells = Comparison(scenario=SMALL, solvers=CHEAP, instances=4).cells()
+    assert len({cell["key"] for cell in cells}) == 8
+
+
+def test_a_file_of_something_else_is_refused_and_kept(tmp_path: Path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"key": "a"}\nmy notes\n')
+    with pytest.raises(ValueError, match="line 2, is not a row"):
+        RowStore(path)
+    assert path.read_text() == '{"key": "a"}\nmy notes\n'
+
+
+def test_two_runs_do_not_write_one_file(tmp_path: Path):
+    with RowStore(tmp_path / "rows.jsonl") as store:
+        store.append({"key": "a"})
+        store.discard(["a"])
+        with pytest.raises(ValueError, match="written by another run"):
+            RowStore(tmp_path / "rows.jsonl")
+    with RowStore(tmp_path / "rows.jsonl") as store:
+        assert store.rows == {}
