@@ -152,9 +152,7 @@ def reference(instance, decision):
         uplink_advantage[n] = advantage(ours, theirs)
         uplink_sensitivity[n] = sensitivity(ours, 2 * ours, theirs, 2 * theirs)
         uplink_secrecy[n] = max(uplink_advantage[n], mpf(0))  # (11)
-        uplink_times[n] = (
-            output_bits / (bandwidth * uplink_secrecy[n]) if uplink_secrecy[n] > 0 else INF
-        )  # (12)
+        uplink_times[n] = output_bits / (bandwidth * uplink_secrecy[n]) if uplink_secrecy[n] > 0 else INF  # (12)
 
     # --- times, energies ------------------------------------------------------------------------------------
     last_inference = max((inference_time[n] for n in members), default=mpf(0))

@@ -172,9 +172,7 @@ def test_one_seed_gives_the_same_episodes_in_this_process_and_in_another():
     here = roll_out(make(scenario="paper"))
     assert roll_out(make(scenario="paper")) == here
     assert roll_out(pickle.loads(pickle.dumps(make(scenario="paper")))) == here
-    code = (
-        "from tests.test_allocation_env import make, roll_out; print(roll_out(make(scenario='paper')), end='')"
-    )
+    code = "from tests.test_allocation_env import make, roll_out; print(roll_out(make(scenario='paper')), end='')"
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert there.stdout == here
 
@@ -319,7 +317,7 @@ def test_a_bad_dict_action_is_one_sentence(changes, said):
     env.reset(seed=0)
     with pytest.raises(ValueError, match=said):
         env.step({**env.action_space.sample(), **changes})
-    with pytest.raises(ValueError, match="must be a dict with the keys .* got ndarray"):
+    with pytest.raises(ValueError, match=r"must be a dict with the keys .* got ndarray"):
         env.step(np.zeros(20))
 
 

@@ -28,9 +28,7 @@ def instance():
 
 
 def same(a, b):
-    return a.scenario == b.scenario and all(
-        np.array_equal(getattr(a, name), getattr(b, name)) for name in ARRAYS
-    )
+    return a.scenario == b.scenario and all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ARRAYS)
 
 
 @pytest.mark.parametrize("name", ARRAYS)
@@ -56,7 +54,7 @@ def test_a_negative_value_is_named(instance, name):
 
 
 def test_other_bad_fields_are_named(instance):
-    with pytest.raises(ValueError, match="accuracy must be ≤ 1, got 1.5"):
+    with pytest.raises(ValueError, match=r"accuracy must be ≤ 1, got 1\.5"):
         instance.replace(accuracy=np.full(6, 1.5))
     with pytest.raises(ValueError, match="channel_bs must be complex, got float64"):
         instance.replace(channel_bs=instance.channel_bs.real)

@@ -87,9 +87,7 @@ def test_installed_wheel_runs_the_main_job_outside_the_repository(wheel: Path, t
     (site,) = home.glob("lib/python*/site-packages")
     (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
-    where = run(
-        python, "-c", "import eval, secagent_env; print(eval.__file__, secagent_env.__file__)", cwd=tmp_path
-    )
+    where = run(python, "-c", "import eval, secagent_env; print(eval.__file__, secagent_env.__file__)", cwd=tmp_path)
     assert [Path(file).is_relative_to(site) for file in where.split()] == [True, True]
     assert re.search(r"\b\d+\.\d+\.\d+", run(secagent, "--version", cwd=tmp_path))
 

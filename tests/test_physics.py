@@ -223,9 +223,7 @@ def test_reference_campaigns_meet_feasible_decisions():
             selection = np.zeros(30, bool)
             selection[np.argsort(instance.inference_time_s)[:size]] = True
             beam = random_decision(rng, instance, nulling=True).beamformer
-            decision = Decision(
-                selection=selection, beamformer=beam, power_w=np.where(selection, 1e-17 / gain, 0)
-            )
+            decision = Decision(selection=selection, beamformer=beam, power_w=np.where(selection, 1e-17 / gain, 0))
             ref = reference(instance, decision)
             assert_matches(evaluate(instance, decision), ref, instance)
             assert ref.energy_j < math.inf
@@ -374,9 +372,7 @@ def test_one_selected(small, agent):
 def test_all_selected(small, power):
     instance, decision = small
     outcome = check(instance, decision.replace(selection=np.ones(5, bool), power_w=np.full(5, power)))
-    assert outcome.execution_energy_j == pytest.approx(
-        np.sum(instance.compute_power_w * instance.inference_time_s)
-    )
+    assert outcome.execution_energy_j == pytest.approx(np.sum(instance.compute_power_w * instance.inference_time_s))
     assert (outcome.energy_j < math.inf) == (power in (0.0, 1e-12, 1e-9))  # beyond, somebody drowns
 
 
@@ -444,9 +440,7 @@ def test_negative_power_counts_as_violation_and_sends_nothing(small, agent):
     power = decision.power_w.copy()
     power[agent] = -0.25
     outcome = check(instance, decision.replace(power_w=power))
-    silent = evaluate(
-        instance, decision.replace(power_w=np.where(np.arange(5) == agent, 0, decision.power_w))
-    )
+    silent = evaluate(instance, decision.replace(power_w=np.where(np.arange(5) == agent, 0, decision.power_w)))
     assert outcome.violations["agent_power_w"] == 0.25
     assert not outcome.feasible
     for name in SCALARS:
@@ -507,9 +501,7 @@ def test_selection_count_is_exact():
 @pytest.mark.parametrize(("agents", "least"), [(1, 1), (2, 1), (3, 1), (30, 10), (50, 16)])
 def test_default_count_is_a_third(agents, least):
     instance = sample_instance(Scenario(num_agents=agents, num_antennas=2), seed=0)
-    decision = Decision(
-        selection=np.zeros(agents, bool), beamformer=np.zeros(2, complex), power_w=np.zeros(agents)
-    )
+    decision = Decision(selection=np.zeros(agents, bool), beamformer=np.zeros(2, complex), power_w=np.zeros(agents))
     assert evaluate(instance, decision).violations["selected"] == least
 
 
@@ -555,9 +547,7 @@ def test_plain_lists_and_real_beams_are_taken(small):
 def many(rng, instance, shape):
     count = math.prod(shape)
     kinds = ("wide", "quiet", "sparse")
-    decisions = [
-        random_decision(rng, instance, kinds[i % 3], nulling=i % 2 == 0, able=i % 3 < 2) for i in range(count)
-    ]
+    decisions = [random_decision(rng, instance, kinds[i % 3], nulling=i % 2 == 0, able=i % 3 < 2) for i in range(count)]
     scenario = instance.scenario
     return Decision(
         **{

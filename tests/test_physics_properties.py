@@ -65,9 +65,7 @@ def assert_same(instance, decision, other_instance, other_decision, agents=slice
     for name in scale.keys() - set(but):
         size = scale[name]
         atol = rtol * size if math.isfinite(size) else 0
-        np.testing.assert_allclose(
-            other.violations[name], one.violations[name], rtol=rtol, atol=atol, err_msg=name
-        )
+        np.testing.assert_allclose(other.violations[name], one.violations[name], rtol=rtol, atol=atol, err_msg=name)
 
 
 def assert_not_above(new, old, sensitivity):
@@ -276,9 +274,7 @@ def test_a_silent_bystander_changes_nothing(case, data):
         compute_power_w=instance.compute_power_w[rest],
         accuracy=instance.accuracy[rest],
     )
-    fewer = Decision(
-        selection=idle.selection[rest], beamformer=decision.beamformer, power_w=idle.power_w[rest]
-    )
+    fewer = Decision(selection=idle.selection[rest], beamformer=decision.beamformer, power_w=idle.power_w[rest])
     # its power is 0, at the edge of 0 ≤ p: the one trace that it leaves
     assert_same(instance, idle, smaller, fewer, agents=rest, but=["agent_power_w"])
 
@@ -336,6 +332,4 @@ def test_uplink_secrecy_does_not_depend_on_who_else_is_selected(case):
     instance, decision = case
     everybody = evaluate(instance, decision.replace(selection=np.ones_like(decision.selection)))
     outcome = evaluate(instance, decision)
-    np.testing.assert_array_equal(
-        outcome.uplink_secrecy, np.where(decision.selection, everybody.uplink_secrecy, 0)
-    )
+    np.testing.assert_array_equal(outcome.uplink_secrecy, np.where(decision.selection, everybody.uplink_secrecy, 0))

@@ -67,9 +67,7 @@ def fading(drawn):
 
 @pytest.mark.parametrize("batch", [(), (4,), (2, 3), (0,)])
 def test_shapes_and_types(batch):
-    instance = sample_instance(
-        Scenario(num_agents=5, num_antennas=3, num_eavesdroppers=2), seed=0, batch=batch
-    )
+    instance = sample_instance(Scenario(num_agents=5, num_antennas=3, num_eavesdroppers=2), seed=0, batch=batch)
     assert instance.batch_shape == batch
     shapes = ((5, 3), (2, 3), (5, 5), (5, 2), (5,), (5,), (5,), (5, 2), (2, 2))
     for name, shape in zip(ARRAYS, shapes, strict=True):
@@ -164,9 +162,7 @@ def test_instances_of_a_batch_and_of_seeds_are_independent(drawn, fading):
     for name in ("inference_time_s", "accuracy", "compute_power_w"):
         one = getattr(drawn, name)
         assert abs(np.corrcoef(one[:-1].ravel(), one[1:].ravel())[0, 1]) < 5 / math.sqrt(one.size), name
-        assert abs(np.corrcoef(one.ravel(), getattr(other, name).ravel())[0, 1]) < 5 / math.sqrt(one.size), (
-            name
-        )
+        assert abs(np.corrcoef(one.ravel(), getattr(other, name).ravel())[0, 1]) < 5 / math.sqrt(one.size), name
     gains = fading["gain_eve"]
     assert abs(np.corrcoef(gains[:-1].ravel(), gains[1:].ravel())[0, 1]) < 5 / math.sqrt(gains.size)
 
@@ -327,9 +323,7 @@ def test_instance_depends_on_seed_and_index_alone():
 
 def test_what_is_not_drawn_does_not_change_the_draw():
     """Constraints and budgets of the task are no part of the random network."""
-    changed = Scenario(
-        min_accuracy=0.8, knowledge_bits=1e9, noise_power_w=1e-12, colluding=True, min_selected=3
-    )
+    changed = Scenario(min_accuracy=0.8, knowledge_bits=1e9, noise_power_w=1e-12, colluding=True, min_selected=3)
     assert_same_arrays(sample_instance(Scenario(), seed=4), sample_instance(changed, seed=4))
 
 

@@ -86,7 +86,7 @@ def test_coerce_takes_a_name_a_dict_a_scenario_or_nothing():
     assert Scenario.coerce(None) == Scenario.coerce("paper") == Scenario()
     assert Scenario.coerce({"preset": "small", "num_antennas": 2}) == Scenario.preset("small", num_antennas=2)
     assert Scenario.coerce({"num_agents": 7}) == Scenario(num_agents=7)
-    with pytest.raises(ValueError, match="scenario must be a Scenario, .* got int"):
+    with pytest.raises(ValueError, match=r"scenario must be a Scenario, .* got int"):
         Scenario.coerce(3)
 
 

@@ -113,9 +113,7 @@ def test_an_exception_inside_returns_the_best_so_far():
 def test_a_solver_that_finds_nothing_says_so():
     solution = Scripted(lambda run: None).solve(sample_instance(SMALL, 0))
     assert solution.status == "failed"
-    assert (
-        "no feasible decision found; the best one violates selected, accuracy, latency_s" in solution.message
-    )
+    assert "no feasible decision found; the best one violates selected, accuracy, latency_s" in solution.message
 
 
 def test_out_of_time_is_stopped_with_the_best_so_far():
@@ -252,8 +250,7 @@ def test_the_bound_is_never_above_what_a_feasible_decision_achieves(seed, preset
     others = Decision(
         selection=np.stack([bound.selection, bound.selection, np.ones(n, bool)]),
         beamformer=np.stack([solution.decision.beamformer] * 3),
-        power_w=10**log_power * rng.random((3, n)) * np.array([[1.0], [0.0], [1.0]])
-        + [[0], [1e-12], [0]] * np.ones(n),
+        power_w=10**log_power * rng.random((3, n)) * np.array([[1.0], [0.0], [1.0]]) + [[0], [1e-12], [0]] * np.ones(n),
     )
     for outcome in [solution.outcome, *evaluate(instance, others)]:
         if outcome.feasible:
@@ -301,16 +298,13 @@ def test_random_selections_are_uniform_among_the_feasible_ones():
 def test_where_rejection_fails_a_walk_of_swaps_finds_a_feasible_one():
     instance = sample_instance(Scenario(min_accuracy=0.8), 2)
     assert np.isfinite(cheapest_selection(instance, np.ones(30)).cost)
-    found = {
-        tuple(np.flatnonzero(random_selection(instance, np.random.default_rng(s), tries=0)))
-        for s in range(10)
-    }
+    found = {tuple(np.flatnonzero(random_selection(instance, np.random.default_rng(s), tries=0))) for s in range(10)}
     assert len(found) > 5
     assert all(len(subset) == 10 and instance.accuracy[list(subset)].mean() >= 0.8 - 2e-9 for subset in found)
 
 
 def random_decisions(instance, count):
-    """Return the outcomes of random decisions: powers over twelve decades or silent, beams in the eavesdroppers' null."""
+    """Return the outcomes of random decisions: powers over twelve decades or silent, beams that null eavesdroppers."""
     rng = np.random.default_rng(0)
     scenario = instance.scenario
     n, antennas = scenario.num_agents, scenario.num_antennas
@@ -383,9 +377,7 @@ def test_exact_next_to_the_base_station_and_through_the_flat_format():
 @settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 3), st.booleans())
 def test_who_can_never_send_in_secret_never_does(seed, eavesdroppers, colluding):
-    scenario = SMALL.replace(
-        num_antennas=1, num_eavesdroppers=eavesdroppers, eve_area_m=(20, 100), colluding=colluding
-    )
+    scenario = SMALL.replace(num_antennas=1, num_eavesdroppers=eavesdroppers, eve_area_m=(20, 100), colluding=colluding)
     instance = sample_instance(scenario, seed)
     outcome = random_decisions(instance, 500)
     assert not outcome.uplink_secrecy[:, ~secret_at_best(instance)].any()
