@@ -347,7 +347,7 @@ def test_exact_proves_the_typical_case():
     ],
 )
 def test_exact_is_honest_wherever_it_is_hard(changes):
-    batch = sample_instance(SMALL.replace(**{"min_selected": None, **changes}), 0, batch=(15,))
+    batch = sample_instance(SMALL.replace(**{"min_selected": None, **changes}), 0, batch=(6,))
     for instance in batch:
         solution = solvers.make("exact").solve(instance)
         outcome = evaluate(instance, solution.decision)
@@ -386,7 +386,7 @@ def test_who_can_never_send_in_secret_never_does(seed, eavesdroppers, colluding)
 def test_exact_without_jamming_keeps_the_unselected_silent():
     scenario = SMALL.replace(num_antennas=2, num_eavesdroppers=2, eve_area_m=(20, 100))
     jammed = 0
-    for instance in sample_instance(scenario, 0, batch=(40,)):
+    for instance in sample_instance(scenario, 0, batch=(8,)):
         silent = solvers.make("exact", jamming=False).solve(instance)
         assert np.all(silent.decision.power_w[~silent.decision.selection] == 0)
         free = solvers.make("exact").solve(instance)

@@ -1,0 +1,23 @@
+"""RandAS: a random feasible selection, with beam and powers as in ASC (section V)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from solvers.base import Infeasible, Run, Solver
+from solvers.links import LinkOptions, Links
+from solvers.selection import eligible_agents, random_selection, why_infeasible
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandAS(LinkOptions, Solver):
+    """A random selection of exactly N_min agents that meets (15) in time, uniform; then beam and powers as in ASC."""
+
+    name = "randas"
+
+    def _solve(self, run: Run) -> None:
+        selection = random_selection(run.instance, run.rng)
+        if selection is None:
+            raise Infeasible(why_infeasible(run.instance, eligible_agents(run.instance)))
+        links = Links(run, self)
+        links.alternate(links.start(selection))
