@@ -82,9 +82,7 @@ def test_figure_needs_no_pyplot_and_no_display(case):
         "print(type(fig).__module__)"
     )
     env = {key: value for key, value in os.environ.items() if key != "MPLBACKEND"}
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
     assert done.stdout.strip() == "matplotlib.figure", done.stderr
 
 
