@@ -32,9 +32,7 @@ def require_shape(name: str, array: Array, trailing: tuple[int, ...], letters: s
     """Return the batch dimensions of ``array``; its last dimensions must be ``trailing``."""
     split = len(array.shape) - len(trailing)
     if split < 0 or tuple(array.shape[split:]) != trailing:
-        wanted = ", ".join(
-            ["…", *(f"{letter}={size}" for letter, size in zip(letters, trailing, strict=True))]
-        )
+        wanted = ", ".join(["…", *(f"{letter}={size}" for letter, size in zip(letters, trailing, strict=True))])
         raise ValueError(f"{name} must have shape ({wanted}), got {tuple(array.shape)}")
     return tuple(array.shape[:split])
 
@@ -44,9 +42,7 @@ def require_finite(name: str, array: Array, xp: ModuleType) -> None:
     finite = xp.isfinite(array)
     if not xp.all(finite):
         bad = int(xp.sum(xp.astype(~finite, xp.int64)))
-        raise ValueError(
-            f"{name} must be finite, got {bad} NaN or infinite of {math.prod(array.shape)} numbers"
-        )
+        raise ValueError(f"{name} must be finite, got {bad} NaN or infinite of {math.prod(array.shape)} numbers")
 
 
 class Batched:
@@ -113,9 +109,7 @@ class Batched:
                 array = target.asarray(np.array(array))
             if dtype is not None and not target.isdtype(array.dtype, "bool"):
                 is_complex = target.isdtype(array.dtype, "complex floating")
-                array = target.astype(
-                    array, target.result_type(dtype, target.complex64) if is_complex else dtype
-                )
+                array = target.astype(array, target.result_type(dtype, target.complex64) if is_complex else dtype)
             return array if device is None else array_api_compat.to_device(array, device)
 
         return self._map(convert)

@@ -45,9 +45,7 @@ class FlatFormat:
 
     def __init__(self, scenario: Scenario) -> None:
         n, antennas = scenario.num_agents, scenario.num_antennas
-        self.space: gymnasium.Space[Any] = gymnasium.spaces.Box(
-            -1.0, 1.0, (2 * n + 2 * antennas,), np.float32
-        )
+        self.space: gymnasium.Space[Any] = gymnasium.spaces.Box(-1.0, 1.0, (2 * n + 2 * antennas,), np.float32)
         self._size = 2 * n + 2 * antennas
         self.slices = {
             "selection": slice(0, n),

@@ -116,9 +116,7 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         """Return the action that stands for, or comes nearest to, a decision."""
         return self._format.encode(decision)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode on a random instance, or on ``options["instance"]``."""
         super().reset(seed=seed)
         options = options or {}
@@ -126,9 +124,7 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
             if name != "instance":
                 raise unknown_name("reset option", name, ["instance"])
         given = options.get("instance")
-        self._instance = (
-            sample_instance(self.scenario, self.np_random) if given is None else self._fitting(given)
-        )
+        self._instance = sample_instance(self.scenario, self.np_random) if given is None else self._fitting(given)
         self._decision = self._outcome = None
         if self.render_mode == "human":
             self.render()
@@ -194,15 +190,11 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         if not isinstance(instance, Instance):
             raise ValueError(f"options['instance'] must be an Instance, got {type(instance).__name__}")
         if instance.batch_shape:
-            raise ValueError(
-                f"options['instance'] must be a single instance, got the batch {instance.batch_shape}"
-            )
+            raise ValueError(f"options['instance'] must be a single instance, got the batch {instance.batch_shape}")
         for name in ("num_agents", "num_antennas", "num_eavesdroppers"):
             got, wanted = getattr(instance.scenario, name), getattr(self.scenario, name)
             if got != wanted:
-                raise ValueError(
-                    f"options['instance'] must have {name} = {wanted} as the environment, got {got}"
-                )
+                raise ValueError(f"options['instance'] must have {name} = {wanted} as the environment, got {got}")
         return instance if isinstance(instance.channel_bs, np.ndarray) else instance.to(np)
 
 
@@ -216,11 +208,7 @@ def _weights(scenario: Scenario, weight: float | Mapping[str, float]) -> dict[st
 
 
 def _finite(name: str, value: Any, *, above: bool = False) -> float:
-    good = (
-        isinstance(value, (int, float, np.number))
-        and math.isfinite(value)
-        and (value > 0 if above else value >= 0)
-    )
+    good = isinstance(value, (int, float, np.number)) and math.isfinite(value) and (value > 0 if above else value >= 0)
     if not good:
         raise ValueError(f"{name} must be a finite number {'>' if above else '≥'} 0, got {value!r}")
     return float(value)

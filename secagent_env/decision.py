@@ -60,9 +60,7 @@ class Decision(Batched):
             )
         if tuple(self.selection.shape[:-1]) != batch or tuple(self.beamformer.shape[:-1]) != batch:
             shapes = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in self._arrays)
-            raise ValueError(
-                f"selection, beamformer and power_w must have the same batch dimensions, got {shapes}"
-            )
+            raise ValueError(f"selection, beamformer and power_w must have the same batch dimensions, got {shapes}")
         if xp.isdtype(self.power_w.dtype, "complex floating"):
             raise ValueError(f"power_w must be real, got {self.power_w.dtype}")
         if not xp.isdtype(self.beamformer.dtype, "complex floating"):

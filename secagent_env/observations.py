@@ -59,9 +59,7 @@ def observation_space(name: str, scenario: Scenario) -> gymnasium.Space:
     shapes = observation_shapes(scenario)
     if name == "dict":
         box = gymnasium.spaces.Box
-        return gymnasium.spaces.Dict(
-            {part: box(-BOUND, BOUND, shape, np.float32) for part, shape in shapes.items()}
-        )
+        return gymnasium.spaces.Dict({part: box(-BOUND, BOUND, shape, np.float32) for part, shape in shapes.items()})
     return gymnasium.spaces.Box(-BOUND, BOUND, (sum(map(math.prod, shapes.values())),), np.float32)
 
 
@@ -92,7 +90,7 @@ def _parts(instance: Instance) -> dict[str, np.ndarray]:
         _level(instance.bs_gain * (power / noise)),
         instance.execution_energy_j / mean_execution_energy_j(scenario),
         instance.inference_time_s / scenario.latency_limit_s,
-        instance.compute_power_w / max(scenario.compute_power_w[1], 1e-300),
+        instance.compute_power_w / scenario.compute_power_w[1],
         instance.accuracy,
     ]
     gain_agents = _level(instance.gain_agents * (power / noise))

@@ -74,9 +74,7 @@ class Outcome(Batched):
         return tuple(self.energy_j.shape)
 
     @classmethod
-    def _of(
-        cls, xp: ModuleType, *, scenario: Scenario, violations: dict[str, Array], **fields: Any
-    ) -> Outcome:
+    def _of(cls, xp: ModuleType, *, scenario: Scenario, violations: dict[str, Array], **fields: Any) -> Outcome:
         """Add ``violated`` and ``feasible``, and make NumPy's zero-dimensional arrays scalars."""
         single = "float32" in str(fields["energy_j"].dtype)
         bounds = constraint_bounds(scenario)

@@ -28,8 +28,7 @@ _POSITIVE = (
     "latency_limit_s",
 )
 _NON_NEGATIVE = ("prompt_tokens", "knowledge_bits", "activation_ops")
-_POSITIVE_RANGES = ("model_dim", "compute_rate", "training_budget")
-_NON_NEGATIVE_RANGES = ("tool_tokens", "compute_power_w")
+_POSITIVE_RANGES = ("model_dim", "compute_rate", "compute_power_w", "training_budget")
 _AREAS = ("area_m", "eve_area_m")
 
 
@@ -106,9 +105,7 @@ class Scenario:
         for name in _COUNTS:
             self._set(name, _integer(name, getattr(self, name), low=1))
         if self.min_selected is not None:
-            self._set(
-                "min_selected", _integer("min_selected", self.min_selected, low=1, high=self.num_agents)
-            )
+            self._set("min_selected", _integer("min_selected", self.min_selected, low=1, high=self.num_agents))
         for name in _POSITIVE:
             self._set(name, _number(name, getattr(self, name), above=0))
         for name in _NON_NEGATIVE:
@@ -118,11 +115,10 @@ class Scenario:
             raise ValueError("prompt_tokens and knowledge_bits must not both be 0: there is nothing to send")
         for name in _POSITIVE_RANGES:
             self._set(name, _range(name, getattr(self, name), above=0))
-        for name in _NON_NEGATIVE_RANGES:
-            self._set(name, _range(name, getattr(self, name), low=0))
-        low, high = self.tool_tokens
+        low, high = _range("tool_tokens", self.tool_tokens, low=0)
         if low != int(low) or high != int(high):
             raise ValueError(f"tool_tokens must be a (low, high) range of integers, got {self.tool_tokens!r}")
+        self._set("tool_tokens", (low, high))
         for name in _AREAS:
             self._set(name, _area(name, getattr(self, name)))
         if not isinstance(self.colluding, bool):

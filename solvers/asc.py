@@ -1,8 +1,9 @@
 """ASC: selection by ADMM, beam by SDR, powers by SCA, in turn (section IV-A, Algorithm 2, corrected).
 
-Algorithm 2 improves a start; which one decides. The first start has no jammers. Where that ends infeasible, or
-where agents had to be left out because only jammers could protect them, it starts again from patterns of jammers
-near the eavesdroppers, each with the cheapest agents that could send in secret beside them.
+Algorithm 2 improves a start, and which one decides. The first start has no jammers. Where that ends infeasible, or
+where agents had to be left out because only jammers could protect them, it starts again from jammers that protect
+the uplink of cheap agents (:mod:`solvers.starts`), and then exchanges agents of the best decision, working out
+jammers, beam and powers anew each time.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class ASC(ASCOptions, Solver):
             raise Infeasible(message)
         links = Links(run, self)
         if run.start is not None:
-            self.coordinate(links, run.start if self.jamming else silenced(run.start))
+            self.coordinate(links, run.start)
         silent = np.zeros(instance.scenario.num_agents)
         secret = eligible & secret_senders(instance, silent)
         for allowed in (secret, eligible):  # at worst nobody can be protected without jammers
@@ -195,7 +196,7 @@ class ASC(ASCOptions, Solver):
         return list(chosen.values())[: self.jammer_starts]
 
     def _jammed_selections(self, links: Links, eligible: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield selections (N,) bool whose agents can send in secret, with powers (N,), W, of jammers that make it so."""
+        """Yield selections (N,) bool that can send in secret beside jammers, with the jammers' powers (N,), W."""
         instance = links.run.instance
         for margin in MARGINS:
             links.run.check_time()
@@ -209,8 +210,3 @@ class ASC(ASCOptions, Solver):
             pattern = cheap_selection(instance, allowed)
             if pattern is not None:
                 yield pattern, jammer_w
-
-
-def silenced(decision: Decision) -> Decision:
-    """Return the decision with every unselected agent silent."""
-    return decision.replace(power_w=np.where(decision.selection, decision.power_w, 0.0))

@@ -153,6 +153,8 @@ class Solver(ABC):
     """Solves an Instance. Subclasses implement ``_solve`` and say what they found through the ``Run``."""
 
     name: ClassVar[str]
+    jamming: bool = True
+    """False: whoever is not selected stays silent, in the start too."""
 
     def solve(
         self,
@@ -192,7 +194,8 @@ class Solver(ABC):
         ending = ""
         try:
             if start is not None:
-                run.consider(start)
+                run.start = start if self.jamming else silenced(start)
+                run.consider(run.start)
             self._solve(run)
         except OutOfTime:
             ending = "stopped"
@@ -253,6 +256,11 @@ def silent_decision(instance: Instance, selection: Sequence[bool] | np.ndarray |
         beamformer=np.zeros(scenario.num_antennas, complex),
         power_w=np.zeros(n),
     )
+
+
+def silenced(decision: Decision) -> Decision:
+    """Return the decision with every unselected agent silent."""
+    return decision.replace(power_w=np.where(decision.selection, decision.power_w, 0.0))
 
 
 def _single(instance: Instance) -> Instance:

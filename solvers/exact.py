@@ -38,6 +38,7 @@ class Exact(Solver):
     name = "exact"
 
     def __init__(self, jamming: bool = True) -> None:
+        self.jamming = jamming
         self.search = ASC(jamming=jamming)
 
     def _solve(self, run: Run) -> None:

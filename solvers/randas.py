@@ -21,3 +21,5 @@ class RandAS(LinkOptions, Solver):
             raise Infeasible(why_infeasible(run.instance, eligible_agents(run.instance)))
         links = Links(run, self)
         links.alternate(links.start(selection))
+        if run.outcome is not None and not run.outcome.feasible:
+            run.message = "no beam and powers were found that make the random selection secret and fast enough"

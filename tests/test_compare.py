@@ -225,7 +225,8 @@ def test_killed_runs_resume_to_the_same_rows(tmp_path: Path):
     assert process.returncode == 0, errors
     assert "of 24 rows are taken from results/rows.jsonl" in errors
     solves = len((tmp_path / "log").read_text().splitlines())
-    assert 12 <= solves <= 12 + 2 * 2  # at most those in flight at the two kills were done twice
+    # Done twice were at most those in flight at the two kills, and one more per worker before it noticed.
+    assert 12 <= solves <= 12 + 2 * 2 * 2
     process = start(tmp_path, "--out", "uninterrupted")
     assert process.wait(timeout=60) == 0
     process.communicate()

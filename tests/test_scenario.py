@@ -27,6 +27,7 @@ BAD = [
     ("compute_rate", (0, 1e9), "> 0"),
     ("compute_rate", (1e9, math.inf), "> 0"),
     ("tool_tokens", (1.5, 3), "integers"),
+    ("compute_power_w", (0, 0), "> 0"),
     ("area_m", (0, 100, 200), "(low, high)"),
     ("area_m", ((0, 100), (50, 0)), "low ≤ high"),
     ("colluding", 1, "True or False"),

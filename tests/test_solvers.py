@@ -431,3 +431,12 @@ def test_a_policy_is_repeatable():
 def test_a_policy_needs_an_environment_of_instances():
     with pytest.raises(ValueError, match=r"environments of Instances, .*CartPole.* has no 'instance'"):
         solvers.as_policy(solvers.make("exact"), gymnasium.make("CartPole-v1"))
+
+
+@pytest.mark.parametrize("name", ["exact", "asc", "randas"])
+def test_without_jamming_a_start_is_silenced_too(name):
+    instance = sample_instance("small", 0)
+    start = solvers.make("exact").solve(instance).decision
+    start = start.replace(power_w=np.maximum(start.power_w, 1e-10))
+    decision = solvers.make(name, jamming=False).solve(instance, start=start).decision
+    assert not decision.power_w[~decision.selection].any()

@@ -122,9 +122,7 @@ def _links(ax: Axes, view: View, agents: np.ndarray, eves: np.ndarray) -> None:
         lines = list(np.stack([np.zeros_like(ends), ends[order]], axis=1))
         colours = style.beam_colours()(strength)
         widths = thin * (0.8 + 2 * strength)
-        ax.add_collection(
-            LineCollection(lines, colors=colours, linewidths=widths, linestyles=[dashes], zorder=1)
-        )
+        ax.add_collection(LineCollection(lines, colors=colours, linewidths=widths, linestyles=[dashes], zorder=1))
 
 
 def _markers(ax: Axes, view: View, agents: np.ndarray, eves: np.ndarray, radius: float) -> None:

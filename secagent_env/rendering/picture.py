@@ -41,17 +41,13 @@ def figure(instance: Instance, decision: Decision | None = None, outcome: Outcom
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        fig = Figure(
-            figsize=(style.WIDTH / style.DPI, style.HEIGHT / style.DPI), dpi=style.DPI, facecolor="white"
-        )
+        fig = Figure(figsize=(style.WIDTH / style.DPI, style.HEIGHT / style.DPI), dpi=style.DPI, facecolor="white")
         FigureCanvasAgg(fig)
         _draw(fig, View.of(instance, decision, outcome))
     return fig
 
 
-def rgb_array(
-    instance: Instance, decision: Decision | None = None, outcome: Outcome | None = None
-) -> np.ndarray:
+def rgb_array(instance: Instance, decision: Decision | None = None, outcome: Outcome | None = None) -> np.ndarray:
     """Return the pixels of :func:`figure`, (700, 1100, 3) uint8."""
     canvas: Any = figure(instance, decision, outcome).canvas
     with style.own_style():
@@ -62,9 +58,7 @@ def rgb_array(
 def _draw(fig: Figure, view: View) -> None:
     colour = style.INK if view.outcome is None else style.GREEN if view.feasible else style.RED
     style.pixel_text(fig, 50, 26, view.headline, size=15, weight="bold", color=colour)
-    style.pixel_text(
-        fig, 50, 51, view.size if view.outcome is None else f"{view.size}: {view.roles}", color=style.DIM
-    )
+    style.pixel_text(fig, 50, 51, view.size if view.outcome is None else f"{view.size}: {view.roles}", color=style.DIM)
     draw_map(fig, view)
     draw_legend(fig, view)
     if view.outcome is None:

@@ -70,9 +70,7 @@ class View:
         """Return the view; ``outcome`` None is computed. A batch is refused with a ValueError."""
         for name, item in (("instance", instance), ("decision", decision), ("outcome", outcome)):
             if item is not None and item.batch_shape:
-                raise ValueError(
-                    f"{name} must be a single one to be shown, got a batch of {item.batch_shape}"
-                )
+                raise ValueError(f"{name} must be a single one to be shown, got a batch of {item.batch_shape}")
         instance = instance.to(np)
         agents = np.arange(instance.scenario.num_agents)
         none = agents[:0]
@@ -174,9 +172,7 @@ class View:
         if self.outcome is None:
             return ""
         parts = ("downlink", "inference", "uplink")
-        return " + ".join(
-            f"{part} {quantity(getattr(self.outcome, f'{part}_time_s'), 's')}" for part in parts
-        )
+        return " + ".join(f"{part} {quantity(getattr(self.outcome, f'{part}_time_s'), 's')}" for part in parts)
 
     @property
     def exposed(self) -> np.ndarray:
