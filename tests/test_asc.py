@@ -249,7 +249,7 @@ def test_where_the_beam_cannot_protect_jammers_do():
     with_jammers = without = 0
     for seed in (1, 4, 10):
         instance = sample_instance(CONTESTED, seed=seed)
-        solution = solvers.make("asc", jammer_starts=2).solve(instance)
+        solution = solvers.make("asc", jammer_starts=2, exchanges=5).solve(instance)
         with_jammers += bool(solution.outcome.feasible)
         silent = solvers.make("asc", jamming=False).solve(instance)
         without += bool(silent.outcome.feasible)
@@ -281,7 +281,7 @@ def test_the_environment_confirms_what_the_solver_says(name, scenario):
     instance = sample_instance(scenario, seed=1)
     env = gymnasium.make("secagent_env:secagent/Allocation-v0", scenario=scenario)
     env.reset(seed=0, options={"instance": instance})
-    policy = solvers.as_policy(solvers.make(name), env)
+    policy = solvers.as_policy(solvers.make(name, jammer_starts=1), env)
     *_, info = env.step(policy.act())
     outcome = policy.solution.outcome
     assert info["feasible"] == outcome.feasible

@@ -1,0 +1,61 @@
+"""Draw the pictures of the README and of these pages anew: ``python docs/pictures.py``.
+
+The same picture every time, but for the seconds in ``compare.png``, which are measured.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import solvers
+from secagent_env import Scenario, sample_instance
+from secagent_env.rendering import figure
+
+IMAGES = Path(__file__).parent / "images"
+DPI = 160
+JAMMED = 8
+"""The seed of a network that ``asc`` does not solve without jammers, and solves to proved optimality with them."""
+
+
+def network(path: Path) -> None:
+    """Draw the preset ``paper`` with the decision of the solver ``exact``."""
+    instance = sample_instance("paper", seed=0)
+    decision = solvers.make("exact").solve(instance).decision
+    figure(instance, decision).savefig(path, dpi=DPI)
+
+
+def jamming(path: Path) -> None:
+    """Draw a network with eavesdroppers among the agents and few antennas, and a decision of ``asc``."""
+    scenario = Scenario(num_agents=10, num_antennas=2, num_eavesdroppers=3, min_selected=3, eve_area_m=(20, 100))
+    instance = sample_instance(scenario, seed=JAMMED)
+    figure(instance, solvers.make("asc").solve(instance).decision).savefig(path, dpi=DPI)
+
+
+def compare(path: Path, instances: int = 20) -> None:
+    """Draw what ``secagent compare`` draws, with its defaults."""
+    from eval.compare import PICTURE, Comparison, run
+
+    with tempfile.TemporaryDirectory() as folder:
+        run(Comparison(instances=instances), folder)
+        path.write_bytes((Path(folder) / PICTURE).read_bytes())
+
+
+PICTURES = {"network.png": network, "jamming.png": jamming, "compare.png": compare}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Draw the pictures named, or all of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help=f"which (default: {' '.join(PICTURES)})")
+    parser.add_argument("--out", type=Path, default=IMAGES, help="folder (default: docs/images)")
+    chosen = parser.parse_args(arguments)
+    if unknown := set(chosen.names) - set(PICTURES):
+        parser.error(f"unknown picture {min(unknown)!r}; there are: {', '.join(PICTURES)}")
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    for name in chosen.names or PICTURES:
+        PICTURES[name](chosen.out / name)
+        print(f"drew {chosen.out / name}")
+
+
+if __name__ == "__main__":
+    main()
