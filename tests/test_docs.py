@@ -140,8 +140,13 @@ def test_what_a_page_shows_happens(page: Path, tmp_path: Path, monkeypatch: pyte
 def renew(page: Path) -> None:
     """Write what the blocks of a page print now into the page."""
     text, namespace, changes = page.read_text(encoding="utf-8"), {"__name__": "page"}, []
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        sys.path.insert(0, folder)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        pytest.MonkeyPatch.context() as monkeypatch,  # a page's path and solvers are not those of the next
+    ):
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.setattr(solvers.registry, "_factories", dict(solvers.registry._factories))
         for match in FENCE.finditer(text):
             changes += [(start, shown, printed) for shown, printed, start in run(match, page, namespace)]
     for start, shown, printed in reversed(changes):
