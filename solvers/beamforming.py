@@ -8,7 +8,11 @@ import numpy as np
 import scipy.linalg
 
 from secagent_env import Instance
-from solvers import sdr
+from solvers.linearised_sdr import relax_linearised
+from solvers.sdr import Downlink, polish, randomise, relax, secrecy_bound
+
+SDR = ("whitened", "linearised")
+"""Ways to solve the semidefinite relaxation."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Beam:
     bound
         No beam reaches more, bit/s/Hz.
     method
-        ``"sdr"``, or ``"polish"`` where the span has too many dimensions for the semidefinite program.
+        ``"sdr"``, ``"linearised sdr"``, or ``"polish"`` where the span has too many dimensions for either.
     """
 
     beamformer: np.ndarray
@@ -44,6 +48,7 @@ def best_beam(
     starts: int = 2,
     sdp_dimensions: int = 64,
     tolerance: float = 1e-3,
+    sdr: str = "whitened",
 ) -> Beam:
     """Maximise the downlink secrecy rate (42) over the beam, at a given selection and powers.
 
@@ -69,24 +74,30 @@ def best_beam(
         beams are polished instead, and the bound is the eigenvalue bound at the polish's multipliers.
     tolerance
         The polish stops when a step gains less, bit/s/Hz.
+    sdr
+        How the relaxation is solved: ``"whitened"``, by one semidefinite program, or ``"linearised"``, as in the
+        paper, by (49) again and again.
     """
-    problem = sdr.Downlink.of(instance, selection, power_w)
+    if sdr not in SDR:
+        raise ValueError(f"sdr must be one of {', '.join(SDR)}, got {sdr!r}")
+    problem = Downlink.of(instance, selection, power_w)
     candidates = [] if start is None or not np.any(start) else [problem.coordinates(start)]
-    relaxed = problem.users.shape[1] <= sdp_dimensions
-    bound = np.inf
-    if relaxed:
-        relaxation = sdr.relax(problem)
+    bound, method = np.inf, "polish"
+    if problem.users.shape[1] <= sdp_dimensions:
+        linearised = sdr == "linearised"
+        relaxation = relax_linearised(problem, candidates[0] if candidates else None) if linearised else relax(problem)
+        method = "linearised sdr" if linearised else "sdr"
         bound = relaxation.bound
-        candidates.extend(sdr.randomise(problem, relaxation.covariance, rng, draws))
+        candidates.extend(randomise(problem, relaxation.covariance, rng, draws))
     else:
         closed_forms = [leakage_beam(instance, selection), null_beam(instance, selection)]
         candidates.extend(problem.coordinates(w) for w in closed_forms if w is not None)
     beams = np.stack(candidates)
     order = np.argsort(-problem.margin(beams), kind="stable")[: max(starts, 1)]
-    polished = [sdr.polish(problem, beams[i], tolerance) for i in order]
+    polished = [polish(problem, beams[i], tolerance) for i in order]
     best = max(polished, key=lambda result: result.margin)
-    bound = min(bound, sdr.secrecy_bound(problem, best.user_weight, best.eve_weight))
-    return Beam(problem.basis @ best.beam, max(best.margin, 0.0), bound, "sdr" if relaxed else "polish")
+    bound = min(bound, secrecy_bound(problem, best.user_weight, best.eve_weight))
+    return Beam(problem.basis @ best.beam, max(best.margin, 0.0), bound, method)
 
 
 def null_beam(instance: Instance, selection: np.ndarray, sweeps: int = 20) -> np.ndarray | None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Instance
-from secagent_env.physics import LN2
-from solvers.selection import cheapest_selection
+from secagent_env.physics import LN2, combine_eavesdroppers
+from solvers.secrecy_program import cheapest_secret_selection
+from solvers.selection import Choice, cheapest_selection
 
 ROUNDING = 1e-12
 """What is taken off a bound, relatively, so that rounding never lifts it above a value that is achieved."""
@@ -61,15 +62,32 @@ def secret_at_best(instance: Instance) -> np.ndarray:
     return possible
 
 
+def secret_in_silence(instance: Instance) -> np.ndarray:
+    """Return who can send in secret while nobody else sends, (N,) bool: c_n^ul > 0 iff g_n > |h_n,eve|²."""
+    return np.asarray(instance.bs_gain > combine_eavesdroppers(instance.gain_eve, instance.scenario.colluding))
+
+
 def transmission_bound(instance: Instance, selection: np.ndarray) -> float:
     """Return a lower bound on the transmission energy of a selection, J."""
     return float(np.sum(uplink_energy_floor(instance), where=selection)) * (1 - ROUNDING)
 
 
 def lower_bound(instance: Instance) -> LowerBound:
-    """Return the bound: the integer program, each agent at its execution and least uplink energy."""
+    """Return the bound: the integer program, each agent at its execution and least uplink energy.
+
+    Where its selection cannot send in secret without jammers, the larger program that knows who can protect whom
+    (:mod:`solvers.secrecy_program`) is solved as well. Both relax the whole problem, so the larger minimum counts.
+    """
     cost = instance.execution_energy_j + uplink_energy_floor(instance)
-    choice = cheapest_selection(instance, cost, secret_at_best(instance))
+    eligible = secret_at_best(instance)
+    choice = cheapest_selection(instance, cost, eligible)
+    if choice.selection is not None and not secret_in_silence(instance)[choice.selection].all():
+        stronger = cheapest_secret_selection(instance, cost, eligible)
+        if math.isinf(stronger.cost):
+            choice = stronger
+        else:
+            selection = choice.selection if stronger.selection is None else stronger.selection
+            choice = Choice(max(choice.cost, stronger.cost), selection)
     return LowerBound(
         choice.cost * (1 - ROUNDING) if math.isfinite(choice.cost) else math.inf,
         choice.selection,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import optimize
@@ -11,8 +13,14 @@ from scipy import optimize
 from secagent_env import Instance
 from secagent_env.physics import LN2, secrecy_rate, transfer_time
 
+if TYPE_CHECKING:
+    from solvers.secrecy_program import SecrecyRows
+
 TOLERANCE = 1e-9
 """What ``evaluate`` grants in mean accuracy and, relatively, in latency; the bound must hold for it too."""
+
+OBJECTIVE_TOLERANCE = 2e-6
+"""HiGHS leaves out what improves its objective by less than 1e-6, and still calls it optimal."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,11 @@ class TimeFloors:
         return float(self.downlink[selection].max() + self.inference[selection].max()) + uplink
 
 
+def usable_agents(instance: Instance, cost: np.ndarray, floors: TimeFloors) -> np.ndarray:
+    """Return who has a finite cost and could finish in time if nobody else computed, (N,) bool."""
+    return np.isfinite(cost) & (floors.alone <= instance.scenario.latency_limit_s * (1 + TOLERANCE))
+
+
 def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarray | None = None) -> Choice:
     """Return the cheapest selection that meets (13), (15) and the time floors of (17), proved optimal.
 
@@ -107,7 +120,7 @@ def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarra
     scenario = instance.scenario
     floors = TimeFloors.of(instance)
     limit = scenario.latency_limit_s * (1 + TOLERANCE)
-    usable = np.isfinite(cost) & (floors.alone <= limit)
+    usable = usable_agents(instance, cost, floors)
     eligible = usable if eligible is None else usable & eligible
     if message := why_infeasible(instance, eligible):
         return Choice(math.inf, None, message)
@@ -131,11 +144,12 @@ def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarra
     # a small shortfall in the accuracy: re-check, and ask for a margin where it used it.
     for timed in (False, True):
         for margin in (-TOLERANCE, 0.0, TOLERANCE):
-            program = _integer_program(cost, surplus - margin, required, agents, floors if timed else None, limit)
+            program = integer_program(cost, surplus - margin, required, agents, floors if timed else None, limit)
             if program is None:
                 message = "latency_s: no selection of enough, and accurate enough, agents can be that fast"
                 return Choice(math.inf, None, message)
             members, minimum = program
+            assert members is not None  # there was no time limit
             bound = max(bound, minimum) if margin < 0 else bound
             selection = chosen(members)
             if selection.sum() >= required and accurate(selection):
@@ -147,20 +161,26 @@ def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarra
     return Choice(min(bound, float(cost[selection].sum())), selection)
 
 
-def _integer_program(
+def integer_program(
     cost: np.ndarray,
     surplus: np.ndarray,
     required: int,
     agents: np.ndarray,
     floors: TimeFloors | None,
     limit: float,
-) -> tuple[np.ndarray, float] | None:
-    """Return who is selected among ``agents`` (A,) and the proved minimum of the cost; None if there is nobody.
+    *,
+    secrecy: SecrecyRows | None = None,
+    cuts: Sequence[np.ndarray] = (),
+    seconds: float | None = None,
+) -> tuple[np.ndarray | None, float] | None:
+    """Return who is selected among ``agents`` (A,), and a lower bound on the cost; None if nobody can be.
 
-    Variables: α (A,) and, with ``floors``, the three times of (17) in units of the limit.
+    Variables: α (A,); with ``floors`` the three times of (17) in units of the limit; with ``secrecy`` its shares. Of
+    each of the ``cuts`` (N,) bool somebody is left out. Out of ``seconds``, who is selected may not be optimal, or
+    None; the bound holds.
     """
     size, times = len(agents), 0 if floors is None else 3
-    scale = float(cost[agents].mean()) or 1.0
+    scale = 1e-4 * float(cost[agents].mean()) or 1.0
     blocks = [np.ones((1, size)), 1e4 * surplus[None, agents]]
     lower = [float(required), 0.0]
     columns = [np.zeros((2, times))]
@@ -173,20 +193,31 @@ def _integer_program(
         blocks += [np.full((1, size), -per_sender), np.zeros((1, size))]
         columns.append(np.array([[0.0, 0.0, 1.0], [-1.0, -1.0, -1.0]]))
         lower += [-per_sender, -1.0]
+    for members in cuts:
+        blocks.append(-members[None, agents].astype(float))
+        columns.append(np.zeros((1, times)))
+        lower.append(1.0 - int(members.sum()))
+    matrix = np.hstack([np.concatenate(blocks), np.concatenate(columns)])
+    shares = 0
+    if secrecy is not None:
+        shares = secrecy.on_shares.shape[1]
+        rows = np.hstack([secrecy.on_agents, np.zeros((len(secrecy.lower), times)), secrecy.on_shares])
+        matrix = np.concatenate([np.hstack([matrix, np.zeros((len(matrix), shares))]), rows])
+        lower += list(secrecy.lower)
     result = optimize.milp(
-        np.concatenate([cost[agents] / scale, np.zeros(times)]),
-        integrality=np.concatenate([np.ones(size), np.zeros(times)]),
-        bounds=optimize.Bounds(0, 1),
-        constraints=optimize.LinearConstraint(
-            np.hstack([np.concatenate(blocks), np.concatenate(columns)]), lower, np.inf
-        ),
-        options={"mip_rel_gap": 0.0},
+        np.concatenate([cost[agents] / scale, np.zeros(times + shares)]),
+        integrality=np.repeat([1, 0], [size, times + shares]),
+        bounds=optimize.Bounds(0, np.repeat([1.0, np.inf], [size + times, shares])),
+        constraints=optimize.LinearConstraint(matrix, lower, np.inf),
+        options={"mip_rel_gap": 0.0} | ({} if seconds is None else {"time_limit": seconds}),
     )
-    if result.x is None:
-        if result.status == 2:  # infeasible
-            return None
+    if result.status == 2:  # infeasible
+        return None
+    if result.x is None and result.status != 1:  # 1: out of time
         raise RuntimeError(f"the integer program was not solved: {result.message}")
-    return agents[result.x[:size] > 0.5], float(result.mip_dual_bound) * scale
+    dual = result.mip_dual_bound
+    bound = (float(dual) - OBJECTIVE_TOLERANCE) * scale if dual is not None and np.isfinite(dual) else 0.0
+    return None if result.x is None else agents[result.x[:size] > 0.5], max(bound, 0.0)
 
 
 def random_selection(instance: Instance, rng: np.random.Generator, tries: int = 10_000) -> np.ndarray | None:

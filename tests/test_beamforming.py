@@ -8,6 +8,7 @@ import pytest
 from secagent_env import Decision, Instance, Scenario, evaluate, sample_instance
 from solvers import sdr
 from solvers.beamforming import best_beam, leakage_beam, null_beam
+from solvers.linearised_sdr import relax_linearised
 
 AMONG = Scenario(num_agents=12, num_antennas=6, num_eavesdroppers=3, eve_area_m=(20, 100), min_selected=4)
 CASES = {
@@ -179,3 +180,23 @@ def test_deaf_agents_and_identical_channels_do_no_harm():
     listening = instance.replace(channel_eve=instance.channel_bs[:1])
     beam = best_beam(listening, selection, np.zeros(4), np.random.default_rng(0))
     assert beam.secrecy < 1e-9
+
+
+def test_the_linearised_program_of_the_paper_ends_at_the_same_bound(case):
+    problem = sdr.Downlink.of(*case)
+    whitened = sdr.relax(problem)
+    linearised = relax_linearised(problem)
+    assert np.trace(linearised.covariance) == pytest.approx(1)
+    assert np.linalg.eigvalsh(linearised.covariance)[0] >= -1e-12
+    assert linearised.bound == pytest.approx(whitened.bound, abs=1e-2)
+    beams = [best_beam(*case, np.random.default_rng(0), sdr=way) for way in ("whitened", "linearised")]
+    assert [beam.method for beam in beams] == ["sdr", "linearised sdr"]
+    assert beams[1].secrecy == pytest.approx(beams[0].secrecy, abs=1e-3)
+    assert beams[1].secrecy <= min(beam.bound for beam in beams)
+    again = relax_linearised(problem, problem.coordinates(beams[1].beamformer))
+    assert again.bound == pytest.approx(whitened.bound, abs=1e-2)
+
+
+def test_an_unknown_way_to_solve_the_relaxation(case):
+    with pytest.raises(ValueError, match="sdr must be one of whitened, linearised, got 'exact'"):
+        best_beam(*case, np.random.default_rng(0), sdr="exact")
