@@ -17,7 +17,6 @@ import numpy as np
 from secagent_env import Decision, evaluate
 from solvers.admm import Setting, select
 from solvers.base import Infeasible, Run, Solver
-from solvers.beamforming import leakage_beam
 from solvers.bounds import lower_bound
 from solvers.greedy import exchanges
 from solvers.links import LinkOptions, Links, settled
@@ -77,7 +76,7 @@ class ASC(ASCOptions, Solver):
         eligible = eligible_agents(instance)
         if message := why_infeasible(instance, eligible):
             raise Infeasible(message)
-        links = Links(run, self)
+        links = self._links(run)
         if run.start is not None:
             self.coordinate(links, run.start)
         silent = np.zeros(instance.scenario.num_agents)
@@ -85,7 +84,7 @@ class ASC(ASCOptions, Solver):
         for allowed in (secret, eligible):  # at worst nobody can be protected without jammers
             selection = cheap_selection(instance, allowed)
             if selection is not None:
-                self.coordinate(links, links.levels(selection, leakage_beam(instance, selection), silent))
+                self.coordinate(links, links.levels(selection, links.first_beam(selection), silent))
                 break
         if self.jamming and self._may_need_jammers(run, secret, eligible):
             for decision in self._jammed_starts(links, eligible):
@@ -108,16 +107,7 @@ class ASC(ASCOptions, Solver):
         """Return the decision with the best selection found at its beam and powers (21), by Algorithm 1."""
         run = links.run
         run.check_time()
-        # Whoever is not selected now would send as loud as those who are, and whoever is would be silent otherwise.
-        senders = decision.selection & (decision.power_w > 0)
-        heard = run.instance.bs_gain[senders] * decision.power_w[senders] / run.instance.scenario.noise_power_w
-        level = max(float(np.median(heard)), START_SNR) if senders.any() else START_SNR
-        setting = Setting(
-            run.instance,
-            decision.beamformer,
-            sender_w=np.where(senders, decision.power_w, sender_powers(run.instance, level)),
-            jammer_w=np.where(decision.selection, 0.0, decision.power_w),
-        )
+        setting = self._setting(run, decision)
         selection = select(
             setting,
             decision.selection,
@@ -161,6 +151,22 @@ class ASC(ASCOptions, Solver):
                     break
             if not run.outcome.energy_j < energy * (1 - self.tolerance):
                 return
+
+    def _links(self, run: Run) -> Links:
+        return Links(run, self)
+
+    def _setting(self, run: Run, decision: Decision) -> Setting:
+        """Return what the selection step takes as given."""
+        # Whoever is not selected now would send as loud as those who are, and whoever is would be silent otherwise.
+        senders = decision.selection & (decision.power_w > 0)
+        heard = run.instance.bs_gain[senders] * decision.power_w[senders] / run.instance.scenario.noise_power_w
+        level = max(float(np.median(heard)), START_SNR) if senders.any() else START_SNR
+        return Setting(
+            run.instance,
+            decision.beamformer,
+            sender_w=np.where(senders, decision.power_w, sender_powers(run.instance, level)),
+            jammer_w=np.where(decision.selection, 0.0, decision.power_w),
+        )
 
     def _may_need_jammers(self, run: Run, secret: np.ndarray, eligible: np.ndarray) -> bool:
         """Whether more starts may help: no feasible decision yet, or agents left out that jammers could protect."""

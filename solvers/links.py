@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from secagent_env import Decision, Outcome, evaluate
+from secagent_env._errors import unknown_name
 from secagent_env.outcome import constraint_bounds
 from solvers.admm import rank
 from solvers.base import Run
-from solvers.beamforming import Beam, best_beam, leakage_beam
+from solvers.beamforming import SDR, Beam, best_beam, leakage_beam
 from solvers.powers import optimise_powers, silence_jammers
 from solvers.starts import MARGINS, jammer_patterns, protecting_jammers, secret_senders, sender_levels
 
@@ -36,6 +37,8 @@ class LinkOptions:
         In more dimensions than these the semidefinite program gives way to polished closed-form beams.
     beam_tolerance
         The polish of a beam stops when a step gains less, bit/s/Hz.
+    sdr
+        How the relaxation is solved: ``"whitened"``, by one semidefinite program, or ``"linearised"``, as in the paper.
     power_iterations, power_tolerance
         Steps of the power control, and the share of the transmission energy below which a step ends it.
     jammer_starts
@@ -48,6 +51,7 @@ class LinkOptions:
     draws: int = 60
     polished: int = 1
     sdp_dimensions: int = 64
+    sdr: str = "whitened"
     beam_tolerance: float = 1e-2
     power_iterations: int = 30
     power_tolerance: float = 1e-3
@@ -59,10 +63,13 @@ class LinkOptions:
 
 
 def _check(name: str, value: Any, default: Any) -> None:
-    """Raise ValueError unless an option has the type of its default: a switch, a count ≥ 1, or a number > 0."""
+    """Raise ValueError unless an option is like its default: a switch, a name, a count ≥ 1, or a number > 0."""
     if isinstance(default, bool):
         if not isinstance(value, bool):
             raise ValueError(f"{name} must be True or False, got {value!r}")
+    elif isinstance(default, str):
+        if value not in SDR:
+            raise unknown_name(name, value, SDR)
     elif isinstance(default, int):
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
             raise ValueError(f"{name} must be an integer ≥ 1, got {value!r}")
@@ -86,10 +93,14 @@ class Links:
         self.options = options
         self._beams: dict[bytes, Beam] = {}
 
+    def first_beam(self, selection: np.ndarray) -> np.ndarray:
+        """Return a beam (L,) for a selection (N,) bool that nobody jams for, in closed form."""
+        return leakage_beam(self.run.instance, selection)
+
     def start(self, selection: np.ndarray) -> Decision:
         """Return a start for a selection (N,) bool: feasible if one is found, with jammers only if it takes them."""
         silent = np.zeros(selection.size)
-        decision = self.levels(selection, leakage_beam(self.run.instance, selection), silent)
+        decision = self.levels(selection, self.first_beam(selection), silent)
         if not evaluate(self.run.instance, decision).feasible:
             decision = self.jammed(selection, silent)
         if self.options.jamming and not evaluate(self.run.instance, decision).feasible:
@@ -181,6 +192,7 @@ class Links:
                 draws=options.draws,
                 starts=options.polished,
                 sdp_dimensions=options.sdp_dimensions,
+                sdr=options.sdr,
                 tolerance=options.beam_tolerance,
             )
         return self._beams[key]

@@ -15,7 +15,12 @@ Factory = Callable[..., Solver]
 # Named by module and class, so that listing the solvers imports none of their libraries.
 _factories: dict[str, Factory | str] = {
     "asc": "solvers.asc:ASC",
+    "de": "solvers.de:DE",
     "exact": "solvers.exact:Exact",
+    "fixedbf": "solvers.fixedbf:FixedBF",
+    "fixedtp": "solvers.fixedtp:FixedTP",
+    "ga": "solvers.ga:GA",
+    "ipfirst": "solvers.sequential:IPFirst",
     "randas": "solvers.randas:RandAS",
 }
 

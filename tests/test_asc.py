@@ -414,3 +414,12 @@ def test_randas_costs_twice_the_optimum_and_shares_beam_and_powers_with_asc():
         assert {record["sub_problem"] for record in solution.history} == {"beam", "powers"}
         assert solution.transmission_gap < 5
     assert 1.5 < np.mean(ratios) < 2.6
+
+
+def test_the_linearised_relaxation_of_the_paper_is_an_option():
+    instance = sample_instance("small", seed=0)
+    ours, papers = (solvers.make("asc", sdr=sdr).solve(instance) for sdr in ("whitened", "linearised"))
+    assert papers.outcome.energy_j == pytest.approx(ours.outcome.energy_j, rel=1e-6)
+    assert {r["method"] for r in papers.history if r["sub_problem"] == "beam"} == {"linearised sdr"}
+    with pytest.raises(ValueError, match="unknown sdr 'linearized'; did you mean 'linearised'"):
+        solvers.make("asc", sdr="linearized")
