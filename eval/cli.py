@@ -20,7 +20,6 @@ from eval import one_blas_thread
 
 if TYPE_CHECKING:
     from secagent_env import Scenario
-    from solvers import Solution
 
 logger = logging.getLogger("secagent")
 
@@ -94,14 +93,15 @@ def _sentence(error: BaseException) -> str:
 
 def _compare(args: argparse.Namespace) -> None:
     _plug_in(args.plugin)
-    from eval.compare import CSV, PICTURE, TABLE, Comparison, run
+    from eval.compare import CSV, PICTURE, TABLE, Comparison, labelled, run
 
     comparison = Comparison(
         scenario=_scenario(args),
-        solvers={name: {} for name in args.solvers},
+        solvers=labelled(args.solvers),
         instances=args.instances,
         seed=args.seed,
         max_seconds=args.max_seconds,
+        csi_error=args.csi_error,
     )
     progress = False if args.quiet else None
     run(comparison, args.out, workers=args.workers, fresh=args.fresh, progress=progress)
@@ -112,20 +112,32 @@ def _compare(args: argparse.Namespace) -> None:
 def _solve(args: argparse.Namespace) -> None:
     _plug_in(args.plugin)
     import solvers
+    from eval.table import summary
     from secagent_env import Instance
 
-    if args.out is not None:
-        _check_writable(args.out)
+    if args.plot is not None:
+        from eval.convergence import NothingToDraw, check_picture, save_convergence
+
+        check_picture(args.plot)
+    for path in (args.out, args.plot):
+        if path is not None:
+            _check_writable(path)
     options = _assignments(args.set)
     solver = solvers.make(args.solver, **options)
     instance = Instance.load(args.instance)
     solution = solver.solve(instance, seed=args.seed, max_seconds=args.max_seconds)
-    print(_summary(solution))
+    print(summary(solution))
     if args.out is not None:
         from eval.decisions import save_decision
 
         save_decision(args.out, solution, options=options)
         logger.info("wrote %s", args.out)
+    if args.plot is not None:
+        try:
+            save_convergence(solution, args.plot)
+            logger.info("wrote %s", args.plot)
+        except NothingToDraw as reason:
+            logger.warning("%s, so %s is not written", reason, args.plot)
 
 
 def _sample(args: argparse.Namespace) -> None:
@@ -154,39 +166,6 @@ def _bench(args: argparse.Namespace) -> None:
 
         write_whole(args.out, json.dumps(results, indent=2) + "\n")
         logger.info("wrote %s", args.out)
-
-
-def _summary(solution: Solution) -> str:
-    """Return what a person wants to know of a solution, in a few lines."""
-    import numpy as np
-
-    from eval.statistics import Interval
-    from eval.table import with_unit
-
-    def quantity(value: Any, unit: str) -> str:
-        return with_unit(Interval(float(value), np.nan, np.nan, 1), unit)
-
-    def listed(mask: np.ndarray) -> str:
-        return ", ".join(map(str, np.flatnonzero(mask))) or "nobody"
-
-    outcome, decision = solution.outcome, solution.decision
-    selected, power = decision.selection, decision.power_w
-    violated = {name: outcome.violations[name] for name, beyond in outcome.violated.items() if beyond}
-    lines = {
-        "status": f"{solution.status}: {solution.message}",
-        "energy": f"{quantity(outcome.energy_j, 'J')} = {quantity(outcome.execution_energy_j, 'J')} execution"
-        f" + {quantity(outcome.transmission_energy_j, 'J')} transmission",
-        "lower bound": f"{quantity(solution.lower_bound_j, 'J')}, gap {solution.gap:.3g}"
-        f" (transmission alone {solution.transmission_gap:.3g})",
-        "latency": f"{quantity(outcome.latency_s, 's')} = {quantity(outcome.downlink_time_s, 's')} downlink"
-        f" + {quantity(outcome.inference_time_s, 's')} inference"
-        f" + {quantity(outcome.uplink_time_s, 's')} uplink",
-        "violated": ", ".join(f"{name} by {value:.4g}" for name, value in violated.items()) or "nothing",
-        "selected": f"{selected.sum()} of {selected.size} agents: {listed(selected)}",
-        "jamming": listed(~selected & (power > 0)),
-        "effort": f"{solution.evaluations} evaluations in {quantity(solution.wall_time_s, 's')}",
-    }
-    return "\n".join(f"{name:<12} {text}" for name, text in lines.items())
 
 
 # --- arguments ----------------------------------------------------------------------------------------------
@@ -273,7 +252,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=["exact", "asc", "randas"],
         metavar="NAME",
-        help="default: exact asc randas",
+        help="names, or names with options as in 'asc(jamming=false, draws=9)' (default: exact asc randas)",
     )
     sub.add_argument("--instances", type=int, default=20, metavar="K", help="how many random instances (default: 20)")
     sub.add_argument("--seed", type=int, default=0, help="of the instances and the solvers (default: 0)")
@@ -285,6 +264,14 @@ def _parser() -> argparse.ArgumentParser:
         help="results folder (default: results); a run that was interrupted resumes",
     )
     sub.add_argument("--max-seconds", type=float, metavar="S", help="stop each solve after about this time")
+    sub.add_argument(
+        "--csi-error",
+        type=float,
+        default=0.0,
+        metavar="E",
+        help="decide on estimates of the eavesdroppers' channels with this error variance, 0 ≤ E < 1, and judge "
+        "on the true ones (default: 0)",
+    )
     sub.add_argument("--workers", type=int, metavar="K", help="processes (default: one per core)")
     sub.add_argument("--fresh", action="store_true", help="compute all rows anew")
     _add_plugin(sub)
@@ -298,6 +285,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=0, help="of the solver (default: 0)")
     sub.add_argument("--max-seconds", type=float, metavar="S", help="stop after about this time with the best so far")
     sub.add_argument("--out", type=Path, metavar="FILE", help="write the decision as JSON")
+    sub.add_argument("--plot", type=Path, metavar="FILE", help="draw the convergence: a .png, .pdf or .svg file")
     _add_plugin(sub)
 
     sub = command("sample", _sample, "Draw a random instance and write it to a file.")

@@ -9,12 +9,15 @@ and the picture show the latest one.
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -25,9 +28,10 @@ import numpy as np
 
 import solvers
 from eval import one_blas_thread
-from eval.rows import Row, RowStore, key_of, plain, sources_digest, write_whole
+from eval.rows import Row, RowStore, frame_of, judged, key_of, result_of, sources_digest, write_whole
 from secagent_env import Instance, Scenario, __version__, sample_instance
 from secagent_env._extras import require
+from secagent_env.estimation import check_error_variance, estimate_eavesdroppers, estimate_generator
 from secagent_env.sampling import instance_generator
 from solvers import Solver
 
@@ -47,9 +51,54 @@ def solver_seed(seed: int, index: int) -> int:
     return int(np.random.SeedSequence((seed, index), spawn_key=(1,)).generate_state(1)[0])
 
 
+def labelled(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return solvers as ``Comparison`` takes them, from texts such as ``asc`` and ``asc(jamming=false, draws=9)``.
+
+    Values are TOML's. The label is the text with its options in alphabetical order and in one spelling.
+
+    Raises
+    ------
+    ValueError
+        If a text cannot be read, or two of them mean the same.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        match = re.fullmatch(r"\s*([^()]*[^()\s])\s*(?:\((.*)\)\s*)?", text)
+        try:
+            parsed = tomllib.loads(f"options = {{{match[2] or ''}}}") if match else {}
+        except tomllib.TOMLDecodeError:
+            parsed = {}
+        if match is None or set(parsed) != {"options"}:
+            raise ValueError(
+                f"a solver is given as name or as name(option=value, …) with values as in TOML "
+                f'(a number, true, false, [1, 2] or "text"), got {text!r}'
+            )
+        name, options = match[1], dict(sorted(parsed["options"].items()))
+        shown = ", ".join(f"{option}={json.dumps(value, default=str)}" for option, value in options.items())
+        label = f"{name}({shown})" if options else name
+        if label in found:
+            raise ValueError(f"the solver {label} is given twice")
+        found[label] = options
+    return found
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared with what, validated; ``solvers`` maps names to options.
+    """What is compared with what, validated.
+
+    Parameters
+    ----------
+    scenario
+        Of the instances.
+    solvers
+        Maps labels to options. A label is the solver's name, or begins with it: ``name(what sets it apart)``.
+    instances, seed
+        How many instances, from which seed.
+    max_seconds
+        Stop each solve after about this time, s.
+    csi_error
+        Error variance ε, in [0, 1), of the estimates of the eavesdroppers' channels on which decisions are made
+        (:mod:`secagent_env.estimation`). They are judged on the true channels.
 
     Raises
     ------
@@ -64,6 +113,7 @@ class Comparison:
     instances: int = 20
     seed: int = 0
     max_seconds: float | None = None
+    csi_error: float = 0.0
 
     def __post_init__(self) -> None:
         for name, low in (("instances", 1), ("seed", 0)):
@@ -72,13 +122,14 @@ class Comparison:
                 raise ValueError(f"{name} must be an integer ≥ {low}, got {value!r}")
         if self.max_seconds is not None and not 0 < self.max_seconds < float("inf"):
             raise ValueError(f"max_seconds must be a finite number > 0, got {self.max_seconds!r}")
+        check_error_variance("csi_error", self.csi_error)
         if not self.solvers:
             raise ValueError("a comparison needs at least one solver, got none")
         self.make_solvers()
 
     def make_solvers(self) -> dict[str, Solver]:
-        """Return the solvers by name."""
-        return {name: solvers.make(name, **options) for name, options in self.solvers.items()}
+        """Return the solvers by label."""
+        return {label: solvers.make(label.partition("(")[0], **options) for label, options in self.solvers.items()}
 
     def cells(self) -> list[Row]:
         """Return what each row is keyed by, instance by instance: what is left by an early stop compares."""
@@ -88,11 +139,12 @@ class Comparison:
             "scenario": self.scenario.to_dict(),
             "seed": int(self.seed),
             "max_seconds": self.max_seconds,
+            "csi_error": float(self.csi_error),
         }
         cells = [
-            {**shared, "instance": i, "solver": name, "options": dict(options)}
+            {**shared, "instance": i, "solver": label, "options": dict(options)}
             for i in range(self.instances)
-            for name, options in self.solvers.items()
+            for label, options in self.solvers.items()
         ]
         return [{"key": key_of(cell), **cell} for cell in cells]
 
@@ -156,7 +208,7 @@ def run(
                 store.append(row)
                 bar.update()
         rows = [store.rows[cell["key"]] for cell in cells]
-    frame = _frame(rows)
+    frame = frame_of(rows)
     _report(comparison, frame, out)
     return frame
 
@@ -207,56 +259,18 @@ def _start_worker(level: int) -> None:
 
 def _solve(solver: Solver, scenario: Scenario, cell: Row) -> Row:
     """Return the finished row of a cell."""
-    instance = instance_at(scenario, cell["seed"], cell["instance"])
+    seed, index, error_variance = cell["seed"], cell["instance"], cell["csi_error"]
+    truth = instance_at(scenario, seed, index)
+    known = estimate_eavesdroppers(truth, error_variance, estimate_generator(seed, index))
     try:
-        solution = solver.solve(
-            instance, seed=solver_seed(cell["seed"], cell["instance"]), max_seconds=cell["max_seconds"]
-        )
+        solution = solver.solve(known, seed=solver_seed(seed, index), max_seconds=cell["max_seconds"])
     except ImportError:
         raise  # no other instance would fare better, and the user can help it
     except Exception as error:  # a fault of one solver on one instance does not end the comparison
         logger.debug("%s raised on instance %d", cell["solver"], cell["instance"], exc_info=True)
-        return {**cell, "status": "failed", "message": f"{type(error).__name__}: {error}", "feasible": False}
-    outcome = solution.outcome
-    return {
-        **cell,
-        "status": solution.status,
-        "message": solution.message,
-        **plain(
-            {
-                "feasible": outcome.feasible,
-                "energy_j": outcome.energy_j,
-                "execution_energy_j": outcome.execution_energy_j,
-                "transmission_energy_j": outcome.transmission_energy_j,
-                "latency_s": outcome.latency_s,
-                "lower_bound_j": solution.lower_bound_j,
-                "gap": solution.gap,
-                "transmission_gap": solution.transmission_gap,
-                "evaluations": solution.evaluations,
-                "seconds": solution.wall_time_s,
-            }
-        ),
-    }
-
-
-NUMBERS = (
-    "energy_j",
-    "execution_energy_j",
-    "transmission_energy_j",
-    "latency_s",
-    "lower_bound_j",
-    "gap",
-    "transmission_gap",
-    "evaluations",
-    "seconds",
-)
-
-
-def _frame(rows: Sequence[Row]) -> Any:
-    pandas = require("pandas", extra="eval")
-    columns = ["instance", "solver", "status", "message", "feasible", *NUMBERS]
-    frame = pandas.DataFrame(rows).reindex(columns=columns)
-    return frame.astype(dict.fromkeys(NUMBERS, float))
+        failed = {"status": "failed", "message": f"{type(error).__name__}: {error}", "feasible": False}
+        return {**cell, **failed, **({"believed_feasible": False, "secrecy_outage": False} if error_variance else {})}
+    return {**cell, **(judged(solution, truth) if error_variance else result_of(solution))}
 
 
 def _report(comparison: Comparison, frame: Any, out: Path) -> None:
@@ -275,4 +289,5 @@ def describe(comparison: Comparison) -> str:
     changed = {name: value for name, value in comparison.scenario.to_dict().items() if value != default[name]}
     scenario = ", ".join(["the paper's scenario", *(f"{name} = {value}" for name, value in changed.items())])
     limit = "" if comparison.max_seconds is None else f", at most {comparison.max_seconds:g} s per solve"
-    return f"{comparison.instances} instances, seed {comparison.seed}{limit}; {scenario}; secagent {__version__}"
+    known = f"; eavesdroppers' channels known with error variance {comparison.csi_error:g}" * (comparison.csi_error > 0)
+    return f"{comparison.instances} instances, seed {comparison.seed}{limit}{known}; {scenario}; secagent {__version__}"

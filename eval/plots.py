@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def save_comparison(frame: Any, path: Path, *, title: str = "") -> None:
             if column == "energy_j":
                 _bound(ax, compared.groupby("instance")["lower_bound_j"].first().to_numpy() * scale)
             _axis(ax, kind, label, unit)
-        axes[0].set_yticks(range(len(names)), names)
+        axes[0].set_yticks(range(len(names)), [textwrap.fill(name.replace("(", " (", 1), 24) for name in names])
         axes[0].set_ylim(len(names) - 0.5, -0.5)
         figure.suptitle(title, size=9, color=DIM, x=0.01, ha="left")
         figure.supxlabel(

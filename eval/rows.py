@@ -1,4 +1,4 @@
-"""Rows on disk: one JSON object per line, each appended when it is finished: a run can be interrupted.
+"""Rows: what a solve leaves, and their file: a JSON object per line, appended when it is finished.
 
 A row is found again by its key, a hash of its whole configuration. One file may hold rows of many
 configurations: a run reads those with its own keys and leaves the others alone.
@@ -6,19 +6,24 @@ configurations: a run reads those with its own keys and leaves the others alone.
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import functools
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import secagent_env
 import solvers
+from secagent_env import Instance, Outcome, evaluate
+from secagent_env._extras import require
 from secagent_env._files import whole_file
+from solvers import Solution
+from solvers.bounds import lower_bound
 
 Row = dict[str, Any]
 
@@ -46,6 +51,74 @@ def plain(value: Any) -> Any:
         return {name: plain(item) for name, item in value.items()}
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def result_of(solution: Solution) -> Row:
+    """Return what a row says of a solution."""
+    outcome = solution.outcome
+    numbers = (
+        outcome.energy_j,
+        outcome.execution_energy_j,
+        outcome.transmission_energy_j,
+        outcome.latency_s,
+        solution.lower_bound_j,
+        solution.gap,
+        solution.transmission_gap,
+        solution.evaluations,
+        solution.wall_time_s,
+    )
+    feasible = {"feasible": outcome.feasible}
+    told = {"status": solution.status, "message": solution.message}
+    return {**told, **plain(feasible | dict(zip(NUMBERS, numbers, strict=True)))}
+
+
+NUMBERS = (
+    "energy_j",
+    "execution_energy_j",
+    "transmission_energy_j",
+    "latency_s",
+    "lower_bound_j",
+    "gap",
+    "transmission_gap",
+    "evaluations",
+    "seconds",
+)
+"""Columns of numbers, in the order of ``result_of``."""
+
+BELIEFS = ("believed_feasible", "secrecy_outage")
+"""Columns of rows whose decisions were made on estimated channels."""
+
+
+def judged(solution: Solution, truth: Instance) -> Row:
+    """Return what a row says of a solution that was found on an estimate, judged in the true instance.
+
+    All numbers but the effort are those of the truth, the lower bound too; the status is what the solver believed.
+    A *secrecy outage* is a decision that is feasible on the estimate and not on the true channels: there the downlink
+    or the uplink of a selected agent has no secrecy rate, or so low a one that the deadline is missed. Nothing else can
+    be violated, since no other constraint depends on the eavesdroppers.
+    """
+    outcome = evaluate(truth, solution.decision)
+    believed = bool(solution.outcome.feasible)
+    outage = believed and not outcome.feasible
+    told = f"but only on the estimate; on the true channels {_what_fails(outcome)}" if outage else solution.message
+    true = dataclasses.replace(solution, outcome=outcome, lower_bound_j=lower_bound(truth).energy_j, message=told)
+    return {**result_of(true), **plain(dict(zip(BELIEFS, (believed, outage), strict=True)))}
+
+
+def _what_fails(outcome: Outcome) -> str:
+    if not outcome.downlink_secrecy > 0:
+        return "the downlink is not secret"
+    if not math.isfinite(outcome.uplink_time_s):
+        return "the uplink is not secret"
+    return f"{', '.join(name for name, beyond in outcome.violated.items() if beyond)} is violated"
+
+
+def frame_of(rows: Sequence[Row]) -> Any:
+    """Return the rows of a comparison as a pandas DataFrame, without what was solved with what."""
+    pandas = require("pandas", extra="eval")
+    beliefs = [name for name in BELIEFS if any(name in row for row in rows)]
+    columns = ["instance", "solver", "status", "message", "feasible", *beliefs, *NUMBERS]
+    return pandas.DataFrame(rows).reindex(columns=columns).astype(dict.fromkeys(NUMBERS, float))
 
 
 def write_whole(path: Path, content: str) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from eval.rows import BELIEFS
+
 CONFIDENCE = 0.95
 RESAMPLES = 9999
 
@@ -66,6 +68,14 @@ def bootstrap_mean(values: Sequence[float] | np.ndarray, confidence: float = CON
     return Interval(mean, float(bounds.low), float(bounds.high), data.size)
 
 
+def share(successes: int, size: int, confidence: float = CONFIDENCE) -> Interval:
+    """Return a share with Wilson's interval, which has a width for none and for all of them too; NaN of nothing."""
+    if not size:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    bounds = stats.binomtest(successes, size).proportion_ci(confidence, method="wilson")
+    return Interval(successes / size, float(bounds.low), float(bounds.high), size)
+
+
 @dataclass(frozen=True)
 class Summary:
     """What one solver did in a comparison.
@@ -73,13 +83,16 @@ class Summary:
     Attributes
     ----------
     solver
-        Its name.
+        Its label.
     instances, feasible
         How many instances it was given, and of how many its decision is feasible.
     endings
         How many instances ended with each status, the most frequent first.
     means
         By column: the means of ``COMPARED`` over the common instances, of ``COUNTED`` over all of them.
+    believed, outages
+        Where decisions were made on estimated channels: how many the solver believed feasible, and how many of these
+        are not; None elsewhere.
     """
 
     solver: str
@@ -87,6 +100,8 @@ class Summary:
     feasible: int
     endings: dict[str, int]
     means: dict[str, Interval]
+    believed: int | None = None
+    outages: int | None = None
 
 
 COMPARED = ("energy_j", "execution_energy_j", "transmission_energy_j", "latency_s", "gap", "transmission_gap")
@@ -120,5 +135,6 @@ def summarise(frame: Any) -> list[Summary]:
         means = {column: bootstrap_mean(compared[column]) for column in COMPARED}
         means |= {column: bootstrap_mean(rows[column].dropna()) for column in COUNTED}
         endings = rows["status"].value_counts().to_dict()
-        summaries.append(Summary(str(solver), len(rows), int(rows["feasible"].sum()), endings, means))
+        feasible, *beliefs = (int(rows[column].sum()) for column in ("feasible", *BELIEFS) if column in rows)
+        summaries.append(Summary(str(solver), len(rows), feasible, endings, means, *beliefs))
     return summaries

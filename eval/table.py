@@ -1,4 +1,4 @@
-"""The table of a comparison, in Markdown that is as readable in a terminal."""
+"""What people read: the table of a comparison, in Markdown, and the summary of a solution."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from eval.statistics import CONFIDENCE, Interval, Summary, common_instances, summarise
+import numpy as np
+
+from eval.statistics import CONFIDENCE, Interval, Summary, common_instances, share, summarise
 from secagent_env._extras import require
+from solvers import Solution
 
 _PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 NONE = "–"
@@ -50,6 +53,7 @@ def markdown(frame: Any) -> str:
     energies = {
         "solver": [s.solver for s in summaries],
         "feasible": [f"{s.feasible}/{s.instances} ({s.feasible / s.instances:.0%})" for s in summaries],
+        **_beliefs(summaries),
         "energy": [with_unit(s.means["energy_j"], "J") for s in summaries],
         "execution": [with_unit(s.means["execution_energy_j"], "J") for s in summaries],
         "transmission": [with_unit(s.means["transmission_energy_j"], "J") for s in summaries],
@@ -68,6 +72,21 @@ def markdown(frame: Any) -> str:
     return "\n\n".join([*tables, _notes(frame, summaries)]) + "\n"
 
 
+def _beliefs(summaries: Sequence[Summary]) -> dict[str, list[str]]:
+    """Return the columns that are there only where decisions were made on estimated channels."""
+    known = [
+        (s.instances, s.believed, s.outages) for s in summaries if s.believed is not None and s.outages is not None
+    ]
+    if not known:
+        return {}
+    return {
+        "believed feasible": [
+            f"{believed}/{instances} ({believed / instances:.0%})" for instances, believed, _ in known
+        ],
+        "secrecy outage": [percent(share(outages, believed)) for _, believed, outages in known],
+    }
+
+
 def _notes(frame: Any, summaries: Sequence[Summary]) -> str:
     total = frame["instance"].nunique()
     common = len(common_instances(frame))
@@ -79,6 +98,11 @@ def _notes(frame: Any, summaries: Sequence[Summary]) -> str:
     ]
     if not common:
         notes[0] = f"No means: not one of the {total} instances was solved feasibly by every solver."
+    if summaries[0].believed is not None:
+        notes.append(
+            "Decided on estimates of the eavesdroppers' channels, and judged on the true ones; secrecy outage: the "
+            f"share of the decisions believed feasible that are not, with its {CONFIDENCE:.0%} Wilson interval."
+        )
     for solver, rows in frame[~frame["feasible"].astype(bool)].groupby("solver", sort=False):
         first = rows.iloc[0]
         where = ", ".join(str(i) for i in rows["instance"].head(10)) + (", …" if len(rows) > 10 else "")
@@ -87,3 +111,32 @@ def _notes(frame: Any, summaries: Sequence[Summary]) -> str:
             f"the first: {first['status']}, {first['message']}."
         )
     return "\n".join(notes)
+
+
+def summary(solution: Solution) -> str:
+    """Return what a person wants to know of a solution, in a few lines."""
+
+    def quantity(value: Any, unit: str) -> str:
+        return with_unit(Interval(float(value), np.nan, np.nan, 1), unit)
+
+    def listed(mask: np.ndarray) -> str:
+        return ", ".join(map(str, np.flatnonzero(mask))) or "nobody"
+
+    outcome, decision = solution.outcome, solution.decision
+    selected, power = decision.selection, decision.power_w
+    violated = {name: outcome.violations[name] for name, beyond in outcome.violated.items() if beyond}
+    lines = {
+        "status": f"{solution.status}: {solution.message}",
+        "energy": f"{quantity(outcome.energy_j, 'J')} = {quantity(outcome.execution_energy_j, 'J')} execution"
+        f" + {quantity(outcome.transmission_energy_j, 'J')} transmission",
+        "lower bound": f"{quantity(solution.lower_bound_j, 'J')}, gap {solution.gap:.3g}"
+        f" (transmission alone {solution.transmission_gap:.3g})",
+        "latency": f"{quantity(outcome.latency_s, 's')} = {quantity(outcome.downlink_time_s, 's')} downlink"
+        f" + {quantity(outcome.inference_time_s, 's')} inference"
+        f" + {quantity(outcome.uplink_time_s, 's')} uplink",
+        "violated": ", ".join(f"{name} by {value:.4g}" for name, value in violated.items()) or "nothing",
+        "selected": f"{selected.sum()} of {selected.size} agents: {listed(selected)}",
+        "jamming": listed(~selected & (power > 0)),
+        "effort": f"{solution.evaluations} evaluations in {quantity(solution.wall_time_s, 's')}",
+    }
+    return "\n".join(f"{name:<12} {text}" for name, text in lines.items())

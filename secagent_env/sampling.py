@@ -82,16 +82,15 @@ def draw(scenario: Scenario, generators: Sequence[np.random.Generator]) -> Insta
     eve_position = _place(uniform[:, _PER_AGENT * n :].reshape(size, eves, 2), scenario.eve_area_m)
     inference_time, accuracy = _reasoning(scenario, per_agent[:, 2:])
 
-    amplitude = 10 ** (-(32.4 + 20 * math.log10(scenario.carrier_hz / 1e9)) / 20)  # m at a distance of 1 m
-    scale = amplitude * math.sqrt(2 / math.pi)  # of real and imaginary part: E|h|² = 4m²/π
+    mean_gain = mean_gain_at_1m(scenario)
+    scale = math.sqrt(mean_gain / 2)  # of real and imaginary part
     fading = normal.view(np.complex128).reshape(size, n + eves, antennas)
-    channel_bs = fading[:, :n] * (scale / np.sqrt(_distance2(position)))[..., None]
-    channel_eve = fading[:, n:] * (scale / np.sqrt(_distance2(eve_position)))[..., None]
-    mean_gain = 4 / math.pi * amplitude**2
+    channel_bs = fading[:, :n] * (scale / np.sqrt(squared_distance(position)))[..., None]
+    channel_eve = fading[:, n:] * (scale / np.sqrt(squared_distance(eve_position)))[..., None]
     gain_agents = exponential.take(_pair_index(n, exponential.shape[1] - 1), axis=1)
-    gain_agents *= mean_gain / _distance2(position[:, :, None] - position[:, None])
+    gain_agents *= mean_gain / squared_distance(position[:, :, None] - position[:, None])
     gain_eve = exponential[:, pairs:-1].reshape(size, n, eves) * mean_gain
-    gain_eve /= _distance2(position[:, :, None] - eve_position[:, None])
+    gain_eve /= squared_distance(position[:, :, None] - eve_position[:, None])
     return Instance._trusted(
         scenario,
         channel_bs=channel_bs,
@@ -104,6 +103,12 @@ def draw(scenario: Scenario, generators: Sequence[np.random.Generator]) -> Insta
         position_m=position,
         eve_position_m=eve_position,
     )
+
+
+def mean_gain_at_1m(scenario: Scenario) -> float:
+    """Return E|h|² = 4m²/π at a distance of 1 m, with the mean amplitude m of the path loss; it falls with d²."""
+    loss_db = 32.4 + 20 * math.log10(scenario.carrier_hz / 1e9)
+    return 4 / math.pi * float(10 ** (-loss_db / 10))
 
 
 def scaling_law_accuracy(model_dim: np.ndarray, training_budget: np.ndarray) -> np.ndarray:
@@ -139,7 +144,7 @@ def _place(unit: np.ndarray, area: Any) -> np.ndarray:
     return np.array([x_low, y_low]) + np.array([x_high - x_low, y_high - y_low]) * unit
 
 
-def _distance2(offset: np.ndarray) -> np.ndarray:
+def squared_distance(offset: np.ndarray) -> np.ndarray:
     """Return the squared length (…) of offsets (…, 2) in m², at least 1."""
     return np.maximum(offset[..., 0] ** 2 + offset[..., 1] ** 2, 1.0)
 

@@ -1,5 +1,6 @@
 """The `secagent` command as users meet it: what it prints, what it writes, and its errors."""
 
+import dataclasses
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import pytest
 
 import secagent_env
 from eval.cli import main
+from eval.convergence import _starts, save_convergence
 from eval.decisions import load_decision, save_decision
 from secagent_env import Instance, Scenario, evaluate, sample_instance
 from solvers import make
@@ -123,6 +125,20 @@ def test_progress_bar_on_a_terminal_only():
     assert b"2/2" in shown
 
 
+def test_compare_takes_options_of_solvers(capsys: pytest.CaptureFixture):
+    variants = ["--solvers", "exact", "exact( jamming = false )"]
+    assert main([*COMPARE[:3], *variants, *COMPARE[5:], "--csi-error", "0.1"]) == 0
+    output = capsys.readouterr().out
+    assert "eavesdroppers' channels known with error variance 0.1;" in output
+    assert re.search(
+        r"^\| solver +\| feasible +\| believed feasible +\| secrecy outage +\| energy ", output, re.MULTILINE
+    )
+    assert output.count("| exact(jamming=false) ") == 2
+    rows = [json.loads(line) for line in Path("results/rows.jsonl").read_text().splitlines()]
+    assert [row["options"] for row in rows] == [{}, {"jamming": False}] * 2
+    assert {row["csi_error"] for row in rows} == {0.1}
+
+
 # --- solve and sample ---------------------------------------------------------------------------------------
 
 
@@ -154,6 +170,60 @@ def test_solve_tells_that_an_instance_is_infeasible(capsys: pytest.CaptureFixtur
     assert content["lower_bound_j"] is None
     assert not content["outcome"]["feasible"]
     load_decision("decision.json")
+
+
+def test_solve_draws_the_convergence(instance: Instance, capsys: pytest.CaptureFixture):
+    for name, magic in (("picture.png", b"\x89PNG"), ("picture.pdf", b"%PDF"), ("picture.svg", b"<?xml")):
+        for solver in ("exact", "asc", "randas"):
+            assert main(["solve", "instance.npz", "--solver", solver, "--plot", name]) == 0
+            assert f"secagent: wrote {name}" in capsys.readouterr().err
+            assert Path(name).read_bytes().startswith(magic)
+            Path(name).unlink()
+
+
+def test_solve_says_that_there_is_nothing_to_draw(capsys: pytest.CaptureFixture):
+    sample_instance(Scenario.preset("small", min_accuracy=1.0), 1).save("instance.npz")
+    assert main(["solve", "instance.npz", "--plot", "picture.png"]) == 0
+    output, errors = capsys.readouterr()
+    assert "infeasible: accuracy" in output
+    assert errors == "secagent: asc left no history of iterations, so picture.png is not written\n"
+    assert not Path("picture.png").exists()
+
+
+HISTORIES = {
+    "nothing feasible, infinite": [
+        {"iteration": 1, "sub_problem": step, "energy_j": np.inf, "transmission_energy_j": np.inf, "violation": np.inf,
+         "feasible": False, "best_energy_j": np.inf, "seconds": 0.1}
+        for step in ("selection", "beam", "powers")
+    ],
+    "violated, then not": [
+        {"iteration": i, "sub_problem": "powers", "energy_j": 9.0 - i, "transmission_energy_j": 10.0**-i,
+         "violation": max(0.0, 1e3 * (3 - i)), "feasible": i > 2, "best_energy_j": 9.0 - i if i > 2 else np.inf,
+         "seconds": i}
+        for i in range(1, 6)
+    ],
+    "the best alone": [{"generation": i, "best_energy_j": 5.0 - i, "seconds": i} for i in range(4)],
+    "one record": [{"best_energy_j": 5.0, "seconds": 0.0}],
+    "two kinds of records": [
+        {"iteration": 1, "sub_problem": "generation", "best_energy_j": 5.0, "seconds": 1.0},
+        {"iteration": 1, "sub_problem": "beam", "energy_j": 4.0, "best_energy_j": 4.0, "seconds": 2.0},
+    ],
+    "no energy at all": [{"iteration": 1, "sub_problem": "beam", "energy_j": 0.0, "transmission_energy_j": 0.0,
+                          "best_energy_j": np.inf, "seconds": 0.0}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_every_history_can_be_drawn(instance: Instance, name: str):
+    solution = dataclasses.replace(make("exact").solve(instance), history=tuple(HISTORIES[name]))
+    save_convergence(solution, Path("picture.png"))
+    assert Path("picture.png").stat().st_size > 5000
+
+
+def test_where_searches_start_again():
+    steps = [(1, "a"), (1, "b"), (2, "a"), (2, "b"), (1, "a"), (1, "b"), (1, "b"), (2, "b"), (1, "b")]
+    assert _starts([{"iteration": i, "sub_problem": name} for i, name in steps]) == [0, 4, 6, 8]
+    assert _starts([{"generation": i} for i in (1, 2, 1)]) == [0]
 
 
 def test_solve_is_reproducible(instance: Instance, capsys: pytest.CaptureFixture):
@@ -269,6 +339,12 @@ def test_an_incomplete_decision_names_what_is_missing(instance: Instance):
             "--set num_agents needs a value",
         ),
         (["compare", "--solvers", "exakt"], "unknown solver 'exakt'; did you mean 'exact'?"),
+        (["compare", "--solvers", "asc(draws=1"], "a solver is given as name or as name(option=value, …) with values"),
+        (["compare", "--solvers", "asc(drows=1)"], "unknown option of asc 'drows'; did you mean 'draws'?"),
+        (["compare", "--solvers", "asc(draws=0)"], "draws must be an integer ≥ 1, got 0"),
+        (["compare", "--solvers", "asc", "exact", "asc()"], "the solver asc is given twice"),
+        (["compare", "--csi-error", "1"], "csi_error must be a number ≥ 0 and < 1, got 1.0"),
+        (["compare", "--csi-error", "little"], "argument --csi-error: invalid float value: 'little'"),
         (["compare", "--instances", "0"], "instances must be an integer ≥ 1, got 0"),
         (["compare", "--instances", "two"], "argument --instances: invalid int value: 'two'"),
         (["compare", "--seed", "-1"], "seed must be an integer ≥ 0, got -1"),
@@ -299,6 +375,8 @@ def test_an_incomplete_decision_names_what_is_missing(instance: Instance):
         (["solve", "good.npz", "--solver", "exact", "--max-seconds", "nan"], "max_seconds must be > 0"),
         (["solve", "good.npz", "--out", "none/decision.json"], "none: No such file or directory"),
         (["solve", "good.npz", "--out", "foreign"], "foreign: Is a directory"),
+        (["solve", "good.npz", "--plot", "x.gif"], "a picture's name must end with .png, .pdf or .svg, got 'x.gif'"),
+        (["solve", "good.npz", "--plot", "none/x.png"], "none: No such file or directory"),
         (["sample", "--scenario", "small"], "the following arguments are required: --out"),
         (["sample", "--scenario", "small", "--out", "none/x.npz"], "none: No such file or directory"),
         (

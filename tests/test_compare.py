@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 import solvers
-from eval.compare import Comparison, describe, instance_at, run, solver_seed
-from eval.rows import RowStore, key_of, sources_digest
-from secagent_env import Decision, Scenario, sample_instance
+from eval.compare import Comparison, describe, instance_at, labelled, run, solver_seed
+from eval.rows import RowStore, judged, key_of, result_of, sources_digest
+from secagent_env import Decision, Scenario, evaluate, sample_instance
+from secagent_env.estimation import estimate_eavesdroppers
 from solvers import registry
 from solvers.base import Infeasible, Solver
+from solvers.bounds import lower_bound
 from solvers.selection import random_selection
 
 pytest.importorskip("pandas")
@@ -107,6 +109,8 @@ def test_the_default_is_the_main_job():
     text = describe(Comparison(scenario=SMALL, solvers=CHEAP, max_seconds=2))
     assert "num_agents = 6" in text
     assert "at most 2 s" in text
+    assert "error variance" not in text
+    assert "known with error variance 0.25;" in describe(Comparison(solvers=CHEAP, csi_error=0.25))
 
 
 def test_rows_hold_the_configuration_and_the_result(tmp_path: Path):
@@ -329,6 +333,8 @@ def test_picture_of_one_instance_and_of_none_that_is_feasible(tmp_path: Path):
         ({"seed": -1}, "seed must be an integer ≥ 0, got -1"),
         ({"max_seconds": 0}, "max_seconds must be a finite number > 0, got 0"),
         ({"max_seconds": float("nan")}, "max_seconds must be a finite number > 0, got nan"),
+        ({"csi_error": 1}, "csi_error must be a number ≥ 0 and < 1, got 1"),
+        ({"csi_error": float("nan")}, "csi_error must be a number ≥ 0 and < 1, got nan"),
         ({"solvers": {}}, "at least one solver"),
         ({"solvers": {"exakt": {}}}, "did you mean 'exact'"),
         ({"solvers": {"exact": {"jaming": True}}}, "did you mean 'jamming'"),
@@ -337,6 +343,138 @@ def test_picture_of_one_instance_and_of_none_that_is_feasible(tmp_path: Path):
 def test_bad_comparisons(fields: dict, sentence: str):
     with pytest.raises(ValueError, match=sentence):
         Comparison(**{"solvers": CHEAP, **fields})
+
+
+# --- solvers with options ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "options"),
+    [
+        ("asc", "asc", {}),
+        (" asc ( ) ", "asc", {}),
+        ("asc(jamming=false)", "asc(jamming=false)", {"jamming": False}),
+        (
+            "asc( polished = 2,max_iterations=3 )",
+            "asc(max_iterations=3, polished=2)",
+            {"polished": 2, "max_iterations": 3},
+        ),
+        ("mine(tol=1e-3)", "mine(tol=0.001)", {"tol": 1e-3}),
+        ('mine(a=[1, 2], b="x (y), z")', 'mine(a=[1, 2], b="x (y), z")', {"a": [1, 2], "b": "x (y), z"}),
+        ("my solver-2(a=1)", "my solver-2(a=1)", {"a": 1}),
+    ],
+)
+def test_solvers_with_options(text: str, label: str, options: dict):
+    assert labelled([text]) == {label: options}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "()", "(a=1)", "asc(", "asc)", "asc(a)", "asc(a=)", "asc(a=True)", "asc(a=1", "asc(a=1)x", "asc(a=1, a=2)",
+     "asc(a=1}\nb={c=2)", "asc\n(a=1)x"],
+)  # fmt: skip
+def test_unreadable_solvers(text: str):
+    with pytest.raises(ValueError, match=r"^a solver is given as name or as name\(option=value, …\)"):
+        labelled([text])
+
+
+def test_a_solver_twice_is_refused():
+    with pytest.raises(ValueError, match=r"^the solver asc\(a=1, b=2\) is given twice$"):
+        labelled(["asc(a=1,b=2)", "exact", "asc(b=2, a=1)"])
+
+
+def test_variants_of_a_solver_are_compared(tmp_path: Path):
+    variants = labelled(["exact", "exact(jamming=false)"])
+    frame = run(Comparison(scenario=SMALL, solvers=variants, instances=2), tmp_path, workers=1)
+    assert list(frame["solver"]) == ["exact", "exact(jamming=false)"] * 2
+    assert {row["solver"]: row["options"] for row in read(tmp_path)} == variants
+    made = Comparison(solvers={"exact(without help)": {"jamming": False}}).make_solvers()
+    assert not made["exact(without help)"].jamming
+
+
+# --- estimated channels --------------------------------------------------------------------------------------
+
+
+def test_without_error_nothing_is_believed(tmp_path: Path):
+    plain = run(Comparison(scenario=SMALL, solvers=CHEAP, instances=2), tmp_path, workers=1)
+    zero = run(Comparison(scenario=SMALL, solvers=CHEAP, instances=2, csi_error=0), tmp_path, workers=1)
+    assert zero.equals(plain)
+    assert len(read(tmp_path)) == 4
+    assert "outage" not in (tmp_path / "table.md").read_text()
+    assert not {"believed_feasible", "secrecy_outage"} & {*plain.columns, *read(tmp_path)[0]}
+
+
+def test_decided_on_the_estimate_and_judged_on_the_truth(tmp_path: Path):
+    comparison = Comparison(scenario=SMALL, solvers={"draw": {}}, instances=25, seed=2, csi_error=0.9)
+    frame = run(comparison, tmp_path, workers=1)
+    truth = sample_instance(SMALL, 2, 25)
+    known = estimate_eavesdroppers(truth, 0.9, 2)
+    for i, row in frame.iterrows():
+        solution = solvers.make("draw").solve(known[i], seed=solver_seed(2, i))
+        outcome = evaluate(truth[i], solution.decision)
+        assert row["feasible"] == outcome.feasible
+        assert row["believed_feasible"] == solution.outcome.feasible
+        assert row["secrecy_outage"] == (solution.outcome.feasible and not outcome.feasible)
+        assert row["status"] == solution.status
+        if outcome.feasible:
+            assert row["energy_j"] == outcome.energy_j
+            assert row["lower_bound_j"] == lower_bound(truth[i]).energy_j
+            assert row["gap"] >= 0
+        if outcome.feasible < solution.outcome.feasible:
+            assert row["message"].startswith("but only on the estimate; on the true channels ")
+    believed, outages = int(frame["believed_feasible"].sum()), int(frame["secrecy_outage"].sum())
+    assert 0 < outages < believed
+    table = (tmp_path / "table.md").read_text()
+    assert f"| {believed}/25 ({believed / 25:.0%})" in table
+    assert f"| {100 * outages / believed:.3g} % [" in table
+    assert "error variance 0.9" in table
+
+
+def test_outages_grow_with_the_error(tmp_path: Path):
+    def outages(csi_error: float) -> int:
+        comparison = Comparison(scenario=SMALL, solvers={"draw": {}}, instances=30, csi_error=csi_error)
+        return int(run(comparison, tmp_path, workers=1)["secrecy_outage"].sum())
+
+    counts = [outages(csi_error) for csi_error in (1e-9, 0.1, 0.6)]
+    assert counts[0] == 0
+    assert counts == sorted(counts)
+    assert counts[0] < counts[2]
+
+
+def test_judged_by_hand():
+    instance = sample_instance(SMALL, 1)
+    solution = solvers.make("exact").solve(instance)
+    agent = int(np.flatnonzero(solution.decision.selection)[0])
+    # In its own instance nothing changes.
+    assert judged(solution, instance) == {**result_of(solution), "believed_feasible": True, "secrecy_outage": False}
+    # The eavesdropper has the channel of a selected agent: what that agent hears, it hears too.
+    row = judged(solution, instance.replace(channel_eve=instance.channel_bs[agent : agent + 1]))
+    assert (row["feasible"], row["believed_feasible"], row["secrecy_outage"]) == (False, True, True)
+    assert row["message"] == "but only on the estimate; on the true channels the downlink is not secret"
+    assert row["latency_s"] is None
+    # It hears the agents as well as the base station does.
+    row = judged(solution, instance.replace(gain_eve=instance.bs_gain[:, None]))
+    assert row["message"] == "but only on the estimate; on the true channels the uplink is not secret"
+    # It hears them a little less well: they can send in secret, and take too long.
+    row = judged(solution, instance.replace(gain_eve=0.999 * instance.bs_gain[:, None]))
+    assert row["secrecy_outage"]
+    assert row["latency_s"] > SMALL.latency_limit_s
+    assert row["message"] == "but only on the estimate; on the true channels latency_s is violated"
+    # A decision that was infeasible already is no outage, nor is one that turns out to be feasible.
+    silent = solvers.make("exact").solve(sample_instance(SMALL.replace(min_accuracy=1.0), 1))
+    row = judged(silent, instance)
+    assert (row["feasible"], row["believed_feasible"], row["secrecy_outage"]) == (False, False, False)
+
+
+def test_a_solver_that_raises_believes_nothing(tmp_path: Path):
+    comparison = Comparison(scenario=SMALL, solvers={"broken": {}, "exact": {}}, instances=2, csi_error=0.1)
+    frame = run(comparison, tmp_path, workers=1)
+    assert not frame.loc[frame["solver"] == "broken", ["believed_feasible", "secrecy_outage"]].any(axis=None)
+    lines = [line for line in (tmp_path / "table.md").read_text().splitlines() if line.startswith("| broken")]
+    assert [cell.strip() for cell in lines[0].split("|")[2:5]] == ["0/2 (0%)", "0/2 (0%)", "–"]
+
+
+# --- files ---------------------------------------------------------------------------------------------------
 
 
 def test_keys_depend_on_every_entry_and_not_on_their_order():
