@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar, Self
 
 import array_api_compat
@@ -17,7 +17,10 @@ Array = Any
 
 def namespace(*arrays: Array) -> ModuleType:
     """Return the array-API namespace that the arrays share."""
-    if all(isinstance(array, (np.ndarray, np.generic)) for array in arrays):
+    for array in arrays:
+        if not isinstance(array, (np.ndarray, np.generic)):
+            break
+    else:
         return np  # the common case, and NumPy 2 is its own namespace
     try:
         return array_api_compat.array_namespace(*arrays)
@@ -26,6 +29,38 @@ def namespace(*arrays: Array) -> ModuleType:
         raise ValueError(
             f"arrays must all come from one array library, got {', '.join(kinds)}; convert with .to(...)"
         ) from error
+
+
+def _where(condition: Array, yes: Array, no: Array) -> Array:
+    """Do as the rest of NumPy does: what has no dimensions is a scalar."""
+    result: Any = np.where(condition, yes, no)
+    return result[()]
+
+
+LEAN_NUMPY = SimpleNamespace(
+    astype=lambda array, dtype: array.astype(dtype),
+    broadcast_to=np.broadcast_to,
+    conj=np.conj,
+    float32=np.float32,
+    imag=lambda array: array.imag,
+    log1p=np.log1p,
+    matmul=np.matmul,
+    matrix_transpose=lambda array: array.swapaxes(-1, -2),
+    max=np.maximum.reduce,
+    maximum=np.maximum,
+    min=np.minimum.reduce,
+    real=lambda array: array.real,
+    sum=np.add.reduce,
+    where=_where,
+)
+"""What the physics needs of NumPy: the same bits, without the wrappers, which take longer than a single instance's
+numbers. Reductions need an ``axis``."""
+
+
+def lean_namespace(*arrays: Array) -> Any:
+    """Return the namespace that the arrays share, or of NumPy the part that is in :data:`LEAN_NUMPY`."""
+    xp = namespace(*arrays)
+    return LEAN_NUMPY if xp is np else xp
 
 
 def require_shape(name: str, array: Array, trailing: tuple[int, ...], letters: str) -> tuple[int, ...]:

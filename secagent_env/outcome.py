@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, ClassVar
-
-import numpy as np
 
 from secagent_env._batched import Array, Batched
 from secagent_env.scenario import Scenario
@@ -74,26 +71,28 @@ class Outcome(Batched):
         return tuple(self.energy_j.shape)
 
     @classmethod
-    def _of(cls, xp: ModuleType, *, scenario: Scenario, violations: dict[str, Array], **fields: Any) -> Outcome:
-        """Add ``violated`` and ``feasible``, and make NumPy's zero-dimensional arrays scalars."""
-        single = "float32" in str(fields["energy_j"].dtype)
+    def _of(cls, xp: Any, *, scenario: Scenario, violations: dict[str, Array], **fields: Any) -> Outcome:
+        """Return an outcome of these fields, with ``violated`` and ``feasible`` added."""
+        energy = fields["energy_j"]
+        rounding = 1e-5 if energy.dtype == xp.float32 else 1e-9
         bounds = constraint_bounds(scenario)
-        scales = {
-            "beam_power_w": scenario.max_power_w,
-            "agent_power_w": scenario.max_power_w,
-            "accuracy": 1.0,
+        granted = {
+            "beam_power_w": rounding * max(bounds["beam_power_w"], scenario.max_power_w),
+            "selected": 0.0,
+            "accuracy": rounding,
+            "latency_s": rounding * bounds["latency_s"],
+            "agent_power_w": rounding * bounds["agent_power_w"],
         }
-        shape = fields["energy_j"].shape
-        violated = {}
         for name, violation in violations.items():
-            if violation.shape != shape:  # it does not depend on the instance, or not on the decision
-                violations[name] = violation = xp.broadcast_to(violation, shape)
-            granted = (1e-5 if single else 1e-9) * max(bounds[name], scales.get(name, 0.0))
-            violated[name] = violation > (0.0 if name == "selected" else granted)
+            if violation.shape != energy.shape:  # it does not depend on the instance, or not on the decision
+                violations[name] = xp.broadcast_to(violation, energy.shape)
+        violated = {name: violation > granted[name] for name, violation in violations.items()}
         beyond = list(violated.values())
         infeasible = beyond[0] | beyond[1] | beyond[2] | beyond[3] | beyond[4]
-        outcome = cls(**fields, violations=violations, violated=violated, feasible=~infeasible)
-        return outcome._map(lambda array: array[()]) if xp is np else outcome
+        fields.update(violations=violations, violated=violated, feasible=~infeasible)
+        outcome = object.__new__(cls)
+        outcome.__dict__.update(fields)
+        return outcome
 
 
 def constraint_bounds(scenario: Scenario) -> dict[str, float]:

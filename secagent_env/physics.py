@@ -12,12 +12,11 @@ logarithms, and interference sums leave the agent out rather than subtract it: S
 from __future__ import annotations
 
 import math
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from secagent_env._batched import Array, namespace, require_shape
+from secagent_env._batched import LEAN_NUMPY, Array, lean_namespace, require_shape
 from secagent_env.decision import Decision
 from secagent_env.instance import Instance
 from secagent_env.outcome import Outcome
@@ -51,28 +50,28 @@ def evaluate(instance: Instance, decision: Decision) -> Outcome:
     scenario = instance.scenario
     selection = decision.selection
     power = _clip_negative(decision.power_w, xp)
-    count = xp.sum(xp.astype(selection, power.dtype), axis=-1)
-    zero = xp.zeros_like(instance.inference_time_s)
+    chosen = xp.astype(selection, power.dtype)  # masks what is finite; faster than where
+    count = xp.sum(chosen, axis=-1)
 
     # Downlink, (3)-(7): the slowest selected agent against the best eavesdropper.
-    sinr, sinr_eve = downlink_sinr(instance, decision)
+    sinr, sinr_eve = _downlink_sinr(instance, decision.beamformer, power * (1.0 - chosen), xp)
     weakest = xp.min(xp.where(selection, sinr, math.inf), axis=-1)
     strongest = combine_eavesdroppers(sinr_eve, scenario.colluding)
     downlink_secrecy = secrecy_rate(xp.where(count > 0, weakest, 0.0), strongest)
     downlink_time = transfer_time(scenario.downlink_bits, scenario.bandwidth_hz, downlink_secrecy)
 
     # Uplink, (9)-(12): everybody with power sends at once, jammers included.
-    sinr, sinr_eve = uplink_sinr(instance, decision)
+    sinr, sinr_eve = _uplink_sinr(instance, power, xp)
     secrecy = secrecy_rate(sinr, combine_eavesdroppers(sinr_eve, scenario.colluding))
     uplink_secrecy = xp.where(selection, secrecy, 0.0)
     uplink_times = transfer_time(scenario.uplink_bits, scenario.bandwidth_hz, uplink_secrecy)
     uplink_time = xp.max(xp.where(selection, uplink_times, 0.0), axis=-1)
 
     # Reasoning, (13)-(16), and energies, (18)-(19).
-    inference_time = xp.max(xp.where(selection, instance.inference_time_s, zero), axis=-1)
-    execution = xp.sum(xp.where(selection, instance.execution_energy_j, zero), axis=-1)
+    inference_time = xp.max(chosen * instance.inference_time_s, axis=-1)
+    execution = xp.sum(xp.where(selection, instance.execution_energy_j, 0.0), axis=-1)
     transmission = transmission_energy(selection, power, uplink_times, downlink_time + uplink_time)
-    accuracy_sum = xp.sum(xp.where(selection, instance.accuracy, zero), axis=-1)
+    accuracy_sum = xp.sum(chosen * instance.accuracy, axis=-1)
     mean_accuracy = accuracy_sum / xp.where(count > 0, count, 1.0)
     latency = downlink_time + inference_time + uplink_time
 
@@ -84,7 +83,7 @@ def evaluate(instance: Instance, decision: Decision) -> Outcome:
         "selected": scenario.required_agents - count,
         "accuracy": scenario.min_accuracy - mean_accuracy,
         "latency_s": latency - scenario.latency_limit_s,
-        "agent_power_w": xp.where(over > under, over, under),
+        "agent_power_w": xp.maximum(over, under),
     }
     return Outcome._of(
         xp,
@@ -105,9 +104,14 @@ def evaluate(instance: Instance, decision: Decision) -> Outcome:
 
 def downlink_sinr(instance: Instance, decision: Decision) -> tuple[Array, Array]:
     """Return the SINRs of the downlink, (3) and (5), of every agent (…, N) and eavesdropper (…, E)."""
-    xp = namespace(instance.channel_bs, decision.beamformer)
-    beam = xp.conj(decision.beamformer)[..., None]  # |hᴴw| = |hᵀ conj(w)|: conjugates L numbers, not N·L
-    jamming = xp.where(decision.selection, 0.0, _clip_negative(decision.power_w, xp))[..., None, :]
+    xp = lean_namespace(instance.channel_bs, decision.beamformer)
+    jamming = xp.where(decision.selection, 0.0, _clip_negative(decision.power_w, xp))
+    return _downlink_sinr(instance, decision.beamformer, jamming, xp)
+
+
+def _downlink_sinr(instance: Instance, beamformer: Array, jamming: Array, xp: Any) -> tuple[Array, Array]:
+    beam = xp.conj(beamformer)[..., None]  # |hᴴw| = |hᵀ conj(w)|: conjugates L numbers, not N·L
+    jamming = jamming[..., None, :]
     noise = instance.scenario.noise_power_w
     interference = xp.matmul(jamming, instance.gain_agents)[..., 0, :] + noise
     interference_eve = xp.matmul(jamming, instance.gain_eve)[..., 0, :] + noise
@@ -118,8 +122,11 @@ def downlink_sinr(instance: Instance, decision: Decision) -> tuple[Array, Array]
 
 def uplink_sinr(instance: Instance, decision: Decision) -> tuple[Array, Array]:
     """Return the SINRs of the uplink, (9) at the base station (…, N), (10) at the eavesdroppers (…, N, E)."""
-    xp = namespace(instance.channel_bs, decision.power_w)
-    power = _clip_negative(decision.power_w, xp)
+    xp = lean_namespace(instance.channel_bs, decision.power_w)
+    return _uplink_sinr(instance, _clip_negative(decision.power_w, xp), xp)
+
+
+def _uplink_sinr(instance: Instance, power: Array, xp: Any) -> tuple[Array, Array]:
     noise = instance.scenario.noise_power_w
     received = instance.bs_gain * power
     received_eve = instance.gain_eve * power[..., None]
@@ -131,21 +138,22 @@ def uplink_sinr(instance: Instance, decision: Decision) -> tuple[Array, Array]:
 
 def combine_eavesdroppers(sinr: Array, colluding: bool) -> Array:
     """Return the SINR that counts of those of the eavesdroppers (…, E): the largest; colluding, the sum."""
-    xp = namespace(sinr)
+    xp = lean_namespace(sinr)
     return xp.sum(sinr, axis=-1) if colluding else xp.max(sinr, axis=-1)
 
 
 def secrecy_rate(sinr: Array, sinr_eve: Array) -> Array:
     """Return the secrecy rate [log2(1 + a) − log2(1 + b)]⁺ in bit/s/Hz, (6) and (11)."""
-    xp = namespace(sinr, sinr_eve)
+    xp = lean_namespace(sinr, sinr_eve)
     return xp.log1p(xp.where(sinr > sinr_eve, sinr - sinr_eve, 0.0) / (1.0 + sinr_eve)) / LN2
 
 
 def transfer_time(bits: float, bandwidth_hz: float, secrecy: Array) -> Array:
     """Return the time bits / (B c) in s, (7) and (12); infinite where the secrecy rate c is zero."""
-    xp = namespace(secrecy)
+    xp = lean_namespace(secrecy)
+    possible = secrecy > 0
     # The inner where keeps the gradient finite where nothing can be sent.
-    return xp.where(secrecy > 0, bits / (bandwidth_hz * xp.where(secrecy > 0, secrecy, 1.0)), math.inf)
+    return xp.where(possible, bits / (bandwidth_hz * xp.where(possible, secrecy, 1.0)), math.inf)
 
 
 def transmission_energy(selection: Array, power: Array, uplink_times: Array, jamming_time: Array) -> Array:
@@ -161,22 +169,23 @@ def transmission_energy(selection: Array, power: Array, uplink_times: Array, jam
     jamming_time
         (…), downlink time plus the longest uplink time, s.
     """
-    xp = namespace(power, uplink_times)
+    xp = lean_namespace(power, uplink_times)
     active = power > 0
     time = xp.where(selection, uplink_times, jamming_time[..., None])
     return xp.sum(xp.where(active, power * xp.where(active, time, 0.0), 0.0), axis=-1)
 
 
-def _check(instance: Instance, decision: Decision) -> ModuleType:
+def _check(instance: Instance, decision: Decision) -> Any:
     if not isinstance(instance, Instance) or not isinstance(decision, Decision):
         got = f"{type(instance).__name__} and {type(decision).__name__}"
         raise ValueError(f"evaluate needs an Instance and a Decision, in this order, got {got}")
-    xp = namespace(instance.channel_bs, decision.power_w)
+    xp = lean_namespace(instance.channel_bs, decision.power_w)
     scenario = instance.scenario
     require_shape("selection", decision.selection, (scenario.num_agents,), "N")
     require_shape("beamformer", decision.beamformer, (scenario.num_antennas,), "L")
     try:
-        np.broadcast_shapes(instance.batch_shape, decision.batch_shape)
+        if instance.batch_shape != decision.batch_shape:
+            np.broadcast_shapes(instance.batch_shape, decision.batch_shape)
     except ValueError:
         raise ValueError(
             f"the batch shapes of instance and decision must broadcast, "
@@ -190,13 +199,18 @@ def _clip_negative(power: Array, xp: Any) -> Array:
 
 
 def _abs2(z: Array, xp: Any) -> Array:
-    return xp.real(z) ** 2 + xp.imag(z) ** 2 if xp.isdtype(z.dtype, "complex floating") else z**2
+    return xp.real(z) ** 2 + xp.imag(z) ** 2
 
 
 def _sum_of_others(values: Array, axis: int, xp: Any) -> Array:
     """Return for each entry along ``axis`` the sum of the others, as prefix plus suffix: no subtraction."""
-    before = xp.cumulative_sum(values, axis=axis, include_initial=True)
-    after = xp.flip(xp.cumulative_sum(xp.flip(values, axis=axis), axis=axis, include_initial=True), axis=axis)
-    if axis == -1:
-        return before[..., :-1] + after[..., 1:]
-    return before[..., :-1, :] + after[..., 1:, :]
+    if axis == -2:
+        return xp.matrix_transpose(_sum_of_others(xp.matrix_transpose(values), -1, xp))
+    if xp is LEAN_NUMPY:  # as below, without two copies and the wrappers of six functions
+        before, after = np.zeros((2, *values.shape), values.dtype)
+        np.add.accumulate(values[..., :-1], axis=-1, out=before[..., 1:])
+        np.add.accumulate(values[..., :0:-1], axis=-1, out=after[..., -2::-1])
+        return before + after
+    before = xp.cumulative_sum(values, axis=-1, include_initial=True)
+    after = xp.flip(xp.cumulative_sum(xp.flip(values, axis=-1), axis=-1, include_initial=True), axis=-1)
+    return before[..., :-1] + after[..., 1:]
