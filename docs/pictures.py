@@ -1,6 +1,6 @@
 """Draw the pictures of the README and of these pages anew: ``python docs/pictures.py``.
 
-The same picture every time, but for the seconds in ``compare.png``, which are measured.
+The same picture every time, but for the seconds in ``compare.png`` and ``scaling.png``, which are measured.
 """
 
 import argparse
@@ -40,7 +40,14 @@ def compare(path: Path, instances: int = 20) -> None:
         path.write_bytes((Path(folder) / PICTURE).read_bytes())
 
 
-PICTURES = {"network.png": network, "jamming.png": jamming, "compare.png": compare}
+def scaling(path: Path) -> None:
+    """Draw what ``python -m eval.scaling`` draws: minutes."""
+    from eval.scaling import main as scale
+
+    scale(["--out", str(path.parent), "--max-seconds", "10"])
+
+
+PICTURES = {"network.png": network, "jamming.png": jamming, "compare.png": compare, "scaling.png": scaling}
 
 
 def main(arguments: list[str] | None = None) -> None:

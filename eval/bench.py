@@ -1,7 +1,11 @@
 """Speed: what `evaluate`, the sampler, the environment and the solvers cost, side by side in one run.
 
+ASC is measured against its plain CVXPY version (:mod:`eval.plain_asc`) on the same instances, and its time is split
+among its sub-problems.
+
 Figures in seconds are true of one machine at one moment, so the ones to quote are ratios: what is compared is
-measured in turns, repeat by repeat, and a ratio is the median over the repeats. One BLAS thread.
+measured in turns, repeat by repeat, and a ratio is the median over the repeats. One BLAS thread. Times are processor
+time, which other processes disturb least; that of a solve includes the certified bound.
 """
 
 from __future__ import annotations
@@ -9,7 +13,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -22,12 +27,17 @@ from eval.statistics import Interval
 from eval.table import with_unit
 from secagent_env import Decision, Instance, Scenario, __version__, evaluate, sample_instance
 from secagent_env._extras import require
+from solvers import Solution, Solver
 
 BATCH = 1024
 REQUIRED_RATIO = 15
 GROWTH_BATCH = 128
 GROWTH = ((10, 20), (30, 20), (100, 20), (200, 20), (30, 4), (30, 64))
 """The (N, L) at which the growth of `evaluate` is measured."""
+PLAIN_RATIO = 20
+"""How many times faster than its plain version ASC has to be."""
+GOALS = ((30, "asc", 0.13), (30, "exact", 0.03), (200, "exact", 0.15))
+"""The (N, solver) with a goal, at L = 20: what the median solve may take, s."""
 
 Figure = dict[str, Any]
 
@@ -63,7 +73,10 @@ def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda t
         "growth": growth,
         "sampling": sampling,
         "episode": _episode(scenario, repeats, share),
-        "solvers": _solvers(scenario, 1 if quick else 5, progress),
+        "solvers": _solvers(scenario, DEFAULT_SOLVERS, 2 if quick else 10, progress),
+        "large": _solvers(scenario.replace(num_agents=200), ("exact",), 2 if quick else 5, progress),
+        "profile": _profile(scenario, 2 if quick else 10, progress),
+        "plain": _plain(scenario, 1 if quick else 5, progress),
     }
 
 
@@ -92,21 +105,28 @@ def _processor() -> str:
 
 
 def in_turns(tasks: Mapping[str, Callable[[], object]], repeats: int, share: float) -> dict[str, np.ndarray]:
-    """Return seconds per call, (repeats,), of tasks measured in turns, for about ``share`` seconds each."""
+    """Return processor seconds per call, (repeats,), of tasks measured in turns, for about ``share`` seconds each."""
     calls = {}
     for name, task in tasks.items():
         task()  # whatever happens only once
-        began = time.perf_counter()
+        began = time.process_time()
         task()
-        calls[name] = max(1, round(share / max(time.perf_counter() - began, 1e-9)))
+        calls[name] = max(1, round(share / max(time.process_time() - began, 1e-9)))
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for _ in range(repeats):
         for name, task in tasks.items():
-            began = time.perf_counter()
+            began = time.process_time()
             for _ in range(calls[name]):
                 task()
-            seconds[name].append((time.perf_counter() - began) / calls[name])
+            seconds[name].append((time.process_time() - began) / calls[name])
     return {name: np.array(values) for name, values in seconds.items()}
+
+
+def processor_seconds(call: Callable[[], Solution]) -> tuple[Solution, float]:
+    """Return a solution and the processor time it took, of all threads, s."""
+    began = time.process_time()
+    solution = call()
+    return solution, time.process_time() - began
 
 
 def spread(values: np.ndarray) -> Figure:
@@ -168,16 +188,78 @@ def _episode(scenario: Scenario, repeats: int, share: float) -> Figure:
     return spread(seconds)
 
 
-def _solvers(scenario: Scenario, count: int, progress: Callable[[str], object]) -> dict[str, Figure]:
-    figures = {}
-    for name in DEFAULT_SOLVERS:
-        progress(f"measuring {name}")
-        solver = solvers.make(name)
-        solutions = [solver.solve(instance_at(scenario, 0, i), seed=solver_seed(0, i)) for i in range(count)]
-        seconds = np.array([solution.wall_time_s for solution in solutions])
-        feasible = sum(bool(solution.outcome.feasible) for solution in solutions)
-        figures[name] = {**spread(seconds), "feasible": feasible}
-    return figures
+def _solve(solver: Solver, scenario: Scenario, index: int) -> tuple[Solution, float]:
+    return processor_seconds(partial(solver.solve, instance_at(scenario, 0, index), seed=solver_seed(0, index)))
+
+
+def _solvers(
+    scenario: Scenario, names: Sequence[str], count: int, progress: Callable[[str], object]
+) -> dict[str, Figure]:
+    """Return the seconds of each solver on the first ``count`` instances, solvers in turn."""
+    progress(f"measuring {', '.join(names)} with {scenario.num_agents} agents")
+    made = {name: solvers.make(name) for name in names}
+    for solver in made.values():
+        _solve(solver, scenario, count)  # whatever happens only once
+    solved = [[_solve(solver, scenario, i) for solver in made.values()] for i in range(count)]
+    return {
+        name: {
+            **spread(np.array([seconds for _, seconds in column])),
+            "feasible": sum(bool(solution.outcome.feasible) for solution, _ in column),
+        }
+        for name, column in zip(made, zip(*solved, strict=True), strict=True)
+    }
+
+
+def _profile(scenario: Scenario, count: int, progress: Callable[[str], object]) -> dict[str, float]:
+    """Return which share of ASC's time goes into each sub-problem."""
+    progress("measuring where the time of asc goes")
+    solver = solvers.make("asc")
+    seconds: dict[str, float] = {}
+    for index in range(count):
+        solution, _ = _solve(solver, scenario, index)
+        before = 0.0
+        for record in (*solution.history, {"sub_problem": "the rest", "seconds": solution.wall_time_s}):
+            name = record["sub_problem"]
+            seconds[name] = seconds.get(name, 0.0) + record["seconds"] - before
+            before = record["seconds"]
+    return {name: part / sum(seconds.values()) for name, part in seconds.items()}
+
+
+def _plain(scenario: Scenario, count: int, progress: Callable[[str], object]) -> Figure | str:
+    """Return seconds, ratios and energies of ASC and its plain version in turn, or a sentence why there are none."""
+    try:
+        require("cvxpy", "solvers")
+    except ImportError as error:
+        return f"asc was not compared with its plain CVXPY version: {error}"
+    from eval.plain_asc import PlainASC
+
+    progress("measuring asc against its plain CVXPY version")
+    fast, plain = solvers.make("asc"), PlainASC()
+    _solve(fast, scenario, 0)
+    plain.solve(sample_instance("small", 0))  # CVXPY loads its solvers with the first problem
+    solutions, seconds = [], []
+    for index in range(count):
+        # ASC before and after its plain version, so that both see the same load of the machine.
+        (first, before), (slow, plain_s), (_, after) = (
+            _solve(solver, scenario, index) for solver in (fast, plain, fast)
+        )
+        solutions.append((first, slow))
+        seconds.append(((before + after) / 2, plain_s))
+    fast_s, slow_s = np.array(seconds).T
+    return {
+        "seconds": spread(fast_s),
+        "plain_seconds": spread(slow_s),
+        "ratio": spread(slow_s / fast_s),
+        "energies_j": [[_energy(first, part) for part in ENERGIES] for first, _ in solutions],
+        "plain_energies_j": [[_energy(slow, part) for part in ENERGIES] for _, slow in solutions],
+    }
+
+
+ENERGIES = ("energy_j", "transmission_energy_j")
+
+
+def _energy(solution: Solution, part: str) -> float | None:
+    return float(getattr(solution.outcome, part)) if solution.outcome.feasible else None
 
 
 def report(results: Figure) -> str:
@@ -189,7 +271,6 @@ def report(results: Figure) -> str:
 
     where, evaluation, sampling = results["machine"], results["evaluate"], results["sampling"]
     ratio = evaluation["ratio"]["median"]
-    verdict = "met" if ratio >= REQUIRED_RATIO else "NOT met"
     headers = ["", "single", f"in a batch of {results['batch']}, each", "times cheaper"]
     rows = [["evaluate", *_row(evaluation)], ["sample_instance", *_row(sampling)]]
     growth = [[str(row["num_agents"]), str(row["num_antennas"]), *_row(row)] for row in results["growth"]]
@@ -198,17 +279,72 @@ def report(results: Figure) -> str:
         f"{where['processor']}, {where['usable_cores']} of {where['cores']} cores usable, "
         f"load {where['load']}, {where['system']}; Python {where['python']}, "
         f"NumPy {where['numpy']}, SciPy {where['scipy']}, secagent {where['secagent']}; one BLAS thread.\n"
-        "Medians with quartiles; N = 30 agents, L = 20 antennas (preset paper) unless said otherwise."
+        "Processor times, medians with quartiles; N = 30 agents, L = 20 antennas (preset paper) unless said otherwise."
         + ("\nA quick run: the figures are rough." if results["quick"] else ""),
         table(rows, headers),
         f"evaluate in a batch costs 1/{ratio:.1f} of a single call per instance "
-        f"(at most 1/{REQUIRED_RATIO} is required: {verdict}).",
+        f"(at most 1/{REQUIRED_RATIO} is required: {_verdict(ratio >= REQUIRED_RATIO)}).",
         "How evaluate grows with N and L:\n\n"
         + table(growth, ["N", "L", "single", f"in a batch of {results['growth_batch']}, each", "times cheaper"]),
         f"An episode of secagent/Allocation-v0 (reset and step): {_seconds(results['episode'])}",
-        "Seconds of a solve:\n\n" + table(solve, ["solver", "time", "feasible"]),
+        "A solve:\n\n" + table(solve, ["solver", "time", "feasible"]),
+        _goals(results),
+        "Where the time of asc goes: "
+        + ", ".join(f"{name} {share:.0%}" for name, share in results["profile"].items())
+        + ".",
+        _against_plain(results["plain"], table),
     ]
     return "\n\n".join(parts)
+
+
+def _verdict(met: bool) -> str:
+    return "met" if met else "NOT met"
+
+
+def _goals(results: Figure) -> str:
+    """Return a line per goal: the median solve, what it may take, and whether it is met."""
+    small = Scenario().num_agents
+    lines = []
+    for agents, name, limit in GOALS:
+        figure = results["solvers" if agents == small else "large"][name]
+        lines.append(
+            f"{name} with N = {agents} takes {_seconds(figure)} (at most {_plainly(limit)} is the goal: "
+            f"{_verdict(figure['median'] <= limit)})."
+        )
+    return "\n".join(lines)
+
+
+def _against_plain(figure: Figure | str, table: Callable[[list[list[str]], list[str]], str]) -> str:
+    """Return the comparison of ASC with its plain version: times, the ratio, and both energies per instance."""
+    if isinstance(figure, str):
+        return figure
+    ratio = figure["ratio"]
+    both = list(zip(figure["energies_j"], figure["plain_energies_j"], strict=True))
+    rows = [
+        [str(index), *(_joule(energies[part]) for part in range(len(ENERGIES)) for energies in pair)]
+        for index, pair in enumerate(both)
+    ]
+    better = sum(_at_most(fast[0], plain[0]) for fast, plain in both)
+    return (
+        f"asc takes {_seconds(figure['seconds'])}, its plain CVXPY version {_seconds(figure['plain_seconds'])}: "
+        f"{ratio['median']:.1f} times as long [{ratio['low']:.1f}, {ratio['high']:.1f}] "
+        f"(at least {PLAIN_RATIO} is required: {_verdict(ratio['median'] >= PLAIN_RATIO)}), "
+        f"at the same or a better objective on {better} of {len(both)} instances:\n\n"
+        + table(rows, ["instance", "energy, asc", "plain", "transmission, asc", "plain"])
+    )
+
+
+def _at_most(energy: float | None, other: float | None) -> bool:
+    """Whether an energy is not above another by more than rounding; None is infeasible."""
+    return other is None or (energy is not None and energy <= other * (1 + 1e-9))
+
+
+def _joule(energy: float | None) -> str:
+    return "infeasible" if energy is None else with_unit(Interval(energy, np.nan, np.nan, 1), "J")
+
+
+def _plainly(seconds: float) -> str:
+    return with_unit(Interval(seconds, np.nan, np.nan, 1), "s", digits=3)
 
 
 def _row(figure: Figure) -> list[str]:
