@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
 
+from secagent_env._batched import Array, namespace
 from secagent_env._errors import unknown_name
+from secagent_env.beams import DIRECTIONS, beam_directions
 from secagent_env.decision import Decision
+from secagent_env.instance import Instance
 from secagent_env.scenario import Scenario
 
 LOWEST_POWER_W = 1e-10
@@ -21,10 +25,10 @@ class ActionFormat(Protocol):
 
     space: gymnasium.Space[Any]
 
-    def decode(self, action: Any) -> Decision:
-        """Return the decision an action stands for."""
+    def decode(self, action: Any, instance: Instance | None = None) -> Decision:
+        """Return the decision an action stands for in an instance, which only some formats need."""
 
-    def encode(self, decision: Decision) -> Any:
+    def encode(self, decision: Decision, instance: Instance | None = None) -> Any:
         """Return the action, an element of ``space``, that stands for (or comes nearest to) a decision."""
 
 
@@ -57,7 +61,7 @@ class FlatFormat:
         self._max_power_w = scenario.max_power_w
         self._octaves = np.log(scenario.max_power_w / LOWEST_POWER_W)
 
-    def decode(self, action: Any) -> Decision:
+    def decode(self, action: Any, instance: Instance | None = None) -> Decision:
         """Return the decision that an action (…, 2N + 2L) stands for."""
         action = np.clip(_numbers("action", action, self._size), -1.0, 1.0)
         parts = action[..., self.slices["beamformer"]]
@@ -71,7 +75,7 @@ class FlatFormat:
             power_w=np.where(level > -1, np.minimum(power, self._max_power_w), 0.0),
         )
 
-    def encode(self, decision: Decision) -> np.ndarray:
+    def encode(self, decision: Decision, instance: Instance | None = None) -> np.ndarray:
         """Return the action (…, 2N + 2L), float32."""
         parts = _parts(decision.beamformer) / self._amplitude
         parts = parts / np.maximum(np.sqrt(np.sum(parts**2, axis=-1, keepdims=True)), 1.0)
@@ -114,7 +118,7 @@ class DictFormat:
         self._sizes = {"selection": n, "beamformer": 2 * antennas, "power_w": n}
         self._antennas = scenario.num_antennas
 
-    def decode(self, action: Any) -> Decision:
+    def decode(self, action: Any, instance: Instance | None = None) -> Decision:
         """Return the decision that a dict of arrays, each with leading dimensions (…), stands for."""
         if not isinstance(action, Mapping) or set(action) != set(self._sizes):
             got = f"the keys {sorted(action)}" if isinstance(action, Mapping) else type(action).__name__
@@ -127,7 +131,7 @@ class DictFormat:
             power_w=self._clip("power_w", parts),
         )
 
-    def encode(self, decision: Decision) -> dict[str, np.ndarray]:
+    def encode(self, decision: Decision, instance: Instance | None = None) -> dict[str, np.ndarray]:
         """Return the action as a dict of arrays."""
         parts = {
             "beamformer": _parts(decision.beamformer),
@@ -143,7 +147,101 @@ class DictFormat:
         return np.clip(parts[key], self._boxes[key].low, self._boxes[key].high)
 
 
-ACTION_FORMATS: dict[str, type[FlatFormat] | type[DictFormat]] = {"flat": FlatFormat, "dict": DictFormat}
+class GuidedFormat:
+    """One flat ``Box(-1, 1, (2N + 5,), float32)`` that says what matters and leaves the rest to closed forms.
+
+    The count is exact, the beam is a mixture of meaningful directions, and powers are told by what they do: how loud a
+    sender arrives at the base station. Entries mean the same for any N and L; beyond the bounds they are clipped.
+
+    ================  =====================================================================================
+    slice             meaning
+    ================  =====================================================================================
+    ``[:N]``          scores: the N_min agents with the highest compute, of equal ones the lowest index
+    ``[N:2N]``        level: of a selected agent the offset, −10 dB to 10 dB, to the common level;
+                      of an unselected one its jamming power, silent up to 0, then on a dB scale from
+                      −70 dBm (just above 0) to p_max (1)
+    ``[2N]``          common level: the SNR σ² g_n p_n of the senders at the base station, alone and
+                      before offsets, −40 dB to 40 dB; powers are kept within −70 dBm and p_max
+    ``[2N+1:]``       weights of the :data:`~secagent_env.beams.DIRECTIONS`; the beam has full power,
+                      unless all weights are 0
+    ================  =====================================================================================
+
+    ``encode`` finds the nearest: of more than N_min selected agents the first, of a beam its projection onto the
+    directions.
+    """
+
+    OFFSET_DB, COMMON_DB = 10.0, 40.0
+
+    def __init__(self, scenario: Scenario) -> None:
+        n = scenario.num_agents
+        self._size = 2 * n + 1 + len(DIRECTIONS)
+        self.space: gymnasium.Space[Any] = gymnasium.spaces.Box(-1.0, 1.0, (self._size,), np.float32)
+        self.slices = {
+            "scores": slice(0, n),
+            "levels": slice(n, 2 * n),
+            "common_level": slice(2 * n, 2 * n + 1),
+            "directions": slice(2 * n + 1, None),
+        }
+        self._required = scenario.required_agents
+        self._max_power_w = scenario.max_power_w
+        self._octaves = math.log(scenario.max_power_w / LOWEST_POWER_W)
+
+    def decode(self, action: Any, instance: Instance | None = None) -> Decision:
+        """Return the decision that an action (…, 2N + 5) stands for in an instance; their batches broadcast."""
+        return self.decide(np.clip(_numbers("action", action, self._size), -1.0, 1.0), _needed(instance))
+
+    def decide(self, action: Array, instance: Instance) -> Decision:
+        """Return the decision of an action within the bounds, of any array library.
+
+        It is differentiable in the levels and weights, and piecewise constant in the scores.
+        """
+        xp = namespace(action, instance.channel_bs)
+        batch = np.broadcast_shapes(tuple(action.shape[:-1]), instance.batch_shape)
+        if tuple(action.shape[:-1]) != batch:
+            action = xp.broadcast_to(action, (*batch, self._size))
+        order = xp.argsort(-action[..., self.slices["scores"]], axis=-1, stable=True)
+        rank = xp.argsort(order, axis=-1, stable=True)
+        selection = rank < self._required
+
+        level = action[..., self.slices["levels"]]
+        decibel = self.COMMON_DB * action[..., self.slices["common_level"]] + self.OFFSET_DB * level
+        gain = xp.where(instance.bs_gain > 0, instance.bs_gain, 1e-300)
+        sending = 10 ** (decibel / 10) * (instance.scenario.noise_power_w / gain)
+        sending = xp.clip(sending, LOWEST_POWER_W, self._max_power_w)
+        jamming = LOWEST_POWER_W * xp.exp(level * self._octaves)
+        jamming = xp.where(level > 0, xp.clip(jamming, LOWEST_POWER_W, self._max_power_w), 0.0)
+
+        directions = beam_directions(instance, order[..., : self._required])
+        weights = xp.astype(action[..., self.slices["directions"]], directions.dtype)
+        beam = xp.matmul(weights[..., None, :], directions)[..., 0, :]
+        length = xp.sqrt(xp.sum(xp.real(beam) ** 2 + xp.imag(beam) ** 2, axis=-1, keepdims=True))
+        beam = beam * (math.sqrt(instance.scenario.bs_power_w) / xp.where(length > 0, length, 1.0))
+        return Decision(selection=selection, beamformer=beam, power_w=xp.where(selection, sending, jamming))
+
+    def encode(self, decision: Decision, instance: Instance | None = None) -> np.ndarray:
+        """Return the action (…, 2N + 5), float32."""
+        instance = _needed(instance)
+        selection = np.asarray(decision.selection)
+        order = np.argsort(~selection, axis=-1, stable=True)
+        kept = np.argsort(order, axis=-1, stable=True) < self._required
+        power = np.clip(decision.power_w, LOWEST_POWER_W, self._max_power_w)
+        snr = 10 * np.log10(power * np.maximum(instance.bs_gain, 1e-300) / instance.scenario.noise_power_w)
+        common = np.clip(np.mean(snr, axis=-1, keepdims=True, where=kept), -self.COMMON_DB, self.COMMON_DB)
+        jamming = np.maximum(np.log(power / LOWEST_POWER_W) / self._octaves, np.finfo(np.float32).tiny)
+        jamming = np.where(np.asarray(decision.power_w) > 0, jamming, 0.0)
+        directions = beam_directions(instance, order[..., : self._required])
+        weights = _real_weights(directions, decision.beamformer)
+        levels = np.where(kept, np.clip((snr - common) / self.OFFSET_DB, -1, 1), jamming)
+        return np.concatenate([np.where(kept, 1.0, -1.0), levels, common / self.COMMON_DB, weights], axis=-1).astype(
+            np.float32
+        )
+
+
+ACTION_FORMATS: dict[str, type[FlatFormat] | type[DictFormat] | type[GuidedFormat]] = {
+    "flat": FlatFormat,
+    "dict": DictFormat,
+    "guided": GuidedFormat,
+}
 
 
 def action_format(name: str, scenario: Scenario) -> ActionFormat:
@@ -151,6 +249,21 @@ def action_format(name: str, scenario: Scenario) -> ActionFormat:
     if name not in ACTION_FORMATS:
         raise unknown_name("action_format", name, ACTION_FORMATS)
     return ACTION_FORMATS[name](scenario)
+
+
+def _needed(instance: Instance | None) -> Instance:
+    if instance is None:
+        raise ValueError("the guided action format depends on the instance: give one, or call reset() first")
+    return instance
+
+
+def _real_weights(directions: np.ndarray, beamformer: np.ndarray) -> np.ndarray:
+    """Return real weights (…, M), within ±1, of directions (…, M, L) whose sum is nearest a beam (…, L) up to phase."""
+    weights = (np.asarray(beamformer)[..., None, :] @ np.linalg.pinv(directions))[..., 0, :]
+    phase = np.angle(np.sum(weights**2, axis=-1, keepdims=True)) / 2
+    real = (weights * np.exp(-1j * phase)).real
+    largest = np.max(np.abs(real), axis=-1, keepdims=True)
+    return np.asarray(real / np.where(largest > 0, largest, 1.0))
 
 
 def _parts(beamformer: np.ndarray) -> np.ndarray:

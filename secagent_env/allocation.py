@@ -110,11 +110,11 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
 
     def decode(self, action: Any) -> Decision:
         """Return the decision that an action stands for."""
-        return self._format.decode(action)
+        return self._format.decode(action, self._instance)
 
     def encode(self, decision: Decision) -> Any:
         """Return the action that stands for, or comes nearest to, a decision."""
-        return self._format.encode(decision)
+        return self._format.encode(decision, self._instance)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode on a random instance, or on ``options["instance"]``."""

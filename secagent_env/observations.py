@@ -19,12 +19,14 @@ part               shape         entries
 ``gain_agents``    (N, N)        SNR agent n' → agent n, p_max |h_n',n|² / σ², in dB / 40; diagonal 0
 =================  ============  ========================================================================
 
-Entries are clipped to ±10. The flat format is the parts in this order, each in C order.
+Entries are clipped to ±10. The flat format is the parts in this order, each in C order; the compact one only ``task``,
+``agents`` and ``eavesdroppers``, for policies that leave the channels' directions to the guided action format.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -36,13 +38,14 @@ from secagent_env.rewards import mean_execution_energy_j
 from secagent_env.scenario import Scenario
 
 BOUND = 10.0
-OBSERVATION_FORMATS = ("flat", "dict")
+COMPACT_PARTS = ("task", "agents", "eavesdroppers")
+OBSERVATION_FORMATS = ("flat", "dict", "compact")
 
 
-def observation_shapes(scenario: Scenario) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every named part, in the order of the flat format."""
+def observation_shapes(scenario: Scenario, name: str = "dict") -> dict[str, tuple[int, ...]]:
+    """Return the shape of every part of the observation format called ``name``, in the order of the flat formats."""
     n, antennas, eves = scenario.num_agents, scenario.num_antennas, scenario.num_eavesdroppers
-    return {
+    shapes = {
         "task": (6,),
         "agents": (n, 5 + eves),
         "eavesdroppers": (eves, 1),
@@ -50,13 +53,14 @@ def observation_shapes(scenario: Scenario) -> dict[str, tuple[int, ...]]:
         "channel_eve": (eves, 2 * antennas),
         "gain_agents": (n, n),
     }
+    return {part: shape for part, shape in shapes.items() if name != "compact" or part in COMPACT_PARTS}
 
 
 def observation_space(name: str, scenario: Scenario) -> gymnasium.Space:
     """Return the space of the observation format called ``name``."""
     if name not in OBSERVATION_FORMATS:
         raise unknown_name("observation_format", name, OBSERVATION_FORMATS)
-    shapes = observation_shapes(scenario)
+    shapes = observation_shapes(scenario, name)
     if name == "dict":
         box = gymnasium.spaces.Box
         return gymnasium.spaces.Dict({part: box(-BOUND, BOUND, shape, np.float32) for part, shape in shapes.items()})
@@ -65,8 +69,8 @@ def observation_space(name: str, scenario: Scenario) -> gymnasium.Space:
 
 def observe(instance: Instance, name: str) -> Any:
     """Return the observation of an instance in the format called ``name``: new float32 arrays (…, shape)."""
-    parts = _parts(instance)
-    bounded = {part: np.clip(value, -BOUND, BOUND).astype(np.float32) for part, value in parts.items()}
+    wanted = COMPACT_PARTS if name == "compact" else tuple(PARTS)
+    bounded = {part: np.clip(PARTS[part](instance), -BOUND, BOUND).astype(np.float32) for part in wanted}
     if name == "dict":
         return bounded
     batch = instance.batch_shape
@@ -75,9 +79,8 @@ def observe(instance: Instance, name: str) -> Any:
     )
 
 
-def _parts(instance: Instance) -> dict[str, np.ndarray]:
+def _task(instance: Instance) -> np.ndarray:
     scenario = instance.scenario
-    power, noise = scenario.max_power_w, scenario.noise_power_w
     task = [
         scenario.required_agents / scenario.num_agents,
         scenario.min_accuracy,
@@ -86,25 +89,45 @@ def _parts(instance: Instance) -> dict[str, np.ndarray]:
         math.log10(scenario.uplink_bits) / 5,
         float(scenario.colluding),
     ]
+    return np.broadcast_to(np.array(task), (*instance.batch_shape, len(task)))
+
+
+def _agents(instance: Instance) -> np.ndarray:
+    scenario = instance.scenario
+    snr = scenario.max_power_w / scenario.noise_power_w
     per_agent = [
-        _level(instance.bs_gain * (power / noise)),
+        _level(instance.bs_gain * snr),
         instance.execution_energy_j / mean_execution_energy_j(scenario),
         instance.inference_time_s / scenario.latency_limit_s,
         instance.compute_power_w / scenario.compute_power_w[1],
         instance.accuracy,
     ]
-    gain_agents = _level(instance.gain_agents * (power / noise))
+    return np.concatenate([np.stack(per_agent, -1), _level(instance.gain_eve * snr)], -1)
+
+
+def _eavesdroppers(instance: Instance) -> np.ndarray:
+    scenario = instance.scenario
+    gain = np.sum(np.abs(instance.channel_eve) ** 2, axis=-1)
+    return _level(gain * (scenario.bs_power_w / scenario.noise_power_w))[..., None]
+
+
+def _gain_agents(instance: Instance) -> np.ndarray:
+    scenario = instance.scenario
+    level = _level(instance.gain_agents * (scenario.max_power_w / scenario.noise_power_w))
     diagonal = np.arange(scenario.num_agents)
-    gain_agents[..., diagonal, diagonal] = 0.0
-    eve_gain = np.sum(np.abs(instance.channel_eve) ** 2, axis=-1)
-    return {
-        "task": np.broadcast_to(np.array(task), (*instance.batch_shape, len(task))),
-        "agents": np.concatenate([np.stack(per_agent, -1), _level(instance.gain_eve * (power / noise))], -1),
-        "eavesdroppers": _level(eve_gain * (scenario.bs_power_w / noise))[..., None],
-        "channel_bs": _direction(instance.channel_bs),
-        "channel_eve": _direction(instance.channel_eve),
-        "gain_agents": gain_agents,
-    }
+    level[..., diagonal, diagonal] = 0.0
+    return level
+
+
+PARTS: dict[str, Callable[[Instance], np.ndarray]] = {
+    "task": _task,
+    "agents": _agents,
+    "eavesdroppers": _eavesdroppers,
+    "channel_bs": lambda instance: _direction(instance.channel_bs),
+    "channel_eve": lambda instance: _direction(instance.channel_eve),
+    "gain_agents": _gain_agents,
+}
+"""The parts, float64 and not clipped yet, (…, shape)."""
 
 
 def _level(snr: np.ndarray) -> np.ndarray:
