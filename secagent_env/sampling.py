@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from secagent_env._batched import Batched
 from secagent_env.instance import Instance
 from secagent_env.scenario import Scenario
 
@@ -63,45 +65,131 @@ def instance_generator(seed: int, index: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Network(Batched):
+    """What lasts from task to task in B networks: places, mean gains of the links, and what the agents are.
+
+    Parameters
+    ----------
+    scenario
+        Of all of them.
+    position_m, eve_position_m
+        (B, N, 2) and (B, E, 2), m.
+    model_dim, compute_rate, compute_power_w, accuracy
+        k_n, f_n in operations/s, p_n^exe in W and Acc_n of (14), each (B, N).
+    amplitude_bs, amplitude_eve
+        Standard deviation of the real and of the imaginary part of a channel coefficient, (B, N) and (B, E).
+    mean_gain_agents, mean_gain_eve
+        Means of the power gains, (B, N, N) and (B, N, E).
+    """
+
+    scenario: Scenario
+    position_m: np.ndarray
+    eve_position_m: np.ndarray
+    model_dim: np.ndarray
+    compute_rate: np.ndarray
+    compute_power_w: np.ndarray
+    accuracy: np.ndarray
+    amplitude_bs: np.ndarray
+    amplitude_eve: np.ndarray
+    mean_gain_agents: np.ndarray
+    mean_gain_eve: np.ndarray
+
+    _arrays: ClassVar[tuple[str, ...]] = (
+        "position_m",
+        "eve_position_m",
+        "model_dim",
+        "compute_rate",
+        "compute_power_w",
+        "accuracy",
+        "amplitude_bs",
+        "amplitude_eve",
+        "mean_gain_agents",
+        "mean_gain_eve",
+    )
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The leading dimensions."""
+        return tuple(self.accuracy.shape[:-1])
+
+
 def draw(scenario: Scenario, generators: Sequence[np.random.Generator]) -> Instance:
     """Draw a batch of instances, one from each generator (B of them)."""
+    return draw_networks(scenario, generators)[1]
+
+
+def draw_networks(scenario: Scenario, generators: Sequence[np.random.Generator]) -> tuple[Network, Instance]:
+    """Draw a batch of networks, one from each generator (B of them), and the first task of each."""
+    n, eves = scenario.num_agents, scenario.num_eavesdroppers
+    uniform = np.empty((len(generators), _PER_AGENT * n + 2 * eves))
+    links = _numbers(scenario, generators, uniform)
+    per_agent = uniform[:, : _PER_AGENT * n].reshape(-1, _PER_AGENT, n)
+    position = _place(per_agent[:, :2].transpose(0, 2, 1), scenario.area_m)
+    eve_position = _place(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m)
+    dim = _spread(per_agent[:, 2], scenario.model_dim)
+    low, high = scenario.training_budget
+    budget = np.exp(_spread(per_agent[:, 6], (math.log(low), math.log(high))))
+    mean_gain = mean_gain_at_1m(scenario)
+    scale = math.sqrt(mean_gain / 2)  # of real and imaginary part
+    network = Network(
+        scenario=scenario,
+        position_m=position,
+        eve_position_m=eve_position,
+        model_dim=dim,
+        compute_rate=_spread(per_agent[:, 4], scenario.compute_rate),
+        compute_power_w=_spread(per_agent[:, 5], scenario.compute_power_w),
+        accuracy=scaling_law_accuracy(dim, budget),
+        amplitude_bs=scale / np.sqrt(squared_distance(position)),
+        amplitude_eve=scale / np.sqrt(squared_distance(eve_position)),
+        mean_gain_agents=mean_gain / squared_distance(position[:, :, None] - position[:, None]),
+        mean_gain_eve=mean_gain / squared_distance(position[:, :, None] - eve_position[:, None]),
+    )
+    return network, _task(network, per_agent[:, 3], *links)
+
+
+def draw_tasks(network: Network, generators: Sequence[np.random.Generator]) -> Instance:
+    """Draw the next task of each of B networks: tool calls and the fading of all links; one from each generator."""
+    unit = np.empty((len(generators), network.scenario.num_agents))
+    links = _numbers(network.scenario, generators, unit)
+    return _task(network, unit, *links)
+
+
+def _numbers(
+    scenario: Scenario, generators: Sequence[np.random.Generator], uniform: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fill ``uniform`` (B, ·), and return normal and exponential numbers for the links, each from its generator."""
     n, antennas, eves = scenario.num_agents, scenario.num_antennas, scenario.num_eavesdroppers
     size = len(generators)
-    pairs = n * (n - 1) // 2
-    uniform = np.empty((size, _PER_AGENT * n + 2 * eves))
     normal = np.empty((size, (n + eves) * antennas * 2))
-    exponential = np.empty((size, pairs + n * eves + 1))
+    exponential = np.empty((size, n * (n - 1) // 2 + n * eves + 1))
     for i, generator in enumerate(generators):
         generator.random(out=uniform[i])
         generator.standard_normal(out=normal[i])
         generator.standard_exponential(out=exponential[i, :-1])
     exponential[:, -1] = 0.0  # the diagonal of gain_agents takes this entry
+    return normal, exponential
 
-    per_agent = uniform[:, : _PER_AGENT * n].reshape(size, _PER_AGENT, n)
-    position = _place(per_agent[:, :2].transpose(0, 2, 1), scenario.area_m)
-    eve_position = _place(uniform[:, _PER_AGENT * n :].reshape(size, eves, 2), scenario.eve_area_m)
-    inference_time, accuracy = _reasoning(scenario, per_agent[:, 2:])
 
-    mean_gain = mean_gain_at_1m(scenario)
-    scale = math.sqrt(mean_gain / 2)  # of real and imaginary part
-    fading = normal.view(np.complex128).reshape(size, n + eves, antennas)
-    channel_bs = fading[:, :n] * (scale / np.sqrt(squared_distance(position)))[..., None]
-    channel_eve = fading[:, n:] * (scale / np.sqrt(squared_distance(eve_position)))[..., None]
+def _task(network: Network, tool_unit: np.ndarray, normal: np.ndarray, exponential: np.ndarray) -> Instance:
+    """Return one task per network from unit-interval draws (B, N) of the tool calls and the numbers of the links."""
+    scenario = network.scenario
+    n, antennas, eves = scenario.num_agents, scenario.num_antennas, scenario.num_eavesdroppers
+    fading = normal.view(np.complex128).reshape(-1, n + eves, antennas)
     gain_agents = exponential.take(_pair_index(n, exponential.shape[1] - 1), axis=1)
-    gain_agents *= mean_gain / squared_distance(position[:, :, None] - position[:, None])
-    gain_eve = exponential[:, pairs:-1].reshape(size, n, eves) * mean_gain
-    gain_eve /= squared_distance(position[:, :, None] - eve_position[:, None])
+    gain_agents *= network.mean_gain_agents
+    gain_eve = exponential[:, n * (n - 1) // 2 : -1].reshape(-1, n, eves)
     return Instance._trusted(
         scenario,
-        channel_bs=channel_bs,
-        channel_eve=channel_eve,
+        channel_bs=fading[:, :n] * network.amplitude_bs[..., None],
+        channel_eve=fading[:, n:] * network.amplitude_eve[..., None],
         gain_agents=gain_agents,
-        gain_eve=gain_eve,
-        inference_time_s=inference_time,
-        compute_power_w=_spread(per_agent[:, 5], scenario.compute_power_w),
-        accuracy=accuracy,
-        position_m=position,
-        eve_position_m=eve_position,
+        gain_eve=gain_eve * network.mean_gain_eve,
+        inference_time_s=inference_time(scenario, network.model_dim, network.compute_rate, tool_unit),
+        compute_power_w=network.compute_power_w,
+        accuracy=network.accuracy,
+        position_m=network.position_m,
+        eve_position_m=network.eve_position_m,
     )
 
 
@@ -121,20 +209,18 @@ def scaling_law_accuracy(model_dim: np.ndarray, training_budget: np.ndarray) -> 
     return np.clip(-np.expm1(exponent), 0.0, 1.0)
 
 
-def _reasoning(scenario: Scenario, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return inference times (16), s, and accuracies (14) from the unit-interval draws (B, 5, N)."""
-    dim = _spread(unit[:, 0], scenario.model_dim)
+def inference_time(
+    scenario: Scenario, model_dim: np.ndarray, compute_rate: np.ndarray, tool_unit: np.ndarray | float
+) -> np.ndarray:
+    """Return the inference times t_n (16), s, at tool-call lengths q_n from draws in [0, 1)."""
     low, high = scenario.tool_tokens
-    tokens = np.floor(_spread(unit[:, 1], (low, high + 1)))
-    rate = _spread(unit[:, 2], scenario.compute_rate)
-    low, high = scenario.training_budget
-    budget = np.exp(_spread(unit[:, 4], (math.log(low), math.log(high))))
+    tokens = np.floor(_spread(tool_unit, (low, high + 1)))
     output = scenario.output_tokens
-    operations = dim * (scenario.activation_ops + 1 + tokens + output + tokens**2 + output**2)
-    return operations / rate, scaling_law_accuracy(dim, budget)
+    operations = model_dim * (scenario.activation_ops + 1 + tokens + output + tokens**2 + output**2)
+    return operations / compute_rate
 
 
-def _spread(unit: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
+def _spread(unit: Any, bounds: tuple[float, float]) -> Any:
     low, high = bounds
     return low + (high - low) * unit
 
