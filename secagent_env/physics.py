@@ -157,7 +157,13 @@ def transfer_time(bits: float, bandwidth_hz: float, secrecy: Array) -> Array:
 
 
 def transmission_energy(selection: Array, power: Array, uplink_times: Array, jamming_time: Array) -> Array:
-    """Return the transmission energy of all agents, (18), J.
+    """Return the transmission energy of all agents, (18), J: the sum of :func:`transmission_energies`."""
+    xp = lean_namespace(power, uplink_times)
+    return xp.sum(transmission_energies(selection, power, uplink_times, jamming_time), axis=-1)
+
+
+def transmission_energies(selection: Array, power: Array, uplink_times: Array, jamming_time: Array) -> Array:
+    """Return the transmission energy of each agent, a term of (18), (…, N), J.
 
     Senders spend their power for their own time, jammers for both phases; a silent agent spends nothing,
     for infinite times too.
@@ -172,7 +178,7 @@ def transmission_energy(selection: Array, power: Array, uplink_times: Array, jam
     xp = lean_namespace(power, uplink_times)
     active = power > 0
     time = xp.where(selection, uplink_times, jamming_time[..., None])
-    return xp.sum(xp.where(active, power * xp.where(active, time, 0.0), 0.0), axis=-1)
+    return xp.where(active, power * xp.where(active, time, 0.0), 0.0)
 
 
 def _check(instance: Instance, decision: Decision) -> Any:

@@ -8,7 +8,7 @@ from secagent_env._batched import Array, namespace
 from secagent_env.decision import Decision
 from secagent_env.instance import Instance
 from secagent_env.outcome import Outcome, constraint_bounds
-from secagent_env.physics import transfer_time, transmission_energy
+from secagent_env.physics import transfer_time, transmission_energies
 from secagent_env.scenario import Scenario
 
 
@@ -30,6 +30,22 @@ def mean_execution_energy_j(scenario: Scenario) -> float:
 def reference_energy_j(scenario: Scenario) -> float:
     """Return the energy that has the reward −1 by default: N_min agents picked at random, expected, J."""
     return scenario.required_agents * mean_execution_energy_j(scenario)
+
+
+def transmission_by_deadline(instance: Instance, decision: Decision, outcome: Outcome) -> Array:
+    """Return the transmission energy of each agent, (…, N), J, each transmission counted for τ at most.
+
+    The network gives up at the deadline, so no time costs infinite energy; no feasible decision is touched.
+    """
+    xp = namespace(outcome.energy_j)
+    scenario = instance.scenario
+    uplink_times = transfer_time(scenario.uplink_bits, scenario.bandwidth_hz, outcome.uplink_secrecy)
+    limit = scenario.latency_limit_s
+    until = [
+        xp.where(time < limit, time, limit) for time in (uplink_times, outcome.downlink_time_s, outcome.uplink_time_s)
+    ]
+    power = xp.where(decision.power_w > 0, decision.power_w, 0.0)
+    return transmission_energies(decision.selection, power, until[0], until[1] + until[2])
 
 
 def reward(
@@ -61,16 +77,10 @@ def reward(
     xp = namespace(outcome.energy_j)
     scenario = instance.scenario
     limit = scenario.latency_limit_s
-    uplink_times = transfer_time(scenario.uplink_bits, scenario.bandwidth_hz, outcome.uplink_secrecy)
-    downlink_time = xp.where(outcome.downlink_time_s < limit, outcome.downlink_time_s, limit)
-    uplink_time = xp.where(outcome.uplink_time_s < limit, outcome.uplink_time_s, limit)
-    power = xp.where(decision.power_w > 0, decision.power_w, 0.0)
-    energy = outcome.execution_energy_j + transmission_energy(
-        decision.selection,
-        power,
-        xp.where(uplink_times < limit, uplink_times, limit),
-        downlink_time + uplink_time,
+    downlink_time, uplink_time = (
+        xp.where(t < limit, t, limit) for t in (outcome.downlink_time_s, outcome.uplink_time_s)
     )
+    energy = outcome.execution_energy_j + xp.sum(transmission_by_deadline(instance, decision, outcome), axis=-1)
     everyone = xp.sum(instance.execution_energy_j, axis=-1) / reference_j
     excess = {
         **outcome.violations,
