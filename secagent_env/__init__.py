@@ -16,4 +16,8 @@ from secagent_env.scenario import Scenario
 
 __all__ = ["Decision", "Instance", "Outcome", "Scenario", "__version__", "evaluate", "sample_instance"]
 
-gymnasium.register(id="secagent/Allocation-v0", entry_point="secagent_env.allocation:AllocationEnv")
+gymnasium.register(
+    id="secagent/Allocation-v0",
+    entry_point="secagent_env.allocation:AllocationEnv",
+    vector_entry_point="secagent_env.vector_allocation:AllocationVectorEnv",
+)

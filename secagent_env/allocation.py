@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
-import numpy as np
 
 from secagent_env._errors import unknown_name
-from secagent_env.actions import action_format as make_action_format
 from secagent_env.decision import Decision
 from secagent_env.instance import Instance
-from secagent_env.observations import observation_space, observe
-from secagent_env.outcome import Outcome, constraint_bounds
-from secagent_env.physics import evaluate
-from secagent_env.rewards import reference_energy_j as default_reference_j
-from secagent_env.rewards import reward
+from secagent_env.observations import observe
+from secagent_env.outcome import Outcome
+from secagent_env.rules import AllocationRules, info_of, options_of
 from secagent_env.sampling import sample_instance
 from secagent_env.scenario import Scenario
 
@@ -46,7 +41,9 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
 
     ## Start and end
     ``reset`` draws an instance from the environment's generator, or takes ``options={"instance": instance}``
-    with the N, L and E of the scenario. Every episode terminates after one step.
+    with the N, L and E of the scenario. Every episode terminates after one step. With
+    ``episodes_per_instance=k``, a plain ``reset()`` after an episode keeps the instance until k episodes ended
+    on it; a seed, an instance, or a reset of an episode that has not ended starts afresh.
 
     ## Info
     ``step`` returns ``energy_j``, ``execution_energy_j``, ``transmission_energy_j`` (infinite where a message
@@ -64,11 +61,16 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         Penalty of each violated constraint, in units of what all agents together would spend on computing.
     penalty_weight
         Weight of the relative violation: a number, or a dict by constraint.
+    episodes_per_instance
+        How many consecutive episodes keep one instance.
     render_mode
         ``"rgb_array"``, ``"human"`` or ``"ansi"``.
 
     ## Version history
     * v0: first version.
+
+    Many at once, batched: :class:`secagent_env.vector_allocation.AllocationVectorEnv`, the
+    ``vector_entry_point`` of the id.
     """
 
     metadata = {"render_modes": ["rgb_array", "human", "ansi"], "render_fps": 4}  # noqa: RUF012
@@ -82,24 +84,35 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         reference_energy_j: float | None = None,
         penalty_fixed: float = 1.5,
         penalty_weight: float | Mapping[str, float] = 1.0,
+        episodes_per_instance: int = 1,
         render_mode: str | None = None,
     ) -> None:
-        self.scenario = Scenario.coerce(scenario)
-        self._format = make_action_format(action_format, self.scenario)
-        self.action_space = self._format.space
+        self._rules = AllocationRules(
+            scenario,
+            action_format=action_format,
+            observation_format=observation_format,
+            reference_energy_j=reference_energy_j,
+            penalty_fixed=penalty_fixed,
+            penalty_weight=penalty_weight,
+            episodes_per_instance=episodes_per_instance,
+        )
+        self.scenario = self._rules.scenario
         self.observation_format = observation_format
-        self.observation_space = observation_space(observation_format, self.scenario)
+        self.action_space = self._rules.action_format.space
+        self.observation_space = self._rules.observation_space
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise unknown_name("render_mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
-        reference = default_reference_j(self.scenario) if reference_energy_j is None else reference_energy_j
-        self.reference_energy_j = _finite("reference_energy_j", reference, above=True)
-        self.penalty_fixed = _finite("penalty_fixed", penalty_fixed)
-        self.penalty_weights = _weights(self.scenario, penalty_weight)
         self._instance: Instance | None = None
+        self._episodes = 0  # that ended on this instance
         self._decision: Decision | None = None
         self._outcome: Outcome | None = None
         self._window: Any = None
+
+    @property
+    def reference_energy_j(self) -> float:
+        """The energy whose reward is −1, J."""
+        return self._rules.reference_energy_j
 
     @property
     def instance(self) -> Instance:
@@ -110,25 +123,28 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
 
     def decode(self, action: Any) -> Decision:
         """Return the decision that an action stands for."""
-        return self._format.decode(action, self._instance)
+        return self._rules.action_format.decode(action, self._instance)
 
     def encode(self, decision: Decision) -> Any:
         """Return the action that stands for, or comes nearest to, a decision."""
-        return self._format.encode(decision, self._instance)
+        return self._rules.action_format.encode(decision, self._instance)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Start an episode on a random instance, or on ``options["instance"]``."""
+        """Start an episode on a random instance, on ``options["instance"]``, or once more on the last one."""
         super().reset(seed=seed)
-        options = options or {}
-        for name in options:
-            if name != "instance":
-                raise unknown_name("reset option", name, ["instance"])
-        given = options.get("instance")
-        self._instance = sample_instance(self.scenario, self.np_random) if given is None else self._fitting(given)
+        given = options_of(options, "instance")["instance"]
+        if given is not None:
+            self._instance, self._episodes = self._rules.fitting(given, ()), 0
+        elif not self._continues(seed):
+            self._instance, self._episodes = sample_instance(self.scenario, self.np_random), 0
         self._decision = self._outcome = None
         if self.render_mode == "human":
             self.render()
-        return observe(self._instance, self.observation_format), {}
+        return observe(self.instance, self.observation_format), {}
+
+    def _continues(self, seed: int | None) -> bool:
+        """Whether the next episode is on the same instance: the last one has ended, and more are due."""
+        return seed is None and self._outcome is not None and self._episodes < self._rules.episodes_per_instance
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Decide the task: the episode terminates."""
@@ -138,29 +154,13 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         decision = self.decode(action)
         if decision.batch_shape:
             raise ValueError(f"action must be a single one, got the batch dimensions {decision.batch_shape}")
-        outcome = evaluate(instance, decision)
-        value, penalty = reward(
-            instance,
-            decision,
-            outcome,
-            reference_j=self.reference_energy_j,
-            fixed=self.penalty_fixed,
-            weights=self.penalty_weights,
-        )
+        outcome, reward, penalty = self._rules.score(instance, decision)
         self._decision, self._outcome = decision, outcome
-        info = {
-            "energy_j": float(outcome.energy_j),
-            "execution_energy_j": float(outcome.execution_energy_j),
-            "transmission_energy_j": float(outcome.transmission_energy_j),
-            "latency_s": float(outcome.latency_s),
-            "mean_accuracy": float(outcome.mean_accuracy),
-            "violations": {name: float(violation) for name, violation in outcome.violations.items()},
-            "feasible": bool(outcome.feasible),
-            "penalty": float(penalty),
-        }
+        self._episodes += 1
         if self.render_mode == "human":
             self.render()
-        return observe(instance, self.observation_format), float(value), True, False, info
+        observation = observe(instance, self.observation_format)
+        return observation, float(reward), True, False, _plain(info_of(outcome, penalty))
 
     def render(self) -> Any:
         """Return the picture (``rgb_array``) or the text (``ansi``), or show a window (``human``)."""
@@ -186,29 +186,7 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
             self._window.close()
             self._window = None
 
-    def _fitting(self, instance: Any) -> Instance:
-        if not isinstance(instance, Instance):
-            raise ValueError(f"options['instance'] must be an Instance, got {type(instance).__name__}")
-        if instance.batch_shape:
-            raise ValueError(f"options['instance'] must be a single instance, got the batch {instance.batch_shape}")
-        for name in ("num_agents", "num_antennas", "num_eavesdroppers"):
-            got, wanted = getattr(instance.scenario, name), getattr(self.scenario, name)
-            if got != wanted:
-                raise ValueError(f"options['instance'] must have {name} = {wanted} as the environment, got {got}")
-        return instance if isinstance(instance.channel_bs, np.ndarray) else instance.to(np)
 
-
-def _weights(scenario: Scenario, weight: float | Mapping[str, float]) -> dict[str, float]:
-    names = constraint_bounds(scenario)
-    given = weight if isinstance(weight, Mapping) else dict.fromkeys(names, weight)
-    for name in given:
-        if name not in names:
-            raise unknown_name("constraint in penalty_weight", name, names)
-    return {name: _finite(f"penalty_weight of {name}", given.get(name, 1.0)) for name in names}
-
-
-def _finite(name: str, value: Any, *, above: bool = False) -> float:
-    good = isinstance(value, (int, float, np.number)) and math.isfinite(value) and (value > 0 if above else value >= 0)
-    if not good:
-        raise ValueError(f"{name} must be a finite number {'>' if above else '≥'} 0, got {value!r}")
-    return float(value)
+def _plain(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an info of scalars as Python's own numbers."""
+    return {name: _plain(value) if isinstance(value, Mapping) else value.item() for name, value in info.items()}

@@ -1,0 +1,85 @@
+"""What vector environments share: seeds, masks and infos as Gymnasium's ``SyncVectorEnv`` has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.utils import seeding
+
+
+class SubGenerators:
+    """A generator per sub-environment, seeded as that of a scalar environment."""
+
+    def __init__(self, num_envs: int) -> None:
+        self._drawn: list[tuple[np.random.Generator, int] | None] = [None] * num_envs
+
+    def _each(self) -> list[tuple[np.random.Generator, int]]:
+        self._drawn = [seeding.np_random() if drawn is None else drawn for drawn in self._drawn]
+        return self._drawn  # type: ignore[return-value]
+
+    def seed(self, seeds: Sequence[int | None], mask: np.ndarray) -> None:
+        """Seed the generators in ``mask``; where the seed is None, a generator stays as it is."""
+        for i in map(int, np.flatnonzero(mask)):
+            if seeds[i] is not None:
+                self._drawn[i] = seeding.np_random(seeds[i])
+
+    @property
+    def generators(self) -> tuple[np.random.Generator, ...]:
+        """The generators; what was never seeded is seeded at random."""
+        return tuple(generator for generator, _ in self._each())
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed of each generator."""
+        return tuple(seed for _, seed in self._each())
+
+
+def seeds_of(seed: Any, num_envs: int) -> list[int | None]:
+    """Return the seed of each sub-environment: s, s + 1, … of an integer, the list itself, or None each."""
+    if seed is None:
+        return [None] * num_envs
+    if isinstance(seed, (int, np.integer)):
+        return [int(seed) + i for i in range(num_envs)]
+    seeds = list(seed)
+    if len(seeds) != num_envs:
+        raise ValueError(f"a list of seeds must have one per environment, {num_envs}, got {len(seeds)}")
+    return [None if one is None else int(one) for one in seeds]
+
+
+def reset_mask_of(mask: Any, num_envs: int) -> np.ndarray:
+    """Return which sub-environments to reset, (num_envs,) bool; None is all. Validated as Gymnasium does."""
+    if mask is None:
+        return np.ones(num_envs, bool)
+    if not isinstance(mask, np.ndarray):
+        raise TypeError(f"options['reset_mask'] must be a NumPy array, got {type(mask).__name__}")
+    if mask.shape != (num_envs,):
+        raise ValueError(f"options['reset_mask'] must have shape ({num_envs},), got {mask.shape}")
+    if mask.dtype != np.bool_:
+        raise TypeError(f"options['reset_mask'] must be boolean, got {mask.dtype}")
+    if not mask.any():
+        raise ValueError("options['reset_mask'] must be True for at least one environment, got none")
+    return mask.copy()
+
+
+def masked(info: Mapping[str, Any], mask: np.ndarray) -> dict[str, Any]:
+    """Return an info of batched arrays (num_envs, …) with the masks ``_key``, all of it new and zero off ``mask``."""
+    result: dict[str, Any] = {}
+    for name, value in info.items():
+        if isinstance(value, Mapping):
+            result[name] = masked(value, mask)
+        else:
+            result[name] = np.array(value)
+            if not mask.all():
+                result[name][~mask] = None if result[name].dtype == object else 0
+        result[f"_{name}"] = mask.copy()
+    return result
+
+
+def object_rows(rows: Iterable[Any], num_envs: int) -> np.ndarray:
+    """Return an object array of the rows of a batch, one per sub-environment."""
+    array = np.full(num_envs, None, dtype=object)
+    for i, row in enumerate(rows):
+        array[i] = row
+    return array
