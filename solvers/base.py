@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -152,7 +152,7 @@ def merit(instance: Instance, outcome: Outcome) -> np.ndarray:
 class Solver(ABC):
     """Solves an Instance. Subclasses implement ``_solve`` and say what they found through the ``Run``."""
 
-    name: ClassVar[str]
+    name: str
     jamming: bool = True
     """False: whoever is not selected stays silent, in the start too."""
 

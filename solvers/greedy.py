@@ -52,11 +52,12 @@ class Costs:
         return -float(self.surplus[selection].sum()) - TOLERANCE * int(selection.sum())
 
 
-def repair(costs: Costs, selection: np.ndarray) -> np.ndarray | None:
+def repair(costs: Costs, selection: np.ndarray, *, improve: bool = True) -> np.ndarray | None:
     """Return a selection that meets (13) and (15) among the allowed agents, close to a given one; None if none does.
 
     Agents are added until there are N_min, then added or exchanged, the cheapest accuracy first, until (15) holds.
-    Then agents are dropped, added and exchanged, singly and two at a time, while that lowers the cost.
+    Then, with ``improve``, agents are dropped, added and exchanged, singly and two at a time, while that lowers the
+    cost.
     """
     selection = selection & costs.allowed
     missing = costs.required - int(selection.sum())
@@ -75,20 +76,22 @@ def repair(costs: Costs, selection: np.ndarray) -> np.ndarray | None:
         with np.errstate(divide="ignore", invalid="ignore"):
             rate = np.where(gain > 1e-15, np.where(extra > 0, extra / gain, extra), np.inf)
         if not np.isfinite(rate).any():
-            return _most_accurate(costs)
+            return _most_accurate(costs, improve)
         row, column = np.unravel_index(np.argmin(rate), rate.shape)
         selection[outside[column]] = True
         if row:
             selection[inside[row - 1]] = False
-    return _improve(costs, selection)
+    return _improve(costs, selection) if improve else selection
 
 
-def _most_accurate(costs: Costs) -> np.ndarray | None:
-    """Return the N_min most accurate allowed agents, improved; None if (15) does not hold even there."""
+def _most_accurate(costs: Costs, improve: bool) -> np.ndarray | None:
+    """Return the N_min most accurate allowed agents, or better; None if (15) does not hold even there."""
     selection = np.zeros(len(costs.surplus), bool)
     order = np.argsort(np.where(costs.allowed, -costs.surplus, np.inf), kind="stable")
     selection[order[: costs.required]] = True
-    return _improve(costs, selection) if costs.meets(selection) else None
+    if not costs.meets(selection):
+        return None
+    return _improve(costs, selection) if improve else selection
 
 
 def _improve(costs: Costs, selection: np.ndarray) -> np.ndarray:

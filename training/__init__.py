@@ -1,27 +1,78 @@
-"""Agents that learn. So far there are none: :func:`names` is empty.
+"""Agents that learn: training runs, and the trained policies, which solve an Instance as a solver does.
 
-The package will hold the Stable-Baselines3 bridge, hyperparameters, training runs with checkpoints, and the
-trained policies, which solve an Instance as a solver does.
+>>> import training
+>>> from secagent_env import sample_instance
+>>> agent = training.load_agent("ppo")  # doctest: +SKIP
+>>> agent.solve(sample_instance("paper", seed=1)).outcome.feasible  # doctest: +SKIP
+True
 """
 
-from typing import NoReturn
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from secagent_env._errors import unknown_name
 
-__all__ = ["load_agent", "names"]
+if TYPE_CHECKING:
+    from training.agents import TrainedAgent
+
+__all__ = ["is_path", "load_agent", "names"]
+
+POLICIES = Path(__file__).parent / "policies"
+"""The shipped policies: NAME.onnx, and NAME.md, its model card."""
 
 
 def names() -> list[str]:
-    """Return the names of the trained agents."""
-    return []
+    """Return the names of the shipped agents."""
+    return sorted(path.stem for path in POLICIES.glob("*.onnx"))
 
 
-def load_agent(name: str) -> NoReturn:
-    """Return the trained agent called ``name``.
+def is_path(name: str) -> bool:
+    """Whether a name is the path of a policy, or of a run's folder, and not the name of a shipped agent."""
+    return name not in names() and (name.endswith(".onnx") or os.sep in name or Path(name, "policy.onnx").is_file())
+
+
+def load_agent(name: str | Path, *, repair: bool = True, refine: int = 0) -> TrainedAgent:
+    """Return a trained agent, which has the solvers' interface.
+
+    Parameters
+    ----------
+    name
+        A shipped agent's, or a path: of an .onnx file, or of a run's folder, whose ``policy.onnx`` is loaded.
+    repair, refine
+        See :class:`training.agents.TrainedAgent`.
 
     Raises
     ------
     ValueError
-        If there is no such agent; for now, always.
+        If there is no such agent, or the file is broken, foreign or newer.
+    OSError
+        If the file cannot be read.
+    ImportError
+        If onnxruntime is not installed.
     """
-    raise unknown_name("trained agent", name, names())
+    from training.agents import TrainedAgent
+
+    return TrainedAgent(find(name), repair=repair, refine=refine)
+
+
+def find(name: str | Path) -> Path:
+    """Return the file of a trained agent, by its name or path.
+
+    Raises
+    ------
+    ValueError
+        If there is no such agent.
+    """
+    if isinstance(name, str) and name in names():
+        return POLICIES / f"{name}.onnx"
+    if isinstance(name, str) and not is_path(name):
+        raise unknown_name("trained agent", name, names())
+    path = Path(name)
+    if not path.is_dir():
+        return path
+    if not (path / "policy.onnx").is_file():
+        raise ValueError(f"{path} holds no policy.onnx: it is not the folder of a run, or the run exported none yet")
+    return path / "policy.onnx"

@@ -1,0 +1,72 @@
+"""Repair: a decision that is not feasible becomes a feasible one near it, if one is found in a few milliseconds.
+
+What the policy decided is kept as far as it goes. Agents are exchanged only for the count, the accuracy, the time and
+secrecy, the cheapest exchange first, and not where that would merely save energy. Then the senders' common level is
+taken from a grid, with the policy's beam or the one that leaks least; jammers are the policy's, none, or a pattern of
+good ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from secagent_env import Decision, Instance, evaluate
+from solvers import greedy
+from solvers.base import merit
+from solvers.beamforming import leakage_beam
+from solvers.bounds import secret_at_best
+from solvers.fixedtp import hardest
+from solvers.selection import TimeFloors, usable_agents
+from solvers.starts import execution_costs, jammer_patterns, jammers_of, secret_senders, sender_levels
+
+ROUNDS = 12
+"""How often, beside the same jammers, an agent that holds the others up is left out and another one taken."""
+TRIALS = 24
+"""How many selections beside jammers are tried in all: what takes longer is a solver's business."""
+
+
+def repair(instance: Instance, decision: Decision) -> Decision:
+    """Return a feasible decision near a given one, or the least violating one that was found.
+
+    Parameters
+    ----------
+    instance, decision
+        Single ones.
+    """
+    best, best_merit = decision, float(merit(instance, evaluate(instance, decision)))
+    for candidates in itertools.islice(_candidates(instance, decision), TRIALS):
+        merits = merit(instance, evaluate(instance, candidates))
+        index = int(np.argmin(merits))
+        if merits[index] < best_merit:
+            best, best_merit = candidates[index], float(merits[index])
+        if evaluate(instance, best).feasible:
+            break
+    return best
+
+
+def _candidates(instance: Instance, decision: Decision) -> Iterator[Decision]:
+    """Yield batches of decisions, the nearest first."""
+    usable = usable_agents(instance, instance.execution_energy_j, TimeFloors.of(instance)) & secret_at_best(instance)
+    own = jammers_of(instance, decision.selection, decision.power_w)
+    patterns = [own, *([np.zeros_like(own)] if own.any() else []), *jammer_patterns(instance)]
+    for jammer_w in patterns:
+        allowed = usable & secret_senders(instance, jammer_w)
+        for _ in range(ROUNDS):
+            costs = execution_costs(instance, allowed)
+            selection = greedy.repair(costs, np.asarray(decision.selection), improve=False)
+            if selection is None:
+                break
+            candidates = links(instance, selection, np.where(selection, 0.0, jammer_w), decision.beamformer)
+            yield candidates
+            best = int(np.argmin(merit(instance, evaluate(instance, candidates))))
+            allowed = allowed & ~hardest(instance, candidates[best])
+
+
+def links(instance: Instance, selection: np.ndarray, jammer_w: np.ndarray, beamformer: np.ndarray) -> Decision:
+    """Return decisions (·) for a selection (N,) bool beside jammers (N,), W: two beams at levels of the senders."""
+    beams = [beamformer, leakage_beam(instance, selection)] if selection.any() else [beamformer]
+    levels = [sender_levels(instance, selection, beam, jammer_w) for beam in beams]
+    return Decision(**{name: np.concatenate([getattr(d, name) for d in levels]) for name in Decision._arrays})
