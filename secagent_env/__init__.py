@@ -21,3 +21,9 @@ gymnasium.register(
     entry_point="secagent_env.allocation:AllocationEnv",
     vector_entry_point="secagent_env.vector_allocation:AllocationVectorEnv",
 )
+gymnasium.register(
+    id="secagent/Lifetime-v0",
+    entry_point="secagent_env.lifetime:LifetimeEnv",
+    vector_entry_point="secagent_env.vector_lifetime:LifetimeVectorEnv",
+    max_episode_steps=1000,
+)

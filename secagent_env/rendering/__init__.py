@@ -5,8 +5,9 @@ twenty orders of magnitude, so SINRs are in dB, powers in dBm, and energies on a
 Matplotlib and pygame (the extra ``render``) are imported when a picture or a window is asked for.
 """
 
+from secagent_env.rendering.batteries import Batteries
 from secagent_env.rendering.picture import figure, rgb_array
 from secagent_env.rendering.text import ansi
 from secagent_env.rendering.window import Window
 
-__all__ = ["Window", "ansi", "figure", "rgb_array"]
+__all__ = ["Batteries", "Window", "ansi", "figure", "rgb_array"]

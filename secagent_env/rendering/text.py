@@ -25,7 +25,7 @@ def ansi(instance: Instance, decision: Decision | None = None, outcome: Outcome 
     if view.outcome is None:
         costs = zip(view.instance.execution_energy_j, view.instance.accuracy, strict=True)
         agents = (f"{n}: {quantity(e, 'J')}, {quantity(a, '')}" for n, (e, a) in enumerate(costs))
-        return "\n".join([*lines, "", "agents (execution energy, accuracy)", *_table(agents)])
+        return "\n".join([*lines, "", "agents (execution energy, accuracy)", *table(agents)])
     lines.append(f"  {'':<14}latency = {view.times}")
     lines += ["", "energy"]
     for part in ("execution", "transmission"):
@@ -34,11 +34,11 @@ def ansi(instance: Instance, decision: Decision | None = None, outcome: Outcome 
     power = [level(p, "dBm") for p in view.power_dbm]
     senders = (f"{n}: {power[n]}, SINR {level(view.sinr_db[n])}" for n in view.computing)
     jammers = (f"{n}: {power[n]}" for n in view.jamming)
-    lines += [f"  computing ({view.computing.size}, weakest first)", *_table(senders)]
+    lines += [f"  computing ({view.computing.size}, weakest first)", *table(senders)]
     if view.exposed.any():
         lost = sorted(view.computing[view.exposed].tolist())
         lines += [f"  of these without secrecy on the uplink ({len(lost)})", *_wrap(spans(lost))]
-    lines += [f"  jamming ({view.jamming.size})", *_table(jammers)]
+    lines += [f"  jamming ({view.jamming.size})", *table(jammers)]
     lines += [f"  silent ({view.silent.size})", *_wrap(spans(view.silent.tolist()))]
     return "\n".join(lines)
 
@@ -49,7 +49,7 @@ def _constraint(row: Constraint) -> str:
     return f"  {row.name:<14}{'█' * filled}{'░' * (BAR - filled)}  {row!s:<28}{verdict}".rstrip()
 
 
-def _table(entries: Iterable[str]) -> list[str]:
+def table(entries: Iterable[str]) -> list[str]:
     """Return the entries in as many equal columns as fit."""
     entries = list(entries)
     width = max(map(len, entries), default=0) + 3

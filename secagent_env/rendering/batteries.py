@@ -1,0 +1,55 @@
+"""The batteries of the agents, as a strip below the picture and as lines below the text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from secagent_env.rendering import style
+from secagent_env.rendering.text import BAR, table
+from secagent_env.rendering.units import plural, quantity
+
+_HEIGHT = 140
+
+
+@dataclass(frozen=True)
+class Batteries:
+    """What batteries hold and held at the start, (N,), J, and how many tasks they have served."""
+
+    left_j: np.ndarray
+    initial_j: np.ndarray
+    served: int
+
+    @property
+    def headline(self) -> str:
+        """What is left, in one line."""
+        left, initial = (quantity(np.sum(energy), "J") for energy in (self.left_j, self.initial_j))
+        return f"{plural(self.served, 'task')} served · batteries hold {left} of {initial}"
+
+    def ansi(self) -> str:
+        """Return the batteries as text."""
+        share = self.left_j / np.maximum(self.initial_j, 1e-300)
+        bars = (f"{'█' * round(BAR / 2 * s)}{'░' * (BAR // 2 - round(BAR / 2 * s))}" for s in share)
+        entries = (f"{n}: {bar} {quantity(e, 'J')}" for n, (bar, e) in enumerate(zip(bars, self.left_j, strict=True)))
+        return "\n".join([self.headline, *table(entries)])
+
+    def rgb_array(self) -> np.ndarray:
+        """Return a strip, (140, 1100, 3) uint8: a bar per agent, pale what it held at the start."""
+        with style.own_style():
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+            from matplotlib.figure import Figure
+
+            fig = Figure(figsize=(style.WIDTH / style.DPI, _HEIGHT / style.DPI), dpi=style.DPI, facecolor="white")
+            canvas: Any = FigureCanvasAgg(fig)
+            agents = np.arange(self.left_j.size)
+            axes = fig.add_axes((50 / style.WIDTH, 0.2, 1 - 75 / style.WIDTH, 0.58))
+            axes.bar(agents, self.initial_j / 1e3, color=style.FAINT)
+            axes.bar(agents, self.left_j / 1e3, color=style.GREEN)
+            axes.set_xlim(-0.7, agents.size - 0.3)
+            if agents.size <= 60:
+                axes.set_xticks(agents)
+            axes.set_title(f"{self.headline} (bars in kJ, by agent)", size=9.5, weight="bold", loc="left")
+            canvas.draw()
+        return np.array(canvas.buffer_rgba())[..., :3].copy()
