@@ -24,6 +24,9 @@ from secagent_env.scenario import Scenario
 _PER_AGENT = 7
 """Uniform numbers an agent draws: x, y, k, q, f, p^exe, ln C."""
 
+CHUNK = 64
+"""How many instances are drawn at a time: what is computed on the way then stays in the processor's cache."""
+
 Seed = int | np.random.Generator
 
 
@@ -79,8 +82,9 @@ class Network(Batched):
         k_n, f_n in operations/s, p_n^exe in W and Acc_n of (14), each (B, N).
     amplitude_bs, amplitude_eve
         Standard deviation of the real and of the imaginary part of a channel coefficient, (B, N) and (B, E).
-    mean_gain_agents, mean_gain_eve
-        Means of the power gains, (B, N, N) and (B, N, E).
+    mean_gain_pairs, mean_gain_eve
+        Means of the power gains between agents, (B, N (N − 1) / 2) in the order of ``np.triu_indices(N, 1)``, and
+        from agents to eavesdroppers, (B, N, E).
     """
 
     scenario: Scenario
@@ -92,7 +96,7 @@ class Network(Batched):
     accuracy: np.ndarray
     amplitude_bs: np.ndarray
     amplitude_eve: np.ndarray
-    mean_gain_agents: np.ndarray
+    mean_gain_pairs: np.ndarray
     mean_gain_eve: np.ndarray
 
     _arrays: ClassVar[tuple[str, ...]] = (
@@ -104,7 +108,7 @@ class Network(Batched):
         "accuracy",
         "amplitude_bs",
         "amplitude_eve",
-        "mean_gain_agents",
+        "mean_gain_pairs",
         "mean_gain_eve",
     )
 
@@ -114,83 +118,118 @@ class Network(Batched):
         return tuple(self.accuracy.shape[:-1])
 
 
-def draw(scenario: Scenario, generators: Sequence[np.random.Generator]) -> Instance:
-    """Draw a batch of instances, one from each generator (B of them)."""
-    return draw_networks(scenario, generators)[1]
+def draw(scenario: Scenario, generators: Sequence[np.random.Generator], out: Instance | None = None) -> Instance:
+    """Draw a batch of instances, one from each generator (B of them), into the arrays of ``out`` if it is given."""
+    drawn = empty_instances(scenario, len(generators)) if out is None else out
+    for start in range(0, len(generators), CHUNK):
+        rows = slice(start, start + CHUNK)
+        _draw_into(drawn[rows], generators[rows])
+    return drawn
 
 
 def draw_networks(scenario: Scenario, generators: Sequence[np.random.Generator]) -> tuple[Network, Instance]:
     """Draw a batch of networks, one from each generator (B of them), and the first task of each."""
-    n, eves = scenario.num_agents, scenario.num_eavesdroppers
-    uniform = np.empty((len(generators), _PER_AGENT * n + 2 * eves))
-    links = _numbers(scenario, generators, uniform)
-    per_agent = uniform[:, : _PER_AGENT * n].reshape(-1, _PER_AGENT, n)
-    position = _place(per_agent[:, :2].transpose(0, 2, 1), scenario.area_m)
-    eve_position = _place(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m)
-    dim = _spread(per_agent[:, 2], scenario.model_dim)
-    low, high = scenario.training_budget
-    budget = np.exp(_spread(per_agent[:, 6], (math.log(low), math.log(high))))
-    mean_gain = mean_gain_at_1m(scenario)
-    scale = math.sqrt(mean_gain / 2)  # of real and imaginary part
-    network = Network(
-        scenario=scenario,
-        position_m=position,
-        eve_position_m=eve_position,
-        model_dim=dim,
-        compute_rate=_spread(per_agent[:, 4], scenario.compute_rate),
-        compute_power_w=_spread(per_agent[:, 5], scenario.compute_power_w),
-        accuracy=scaling_law_accuracy(dim, budget),
-        amplitude_bs=scale / np.sqrt(squared_distance(position)),
-        amplitude_eve=scale / np.sqrt(squared_distance(eve_position)),
-        mean_gain_agents=mean_gain / squared_distance(position[:, :, None] - position[:, None]),
-        mean_gain_eve=mean_gain / squared_distance(position[:, :, None] - eve_position[:, None]),
-    )
-    return network, _task(network, per_agent[:, 3], *links)
+    task = empty_instances(scenario, len(generators))
+    return _draw_into(task, generators), task
 
 
 def draw_tasks(network: Network, generators: Sequence[np.random.Generator]) -> Instance:
     """Draw the next task of each of B networks: tool calls and the fading of all links; one from each generator."""
+    task = empty_instances(network.scenario, len(generators))
+    for name in ("compute_power_w", "accuracy", "position_m", "eve_position_m"):
+        getattr(task, name)[...] = getattr(network, name)
     unit = np.empty((len(generators), network.scenario.num_agents))
-    links = _numbers(network.scenario, generators, unit)
-    return _task(network, unit, *links)
+    _fade(network, unit, _numbers(task, generators, unit), task)
+    return task
 
 
-def _numbers(
-    scenario: Scenario, generators: Sequence[np.random.Generator], uniform: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fill ``uniform`` (B, ·), and return normal and exponential numbers for the links, each from its generator."""
+def empty_instances(scenario: Scenario, size: int) -> Instance:
+    """Return a batch of instances whose numbers are yet to be written, all arrays in C order."""
     n, antennas, eves = scenario.num_agents, scenario.num_antennas, scenario.num_eavesdroppers
-    size = len(generators)
-    normal = np.empty((size, (n + eves) * antennas * 2))
-    exponential = np.empty((size, n * (n - 1) // 2 + n * eves + 1))
-    for i, generator in enumerate(generators):
-        generator.random(out=uniform[i])
-        generator.standard_normal(out=normal[i])
-        generator.standard_exponential(out=exponential[i, :-1])
-    exponential[:, -1] = 0.0  # the diagonal of gain_agents takes this entry
-    return normal, exponential
-
-
-def _task(network: Network, tool_unit: np.ndarray, normal: np.ndarray, exponential: np.ndarray) -> Instance:
-    """Return one task per network from unit-interval draws (B, N) of the tool calls and the numbers of the links."""
-    scenario = network.scenario
-    n, antennas, eves = scenario.num_agents, scenario.num_antennas, scenario.num_eavesdroppers
-    fading = normal.view(np.complex128).reshape(-1, n + eves, antennas)
-    gain_agents = exponential.take(_pair_index(n, exponential.shape[1] - 1), axis=1)
-    gain_agents *= network.mean_gain_agents
-    gain_eve = exponential[:, n * (n - 1) // 2 : -1].reshape(-1, n, eves)
     return Instance._trusted(
         scenario,
-        channel_bs=fading[:, :n] * network.amplitude_bs[..., None],
-        channel_eve=fading[:, n:] * network.amplitude_eve[..., None],
-        gain_agents=gain_agents,
-        gain_eve=gain_eve * network.mean_gain_eve,
-        inference_time_s=inference_time(scenario, network.model_dim, network.compute_rate, tool_unit),
-        compute_power_w=network.compute_power_w,
-        accuracy=network.accuracy,
-        position_m=network.position_m,
-        eve_position_m=network.eve_position_m,
+        channel_bs=np.empty((size, n, antennas), complex),
+        channel_eve=np.empty((size, eves, antennas), complex),
+        gain_agents=np.empty((size, n, n)),
+        gain_eve=np.empty((size, n, eves)),
+        inference_time_s=np.empty((size, n)),
+        compute_power_w=np.empty((size, n)),
+        accuracy=np.empty((size, n)),
+        position_m=np.empty((size, n, 2)),
+        eve_position_m=np.empty((size, eves, 2)),
     )
+
+
+def _draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> Network:
+    """Draw a network from each generator, write the first task of each to ``task``, and return the networks."""
+    scenario = task.scenario
+    n, eves = scenario.num_agents, scenario.num_eavesdroppers
+    uniform = np.empty((len(generators), _PER_AGENT * n + 2 * eves))
+    exponential = _numbers(task, generators, uniform)
+    per_agent = uniform[:, : _PER_AGENT * n].reshape(-1, _PER_AGENT, n)
+    _place(per_agent[:, :2].transpose(0, 2, 1), scenario.area_m, task.position_m)
+    _place(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m, task.eve_position_m)
+    dim = _spread(per_agent[:, 2], scenario.model_dim)
+    low, high = scenario.training_budget
+    budget = np.exp(_spread(per_agent[:, 6], (math.log(low), math.log(high))))
+    task.accuracy[...] = scaling_law_accuracy(dim, budget)
+    task.compute_power_w[...] = _spread(per_agent[:, 5], scenario.compute_power_w)
+    mean_gain = mean_gain_at_1m(scenario)
+    scale = math.sqrt(mean_gain / 2)  # of real and imaginary part
+    between = task.position_m[:, :, None] - task.eve_position_m[:, None]
+    network = Network(
+        scenario=scenario,
+        position_m=task.position_m,
+        eve_position_m=task.eve_position_m,
+        model_dim=dim,
+        compute_rate=_spread(per_agent[:, 4], scenario.compute_rate),
+        compute_power_w=task.compute_power_w,
+        accuracy=task.accuracy,
+        amplitude_bs=scale / np.sqrt(squared_distance(task.position_m)),
+        amplitude_eve=scale / np.sqrt(squared_distance(task.eve_position_m)),
+        mean_gain_pairs=mean_gain / _squared_pair_distance(task.position_m),
+        mean_gain_eve=mean_gain / squared_distance(between),
+    )
+    _fade(network, per_agent[:, 3], exponential, task)
+    return network
+
+
+def _numbers(task: Instance, generators: Sequence[np.random.Generator], uniform: np.ndarray) -> np.ndarray:
+    """Draw each generator's uniform, normal and exponential numbers, in this order.
+
+    The first go to ``uniform`` (B, ·), the second to the channels of ``task``, the last are returned (B, ·), with a
+    zero behind them.
+    """
+    n, eves = task.scenario.num_agents, task.scenario.num_eavesdroppers
+    exponential = np.empty((len(generators), n * (n - 1) // 2 + n * eves + 1))
+    exponential[:, -1] = 0.0
+    channel_bs, channel_eve = _real(task.channel_bs), _real(task.channel_eve)
+    for generator, unit, to_bs, to_eve, gains in zip(
+        generators, uniform, channel_bs, channel_eve, exponential[:, :-1], strict=True
+    ):
+        generator.random(out=unit)
+        generator.standard_normal(out=to_bs)
+        generator.standard_normal(out=to_eve)
+        generator.standard_exponential(out=gains)
+    return exponential
+
+
+def _fade(network: Network, tool_unit: np.ndarray, exponential: np.ndarray, task: Instance) -> None:
+    """Write gains and times to ``task``, and scale its channels.
+
+    ``tool_unit`` (B, N) are the draws in [0, 1) of the tool calls, ``exponential`` those of :func:`_numbers`, which
+    are changed.
+    """
+    scenario = network.scenario
+    n, eves = scenario.num_agents, scenario.num_eavesdroppers
+    pairs = n * (n - 1) // 2
+    task.channel_bs[...] *= network.amplitude_bs[..., None]
+    task.channel_eve[...] *= network.amplitude_eve[..., None]
+    exponential[:, :pairs] *= network.mean_gain_pairs
+    # The last entry, zero, is the diagonal. Without mode, take would write to a copy first.
+    exponential.take(_pair_index(n, pairs + n * eves), axis=1, out=task.gain_agents, mode="clip")
+    np.multiply(exponential[:, pairs:-1].reshape(-1, n, eves), network.mean_gain_eve, out=task.gain_eve)
+    task.inference_time_s[...] = inference_time(scenario, network.model_dim, network.compute_rate, tool_unit)
 
 
 def mean_gain_at_1m(scenario: Scenario) -> float:
@@ -225,14 +264,34 @@ def _spread(unit: Any, bounds: tuple[float, float]) -> Any:
     return low + (high - low) * unit
 
 
-def _place(unit: np.ndarray, area: Any) -> np.ndarray:
-    (x_low, x_high), (y_low, y_high) = area
-    return np.array([x_low, y_low]) + np.array([x_high - x_low, y_high - y_low]) * unit
+def _place(unit: np.ndarray, area: Any, position: np.ndarray) -> None:
+    for axis, (low, high) in enumerate(area):
+        position[..., axis] = _spread(unit[..., axis], (low, high))
+
+
+def _real(channel: np.ndarray) -> np.ndarray:
+    """Return all real and imaginary parts of each row of a complex array in C order, (B, ·): a view."""
+    return channel.reshape(len(channel), -1).view(np.float64)
 
 
 def squared_distance(offset: np.ndarray) -> np.ndarray:
     """Return the squared length (…) of offsets (…, 2) in m², at least 1."""
     return np.maximum(offset[..., 0] ** 2 + offset[..., 1] ** 2, 1.0)
+
+
+def _squared_pair_distance(position: np.ndarray) -> np.ndarray:
+    """Return the squared distances of all pairs (B, N (N − 1) / 2) of places (B, N, 2) in m², at least 1."""
+    place = position.view(np.complex128)[..., 0]
+    first, second = _pairs(position.shape[-2])
+    offset = place.take(first, axis=-1)
+    offset -= place.take(second, axis=-1)
+    return squared_distance(offset.view(np.float64).reshape(*offset.shape, 2))
+
+
+@lru_cache(maxsize=8)
+def _pairs(n: int) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.triu_indices(n, 1)
+    return first, second
 
 
 @lru_cache(maxsize=8)
