@@ -10,6 +10,7 @@ import argparse
 import errno
 import logging
 import os
+import shlex
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -49,6 +50,7 @@ def _main(argv: Sequence[str] | None) -> int:
     if args.command is None:
         parser.print_help(sys.stderr)
         return 2
+    args.argv = sys.argv[1:] if argv is None else list(argv)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("secagent: %(message)s"))
     logger.addHandler(handler)
@@ -75,6 +77,8 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _how_to_resume(args: argparse.Namespace) -> str:
+    if args.command == "train":
+        return f"; the same command resumes the training from its last checkpoint in {args.out}"
     if args.command != "compare":
         return ""
     command = "the same command" + " without --fresh" * args.fresh
@@ -93,11 +97,11 @@ def _sentence(error: BaseException) -> str:
 
 def _compare(args: argparse.Namespace) -> None:
     _plug_in(args.plugin)
-    from eval.compare import CSV, PICTURE, TABLE, Comparison, labelled, run
+    from eval.compare import CSV, DEFAULT_SOLVERS, PICTURE, TABLE, Comparison, labelled, run
 
     comparison = Comparison(
         scenario=_scenario(args),
-        solvers=labelled(args.solvers),
+        solvers=labelled(args.solvers or DEFAULT_SOLVERS),
         instances=args.instances,
         seed=args.seed,
         max_seconds=args.max_seconds,
@@ -111,7 +115,7 @@ def _compare(args: argparse.Namespace) -> None:
 
 def _solve(args: argparse.Namespace) -> None:
     _plug_in(args.plugin)
-    import solvers
+    from eval.agents import make
     from eval.table import summary
     from secagent_env import Instance
 
@@ -123,7 +127,7 @@ def _solve(args: argparse.Namespace) -> None:
         if path is not None:
             _check_writable(path)
     options = _assignments(args.set)
-    solver = solvers.make(args.solver, **options)
+    solver = make(args.solver, **options)
     instance = Instance.load(args.instance)
     solution = solver.solve(instance, seed=args.seed, max_seconds=args.max_seconds)
     print(summary(solution))
@@ -138,6 +142,40 @@ def _solve(args: argparse.Namespace) -> None:
             logger.info("wrote %s", args.plot)
         except NothingToDraw as reason:
             logger.warning("%s, so %s is not written", reason, args.plot)
+
+
+def _train(args: argparse.Namespace) -> None:
+    from training.learner import Task, learner_class
+    from training.settings import load_settings
+
+    scenario = _scenario(args)
+    if args.out is None:
+        args.out = Path("runs", f"{args.algo}-{args.env}-{Path(args.scenario).stem}-{args.seed}")
+    given = {"steps": args.steps, "policy": args.policy}
+    overrides = _assignments(args.set_hyper, "--set-hyper")
+    settings = load_settings(
+        args.algo,
+        environment=args.env,
+        preset=args.scenario,
+        arguments=learner_class(args.algo).arguments(args.algo),
+        overrides={**overrides, **{name: value for name, value in given.items() if value is not None}},
+    )
+    task = Task(algo=args.algo, environment=args.env, scenario=scenario, settings=settings, seed=args.seed)
+    from training.train import train
+
+    best = train(
+        task,
+        args.out,
+        device=args.device,
+        threads=args.threads,
+        command=shlex.join(["secagent", *args.argv]),
+        progress=False if args.quiet else None,
+    )
+    figures = ", ".join(
+        f"{name} {best[name]:.4g}" for name in ("feasible", "gap", "score") if best.get(name) is not None
+    )
+    print(f"best after {best['steps']} steps: {figures}")
+    logger.info("wrote policy.onnx in %s", args.out)
 
 
 def _sample(args: argparse.Namespace) -> None:
@@ -181,21 +219,21 @@ def _scenario(args: argparse.Namespace) -> Scenario:
     return Scenario.preset(args.scenario, **overrides)
 
 
-def _assignments(items: Sequence[str]) -> dict[str, Any]:
+def _assignments(items: Sequence[str], option: str = "--set") -> dict[str, Any]:
     """Return what ``--set name=value …`` sets; values are TOML's."""
     values = {}
     for item in items:
         name, equals, text = item.partition("=")
         name = name.strip()
         if not equals or not name:
-            raise ValueError(f"--set needs name=value, got {item!r}")
+            raise ValueError(f"{option} needs name=value, got {item!r}")
         try:
             parsed = tomllib.loads(f"value = {text}")
         except tomllib.TOMLDecodeError:
             parsed = {}
         if set(parsed) != {"value"}:
             raise ValueError(
-                f'--set {name} needs a value as in TOML (a number, true, false, [low, high] or "text"), got {text!r}'
+                f'{option} {name} needs a value as in TOML (a number, true, false, [low, high] or "text"), got {text!r}'
             )
         values[name] = parsed["value"]
     return values
@@ -233,7 +271,7 @@ def _parser() -> argparse.ArgumentParser:
         common.add_argument(*flags, action="store_true", default=argparse.SUPPRESS, help=text)
     parser = _Parser(
         prog="secagent",
-        description="Secure, energy-efficient wireless agentic AI networks: compare, solve, sample, bench.",
+        description="Secure, energy-efficient wireless agentic AI networks: compare, solve, train, sample, bench.",
         parents=[common],
         allow_abbrev=False,
     )
@@ -250,9 +288,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--solvers",
         nargs="+",
-        default=["exact", "asc", "randas"],
         metavar="NAME",
-        help="names, or names with options as in 'asc(jamming=false, draws=9)' (default: exact asc randas)",
+        help="names of solvers and trained agents, paths of agents, or either with options as in "
+        "'asc(jamming=false, draws=9)' (default: exact, asc, ppo and l2o where they are there, randas)",
     )
     sub.add_argument("--instances", type=int, default=20, metavar="K", help="how many random instances (default: 20)")
     sub.add_argument("--seed", type=int, default=0, help="of the instances and the solvers (default: 0)")
@@ -278,7 +316,9 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("solve", _solve, "Solve one instance and print a summary.")
     sub.add_argument("instance", type=Path, help="a file that Instance.save or `secagent sample` wrote")
-    sub.add_argument("--solver", default="asc", metavar="NAME", help="default: asc")
+    sub.add_argument(
+        "--solver", default="asc", metavar="NAME", help="a solver, or a trained agent's name or path (default: asc)"
+    )
     sub.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="OPTION=VALUE", help="options of the solver"
     )
@@ -287,6 +327,27 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, metavar="FILE", help="write the decision as JSON")
     sub.add_argument("--plot", type=Path, metavar="FILE", help="draw the convergence: a .png, .pdf or .svg file")
     _add_plugin(sub)
+
+    sub = command("train", _train, "Train an agent; a training that was interrupted resumes.")
+    sub.add_argument("algo", metavar="ALGO", help="ppo, a2c, sac, td3, tqc or l2o")
+    _add_scenario(sub)
+    sub.add_argument(
+        "--env", choices=["allocation", "lifetime"], default="allocation", help="the environment (default: allocation)"
+    )
+    sub.add_argument("--steps", type=int, metavar="K", help="environment steps in all (default: as in the YAML file)")
+    sub.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/ALGO-ENV-SCENARIO-SEED)")
+    sub.add_argument("--policy", choices=["mlp", "equivariant"], help="the network (default: as in the YAML file)")
+    sub.add_argument(
+        "--set-hyper",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change hyperparameters, as in --set-hyper learning_rate=1e-4 'learning_rate={start=1e-3, end=0}'",
+    )
+    sub.add_argument("--device", default="cpu", help="where torch computes, such as cuda (default: cpu)")
+    sub.add_argument("--threads", type=int, default=1, metavar="K", help="threads of torch (default: 1)")
 
     sub = command("sample", _sample, "Draw a random instance and write it to a file.")
     _add_scenario(sub)

@@ -1,0 +1,206 @@
+"""A training: segments with a checkpoint after each, evaluations, logs, and the policy's file at the end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from training.checkpoint import Checkpoint
+from training.export import export_policy, policy_metadata
+from training.learner import Learner, Task, learner_class
+from training.run_folder import RunFolder
+from training.sb3 import make_envs
+from training.validation import EPISODES, AllocationValidation, EpisodeValidation, Validation
+
+logger = logging.getLogger("secagent.training")
+
+
+def train(
+    task: Task,
+    out: str | Path,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    command: str = "",
+    progress: bool | None = None,
+) -> dict[str, Any]:
+    """Train, or go on with a training that was interrupted, and return the best evaluation.
+
+    An interrupted training that is resumed ends bit by bit as one that was not, on one machine and one thread.
+
+    Parameters
+    ----------
+    task
+        What is to be learnt, and how.
+    out
+        The run's folder; see :mod:`training.run_folder`.
+    device
+        Where torch computes.
+    threads
+        How many threads torch may use. Sums depend on it.
+    command
+        How this was called, for the record.
+    progress
+        Whether to show a progress bar; None: on a terminal only.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds another training, its checkpoint is broken, or hyperparameters do not fit.
+    OSError
+        If a file cannot be written.
+    """
+    folder = RunFolder(out)
+    with _threads(threads):
+        learner = learner_class(task.algo)(task, device)  # first: a wrong hyperparameter leaves no folder behind
+        try:
+            folder.open(task, command)
+            validation = _validation(task, folder)
+            checkpoint = Checkpoint.load(folder.checkpoint)
+            run = _Run(task, folder, learner, validation)
+            if checkpoint is None:
+                folder.forget_evaluations_after(-1)
+                run.evaluate()
+            else:
+                checkpoint.restore(learner, folder.checkpoint)
+                run.resume(checkpoint)
+            run.go(progress)
+            return run.finish()
+        finally:
+            learner.close()
+
+
+class _Run:
+    """A training in its course."""
+
+    def __init__(self, task: Task, folder: RunFolder, learner: Learner, validation: Validation) -> None:
+        self.task, self.folder, self.learner, self.validation = task, folder, learner, validation
+        self.segment = 0
+        self.best: dict[str, Any] | None = None
+        self.best_row: dict[str, Any] | None = None
+        self.used = _Clock()
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        progress = checkpoint.progress
+        self.segment, self.best, self.best_row = progress["segment"], checkpoint.best, progress["best"]
+        self.used = _Clock(progress["wall_seconds"], progress["cpu_seconds"])
+        self.folder.forget_evaluations_after(self.learner.steps)
+        logger.info("resuming after %d of %d steps", self.learner.steps, self.task.settings.steps)
+
+    def go(self, progress: bool | None) -> None:
+        settings = self.task.settings
+        disable = None if progress is None else not progress
+        done = min(self.learner.steps, settings.steps)
+        with (
+            _tensorboard(self.folder.tensorboard, self.learner.steps) as log,
+            tqdm(total=settings.steps, initial=done, unit="step", unit_scale=True, disable=disable) as bar,
+        ):
+            bar.set_description(self.task.algo)
+            while self.learner.steps < settings.steps:
+                self.segment += 1
+                steps = min(settings.segment_steps, settings.steps - self.learner.steps)
+                self.learner.learn(self.segment, steps, log, bar.update)
+                last = self.learner.steps >= settings.steps
+                if last or self.segment % settings.evaluate_every == 0:
+                    row = self.evaluate(log)
+                    shown = {name: f"{row[name]:.3g}" for name in ("score", "feasible", "gap") if row.get(name)}
+                    bar.set_postfix(shown, refresh=False)
+                self.save()
+
+    def evaluate(self, log: Logger | None = None) -> dict[str, Any]:
+        """Measure the policy, note it, and keep its parameters if it is the best so far."""
+        figures = self.validation.measure(self.learner.act)
+        plain = {name: value if math.isfinite(value) else None for name, value in figures.items()}  # JSON has no NaN
+        row: dict[str, Any] = {"steps": self.learner.steps, **self.used.row(), **plain}
+        self.folder.append_evaluation(row)
+        if self.best_row is None or self.validation.rank(row) > self.validation.rank(self.best_row):
+            self.best, self.best_row = self.learner.policy_state(), row
+        if log is not None:
+            for name, value in figures.items():
+                log.record(f"validation/{name}", value)
+            log.dump(self.learner.steps)
+        logger.debug("after %d steps: %s", self.learner.steps, json.dumps(figures))
+        return row
+
+    def save(self) -> None:
+        progress = {"segment": self.segment, "best": self.best_row, **self.used.row()}
+        Checkpoint(self.learner.state(), self.best, progress).save(self.folder.checkpoint)
+
+    def finish(self) -> dict[str, Any]:
+        """Export the best policy and note what the training took."""
+        assert self.best is not None
+        assert self.best_row is not None
+        self.learner.load_policy_state(self.best)
+        module, inputs = self.learner.exportable()
+        settings = self.task.settings
+        metadata = policy_metadata(
+            self.task.algo,
+            self.task.scenario,
+            environment=self.task.environment_id,
+            observation_format=settings.observation_format,
+            action_format=settings.action_format,
+            any_agents="observation" not in inputs,
+        )
+        export_policy(self.folder.policy, module, inputs, metadata)
+        config = self.folder.read_config()
+        used = {"steps": self.learner.steps, **self.used.row()}
+        if config.get("used", {}).get("steps") != self.learner.steps:  # else it was done before
+            self.folder.write_config({**config, "used": used, "best": self.best_row})
+        return self.best_row
+
+
+class _Clock:
+    """Wall and processor seconds, those of earlier processes included."""
+
+    def __init__(self, wall: float = 0.0, cpu: float = 0.0) -> None:
+        self._wall, self._cpu = time.perf_counter() - wall, time.process_time() - cpu
+
+    def row(self) -> dict[str, float]:
+        return {
+            "wall_seconds": round(time.perf_counter() - self._wall, 2),
+            "cpu_seconds": round(time.process_time() - self._cpu, 2),
+        }
+
+
+def _validation(task: Task, folder: RunFolder) -> Validation:
+    if task.environment == "allocation":
+        return AllocationValidation(task, folder.bounds)
+    return EpisodeValidation(make_envs(task, EPISODES))
+
+
+class _TensorBoard(TensorBoardOutputFormat):
+    """SB3's, which on resuming hides the points that will be drawn again."""
+
+    def __init__(self, folder: Path, steps: int) -> None:
+        self.writer = SummaryWriter(log_dir=str(folder), purge_step=steps + 1)
+        self._is_closed = False
+
+
+@contextmanager
+def _tensorboard(folder: Path, steps: int) -> Iterator[Logger]:
+    log = Logger(folder=str(folder), output_formats=[_TensorBoard(folder, steps)])
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
