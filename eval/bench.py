@@ -22,6 +22,7 @@ import numpy as np
 import scipy
 
 import solvers
+from eval.agents import make
 from eval.compare import DEFAULT_SOLVERS, instance_at, solver_seed
 from eval.statistics import Interval
 from eval.table import with_unit
@@ -197,7 +198,7 @@ def _solvers(
 ) -> dict[str, Figure]:
     """Return the seconds of each solver on the first ``count`` instances, solvers in turn."""
     progress(f"measuring {', '.join(names)} with {scenario.num_agents} agents")
-    made = {name: solvers.make(name) for name in names}
+    made = {name: make(name) for name in names}
     for solver in made.values():
         _solve(solver, scenario, count)  # whatever happens only once
     solved = [[_solve(solver, scenario, i) for solver in made.values()] for i in range(count)]

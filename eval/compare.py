@@ -26,18 +26,19 @@ from typing import Any
 
 import numpy as np
 
-import solvers
 from eval import one_blas_thread
+from eval.agents import default_solvers, make
 from eval.rows import Row, RowStore, frame_of, judged, key_of, result_of, sources_digest, write_whole
 from secagent_env import Instance, Scenario, __version__, sample_instance
 from secagent_env._extras import require
 from secagent_env.estimation import check_error_variance, estimate_eavesdroppers, estimate_generator
 from secagent_env.sampling import instance_generator
 from solvers import Solver
+from training.agents import TrainedAgent
 
 logger = logging.getLogger("secagent.compare")
 
-DEFAULT_SOLVERS = ("exact", "asc", "randas")
+DEFAULT_SOLVERS = default_solvers()
 ROWS, TABLE, CSV, PICTURE = "rows.jsonl", "table.md", "rows.csv", "compare.png"
 
 
@@ -91,7 +92,8 @@ class Comparison:
     scenario
         Of the instances.
     solvers
-        Maps labels to options. A label is the solver's name, or begins with it: ``name(what sets it apart)``.
+        Maps labels to options. A label is the solver's or trained agent's name, or the path of an agent, or begins
+        with it: ``name(what sets it apart)``.
     instances, seed
         How many instances, from which seed.
     max_seconds
@@ -103,7 +105,7 @@ class Comparison:
     Raises
     ------
     ValueError
-        If a solver or an option is unknown, or a number out of range.
+        If a solver or an option is unknown, a number out of range, or an agent does not take this scenario.
     ImportError
         If a solver needs an extra that is not installed.
     """
@@ -125,28 +127,37 @@ class Comparison:
         check_error_variance("csi_error", self.csi_error)
         if not self.solvers:
             raise ValueError("a comparison needs at least one solver, got none")
-        self.make_solvers()
+        for solver in self.make_solvers().values():
+            if isinstance(solver, TrainedAgent):
+                solver.check(self.scenario)
 
     def make_solvers(self) -> dict[str, Solver]:
         """Return the solvers by label."""
-        return {label: solvers.make(label.partition("(")[0], **options) for label, options in self.solvers.items()}
+        return {label: make(label.partition("(")[0], **options) for label, options in self.solvers.items()}
 
     def cells(self) -> list[Row]:
         """Return what each row is keyed by, instance by instance: what is left by an early stop compares."""
         shared = {
             "version": __version__,
-            "sources": sources_digest(),
             "scenario": self.scenario.to_dict(),
             "seed": int(self.seed),
             "max_seconds": self.max_seconds,
             "csi_error": float(self.csi_error),
         }
+        code = {label: _code(solver) for label, solver in self.make_solvers().items()}
         cells = [
-            {**shared, "instance": i, "solver": label, "options": dict(options)}
+            {**shared, **code[label], "instance": i, "solver": label, "options": dict(options)}
             for i in range(self.instances)
             for label, options in self.solvers.items()
         ]
         return [{"key": key_of(cell), **cell} for cell in cells]
+
+
+def _code(solver: Solver) -> Row:
+    """Return what tells the solver's code, and a trained agent's weights, from earlier ones."""
+    if isinstance(solver, TrainedAgent):
+        return {"sources": sources_digest(trained=True), "policy": solver.digest}
+    return {"sources": sources_digest()}
 
 
 def run(

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import secagent_env
 import solvers
+import training
 from secagent_env import Instance, Outcome, evaluate
 from secagent_env._extras import require
 from secagent_env._files import whole_file
@@ -27,6 +28,9 @@ from solvers.bounds import lower_bound
 
 Row = dict[str, Any]
 
+AGENT_SOURCES = ("__init__.py", "agents.py", "refine.py", "repair.py")
+"""What of ``training`` runs a trained agent; the rest trains them."""
+
 
 def key_of(configuration: Mapping[str, Any]) -> str:
     """Return the key of a configuration of plain values: the same for equal ones, whatever their order."""
@@ -34,12 +38,16 @@ def key_of(configuration: Mapping[str, Any]) -> str:
 
 
 @functools.cache
-def sources_digest() -> str:
-    """Return a hash of the code that rows depend on, so that changed code does not take over old rows."""
+def sources_digest(*, trained: bool = False) -> str:
+    """Return a hash of the code that rows depend on, so that changed code does not take over old rows.
+
+    With ``trained``, of that which runs trained agents, too.
+    """
     digest = hashlib.sha256()
-    for package in (secagent_env, solvers):
+    for package in (secagent_env, solvers, *([training] if trained else [])):
         folder = Path(package.__path__[0])
-        for path in sorted(folder.rglob("*.py")):
+        files = map(folder.joinpath, AGENT_SOURCES) if package is training else sorted(folder.rglob("*.py"))
+        for path in files:
             if "rendering" not in path.parts:
                 digest.update(path.relative_to(folder.parent).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
@@ -69,7 +77,13 @@ def result_of(solution: Solution) -> Row:
     )
     feasible = {"feasible": outcome.feasible}
     told = {"status": solution.status, "message": solution.message}
-    return {**told, **plain(feasible | dict(zip(NUMBERS, numbers, strict=True)))}
+    return {**told, **plain(feasible | dict(zip(NUMBERS, numbers, strict=True))), **_repaired(solution)}
+
+
+def _repaired(solution: Solution) -> Row:
+    """Return, for a trained agent, whether its own decision had to be repaired."""
+    steps = [record.get("sub_problem") for record in solution.history]
+    return {REPAIRED: "repair" in steps} if "forward pass" in steps else {}
 
 
 NUMBERS = (
@@ -84,6 +98,9 @@ NUMBERS = (
     "seconds",
 )
 """Columns of numbers, in the order of ``result_of``."""
+
+REPAIRED = "repaired"
+"""Column of rows of trained agents."""
 
 BELIEFS = ("believed_feasible", "secrecy_outage")
 """Columns of rows whose decisions were made on estimated channels."""
@@ -116,8 +133,8 @@ def _what_fails(outcome: Outcome) -> str:
 def frame_of(rows: Sequence[Row]) -> Any:
     """Return the rows of a comparison as a pandas DataFrame, without what was solved with what."""
     pandas = require("pandas", extra="eval")
-    beliefs = [name for name in BELIEFS if any(name in row for row in rows)]
-    columns = ["instance", "solver", "status", "message", "feasible", *beliefs, *NUMBERS]
+    special = [name for name in (*BELIEFS, REPAIRED) if any(name in row for row in rows)]
+    columns = ["instance", "solver", "status", "message", "feasible", *special, *NUMBERS]
     return pandas.DataFrame(rows).reindex(columns=columns).astype(dict.fromkeys(NUMBERS, float))
 
 

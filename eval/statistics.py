@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from eval.rows import BELIEFS
+from eval.rows import BELIEFS, REPAIRED
 
 CONFIDENCE = 0.95
 RESAMPLES = 9999
@@ -90,6 +90,8 @@ class Summary:
         How many instances ended with each status, the most frequent first.
     means
         By column: the means of ``COMPARED`` over the common instances, of ``COUNTED`` over all of them.
+    repaired
+        On how many instances a trained agent's decision had to be repaired; None for other solvers.
     believed, outages
         Where decisions were made on estimated channels: how many the solver believed feasible, and how many of these
         are not; None elsewhere.
@@ -100,6 +102,7 @@ class Summary:
     feasible: int
     endings: dict[str, int]
     means: dict[str, Interval]
+    repaired: int | None = None
     believed: int | None = None
     outages: int | None = None
 
@@ -136,5 +139,7 @@ def summarise(frame: Any) -> list[Summary]:
         means |= {column: bootstrap_mean(rows[column].dropna()) for column in COUNTED}
         endings = rows["status"].value_counts().to_dict()
         feasible, *beliefs = (int(rows[column].sum()) for column in ("feasible", *BELIEFS) if column in rows)
-        summaries.append(Summary(str(solver), len(rows), feasible, endings, means, *beliefs))
+        treated = rows[REPAIRED].dropna() if REPAIRED in rows else ()
+        repaired = int(sum(treated)) if len(treated) else None
+        summaries.append(Summary(str(solver), len(rows), feasible, endings, means, repaired, *beliefs))
     return summaries

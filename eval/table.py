@@ -61,6 +61,7 @@ def markdown(frame: Any) -> str:
     quality = {
         "solver": [s.solver for s in summaries],
         "ended as": [", ".join(f"{n} {status}" for status, n in s.endings.items()) for s in summaries],
+        **_repaired(summaries),
         "gap to the bound": [percent(s.means["gap"]) for s in summaries],
         "transmission gap": [percent(s.means["transmission_gap"]) for s in summaries],
         "latency": [with_unit(s.means["latency_s"], "s", digits=3) for s in summaries],
@@ -70,6 +71,17 @@ def markdown(frame: Any) -> str:
     tabulate = require("tabulate", extra="eval").tabulate
     tables = [tabulate(part, headers="keys", tablefmt="github", disable_numparse=True) for part in (energies, quality)]
     return "\n\n".join([*tables, _notes(frame, summaries)]) + "\n"
+
+
+def _repaired(summaries: Sequence[Summary]) -> dict[str, list[str]]:
+    """Return the column that is there only where trained agents are compared."""
+    if all(s.repaired is None for s in summaries):
+        return {}
+    shown = [
+        NONE if s.repaired is None else f"{s.repaired}/{s.instances} ({s.repaired / s.instances:.0%})"
+        for s in summaries
+    ]
+    return {"repaired": shown}
 
 
 def _beliefs(summaries: Sequence[Summary]) -> dict[str, list[str]]:

@@ -116,25 +116,27 @@ class TrainedAgent(Solver):
         decision = self._forward(instance)
         outcome = run.consider(decision)
         violated = [name for name, beyond in outcome.violated.items() if beyond]
-        self._record(run, "forward pass", bool(outcome.feasible), violated=violated)
+        self._record(run, "forward pass", violated=violated)
         run.message = f"one forward pass{', which violates ' * bool(violated)}{', '.join(violated)}"
         if violated and self.repair:
             run.check_time()
-            decision = repaired(instance, decision)
-            feasible = bool(run.consider(decision).feasible)
-            self._record(run, "repair", feasible)
-            run.message = f"{'repaired' if feasible else 'could not be repaired'}: {', '.join(violated)}"
+            decision = repaired(instance, decision, run.consider)
+            self._record(run, "repair")
+            run.message = (
+                f"{'repaired' if run.history[-1]['feasible'] else 'could not be repaired'}: {', '.join(violated)}"
+            )
         if self.refine:
             run.check_time()
-            decision = refined(instance, decision, self.refine)
-            self._record(run, "refinement", bool(run.consider(decision).feasible))
+            refined(instance, decision, self.refine, run.consider)
+            self._record(run, "refinement")
             run.message += ", refined"
 
     @staticmethod
-    def _record(run: Run, sub_problem: str, feasible: bool, **entries: Any) -> None:
+    def _record(run: Run, sub_problem: str, **entries: Any) -> None:
+        """Append to the history what the best decision is now."""
         assert run.outcome is not None
         energies = {name: float(getattr(run.outcome, name)) for name in ("energy_j", "transmission_energy_j")}
-        run.record(iteration=1, sub_problem=sub_problem, feasible=feasible, **energies, **entries)
+        run.record(iteration=1, sub_problem=sub_problem, feasible=bool(run.outcome.feasible), **energies, **entries)
 
     def solve_batch(self, instances: Instance) -> Decision:
         """Return the decisions for a batch of instances, with its leading dimensions: one forward pass for all.

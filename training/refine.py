@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from secagent_env import Decision, Instance, evaluate
@@ -9,12 +11,13 @@ from solvers.base import merit
 from solvers.beamforming import leakage_beam
 from solvers.greedy import exchanges
 from solvers.starts import execution_costs, sender_levels, sender_powers
+from training.repair import Score
 
 TRIALS = 8
 """How many exchanges of agents a step tries, the cheapest first."""
 
 
-def refine(instance: Instance, decision: Decision, steps: int) -> Decision:
+def refine(instance: Instance, decision: Decision, steps: int, score: Score | None = None) -> Decision:
     """Return a decision at least as good: exchanges of agents while they pay, then the senders' best common level.
 
     Parameters
@@ -23,37 +26,46 @@ def refine(instance: Instance, decision: Decision, steps: int) -> Decision:
         Single ones.
     steps
         How many exchanges are made, at most.
+    score
+        Default: ``evaluate`` in the instance.
     """
+    score = score or partial(evaluate, instance)
+    reached = float(merit(instance, evaluate(instance, decision)))
+
+    def improved(candidates: Decision) -> bool:
+        nonlocal decision, reached
+        merits = merit(instance, score(candidates))
+        best = int(np.argmin(merits))
+        if not merits[best] < reached:
+            return False
+        decision, reached = candidates[best], float(merits[best])
+        return True
+
     for _ in range(steps):
-        better = _exchange(instance, decision)
-        if better is None:
+        candidates = _exchanged(instance, decision)
+        if not (len(candidates) and improved(candidates)):
             break
-        decision = better
-    jammer_w = np.where(decision.selection, 0.0, decision.power_w)
-    levels = sender_levels(instance, np.asarray(decision.selection), decision.beamformer, jammer_w)
-    better = _best(instance, decision, levels)
-    return decision if better is None else better
+    improved(_levels(instance, decision))
+    return decision
 
 
-def _exchange(instance: Instance, decision: Decision) -> Decision | None:
-    """Return the best decision that a drop, an addition or an exchange of agents leads to; None if none is better."""
+def _exchanged(instance: Instance, decision: Decision) -> Decision:
+    """Return the decisions (·) that the cheapest drops, additions and exchanges of agents lead to."""
     selection, power = np.asarray(decision.selection), decision.power_w
-    costs = execution_costs(instance, np.ones_like(selection))
-    trials = exchanges(costs, selection, TRIALS)
-    if not len(trials):
-        return None
+    trials = exchanges(execution_costs(instance, np.ones_like(selection)), selection, TRIALS)
     # New senders are received as loud as the others are in the median; who is dropped falls silent.
     received = (power * instance.bs_gain)[selection & (power > 0)]
     snr = float(np.median(received)) / instance.scenario.noise_power_w if received.size else 1.0
     powers = np.where(trials, np.where(selection, power, sender_powers(instance, snr)), np.where(selection, 0.0, power))
-    beams = np.stack([leakage_beam(instance, trial) for trial in trials])
-    beams = np.concatenate([np.broadcast_to(decision.beamformer, beams.shape), beams])
-    candidates = Decision(selection=np.tile(trials, (2, 1)), beamformer=beams, power_w=np.tile(powers, (2, 1)))
-    return _best(instance, decision, candidates)
+    beams = np.array([leakage_beam(instance, trial) for trial in trials]).reshape(len(trials), -1)
+    return Decision(
+        selection=np.tile(trials, (2, 1)),
+        beamformer=np.concatenate([np.broadcast_to(decision.beamformer, beams.shape), beams]),
+        power_w=np.tile(powers, (2, 1)),
+    )
 
 
-def _best(instance: Instance, decision: Decision, candidates: Decision) -> Decision | None:
-    """Return the best candidate; None if none is better than a decision."""
-    merits = merit(instance, evaluate(instance, candidates))
-    best = int(np.argmin(merits))
-    return candidates[best] if merits[best] < merit(instance, evaluate(instance, decision)) else None
+def _levels(instance: Instance, decision: Decision) -> Decision:
+    """Return the decisions (·) that differ in the common level of the senders."""
+    jammer_w = np.where(decision.selection, 0.0, decision.power_w)
+    return sender_levels(instance, np.asarray(decision.selection), decision.beamformer, jammer_w)

@@ -9,11 +9,13 @@ good ones.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
-from secagent_env import Decision, Instance, evaluate
+from secagent_env import Decision, Instance, Outcome, evaluate
 from solvers import greedy
 from solvers.base import merit
 from solvers.beamforming import leakage_beam
@@ -28,23 +30,32 @@ TRIALS = 24
 """How many selections beside jammers are tried in all: what takes longer is a solver's business."""
 
 
-def repair(instance: Instance, decision: Decision) -> Decision:
+Score = Callable[[Decision], Outcome]
+"""What says the outcomes of decisions in the instance: ``evaluate``, or a solver's ``run.consider``, which counts."""
+
+
+def repair(instance: Instance, decision: Decision, score: Score | None = None) -> Decision:
     """Return a feasible decision near a given one, or the least violating one that was found.
 
     Parameters
     ----------
     instance, decision
         Single ones.
+    score
+        Default: ``evaluate`` in the instance.
     """
-    best, best_merit = decision, float(merit(instance, evaluate(instance, decision)))
+    score = score or partial(evaluate, instance)
+    best, best_merit = decision, math.inf
     for candidates in itertools.islice(_candidates(instance, decision), TRIALS):
-        merits = merit(instance, evaluate(instance, candidates))
+        outcome = score(candidates)
+        merits = merit(instance, outcome)
         index = int(np.argmin(merits))
         if merits[index] < best_merit:
             best, best_merit = candidates[index], float(merits[index])
-        if evaluate(instance, best).feasible:
-            break
-    return best
+        if outcome.feasible[index]:
+            return best
+    better = best_merit < merit(instance, evaluate(instance, decision))
+    return best if better else decision
 
 
 def _candidates(instance: Instance, decision: Decision) -> Iterator[Decision]:
