@@ -66,7 +66,7 @@ class LifetimeEnv(gymnasium.Env[Any, Any]):
     action_format, observation_format
         See above.
     battery_j
-        The range (low, high) of the initial batteries, J; by default from 6 to 18 times the energy that an average
+        The range (low, high) of the initial batteries, J; by default from 2 to 16 times the energy that an average
         agent of the scenario spends on a task.
     max_failures
         An episode ends after so many unserved tasks.

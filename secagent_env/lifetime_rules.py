@@ -26,7 +26,7 @@ from secagent_env.rules import count_of
 from secagent_env.sampling import Network, draw_networks, draw_tasks, inference_time
 from secagent_env.scenario import Scenario
 
-BATTERY_TASKS = (6.0, 18.0)
+BATTERY_TASKS = (2.0, 16.0)
 """Default range of the batteries, in tasks of an average agent of the scenario."""
 
 _GRANTED = 1e-9
