@@ -13,27 +13,35 @@ class SubGenerators:
     """A generator per sub-environment, seeded as that of a scalar environment."""
 
     def __init__(self, num_envs: int) -> None:
-        self._drawn: list[tuple[np.random.Generator, int] | None] = [None] * num_envs
-
-    def _each(self) -> list[tuple[np.random.Generator, int]]:
-        self._drawn = [seeding.np_random() if drawn is None else drawn for drawn in self._drawn]
-        return self._drawn  # type: ignore[return-value]
+        self._generators: list[Any] = [None] * num_envs
+        self._seeds: list[Any] = [None] * num_envs
+        self._complete = False
 
     def seed(self, seeds: Sequence[int | None], mask: np.ndarray) -> None:
         """Seed the generators in ``mask``; where the seed is None, a generator stays as it is."""
         for i in map(int, np.flatnonzero(mask)):
             if seeds[i] is not None:
-                self._drawn[i] = seeding.np_random(seeds[i])
+                self._generators[i], self._seeds[i] = seeding.np_random(seeds[i])
+
+    def _fill(self) -> None:
+        """Seed at random what was never seeded."""
+        if not self._complete:
+            for i, generator in enumerate(self._generators):
+                if generator is None:
+                    self._generators[i], self._seeds[i] = seeding.np_random()
+            self._complete = True
 
     @property
     def generators(self) -> tuple[np.random.Generator, ...]:
-        """The generators; what was never seeded is seeded at random."""
-        return tuple(generator for generator, _ in self._each())
+        """The generator of each sub-environment."""
+        self._fill()
+        return tuple(self._generators)
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seed of each generator."""
-        return tuple(seed for _, seed in self._each())
+        """The seed of each sub-environment's generator."""
+        self._fill()
+        return tuple(self._seeds)
 
 
 def seeds_of(seed: Any, num_envs: int) -> list[int | None]:
@@ -83,3 +91,15 @@ def object_rows(rows: Iterable[Any], num_envs: int) -> np.ndarray:
     for i, row in enumerate(rows):
         array[i] = row
     return array
+
+
+def rows_of(batch: Any) -> Iterable[Any]:
+    """Return the rows of a batch, or of a dict of batches, one by one."""
+    if not isinstance(batch, dict):
+        return batch
+    return (dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True))
+
+
+def copy_of(batch: Any) -> Any:
+    """Return a copy of a batch, or of a dict of batches."""
+    return {name: part.copy() for name, part in batch.items()} if isinstance(batch, dict) else batch.copy()

@@ -123,8 +123,7 @@ class Instance(Batched):
     @cached_property
     def bs_gain(self) -> Array:
         """g_n = ‖h_BS,n‖², (…, N), the power gain of (9)."""
-        xp = namespace(self.channel_bs)
-        return xp.sum(xp.real(self.channel_bs) ** 2 + xp.imag(self.channel_bs) ** 2, axis=-1)
+        return squared_norm(self.channel_bs)
 
     @cached_property
     def execution_energy_j(self) -> Array:
@@ -198,6 +197,12 @@ class Instance(Batched):
             return cls(scenario=Scenario.coerce(header.get("scenario")), **arrays)
         except ValueError as error:
             raise ValueError(f"cannot load an instance from {path}: {error}") from error
+
+
+def squared_norm(channel: Array) -> Array:
+    """Return the squared length ‖h‖² (…) of complex vectors (…, L)."""
+    xp = namespace(channel)
+    return xp.real(xp.vecdot(channel, channel))
 
 
 def _read(path: str | Path) -> tuple[Any, dict[str, np.ndarray]]:

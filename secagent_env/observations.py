@@ -33,7 +33,7 @@ import gymnasium
 import numpy as np
 
 from secagent_env._errors import unknown_name
-from secagent_env.instance import Instance
+from secagent_env.instance import Instance, squared_norm
 from secagent_env.rewards import mean_execution_energy_j
 from secagent_env.scenario import Scenario
 
@@ -67,21 +67,31 @@ def observation_space(name: str, scenario: Scenario) -> gymnasium.Space:
     return gymnasium.spaces.Box(-BOUND, BOUND, (sum(map(math.prod, shapes.values())),), np.float32)
 
 
-def observe(instance: Instance, name: str) -> Any:
-    """Return the observation of an instance in the format called ``name``: new float32 arrays (…, shape)."""
-    wanted = COMPACT_PARTS if name == "compact" else tuple(PARTS)
-    bounded = {part: np.clip(PARTS[part](instance), -BOUND, BOUND).astype(np.float32) for part in wanted}
-    if name == "dict":
-        return bounded
+def observe(instance: Instance, name: str, out: Any = None) -> Any:
+    """Return the observation of an instance in the format called ``name``: float32 arrays (…, shape).
+
+    They are new, or those of ``out``, an earlier observation of the same shape.
+    """
+    shapes = observation_shapes(instance.scenario, name)
     batch = instance.batch_shape
-    return np.concatenate(
-        [value.reshape(*batch, math.prod(value.shape[len(batch) :])) for value in bounded.values()], -1
-    )
+    if out is None:
+        out = (
+            {part: np.empty((*batch, *shape), np.float32) for part, shape in shapes.items()}
+            if name == "dict"
+            else np.empty((*batch, sum(map(math.prod, shapes.values()))), np.float32)
+        )
+    start = 0
+    for part, shape in shapes.items():
+        end = start + math.prod(shape)
+        # Splitting the last axis is a view: the part is written where it belongs.
+        _WRITE[part](instance, out[part] if name == "dict" else out[..., start:end].reshape(*batch, *shape))
+        start = end
+    return out
 
 
-def _task(instance: Instance) -> np.ndarray:
+def _task(instance: Instance, out: np.ndarray) -> None:
     scenario = instance.scenario
-    task = [
+    out[...] = [
         scenario.required_agents / scenario.num_agents,
         scenario.min_accuracy,
         math.log10(scenario.latency_limit_s) / 3,
@@ -89,53 +99,63 @@ def _task(instance: Instance) -> np.ndarray:
         math.log10(scenario.uplink_bits) / 5,
         float(scenario.colluding),
     ]
-    return np.broadcast_to(np.array(task), (*instance.batch_shape, len(task)))
 
 
-def _agents(instance: Instance) -> np.ndarray:
+def _agents(instance: Instance, out: np.ndarray) -> None:
     scenario = instance.scenario
     snr = scenario.max_power_w / scenario.noise_power_w
-    per_agent = [
-        _level(instance.bs_gain * snr),
-        instance.execution_energy_j / mean_execution_energy_j(scenario),
-        instance.inference_time_s / scenario.latency_limit_s,
-        instance.compute_power_w / scenario.compute_power_w[1],
-        instance.accuracy,
-    ]
-    return np.concatenate([np.stack(per_agent, -1), _level(instance.gain_eve * snr)], -1)
+    _level(instance.bs_gain, snr, out[..., 0])
+    out[..., 1] = np.minimum(instance.execution_energy_j / mean_execution_energy_j(scenario), BOUND)
+    out[..., 2] = np.minimum(instance.inference_time_s / scenario.latency_limit_s, BOUND)
+    out[..., 3] = np.minimum(instance.compute_power_w / scenario.compute_power_w[1], BOUND)
+    out[..., 4] = instance.accuracy
+    _level(instance.gain_eve, snr, out[..., 5:])
 
 
-def _eavesdroppers(instance: Instance) -> np.ndarray:
+def _eavesdroppers(instance: Instance, out: np.ndarray) -> None:
     scenario = instance.scenario
-    gain = np.sum(np.abs(instance.channel_eve) ** 2, axis=-1)
-    return _level(gain * (scenario.bs_power_w / scenario.noise_power_w))[..., None]
+    _level(squared_norm(instance.channel_eve), scenario.bs_power_w / scenario.noise_power_w, out[..., 0])
 
 
-def _gain_agents(instance: Instance) -> np.ndarray:
+def _channel_bs(instance: Instance, out: np.ndarray) -> None:
+    _direction(instance.channel_bs, instance.bs_gain, out)
+
+
+def _channel_eve(instance: Instance, out: np.ndarray) -> None:
+    _direction(instance.channel_eve, squared_norm(instance.channel_eve), out)
+
+
+def _gain_agents(instance: Instance, out: np.ndarray) -> None:
     scenario = instance.scenario
-    level = _level(instance.gain_agents * (scenario.max_power_w / scenario.noise_power_w))
+    _level(instance.gain_agents, scenario.max_power_w / scenario.noise_power_w, out)
     diagonal = np.arange(scenario.num_agents)
-    level[..., diagonal, diagonal] = 0.0
-    return level
+    out[..., diagonal, diagonal] = 0.0
 
 
-PARTS: dict[str, Callable[[Instance], np.ndarray]] = {
+_WRITE: dict[str, Callable[[Instance, np.ndarray], None]] = {
     "task": _task,
     "agents": _agents,
     "eavesdroppers": _eavesdroppers,
-    "channel_bs": lambda instance: _direction(instance.channel_bs),
-    "channel_eve": lambda instance: _direction(instance.channel_eve),
+    "channel_bs": _channel_bs,
+    "channel_eve": _channel_eve,
     "gain_agents": _gain_agents,
 }
-"""The parts, float64 and not clipped yet, (…, shape)."""
+"""What computes a part in float64, and writes it (…, shape)."""
 
 
-def _level(snr: np.ndarray) -> np.ndarray:
-    """Return an SNR in dB / 40; zero as the lower bound."""
-    return np.log10(np.maximum(snr, 10.0 ** (-4 * BOUND))) / 4
+def _level(gain: np.ndarray, snr: float, out: np.ndarray) -> None:
+    """Write the SNR of a gain in dB / 40, within the bounds; ``snr`` is that of a gain of 1."""
+    level = gain * snr
+    np.clip(level, 10.0 ** (-4 * BOUND), 10.0 ** (4 * BOUND), out=level)
+    np.log10(level, out=level)
+    np.multiply(level, 0.25, out=out, casting="same_kind")
 
 
-def _direction(channel: np.ndarray) -> np.ndarray:
-    length = np.sqrt(np.sum(np.abs(channel) ** 2, axis=-1, keepdims=True))
-    unit = channel * (math.sqrt(channel.shape[-1]) / np.where(length > 0, length, 1.0))
-    return np.concatenate([unit.real, unit.imag], axis=-1)
+def _direction(channel: np.ndarray, squared: np.ndarray, out: np.ndarray) -> None:
+    """Write the direction of a channel (…, L) of a squared length (…), √L long: real, then imaginary parts."""
+    antennas = channel.shape[-1]
+    scale = (math.sqrt(antennas) / np.sqrt(np.where(squared > 0, squared, 1.0)))[..., None]
+    np.multiply(channel.real, scale, out=out[..., :antennas], casting="same_kind")
+    np.multiply(channel.imag, scale, out=out[..., antennas:], casting="same_kind")
+    if antennas > BOUND**2:
+        np.clip(out, -BOUND, BOUND, out=out)

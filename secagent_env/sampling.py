@@ -167,8 +167,10 @@ def _draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> Net
     uniform = np.empty((len(generators), _PER_AGENT * n + 2 * eves))
     exponential = _numbers(task, generators, uniform)
     per_agent = uniform[:, : _PER_AGENT * n].reshape(-1, _PER_AGENT, n)
-    _place(per_agent[:, :2].transpose(0, 2, 1), scenario.area_m, task.position_m)
-    _place(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m, task.eve_position_m)
+    position: Any = task.position_m
+    eve_position: Any = task.eve_position_m
+    _place(per_agent[:, :2].transpose(0, 2, 1), scenario.area_m, position)
+    _place(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m, eve_position)
     dim = _spread(per_agent[:, 2], scenario.model_dim)
     low, high = scenario.training_budget
     budget = np.exp(_spread(per_agent[:, 6], (math.log(low), math.log(high))))
@@ -176,19 +178,18 @@ def _draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> Net
     task.compute_power_w[...] = _spread(per_agent[:, 5], scenario.compute_power_w)
     mean_gain = mean_gain_at_1m(scenario)
     scale = math.sqrt(mean_gain / 2)  # of real and imaginary part
-    between = task.position_m[:, :, None] - task.eve_position_m[:, None]
     network = Network(
         scenario=scenario,
-        position_m=task.position_m,
-        eve_position_m=task.eve_position_m,
+        position_m=position,
+        eve_position_m=eve_position,
         model_dim=dim,
         compute_rate=_spread(per_agent[:, 4], scenario.compute_rate),
         compute_power_w=task.compute_power_w,
         accuracy=task.accuracy,
-        amplitude_bs=scale / np.sqrt(squared_distance(task.position_m)),
-        amplitude_eve=scale / np.sqrt(squared_distance(task.eve_position_m)),
-        mean_gain_pairs=mean_gain / _squared_pair_distance(task.position_m),
-        mean_gain_eve=mean_gain / squared_distance(between),
+        amplitude_bs=scale / np.sqrt(squared_distance(position)),
+        amplitude_eve=scale / np.sqrt(squared_distance(eve_position)),
+        mean_gain_pairs=mean_gain / _squared_pair_distance(position),
+        mean_gain_eve=mean_gain / squared_distance(position[:, :, None] - eve_position[:, None]),
     )
     _fade(network, per_agent[:, 3], exponential, task)
     return network

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space, iterate
+from gymnasium.vector.utils import batch_space, create_empty_array, iterate
 
+from secagent_env._device import DeviceScore
 from secagent_env._errors import unknown_name
-from secagent_env._vector import SubGenerators, masked, object_rows, reset_mask_of, seeds_of
+from secagent_env._vector import SubGenerators, copy_of, masked, object_rows, reset_mask_of, rows_of, seeds_of
 from secagent_env.decision import Decision
 from secagent_env.instance import Instance
 from secagent_env.observations import observe
-from secagent_env.outcome import Outcome
 from secagent_env.rules import AllocationRules, count_of, info_of, options_of
-from secagent_env.sampling import draw
+from secagent_env.sampling import CHUNK, draw, empty_instances
 from secagent_env.scenario import Scenario
 
 
@@ -94,12 +94,14 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise unknown_name("render_mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
-        self._device = None if device is None else _Device(device)
+        self._score = self._rules.score if device is None else DeviceScore(self._rules, device)
         steps = None if max_episode_steps is None else count_of("max_episode_steps", max_episode_steps)
         self._truncated = steps == 1
         self._random = SubGenerators(self.num_envs)
-        self._instance: Instance | None = None
-        self._observation: Any = None
+        # What the running episodes are about, in arrays that stay and are written in place.
+        self._arrays = empty_instances(self.scenario, self.num_envs)
+        self._observation: Any = create_empty_array(self.single_observation_space, self.num_envs)
+        self._instance: Instance | None = None  # these arrays
         self._episodes = np.zeros(self.num_envs, np.int64)  # that ended on each instance
 
     @property
@@ -109,7 +111,15 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
 
     @property
     def instance(self) -> Instance:
-        """The instances of the running episodes, a batch (num_envs,)."""
+        """A copy of the instances of the running episodes, a batch (num_envs,)."""
+        running = self._running._map(np.copy)
+        for name in ("position_m", "eve_position_m"):  # not known of every instance that was given
+            if np.isnan(getattr(running, name)).any():
+                running.__dict__[name] = None
+        return running
+
+    @property
+    def _running(self) -> Instance:
         if self._instance is None:
             raise gymnasium.error.ResetNeeded("there are no instances yet: call reset() first")
         return self._instance
@@ -146,32 +156,22 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
             given = self._rules.fitting(given, (self.num_envs,), ())
         self._random.seed(seeds, mask)
         if given is None:
-            self._start(mask)
+            self._draw(mask)
         else:
-            rows = np.flatnonzero(mask)
-            self._take(mask, given[rows] if given.batch_shape else Instance.stack([given] * len(rows)))
-        return _copy(self._observation), {}
+            self._play(given, mask)
+        return copy_of(self._observation), {}
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Decide all tasks: every episode ends, and the next ones begin."""
-        instance = self.instance
-        decision = self._decided(actions)
-        score = self._rules.score if self._device is None else self._device.score(self._rules)
-        outcome, rewards, penalty = score(instance, decision)
-        everywhere = np.ones(self.num_envs, bool)
-        final = self._observation
+        instance = self._running
+        outcome, rewards, penalty = self._score(instance, self._decided(actions))
+        final = copy_of(self._observation)
         self._episodes += 1
-        self._start(self._episodes >= self._rules.episodes_per_instance)
-        if self._observation is final:
-            self._observation = _copy(final)
-        infos = {
-            "final_obs": object_rows(_rows(final), self.num_envs),
-            "_final_obs": everywhere.copy(),
-            "final_info": masked(info_of(outcome, penalty), everywhere),
-            "_final_info": everywhere.copy(),
-        }
-        truncated = np.full(self.num_envs, self._truncated)
-        return _copy(self._observation), rewards, everywhere, truncated, infos
+        self._draw(self._episodes >= self._rules.episodes_per_instance)
+        ended = np.ones(self.num_envs, bool)
+        infos = masked({"final_obs": object_rows(rows_of(final), self.num_envs)}, ended)
+        infos |= masked({"final_info": info_of(outcome, penalty)}, ended)
+        return copy_of(self._observation), rewards, ended, np.full(self.num_envs, self._truncated), infos
 
     def render(self) -> tuple[Any, ...] | None:
         """Return a tuple with the picture (``rgb_array``) or text (``ansi``) of each running episode."""
@@ -203,90 +203,62 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
             return error
         for i, action in enumerate(singles[: self.num_envs]):
             try:
-                self._rules.action_format.decode(action, self.instance[i])
+                self._rules.action_format.decode(action, self._running[i])
             except ValueError as wrong:
                 return ValueError(f"environment {i}: {wrong}")
         return error
 
-    def _start(self, mask: np.ndarray) -> None:
-        """Draw new instances where ``mask`` says so."""
-        if mask.any():
-            generators = self._random.generators
-            self._take(mask, draw(self.scenario, [generators[i] for i in np.flatnonzero(mask)]))
+    def _draw(self, mask: np.ndarray) -> None:
+        """Draw new instances where ``mask`` says so, a few at a time: they are observed while still in the cache."""
+        if not mask.any():
+            return
+        self._now_of(self.scenario, mask)
+        generators = self._random.generators
+        for rows in _chunks(mask):
+            if isinstance(rows, slice):
+                drawn = draw(self.scenario, generators[rows], out=self._arrays[rows])
+                observe(drawn, self.observation_format, out=_part(self._observation, rows))
+            else:
+                self._write(rows, draw(self.scenario, [generators[i] for i in rows]))
 
-    def _take(self, mask: np.ndarray, instance: Instance) -> None:
-        """Let the environments in ``mask`` play these instances from now on."""
-        observation = observe(instance, self.observation_format)
-        if not mask.all():
-            if instance.scenario != self.instance.scenario:
-                raise ValueError(
-                    "the running instances and the new ones must share one scenario: reset all environments at once"
-                )
-            instance = _replaced(self.instance, mask, instance)
-            observation = _merged(self._observation, mask, observation)
-        self._instance, self._observation = instance, observation
+    def _play(self, given: Instance, mask: np.ndarray) -> None:
+        """Play given instances, a batch or one for all, where ``mask`` says so."""
+        self._now_of(given.scenario, mask)
+        rows = np.flatnonzero(mask)
+        self._write(rows, given[rows] if given.batch_shape else Instance.stack([given] * len(rows)))
+
+    def _now_of(self, scenario: Scenario, mask: np.ndarray) -> None:
+        """Take note that the instances in ``mask`` change, and are of this scenario."""
+        if not mask.all() and scenario != self._running.scenario:
+            raise ValueError(
+                "all running instances must share one scenario, and those of a part of the environments "
+                "would have another: reset all environments at once"
+            )
+        self._instance = Instance._trusted(scenario, **{name: getattr(self._arrays, name) for name in Instance._arrays})
         self._episodes[mask] = 0
-        if self._device is not None:
-            self._device.forget()
+
+    def _write(self, rows: np.ndarray, instance: Instance) -> None:
+        for name in Instance._arrays:
+            value = getattr(instance, name)
+            getattr(self._arrays, name)[rows] = np.nan if value is None else value
+        observation = observe(instance, self.observation_format)
+        if isinstance(observation, dict):
+            for part, value in observation.items():
+                self._observation[part][rows] = value
+        else:
+            self._observation[rows] = observation
 
 
-class _Device:
-    """Physics and reward by torch on a device, with NumPy arrays outside."""
-
-    def __init__(self, name: str) -> None:
-        from secagent_env._extras import require
-
-        self._torch: Any = require("torch", "rl")
-        try:
-            self._device = self._torch.device(name)
-            self._torch.empty(1, device=self._device)
-        except (RuntimeError, AssertionError, TypeError) as error:
-            reason = str(error).partition("\n")[0]
-            raise ValueError(f"torch cannot compute on device {name!r}: {reason}") from error
-        self._instance: Instance | None = None
-
-    def forget(self) -> None:
-        """Say that the instances have changed."""
-        self._instance = None
-
-    def score(self, rules: AllocationRules) -> Any:
-        """Return :meth:`AllocationRules.score` on the device."""
-
-        def on_device(instance: Instance, decision: Decision) -> tuple[Outcome, np.ndarray, np.ndarray]:
-            if self._instance is None:
-                self._instance = instance.to(self._torch, device=self._device)
-            outcome, value, penalty = rules.score(self._instance, decision.to(self._torch, device=self._device))
-            return outcome.to(np), value.cpu().numpy(), penalty.cpu().numpy()
-
-        return on_device
+def _chunks(mask: np.ndarray) -> Iterator[slice | np.ndarray]:
+    """Yield the environments in ``mask`` by chunks: slices if it is all of them, else indices."""
+    rows = np.flatnonzero(mask)
+    for start in range(0, len(rows), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        yield chunk if mask.all() else rows[chunk]
 
 
-def _replaced(instance: Instance, mask: np.ndarray, new: Instance) -> Instance:
-    """Return a copy of a batch with the instances in ``mask`` replaced."""
-    arrays = {}
-    for name in Instance._arrays:
-        old, rows = getattr(instance, name), getattr(new, name)
-        arrays[name] = None if old is None or rows is None else _merged(old, mask, rows)
-    return Instance._trusted(instance.scenario, **arrays)
-
-
-def _merged(batch: Any, mask: np.ndarray, rows: Any) -> Any:
-    """Return a copy of a batch, or of a dict of batches, with the rows in ``mask`` replaced."""
-    if isinstance(batch, dict):
-        return {name: _merged(part, mask, rows[name]) for name, part in batch.items()}
-    merged = batch.copy()
-    merged[mask] = rows
-    return merged
-
-
-def _copy(observation: Any) -> Any:
+def _part(observation: Any, rows: slice) -> Any:
+    """Return a view of some rows of a batch of observations."""
     if isinstance(observation, dict):
-        return {name: part.copy() for name, part in observation.items()}
-    return observation.copy()
-
-
-def _rows(observation: Any) -> Any:
-    """Return the rows of a batch, or of a dict of batches, one by one."""
-    if not isinstance(observation, dict):
-        return observation
-    return (dict(zip(observation, row, strict=True)) for row in zip(*observation.values(), strict=True))
+        return {part: value[rows] for part, value in observation.items()}
+    return observation[rows]
