@@ -47,7 +47,7 @@ def save_comparison(frame: Any, path: Path, *, title: str = "") -> None:
             rows = compared if column in COMPARED else frame
             for line, name in enumerate(names):
                 values = rows.loc[rows["solver"] == name, column].dropna().to_numpy() * scale
-                _row(ax, line, np.maximum(values, GAP_FLOOR) if column == "gap" else values)
+                draw_values(ax, line, np.maximum(values, GAP_FLOOR) if column == "gap" else values)
             if column == "energy_j":
                 _bound(ax, compared.groupby("instance")["lower_bound_j"].first().to_numpy() * scale)
             _axis(ax, kind, label, unit)
@@ -65,7 +65,7 @@ def save_comparison(frame: Any, path: Path, *, title: str = "") -> None:
             figure.savefig(file, format="png")
 
 
-def _row(ax: Axes, line: int, values: np.ndarray) -> None:
+def draw_values(ax: Axes, line: int, values: np.ndarray) -> None:
     """Draw one solver's values, spread a little so that they do not hide each other, and their mean."""
     if not values.size:
         ax.text(
