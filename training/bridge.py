@@ -98,7 +98,7 @@ class GymVecEnv(VecEnv):
         for i, was_cut, total, length in zip(*(column.tolist() for column in columns), strict=True):
             infos[i] = {
                 "TimeLimit.truncated": was_cut,
-                "terminal_observation": {k: v[i] for k, v in final.items()} if isinstance(final, dict) else final[i],
+                "terminal_observation": final[i],
                 "episode": {"r": total, "l": length, "t": now},
             }
         self._returns[ended] = 0.0

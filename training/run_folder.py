@@ -2,7 +2,7 @@
 
 ==================== =========================================================================================
 ``config.json``      what decides the result (algorithm, environment, scenario, hyperparameters, seed), and for
-                     the record versions, the literal commands and the processor time used
+                     the record versions, the literal command and the processor time used
 ``evaluations.jsonl`` one line per evaluation
 ``tensorboard/``     logs
 ``checkpoint/``      from which it resumes; see :mod:`training.checkpoint`
@@ -13,9 +13,8 @@
 from __future__ import annotations
 
 import json
-import os
+import logging
 import platform
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,8 @@ from typing import Any
 from secagent_env import __version__
 from secagent_env._files import whole_file
 from training.learner import Task
+
+logger = logging.getLogger("secagent.training")
 
 FORMAT, FORMAT_VERSION = "secagent.training", 1
 _LIBRARIES = ("numpy", "scipy", "gymnasium", "torch", "stable-baselines3", "sb3-contrib")
@@ -54,6 +55,8 @@ class RunFolder:
         if self.config.exists():
             config = self.read_config()
             found = {name: config.get(name) for name in wanted}
+            if config.get("versions") != versions():
+                logger.warning("%s was begun with other versions or on another machine", self.path)
             if found != wanted:
                 raise ValueError(
                     f"{self.path} holds another training ({_difference(found, wanted)}); "
@@ -63,8 +66,8 @@ class RunFolder:
             if self.path.is_dir() and any(self.path.iterdir()):
                 raise ValueError(f"{self.path} is not empty and holds no training; name another folder with --out")
             self.path.mkdir(parents=True, exist_ok=True)
-            config = {"format": FORMAT, "version": FORMAT_VERSION, **wanted, "versions": _versions(), "commands": []}
-        self.write_config({**config, "commands": [*config.get("commands", []), command]})
+            config = {"format": FORMAT, "version": FORMAT_VERSION, **wanted, "command": command, "versions": versions()}
+            self.write_config(config)
 
     def read_config(self) -> dict[str, Any]:
         """Return the configuration.
@@ -138,11 +141,12 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
     return "its configuration differs"
 
 
-def _versions() -> dict[str, str]:
-    versions = {"secagent": __version__, "python": platform.python_version()}
+def versions() -> dict[str, str]:
+    """Return what a training runs on."""
+    found = {"secagent": __version__, "python": platform.python_version(), "platform": platform.platform()}
     for name in _LIBRARIES:
         try:
-            versions[name] = version(name)
+            found[name] = version(name)
         except PackageNotFoundError:
             continue
-    return versions | {"platform": platform.platform(), "cores": str(os.cpu_count()), "argv0": sys.argv[0]}
+    return found

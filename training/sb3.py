@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +31,8 @@ from stable_baselines3.common.logger import Logger  # noqa: E402
 from stable_baselines3.common.noise import NormalActionNoise  # noqa: E402
 from stable_baselines3.common.save_util import recursive_getattr, recursive_setattr  # noqa: E402
 
+logger = logging.getLogger("secagent.training")
+
 CLASSES: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "a2c": A2C, "sac": SAC, "td3": TD3, "tqc": TQC}
 
 _OURS = {"self", "policy", "env", "tensorboard_log", "verbose", "seed", "device", "_init_setup_model", "action_noise"}
@@ -48,10 +52,14 @@ class SB3Learner:
         if task.settings.observation_format == "dict" or task.settings.action_format == "dict":
             raise ValueError("training needs flat observations and actions: not the format 'dict'")
         self._env = GymVecEnv(make_envs(task))
-        try:
-            self.model = _model(task, self._env, device)
-        except (AssertionError, TypeError) as error:
-            raise ValueError(f"{task.algo} refuses its hyperparameters: {error}") from error
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                self.model = _model(task, self._env, device)
+            except (AssertionError, TypeError) as error:
+                raise ValueError(f"{task.algo} refuses its hyperparameters: {error}") from error
+        for warning in caught:
+            logger.warning("%s: %s", task.algo, " ".join(str(warning.message).split()))
         # SB3 measures progress, which learning rates follow, within one call of learn(): here over all segments.
         self.model._update_current_progress_remaining = self._measure_progress  # type: ignore[method-assign]
 
