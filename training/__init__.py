@@ -55,7 +55,10 @@ def load_agent(name: str | Path, *, repair: bool = True, refine: int = 0) -> Tra
     """
     from training.agents import TrainedAgent
 
-    return TrainedAgent(find(name), repair=repair, refine=refine)
+    agent = TrainedAgent(find(name), repair=repair, refine=refine)
+    if name in names():
+        agent.name = str(name)
+    return agent
 
 
 def find(name: str | Path) -> Path:

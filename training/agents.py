@@ -9,18 +9,20 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from secagent_env import Decision, Instance, Scenario, evaluate
+from secagent_env import Decision, Instance, Scenario
 from secagent_env._extras import require
 from secagent_env.actions import ACTION_FORMATS, action_format
 from secagent_env.observations import OBSERVATION_FORMATS, observation_shapes, observe
 from solvers import Solver
 from solvers.base import Run
 from training.refine import refine as refined
+from training.repair import changed, repair_all
 from training.repair import repair as repaired
 
 POLICY_FORMAT, POLICY_VERSION = "secagent.policy", "1"
@@ -106,8 +108,8 @@ class TrainedAgent(Solver):
         self.any_agents = metadata["any_agents"] == "true"
         self.scenario = Scenario.coerce(json.loads(metadata["scenario"]))
         self._shapes = {entry.name: tuple(entry.shape) for entry in self._session.get_inputs()}
-        if self._session.get_outputs()[0].name != "action":
-            raise ValueError("its network has no output called action")
+        if [entry.name for entry in self._session.get_outputs()] != ["action"] or not self._fits(self.scenario):
+            raise ValueError("its network's inputs and output are not those that its metadata tell of")
 
     # --- As a solver ------------------------------------------------------------------------------------------
 
@@ -152,37 +154,18 @@ class TrainedAgent(Solver):
             raise ValueError(f"instances must be an Instance, got {type(instances).__name__}")
         instances = instances if isinstance(instances.channel_bs, np.ndarray) else instances.to(np)
         decision = self._forward(instances)
-        if not (self.repair or self.refine):
-            return decision
-        infeasible = ~np.asarray(evaluate(instances, decision).feasible)
-        treated = np.ones_like(infeasible) if self.refine else infeasible
-        if not treated.any():
-            return decision
-        arrays = {name: np.array(getattr(decision, name)) for name in decision._arrays}
-        for index in map(tuple, np.argwhere(treated)):
-            instance, one = (instances[index], decision[index]) if index else (instances, decision)
-            if self.repair and infeasible[index]:
-                one = repaired(instance, one)
-            if self.refine:
-                one = refined(instance, one, self.refine)
-            for name, array in arrays.items():
-                array[index] = getattr(one, name)
-        return Decision(**arrays)
+        if self.repair:
+            decision = repair_all(instances, decision)
+        if self.refine:
+            everyone = np.ones(instances.batch_shape, bool)
+            decision = changed(instances, decision, everyone, partial(refined, steps=self.refine))
+        return decision
 
     def check(self, scenario: Scenario) -> None:
         """Raise ValueError if the agent does not take instances of this scenario; the sentence names both sizes."""
         if self.environment != SOLVED:
             raise ValueError(f"the agent {self.name} plays {self.environment}: it acts there, and solves no instances")
-        wanted = observation_shapes(scenario, self.observation_format)
-        if not self.any_agents:
-            fits = _sizes(scenario) == _sizes(self.scenario)
-        else:
-            fits = all(
-                isinstance(fixed, str) or fixed == size
-                for name, shape in self._shapes.items()
-                for fixed, size in zip(shape[1:], wanted.get(name, shape[1:]), strict=True)
-            )
-        if not fits:
+        if not self._fits(scenario) or not (self.any_agents or _sizes(scenario) == _sizes(self.scenario)):
             raise ValueError(
                 f"the agent {self.name} was trained for {_told(self.scenario)} and takes no other number of "
                 f"{'eavesdroppers' if self.any_agents else 'them'}; the instance has {_told(scenario)}"
@@ -239,6 +222,17 @@ class TrainedAgent(Solver):
         )
 
     # --- The network ------------------------------------------------------------------------------------------
+
+    def _fits(self, scenario: Scenario) -> bool:
+        """Whether the network's inputs are parts of the observations of a scenario, and can have their shapes."""
+        wanted = {**self._parts(scenario), "observation": (self._flat_size(scenario),)}
+        return all(
+            len(shape) == 1 + len(wanted.get(name, ()))
+            and all(
+                not isinstance(fixed, int) or fixed == size for fixed, size in zip(shape[1:], wanted[name], strict=True)
+            )
+            for name, shape in self._shapes.items()
+        )
 
     def _flat_size(self, scenario: Scenario) -> int:
         return sum(map(math.prod, self._parts(scenario).values()))

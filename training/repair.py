@@ -58,6 +58,33 @@ def repair(instance: Instance, decision: Decision, score: Score | None = None) -
     return best if better else decision
 
 
+def repair_all(instances: Instance, decisions: Decision) -> Decision:
+    """Return decisions with those repaired that are not feasible.
+
+    Parameters
+    ----------
+    instances, decisions
+        With the same leading dimensions.
+    """
+    return changed(instances, decisions, ~np.asarray(evaluate(instances, decisions).feasible), repair)
+
+
+def changed(
+    instances: Instance, decisions: Decision, which: np.ndarray, change: Callable[[Instance, Decision], Decision]
+) -> Decision:
+    """Return decisions (…) with those in ``which`` (…) bool changed, one by one."""
+    if not which.any():
+        return decisions
+    if not decisions.batch_shape:
+        return change(instances, decisions)
+    arrays = {name: np.array(getattr(decisions, name)) for name in decisions._arrays}
+    for index in map(tuple, np.argwhere(which)):
+        one = change(instances[index], decisions[index])
+        for name, array in arrays.items():
+            array[index] = getattr(one, name)
+    return Decision(**arrays)
+
+
 def _candidates(instance: Instance, decision: Decision) -> Iterator[Decision]:
     """Yield batches of decisions, the nearest first."""
     usable = usable_agents(instance, instance.execution_energy_j, TimeFloors.of(instance)) & secret_at_best(instance)

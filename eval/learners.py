@@ -1,0 +1,350 @@
+"""What learners learnt: trained agents of every algorithm and seed on the same test instances, with intervals.
+
+``python -m eval.learners runs/* --out results/learners`` judges the policies of run folders on test instances that no
+training has seen (:mod:`training.seeds`), at the scenario's number of agents and, where the policy takes any, at
+others, with N_min a third of them. Energies are relative to the certified bound of each instance. Every figure is given
+for the forward pass as it is, and with the repair. It writes a table, a CSV file with a row per run and size, and the
+learning curves; with ``--ship NAME=LEARNER`` the policy of a learner's best seed goes into ``training/policies``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import training
+from eval import one_blas_thread
+from eval.rows import write_whole
+from secagent_env import Decision, Instance, Scenario, evaluate
+from secagent_env._extras import require
+from secagent_env.actions import action_format
+from solvers.bounds import lower_bound
+from training import seeds
+from training.repair import repair_all
+from training.run_folder import RunFolder
+
+logger = logging.getLogger("secagent.learners")
+
+TABLE, CSV, CURVES = "learners.md", "learners.csv", "learning-curves.png"
+SINGLES = 100
+"""How many instances are solved one by one, for the time of a single decision."""
+REPEATS = 3
+ALLOCATION = "secagent/Allocation-v0"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training.
+
+    Attributes
+    ----------
+    path
+        Its folder.
+    config
+        What ``config.json`` says.
+    evaluations
+        The lines of ``evaluations.jsonl``.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    evaluations: list[dict[str, Any]]
+
+    @classmethod
+    def read(cls, path: str | Path) -> Run:
+        """Read a run's folder.
+
+        Raises
+        ------
+        ValueError
+            If it is none, or not finished.
+        """
+        folder = RunFolder(path)
+        if not folder.config.is_file():
+            raise ValueError(f"{path} is not the folder of a training: it has no config.json")
+        if not folder.policy.is_file():
+            raise ValueError(f"the training in {path} is not finished: it has no policy.onnx yet")
+        return cls(Path(path), folder.read_config(), folder.read_evaluations())
+
+    @property
+    def learner(self) -> str:
+        """The algorithm, and the policy where it is the plain one: ``ppo``, ``ppo-mlp``."""
+        return f"{self.config['algo']}{'-mlp' * (self.config['hyperparameters'].get('policy') == 'mlp')}"
+
+    @property
+    def seed(self) -> int:
+        """Of the training."""
+        return int(self.config["seed"])
+
+    @property
+    def scenario(self) -> Scenario:
+        """What it was trained on."""
+        return Scenario.coerce(self.config["scenario"])
+
+    @property
+    def steps(self) -> int:
+        """How many steps it learnt from."""
+        return int(self._used("steps"))
+
+    @property
+    def minutes(self) -> float:
+        """The processor time of the training, evaluations included, min."""
+        return float(self._used("cpu_seconds")) / 60
+
+    def _used(self, name: str) -> float:
+        last = self.evaluations[-1] if self.evaluations else {}
+        return float(self.config.get("used", last).get(name, np.nan))
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """By what the best seed is picked, on the validation instances: feasible up to 99 %, then the gap."""
+        best = self.config.get("best", {})
+        gap = best.get("gap")
+        return min(best.get("feasible") or 0.0, 0.99), -np.inf if gap is None else -gap
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a policy did on the test instances of one size.
+
+    Attributes
+    ----------
+    learner, seed
+        Whose.
+    agents
+        N.
+    gap, repaired_gap
+        (K,), energy over the bound minus 1 of the forward pass and with the repair; NaN where infeasible.
+    batch_ms, single_ms
+        Per decision, repair included: of all in a batch, and one by one (median); NaN if not measured.
+    steps, minutes
+        What the training took.
+    """
+
+    learner: str
+    seed: int
+    agents: int
+    gap: np.ndarray
+    repaired_gap: np.ndarray
+    batch_ms: float = np.nan
+    single_ms: float = np.nan
+    steps: float = np.nan
+    minutes: float = np.nan
+
+    def row(self) -> dict[str, Any]:
+        """Return the figures as a row of the CSV file."""
+        return {
+            "learner": self.learner,
+            "seed": self.seed,
+            "num_agents": self.agents,
+            "instances": self.gap.size,
+            "feasible": float(np.isfinite(self.gap).mean()),
+            "gap": _mean(self.gap),
+            "feasible_repaired": float(np.isfinite(self.repaired_gap).mean()),
+            "gap_repaired": _mean(self.repaired_gap),
+            "batch_ms": self.batch_ms,
+            "single_ms": self.single_ms,
+            "steps": self.steps,
+            "cpu_minutes": self.minutes,
+        }
+
+
+def _mean(gap: np.ndarray) -> float:
+    finite = gap[np.isfinite(gap)]
+    return float(finite.mean()) if finite.size else float("nan")
+
+
+class TestSet:
+    """The test instances of one size, with their certified bounds; those proved infeasible are left out.
+
+    Attributes
+    ----------
+    scenario, instances, bound_j
+        Theirs, (K,).
+    """
+
+    __test__ = False  # not one of pytest's
+
+    def __init__(self, scenario: Scenario, agents: int, count: int) -> None:
+        if agents != scenario.num_agents:
+            scenario = scenario.replace(num_agents=agents, min_selected=None)
+        self.scenario = scenario
+        instances = seeds.test_instances(scenario, count)
+        bound = np.array([lower_bound(instances[i]).energy_j for i in range(count)])
+        self.instances: Instance = instances[np.isfinite(bound)]
+        self.bound_j = bound[np.isfinite(bound)]
+
+    def gap(self, decisions: Decision) -> np.ndarray:
+        """Return energy over the bound, minus 1, (K,); NaN where infeasible."""
+        outcome = evaluate(self.instances, decisions)
+        return np.where(outcome.feasible, outcome.energy_j / self.bound_j - 1, np.nan)
+
+
+def judge(path: Path, test: TestSet, learner: str, seed: int, **used: float) -> Result:
+    """Return what a policy's file does on test instances."""
+    agent = training.load_agent(path)
+    plain = training.load_agent(path, repair=False)
+    singles = range(min(SINGLES, len(test.instances)))
+    agent.solve(test.instances[0])  # whatever happens only once
+    took = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        repaired = agent.solve_batch(test.instances)
+        took.append(time.perf_counter() - began)
+    single = [agent.solve(test.instances[i]).wall_time_s for i in singles]
+    return Result(
+        learner,
+        seed,
+        test.scenario.num_agents,
+        test.gap(plain.solve_batch(test.instances)),
+        test.gap(repaired),
+        batch_ms=1e3 * min(took) / len(test.instances),
+        single_ms=1e3 * float(np.median(single)),
+        **used,
+    )
+
+
+def judge_random(test: TestSet, seed: int) -> Result:
+    """Return what random actions of the guided format do: what the format, and the repair, do by themselves."""
+    form = action_format("guided", test.scenario)
+    actions = np.random.default_rng(seed).uniform(-1, 1, (len(test.instances), *(form.space.shape or ())))
+    decisions = form.decode(actions, test.instances)
+    repaired = repair_all(test.instances, decisions)
+    return Result("random actions", seed, test.scenario.num_agents, test.gap(decisions), test.gap(repaired))
+
+
+def untrained_policies(scenario: Scenario, count: int, folder: Path) -> list[Path]:
+    """Write the policies of equivariant networks that have not been trained, of seeds 0, 1, …; needs torch."""
+    torch = require("torch", extra="rl")
+    from training.export import export_policy, policy_metadata
+    from training.network import EquivariantNetwork
+
+    n, eavesdroppers = scenario.num_agents, scenario.num_eavesdroppers
+    inputs = {"task": (2, 6), "agents": (2, n, 5 + eavesdroppers), "eavesdroppers": (2, eavesdroppers, 1)}
+    paths = []
+    for seed in range(count):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            network = EquivariantNetwork()
+        paths.append(folder / f"untrained-{seed}.onnx")
+        examples = {name: torch.rand(shape) for name, shape in inputs.items()}
+        export_policy(paths[-1], network, examples, policy_metadata("untrained", scenario))
+    return paths
+
+
+def measure(
+    runs: Sequence[Run],
+    *,
+    instances: int = 500,
+    sizes: Iterable[int] = (),
+    references: int = 3,
+    progress: Callable[[str], object] = lambda text: None,
+) -> list[Result]:
+    """Judge the policies of runs on the test instances of their scenario.
+
+    Parameters
+    ----------
+    runs
+        Of one scenario.
+    instances
+        How many test instances, of each size.
+    sizes
+        The numbers of agents N at which policies that take any are judged besides the scenario's own.
+    references
+        How many seeds of random actions and of untrained networks stand beside them; the latter need torch.
+    progress
+        Called with a sentence before each part.
+
+    Raises
+    ------
+    ValueError
+        If there is no run, runs have different scenarios, or play something else than Allocation.
+    """
+    import tempfile
+
+    scenario = _common_scenario(runs)
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            untrained = untrained_policies(scenario, references, Path(folder))
+        except ImportError:
+            untrained = []
+        for size in dict.fromkeys((scenario.num_agents, *sizes)):
+            progress(f"proving the bounds of {instances} test instances with {size} agents")
+            test = TestSet(scenario, size, instances)
+            if not len(test.instances):
+                raise ValueError(f"none of the {instances} test instances with {size} agents is feasible")
+            for run in runs:
+                if size == scenario.num_agents or training.load_agent(run.path).any_agents:
+                    progress(f"judging {run.path} with {size} agents")
+                    used = {"steps": run.steps, "minutes": run.minutes}
+                    results.append(judge(run.path, test, run.learner, run.seed, **used))
+            progress(f"judging untrained networks and random actions with {size} agents")
+            results += [judge(path, test, "untrained", seed, steps=0) for seed, path in enumerate(untrained)]
+            results += [judge_random(test, seed) for seed in range(references)]
+    return results
+
+
+def _common_scenario(runs: Sequence[Run]) -> Scenario:
+    if not runs:
+        raise ValueError("there is no run to judge")
+    for run in runs:
+        if run.config["environment"] != ALLOCATION:
+            raise ValueError(f"the run {run.path} plays {run.config['environment']}, only {ALLOCATION} is judged here")
+        if run.scenario != runs[0].scenario:
+            raise ValueError(f"the runs {runs[0].path} and {run.path} have different scenarios; judge them apart")
+    return runs[0].scenario
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Judge runs, write the table, the CSV file and the curves, and ship policies."""
+    parser = argparse.ArgumentParser(prog="python -m eval.learners", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of finished trainings")
+    parser.add_argument("--instances", type=int, default=500, metavar="K", help="test instances (default: 500)")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[50, 100], metavar="N", help="default: 50 100")
+    parser.add_argument("--references", type=int, default=3, metavar="K", help="seeds of the references (default: 3)")
+    parser.add_argument("--out", type=Path, default=Path("results/learners"), metavar="DIR")
+    parser.add_argument("--curves", type=Path, metavar="FILE", help=f"the learning curves (default: DIR/{CURVES})")
+    parser.add_argument("--ship", nargs="+", default=[], metavar="NAME=LEARNER", help="as in ppo=ppo l2o=l2o")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        with one_blas_thread():
+            _main(args)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"eval.learners: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _main(args: argparse.Namespace) -> None:
+    from eval.learners_report import markdown, save_curves
+    from eval.shipping import best_run, ship
+
+    shipped = dict(item.partition("=")[::2] for item in args.ship)
+    runs = [Run.read(path) for path in args.runs]
+    chosen = {name: best_run(runs, learner) for name, learner in shipped.items()}
+    results = measure(
+        runs, instances=args.instances, sizes=args.sizes, references=args.references, progress=logger.info
+    )
+    args.out.mkdir(parents=True, exist_ok=True)
+    table = markdown(results)
+    write_whole(args.out / TABLE, table)
+    pandas = require("pandas", extra="eval")
+    write_whole(args.out / CSV, pandas.DataFrame([result.row() for result in results]).to_csv(index=False))
+    save_curves(runs, args.curves or args.out / CURVES)
+    print(table, end="")
+    for name, run in chosen.items():
+        logger.info("shipped %s: %s", run.path, ship(run, name, results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""The table of learners, with intervals over seeds and instances, and their learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
+from eval.table import NONE, percent
+from secagent_env._extras import require
+from secagent_env._files import whole_file
+
+if TYPE_CHECKING:
+    from eval.learners import Result, Run
+
+RESAMPLES = 2000
+TRIM = 0.25
+
+
+def over_seeds(values: np.ndarray, seed: int = 0) -> Interval:
+    """Return the interquartile mean over seeds of the means over instances, with its bootstrap interval.
+
+    Both are resampled: seeds, and instances, the same ones for all seeds.
+
+    Parameters
+    ----------
+    values
+        (seeds, instances); NaN where there is none.
+    """
+    values = np.asarray(values, float)
+    if not np.isfinite(values).any():
+        return Interval(np.nan, np.nan, np.nan, 0)
+    rng = np.random.default_rng(seed)
+    count, size = values.shape
+    # A resample of the instances is how often each one counts.
+    weights = rng.multinomial(size, np.full(size, 1 / size), RESAMPLES).T
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        means = (np.where(known, values, 0.0) @ weights) / (known @ weights)  # (seeds, resamples)
+    drawn = np.take_along_axis(means, rng.integers(count, size=(count, RESAMPLES)), axis=0)
+    drawn = drawn[:, np.isfinite(drawn).all(axis=0)]
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(_iqm(drawn), (tail, 1 - tail)) if drawn.size else (np.nan, np.nan)
+    per_seed = np.array([row[np.isfinite(row)].mean() for row in values if np.isfinite(row).any()])
+    return Interval(float(_iqm(per_seed)), float(low), float(high), count)
+
+
+def _iqm(values: np.ndarray) -> Any:
+    return stats.trim_mean(values, TRIM, axis=0)
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """Return the table: a row per learner and number of agents."""
+    cells: dict[tuple[int, str], list[Result]] = {}
+    for result in results:
+        cells.setdefault((result.agents, result.learner), []).append(result)
+    rows = []
+    for (agents, learner), group in cells.items():
+        gap, repaired = (np.stack([getattr(r, name) for r in group]) for name in ("gap", "repaired_gap"))
+        rows.append(
+            {
+                "N": agents,
+                "learner": learner,
+                "seeds": len(group),
+                "feasible": percent(over_seeds(np.isfinite(gap))),
+                "over the bound": percent(over_seeds(gap)),
+                "feasible, repaired": percent(over_seeds(np.isfinite(repaired))),
+                "over the bound, repaired": percent(over_seeds(repaired)),
+                "ms each in a batch": _number([r.batch_ms for r in group], ".3f"),
+                "ms alone": _number([r.single_ms for r in group], ".2f"),
+                "steps": _number([r.steps for r in group], ",.0f"),
+                "CPU min": _number([r.minutes for r in group], ".1f"),
+            }
+        )
+    columns = {name: [str(row[name]) for row in rows] for name in rows[0]}
+    table = require("tabulate", extra="eval").tabulate(columns, "keys", tablefmt="github", disable_numparse=True)
+    return (
+        f"{table}\n\nOn {results[0].gap.size} test instances of each N. Interquartile means over the seeds of means "
+        f"over the instances, with {CONFIDENCE:.0%} bootstrap intervals over both; energies over the certified bound "
+        "are those of feasible decisions. A repair acted on all decisions that were not feasible as they were. Times "
+        "include it; a batch holds all instances. Times, steps and the processor time of a training: medians over the "
+        "seeds.\n"
+    )
+
+
+def _number(values: Sequence[float], form: str) -> str:
+    known = [value for value in values if np.isfinite(value)]
+    return format(float(np.median(known)), form) if known else NONE
+
+
+PANELS = (("feasible", "feasible decisions, %"), ("gap", "energy over the bound, %"))
+
+
+def save_curves(runs: Sequence[Run], path: Path) -> None:
+    """Draw feasibility and gap on the validation instances against the steps: means and intervals over the seeds."""
+    require("matplotlib", extra="eval")
+    from secagent_env.rendering.style import BLUE, FAINT, GREEN, GREY, INK, ORANGE, RED, own_style
+
+    colours = (BLUE, ORANGE, GREEN, RED, "#CC79A7", "#56B4E9", GREY, INK)
+    learners: dict[str, list[Run]] = {}
+    for run in runs:
+        learners.setdefault(run.learner, []).append(run)
+    with own_style():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(11, 4.2), dpi=120, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(1, len(PANELS))
+        first = min((steps for group in learners.values() for steps in _curve(group, "score")[0] if steps), default=1)
+        for ax, (name, label) in zip(axes, PANELS, strict=True):
+            for (learner, group), colour in zip(learners.items(), colours * len(learners), strict=False):
+                steps, intervals = _curve(group, name)
+                if not steps:
+                    continue
+                mean, low, high = (100 * np.array([getattr(i, part) for i in intervals]) for part in PARTS)
+                ax.plot(steps, mean, color=colour, lw=1.5, label=f"{learner} ({len(group)})")
+                if len(group) > 1:
+                    ax.fill_between(steps, low, high, color=colour, alpha=0.2, lw=0)
+            ax.set_xscale("symlog", linthresh=first)
+            ax.set_xlabel("steps")
+            ax.set_ylabel(label)
+            ax.grid(color=FAINT)
+            ax.set_axisbelow(True)
+        axes[1].set_yscale("log")
+        axes[0].legend(loc="lower right", frameon=False)
+        figure.supxlabel(
+            "On the validation instances, without repair. Lines are means over the seeds (their number in brackets), "
+            f"bands their {CONFIDENCE:.0%} bootstrap intervals; energies are those of feasible decisions.",
+            size=8,
+        )
+        with whole_file(path) as file:
+            figure.savefig(file, format=path.suffix.lstrip(".").lower() or "png")
+
+
+PARTS = ("mean", "low", "high")
+
+
+def _curve(runs: Sequence[Run], name: str) -> tuple[list[int], list[Interval]]:
+    """Return the steps at which all runs were evaluated, and the means there of those that have a value."""
+    seen: list[dict[int, Any]] = [{row["steps"]: row.get(name) for row in run.evaluations} for run in runs]
+    common = sorted(set.intersection(*map(set, seen)))
+    values = {steps: [float(row[steps]) for row in seen if row[steps] is not None] for steps in common}
+    known = [steps for steps in common if values[steps]]
+    return known, [bootstrap_mean(values[steps]) for steps in known]
