@@ -1,7 +1,7 @@
 """The world of secagent: secure, energy-efficient wireless networks of AI agents.
 
 ``Scenario`` → ``sample_instance`` → ``Instance`` → ``Decision`` → ``evaluate`` → ``Outcome``, and the
-Gymnasium environment ``secagent/Allocation-v0`` around them, registered on import.
+Gymnasium environments ``secagent/Allocation-v0`` and ``secagent/Lifetime-v0`` around them, registered on import.
 """
 
 import gymnasium
