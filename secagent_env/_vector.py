@@ -103,3 +103,10 @@ def rows_of(batch: Any) -> Iterable[Any]:
 def copy_of(batch: Any) -> Any:
     """Return a copy of a batch, or of a dict of batches."""
     return {name: part.copy() for name, part in batch.items()} if isinstance(batch, dict) else batch.copy()
+
+
+def empty_like(batch: Any) -> Any:
+    """Return arrays as those of a batch, or of a dict of batches, not written yet."""
+    return (
+        {name: np.empty_like(part) for name, part in batch.items()} if isinstance(batch, dict) else np.empty_like(batch)
+    )

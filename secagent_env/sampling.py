@@ -166,16 +166,23 @@ def _draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> Net
     n, eves = scenario.num_agents, scenario.num_eavesdroppers
     uniform = np.empty((len(generators), _PER_AGENT * n + 2 * eves))
     exponential = _numbers(task, generators, uniform)
-    per_agent = uniform[:, : _PER_AGENT * n].reshape(-1, _PER_AGENT, n)
+    low, high = scenario.training_budget
+    ranges = (
+        *scenario.area_m,
+        scenario.model_dim,
+        (0.0, 1.0),  # spread by inference_time
+        scenario.compute_rate,
+        scenario.compute_power_w,
+        (math.log(low), math.log(high)),
+    )
+    per_agent = _spread(uniform[:, : _PER_AGENT * n].reshape(-1, _PER_AGENT, n), ranges)
+    _, _, dim, tools, rate, power, log_budget = per_agent.swapaxes(0, 1)
     position: Any = task.position_m
     eve_position: Any = task.eve_position_m
-    _place(per_agent[:, :2].transpose(0, 2, 1), scenario.area_m, position)
-    _place(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m, eve_position)
-    dim = _spread(per_agent[:, 2], scenario.model_dim)
-    low, high = scenario.training_budget
-    budget = np.exp(_spread(per_agent[:, 6], (math.log(low), math.log(high))))
-    task.accuracy[...] = scaling_law_accuracy(dim, budget)
-    task.compute_power_w[...] = _spread(per_agent[:, 5], scenario.compute_power_w)
+    position[...] = per_agent[:, :2].swapaxes(1, 2)
+    eve_position[...] = _spread(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m, axis=-1)
+    task.accuracy[...] = scaling_law_accuracy(dim, np.exp(log_budget))
+    task.compute_power_w[...] = power
     mean_gain = mean_gain_at_1m(scenario)
     scale = math.sqrt(mean_gain / 2)  # of real and imaginary part
     network = Network(
@@ -183,7 +190,7 @@ def _draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> Net
         position_m=position,
         eve_position_m=eve_position,
         model_dim=dim,
-        compute_rate=_spread(per_agent[:, 4], scenario.compute_rate),
+        compute_rate=rate,
         compute_power_w=task.compute_power_w,
         accuracy=task.accuracy,
         amplitude_bs=scale / np.sqrt(squared_distance(position)),
@@ -191,7 +198,7 @@ def _draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> Net
         mean_gain_pairs=mean_gain / _squared_pair_distance(position),
         mean_gain_eve=mean_gain / squared_distance(position[:, :, None] - eve_position[:, None]),
     )
-    _fade(network, per_agent[:, 3], exponential, task)
+    _fade(network, tools, exponential, task)
     return network
 
 
@@ -254,20 +261,16 @@ def inference_time(
 ) -> np.ndarray:
     """Return the inference times t_n (16), s, at tool-call lengths q_n from draws in [0, 1)."""
     low, high = scenario.tool_tokens
-    tokens = np.floor(_spread(tool_unit, (low, high + 1)))
+    tokens = np.floor(low + (high + 1 - low) * tool_unit)
     output = scenario.output_tokens
     operations = model_dim * (scenario.activation_ops + 1 + tokens + output + tokens**2 + output**2)
     return operations / compute_rate
 
 
-def _spread(unit: Any, bounds: tuple[float, float]) -> Any:
-    low, high = bounds
+def _spread(unit: Any, ranges: Any, axis: int = -2) -> Any:
+    """Return draws in [0, 1) spread over ranges (low, high), one per entry of the axis."""
+    low, high = np.array(ranges).T if axis == -1 else np.array(ranges).T[..., None]
     return low + (high - low) * unit
-
-
-def _place(unit: np.ndarray, area: Any, position: np.ndarray) -> None:
-    for axis, (low, high) in enumerate(area):
-        position[..., axis] = _spread(unit[..., axis], (low, high))
 
 
 def _real(channel: np.ndarray) -> np.ndarray:
@@ -286,7 +289,10 @@ def _squared_pair_distance(position: np.ndarray) -> np.ndarray:
     first, second = _pairs(position.shape[-2])
     offset = place.take(first, axis=-1)
     offset -= place.take(second, axis=-1)
-    return squared_distance(offset.view(np.float64).reshape(*offset.shape, 2))
+    squares = offset.view(np.float64)
+    squares *= squares
+    total = squares[:, ::2] + squares[:, 1::2]
+    return np.maximum(total, 1.0, out=total)
 
 
 @lru_cache(maxsize=8)

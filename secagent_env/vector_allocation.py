@@ -12,7 +12,16 @@ from gymnasium.vector.utils import batch_space, create_empty_array, iterate
 
 from secagent_env._device import DeviceScore
 from secagent_env._errors import unknown_name
-from secagent_env._vector import SubGenerators, copy_of, masked, object_rows, reset_mask_of, rows_of, seeds_of
+from secagent_env._vector import (
+    SubGenerators,
+    copy_of,
+    empty_like,
+    masked,
+    object_rows,
+    reset_mask_of,
+    rows_of,
+    seeds_of,
+)
 from secagent_env.decision import Decision
 from secagent_env.instance import Instance
 from secagent_env.observations import observe
@@ -101,7 +110,8 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         # What the running episodes are about, in arrays that stay and are written in place.
         self._arrays = empty_instances(self.scenario, self.num_envs)
         self._observation: Any = create_empty_array(self.single_observation_space, self.num_envs)
-        self._instance: Instance | None = None  # these arrays
+        self._bs_gain = np.empty((self.num_envs, self.scenario.num_agents))
+        self._instance: Instance | None = None  # of these arrays
         self._episodes = np.zeros(self.num_envs, np.int64)  # that ended on each instance
 
     @property
@@ -165,9 +175,14 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         """Decide all tasks: every episode ends, and the next ones begin."""
         instance = self._running
         outcome, rewards, penalty = self._score(instance, self._decided(actions))
-        final = copy_of(self._observation)
         self._episodes += 1
-        self._draw(self._episodes >= self._rules.episodes_per_instance)
+        over = self._episodes >= self._rules.episodes_per_instance
+        # The caller keeps the last observations as they are; the next ones get arrays of their own.
+        final, self._observation = (
+            self._observation,
+            empty_like(self._observation) if over.all() else copy_of(self._observation),
+        )
+        self._draw(over)
         ended = np.ones(self.num_envs, bool)
         infos = masked({"final_obs": object_rows(rows_of(final), self.num_envs)}, ended)
         infos |= masked({"final_info": info_of(outcome, penalty)}, ended)
@@ -218,6 +233,7 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
             if isinstance(rows, slice):
                 drawn = draw(self.scenario, generators[rows], out=self._arrays[rows])
                 observe(drawn, self.observation_format, out=_part(self._observation, rows))
+                self._bs_gain[rows] = drawn.bs_gain
             else:
                 self._write(rows, draw(self.scenario, [generators[i] for i in rows]))
 
@@ -235,12 +251,14 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
                 "would have another: reset all environments at once"
             )
         self._instance = Instance._trusted(scenario, **{name: getattr(self._arrays, name) for name in Instance._arrays})
+        self._instance.__dict__["bs_gain"] = self._bs_gain  # the cached property: known from observing
         self._episodes[mask] = 0
 
     def _write(self, rows: np.ndarray, instance: Instance) -> None:
         for name in Instance._arrays:
             value = getattr(instance, name)
             getattr(self._arrays, name)[rows] = np.nan if value is None else value
+        self._bs_gain[rows] = instance.bs_gain
         observation = observe(instance, self.observation_format)
         if isinstance(observation, dict):
             for part, value in observation.items():
