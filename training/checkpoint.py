@@ -73,7 +73,7 @@ class Checkpoint:
             tensors, best = (_tensors(folder / name) for name in (_TENSORS, _BEST))
             arrays = {}
             if (folder / _ARRAYS).exists():
-                with np.load(folder / _ARRAYS, allow_pickle=False) as archive:
+                with open(folder / _ARRAYS, "rb") as file, np.load(file, allow_pickle=False) as archive:
                     arrays = {name: archive[name] for name in archive.files}
             return cls(State(tensors or {}, numbers["counters"], arrays), best, numbers["progress"])
         except (*_BROKEN, OSError) as error:

@@ -84,6 +84,7 @@ class SB3Learner:
         self._measure_progress(self.steps, 0)
         model.set_logger(logger)
         model.learn(steps, _Watch(steps, progress), log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
+        model.dump_logs()
 
     def _measure_progress(self, num_timesteps: int, total_timesteps: int) -> None:
         self.model._current_progress_remaining = max(1 - num_timesteps / self._task.settings.steps, 0.0)
@@ -215,13 +216,13 @@ class _Watch(BaseCallback):
         self._tell, self._interval, self._logged = progress, steps / _LOGS_PER_SEGMENT, 0
 
     def _on_training_start(self) -> None:
-        self._logged = self.num_timesteps
+        self._logged = self.model.num_timesteps
 
     def _on_step(self) -> bool:
         self._tell(self.training_env.num_envs)
         return True
 
-    def _on_rollout_end(self) -> None:
+    def _on_rollout_start(self) -> None:
         if self.num_timesteps - self._logged >= self._interval:
             self._logged = self.num_timesteps
             self.model.dump_logs()

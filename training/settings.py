@@ -2,8 +2,8 @@
 
 ``training/hyperparameters/ALGO.yaml`` has sections. ``default`` always holds; the name of any other section is one
 or more words, each an environment (``allocation``, ``lifetime``), a preset (``paper``, …) or a policy (``mlp``,
-``equivariant``), and it holds where all of its words do. More words override fewer; what the caller sets overrides
-all.
+``equivariant``), and it holds where all of its words do. More words override fewer, of equally many the later section
+the earlier; what the caller sets overrides all.
 """
 
 from __future__ import annotations

@@ -11,17 +11,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
+from secagent_env._extras import require
 
-from training.checkpoint import Checkpoint
-from training.export import export_policy, policy_metadata
-from training.learner import Learner, Task, learner_class
-from training.run_folder import RunFolder
-from training.sb3 import make_envs
-from training.validation import EPISODES, AllocationValidation, EpisodeValidation, Validation
+for module in ("torch", "stable_baselines3", "tensorboard", "tqdm"):
+    require(module, "rl")
+
+import torch  # noqa: E402
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat  # noqa: E402
+from torch.utils.tensorboard import SummaryWriter  # noqa: E402
+from tqdm import tqdm  # noqa: E402
+
+from training.checkpoint import Checkpoint  # noqa: E402
+from training.export import export_policy, policy_metadata  # noqa: E402
+from training.learner import Learner, Task, learner_class  # noqa: E402
+from training.run_folder import RunFolder  # noqa: E402
+from training.sb3 import make_envs  # noqa: E402
+from training.seeds import train_seed  # noqa: E402
+from training.validation import EPISODES, AllocationValidation, EpisodeValidation, Validation  # noqa: E402
 
 logger = logging.getLogger("secagent.training")
 
@@ -62,6 +68,7 @@ def train(
         If a file cannot be written.
     """
     folder = RunFolder(out)
+    _check(task, device, threads)
     with _threads(threads):
         learner = learner_class(task.algo)(task, device)  # first: a wrong hyperparameter leaves no folder behind
         try:
@@ -79,6 +86,17 @@ def train(
             return run.finish()
         finally:
             learner.close()
+
+
+def _check(task: Task, device: str, threads: int) -> None:
+    train_seed(task.seed, 0)
+    if threads < 1:
+        raise ValueError(f"threads must be an integer ≥ 1, got {threads}")
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"torch cannot compute on device {device!r}: {reason}") from error
 
 
 class _Run:
