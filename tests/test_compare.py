@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import solvers
+import training
+from eval.agents import default_solvers, make
 from eval.compare import Comparison, describe, instance_at, labelled, run, solver_seed
 from eval.rows import RowStore, judged, key_of, result_of, sources_digest
 from secagent_env import Decision, Scenario, evaluate, sample_instance
@@ -103,7 +105,8 @@ def test_seeds_differ_and_depend_on_seed_and_index_alone():
 
 def test_the_default_is_the_main_job():
     default = Comparison()
-    assert list(default.solvers) == ["exact", "asc", "randas"]
+    learned = [name for name in ("ppo", "l2o") if name in training.names()]
+    assert list(default.solvers) == ["exact", "asc", *learned, "randas"]
     assert (default.instances, default.seed, default.scenario) == (20, 0, Scenario.preset("paper"))
     assert describe(default).startswith("20 instances, seed 0; the paper's scenario; secagent ")
     text = describe(Comparison(scenario=SMALL, solvers=CHEAP, max_seconds=2))
@@ -500,3 +503,104 @@ def test_two_runs_do_not_write_one_file(tmp_path: Path):
             RowStore(tmp_path / "rows.jsonl")
     with RowStore(tmp_path / "rows.jsonl") as store:
         assert store.rows == {}
+
+
+# --- Trained agents ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    """Return a run's folder with a policy that ranks the agents by an untrained network."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "runs" / "ppo-seed3").mkdir(parents=True)
+    return exported(torch, tmp_path / "runs" / "ppo-seed3" / "policy.onnx", 0).parent
+
+
+def exported(torch, path: Path, seed: int) -> Path:
+    from training.export import export_policy, policy_metadata
+
+    class Shared(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(5, 1)
+
+        def forward(self, task, agents, eavesdroppers):
+            scores = torch.tanh(self.layer(agents[..., :5]))[..., 0]
+            rest = torch.tensor([[-0.4, 0.0, 0.0, 0.8, 0.0]]).expand(agents.shape[0], -1) + 0 * eavesdroppers[:, 0]
+            return torch.cat([scores, -torch.ones_like(scores), rest + 0 * task[:, :1]], -1)
+
+    torch.manual_seed(seed)
+    inputs = {"task": torch.rand(2, 6), "agents": torch.rand(2, 6, 6), "eavesdroppers": torch.rand(2, 1, 1)}
+    export_policy(path, Shared(), inputs, policy_metadata("ppo", SMALL))
+    return path
+
+
+def test_trained_agents_compare_as_solvers_do(policy: Path, tmp_path: Path):
+    given = labelled(["draw", str(policy), f"{policy}(repair=false)", f"{policy / 'policy.onnx'}(refine=9)"])
+    comparison = Comparison(scenario=SMALL, solvers=given, instances=8)
+    frame = run(comparison, tmp_path / "one", workers=1)
+    run(comparison, tmp_path / "two", workers=2)
+    assert read(tmp_path / "one") == read(tmp_path / "two")
+    repaired, plain, refined = (frame[frame["solver"] == label].reset_index() for label in list(given)[1:])
+    acted = repaired["repaired"].astype(bool)
+    assert acted.any()
+    assert not acted.all()
+    assert not plain["repaired"].any()
+    np.testing.assert_array_equal(acted, ~plain["feasible"].astype(bool))
+    assert repaired["feasible"].all()
+    assert (refined["energy_j"] <= repaired["energy_j"] * (1 + 1e-12)).all()
+    assert frame.loc[frame["solver"] == "draw", "repaired"].isna().all()
+    table = (tmp_path / "one" / "table.md").read_text()
+    assert f"{acted.sum()}/8 ({acted.mean():.0%})" in table
+    assert "repaired" not in markdown_of_solvers(tmp_path)
+
+
+def markdown_of_solvers(folder: Path) -> str:
+    run(Comparison(scenario=SMALL, solvers={"draw": {}}, instances=2), folder / "without", workers=1)
+    return (folder / "without" / "table.md").read_text()
+
+
+def test_rows_of_an_agent_hold_its_weights(policy: Path, tmp_path: Path):
+    comparison = Comparison(scenario=SMALL, solvers={str(policy): {}, "draw": {}}, instances=1)
+    first = comparison.cells()
+    assert [cell.get("policy") for cell in first] == [training.load_agent(policy).digest, None]
+    assert first[0]["sources"] == sources_digest(trained=True) != sources_digest() == first[1]["sources"]
+    exported(pytest.importorskip("torch"), policy / "policy.onnx", 1)
+    second = comparison.cells()
+    assert first[0]["key"] != second[0]["key"]
+    assert first[1] == second[1]
+
+
+def test_agents_are_made_by_name_and_path_with_options(policy: Path, monkeypatch: pytest.MonkeyPatch):
+    assert make(str(policy), refine=2).refine == 2
+    with pytest.raises(ValueError, match=r"unknown option of .*; did you mean 'refine'"):
+        make(str(policy), refin=2)
+    monkeypatch.setattr(training, "POLICIES", policy)
+    (policy / "policy.onnx").rename(policy / "l2o.onnx")
+    assert make("l2o").name == "l2o"
+    assert default_solvers() == ("exact", "asc", "l2o", "randas")
+    with pytest.raises(ValueError, match=r"unknown solver 'l20'; did you mean 'l2o'\? valid are: l2o, .*asc"):
+        make("l20")
+
+
+def test_an_agent_that_does_not_take_the_scenario_is_refused_before_anything_is_solved(policy: Path):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(policy / "policy.onnx")
+    onnx.helper.set_model_props(
+        model, {entry.key: entry.value for entry in model.metadata_props} | {"any_agents": "false"}
+    )
+    onnx.save(model, policy / "policy.onnx")
+    with pytest.raises(ValueError, match=r"trained for 6 agents, .*the instance has 7 agents"):
+        Comparison(scenario=SMALL.replace(num_agents=7), solvers={str(policy): {}})
+
+
+def test_an_agent_solves_on_the_command_line(policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    from eval.cli import main
+
+    assert main(["sample", "--scenario", "small", "--out", str(tmp_path / "i.npz")]) == 0
+    picture = tmp_path / "convergence.png"
+    solve = ["solve", str(tmp_path / "i.npz"), "--solver", str(policy), "--set", "refine=3", "--plot", str(picture)]
+    assert main(solve) == 0
+    assert ", refined" in capsys.readouterr().out
+    assert picture.stat().st_size > 0
