@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium.utils import seeding
 
@@ -69,6 +70,23 @@ def reset_mask_of(mask: Any, num_envs: int) -> np.ndarray:
     if not mask.any():
         raise ValueError("options['reset_mask'] must be True for at least one environment, got none")
     return mask.copy()
+
+
+def check_shapes(space: gymnasium.Space[Any], actions: Any, name: str = "actions") -> None:
+    """Raise ValueError if actions lack the shape of their batched space: one row per sub-environment."""
+    if isinstance(space, gymnasium.spaces.Dict):
+        if not isinstance(actions, Mapping) or set(actions) != set(space):
+            got = f"the keys {sorted(actions)}" if isinstance(actions, Mapping) else type(actions).__name__
+            raise ValueError(f"{name} must be a dict with the keys {sorted(space)}, got {got}")
+        for key, part in space.items():
+            check_shapes(part, actions[key], f"{name}[{key!r}]")
+        return
+    try:
+        shape = np.shape(actions)
+    except ValueError as error:
+        raise ValueError(f"{name} must have shape {space.shape}, got rows of different lengths") from error
+    if shape != space.shape:
+        raise ValueError(f"{name} must have shape {space.shape}, one row per environment, got {shape}")
 
 
 def masked(info: Mapping[str, Any], mask: np.ndarray) -> dict[str, Any]:

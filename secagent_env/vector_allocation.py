@@ -8,12 +8,13 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space, create_empty_array, iterate
+from gymnasium.vector.utils import batch_space, create_empty_array
 
 from secagent_env._device import DeviceScore
 from secagent_env._errors import unknown_name
 from secagent_env._vector import (
     SubGenerators,
+    check_shapes,
     copy_of,
     empty_like,
     masked,
@@ -199,29 +200,17 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         return tuple(draw_one(instance, None, None) for instance in self.instance)
 
     def _decided(self, actions: Any) -> Decision:
+        """Return the decisions of actions, or raise an error that names the environment."""
+        check_shapes(self.action_space, actions)
         try:
-            decision = self.decode(actions)
+            return self.decode(actions)
         except ValueError as error:
-            raise self._named(actions, error) from error
-        if decision.batch_shape != (self.num_envs,):
-            raise ValueError(
-                f"actions must hold one action for each of the {self.num_envs} environments, "
-                f"got the batch dimensions {decision.batch_shape}"
-            )
-        return decision
-
-    def _named(self, actions: Any, error: ValueError) -> ValueError:
-        """Return the error with the first environment whose action alone is wrong in it."""
-        try:
-            singles = list(iterate(self.action_space, actions))
-        except (TypeError, ValueError, KeyError):
-            return error
-        for i, action in enumerate(singles[: self.num_envs]):
-            try:
-                self._rules.action_format.decode(action, self._running[i])
-            except ValueError as wrong:
-                return ValueError(f"environment {i}: {wrong}")
-        return error
+            for i, action in enumerate(rows_of(actions)):
+                try:
+                    self._rules.action_format.decode(action, self._running[i])
+                except ValueError as wrong:
+                    raise ValueError(f"environment {i}: {wrong}") from error
+            raise
 
     def _draw(self, mask: np.ndarray) -> None:
         """Draw new instances where ``mask`` says so, a few at a time: they are observed while still in the cache."""
