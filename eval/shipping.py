@@ -31,7 +31,7 @@ def best_run(runs: Sequence[Run], learner: str) -> Run:
     return max(group, key=lambda run: run.rank)
 
 
-def ship(run: Run, name: str, results: Sequence[Result] = (), folder: Path = training.POLICIES) -> Path:
+def ship(run: Run, name: str, results: Sequence[Result] = (), folder: Path | None = None) -> Path:
     """Copy a run's policy into ``folder``, under a name, with its model card, and return the policy's path.
 
     Parameters
@@ -47,7 +47,7 @@ def ship(run: Run, name: str, results: Sequence[Result] = (), folder: Path = tra
     """
     if not name.replace("-", "").isalnum():
         raise ValueError(f"an agent's name must consist of letters, digits and hyphens, got {name!r}")
-    path = folder / f"{name}.onnx"
+    path = (folder or training.POLICIES) / f"{name}.onnx"
     with whole_file(path) as file:
         file.write((run.path / "policy.onnx").read_bytes())
     write_whole(path.with_suffix(".md"), model_card(run, name, results))

@@ -21,7 +21,10 @@ BELOW = {  # what each package may import of the project
     "training": {"secagent_env", "solvers"},
     "eval": {"secagent_env", "solvers", "training"},
 }
-HEAVY = {"torch", "cvxpy", "clarabel", "matplotlib", "pygame", "stable_baselines3", "sb3_contrib", "pandas"}
+HEAVY = {
+    "torch", "onnx", "onnxruntime", "stable_baselines3", "sb3_contrib", "tensorboard", "yaml",
+    "cvxpy", "clarabel", "matplotlib", "pygame", "pandas",
+}  # fmt: skip
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -61,6 +64,9 @@ def test_wheel_holds_the_four_packages_and_nothing_else(wheel: Path):
     for package in BELOW:
         assert {f"{package}/__init__.py", f"{package}/py.typed"} <= content
     assert content == set().union(*map(source_files, BELOW))
+    assert any(re.fullmatch(r"training/hyperparameters/\w+\.yaml", name) for name in content)
+    policies = {name for name in content if name.endswith(".onnx")}
+    assert {name.replace(".onnx", ".md") for name in policies} <= content
 
 
 def test_metadata(metadata: Message):
@@ -98,7 +104,7 @@ def test_installed_wheel_runs_the_main_job_outside_the_repository(wheel: Path, t
     assert any((tmp_path / "results").iterdir())
 
 
-@pytest.mark.parametrize("package", ["secagent_env", "solvers"])
+@pytest.mark.parametrize("package", ["secagent_env", "solvers", "training"])
 def test_import_needs_only_the_base_dependencies(package: str, tmp_path: Path):
     code = f"import sys, {package}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     assert HEAVY.isdisjoint(run(sys.executable, "-c", code, cwd=tmp_path).split())
