@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import logging
 import warnings
@@ -189,10 +188,9 @@ def _model(task: Task, env: GymVecEnv, device: str) -> BaseAlgorithm:
 def _policy(task: Task, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Return the policy's class, or SB3's name of it, and its keyword arguments."""
     if task.settings.policy == "equivariant":
-        # (task, options) -> the policy's class and keyword arguments; its method exportable() is that of a Learner.
-        make: Any = importlib.import_module("training.policy").equivariant_policy
-        found: tuple[Any, dict[str, Any]] = make(task, options)
-        return found
+        from training.policy import equivariant_policy
+
+        return equivariant_policy(task, options)
     options = dict(options)
     activation = options.get("activation_fn")
     if activation is not None:
