@@ -1,7 +1,7 @@
 """Policies that do not learn for ``secagent/Lifetime-v0``, and a bound on the tasks that any policy serves.
 
 Each policy chooses who computes by a rule of its own; the beam and the powers then come from the closed forms of
-``exact``. Their rules:
+``exact``, and where a selection cannot be served, ``exact`` decides the task. Their rules:
 
 ==========  ========================================================================================================
 myopic      the cheapest feasible selection of the present task, as ``exact`` decides it (:class:`solvers.exact.Exact`)
@@ -43,7 +43,10 @@ Choose = Callable[[Instance, np.random.Generator], np.ndarray | None]
 
 
 class Chosen(Exact):
-    """The selection by a rule; beam and powers from the closed forms of ``exact`` or, where they fail, as in ASC."""
+    """The selection by a rule; beam and powers from the closed forms of ``exact`` or, where they fail, as in ASC.
+
+    A selection that cannot be served so is given up for that of ``exact``: a rule looks at batteries, not at links.
+    """
 
     name = "chosen"
 
@@ -59,6 +62,8 @@ class Chosen(Exact):
             return
         links = Links(run, self.search)
         links.alternate(links.start(selection))
+        if run.outcome is None or not run.outcome.feasible:
+            super()._solve(run)
 
 
 def names() -> list[str]:
