@@ -214,11 +214,28 @@ def judge(path: Path, test: TestSet, learner: str, seed: int, **used: float) -> 
 
 def judge_random(test: TestSet, seed: int) -> Result:
     """Return what random actions of the guided format do: what the format, and the repair, do by themselves."""
-    form = action_format("guided", test.scenario)
-    actions = np.random.default_rng(seed).uniform(-1, 1, (len(test.instances), *(form.space.shape or ())))
-    decisions = form.decode(actions, test.instances)
+    size = 2 * test.scenario.num_agents + len(LINKS)
+    actions = np.random.default_rng(seed).uniform(-1, 1, (len(test.instances), size))
+    return _judge_actions(test, actions, "random actions", seed)
+
+
+def judge_cheapest(test: TestSet) -> Result:
+    """Return what a rule of one line does: the N_min agents with the least execution energy, accurate or not."""
+    energy = test.instances.execution_energy_j
+    silent = np.full_like(energy, -1.0)
+    links = np.broadcast_to(LINKS, (len(energy), len(LINKS)))
+    scores = -energy / energy.max(axis=-1, keepdims=True)
+    return _judge_actions(test, np.concatenate([scores, silent, links], axis=-1), "cheapest agents", 0)
+
+
+LINKS = (-0.4, 0.0, 0.0, 1.0, 0.0)
+"""The end of a guided action: senders at -16 dB, the zero-forcing beam."""
+
+
+def _judge_actions(test: TestSet, actions: np.ndarray, name: str, seed: int) -> Result:
+    decisions = action_format("guided", test.scenario).decode(actions, test.instances)
     repaired = repair_all(test.instances, decisions)
-    return Result("random actions", seed, test.scenario.num_agents, test.gap(decisions), test.gap(repaired))
+    return Result(name, seed, test.scenario.num_agents, test.gap(decisions), test.gap(repaired))
 
 
 def untrained_policies(scenario: Scenario, count: int, folder: Path) -> list[Path]:
@@ -259,7 +276,8 @@ def measure(
     sizes
         The numbers of agents N at which policies that take any are judged besides the scenario's own.
     references
-        How many seeds of random actions and of untrained networks stand beside them; the latter need torch.
+        How many seeds of random actions and of untrained networks (which need torch) stand beside them; with any,
+        also the cheapest agents.
     progress
         Called with a sentence before each part.
 
@@ -287,9 +305,10 @@ def measure(
                     progress(f"judging {run.path} with {size} agents")
                     used = {"steps": run.steps, "minutes": run.minutes}
                     results.append(judge(run.path, test, run.learner, run.seed, **used))
-            progress(f"judging untrained networks and random actions with {size} agents")
+            progress(f"judging the references with {size} agents")
             results += [judge(path, test, "untrained", seed, steps=0) for seed, path in enumerate(untrained)]
             results += [judge_random(test, seed) for seed in range(references)]
+            results += [judge_cheapest(test)] if references else []
     return results
 
 

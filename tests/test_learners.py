@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import training
-from eval.learners import Run, TestSet, judge, judge_random, main, measure
+from eval.learners import Run, TestSet, judge, judge_cheapest, judge_random, main, measure
 from eval.learners_report import markdown, over_seeds, save_curves
 from eval.shipping import best_run, ship
 from secagent_env import Scenario, evaluate
@@ -96,6 +96,14 @@ def test_references_say_what_the_format_and_the_repair_do_by_themselves():
     assert np.isnan(result.row()["batch_ms"])
 
 
+def test_the_cheapest_agents_cost_the_bound_where_they_are_accurate_enough():
+    result = judge_cheapest(TestSet(SMALL, 6, 20))
+    feasible = np.isfinite(result.gap)
+    assert feasible.any()
+    assert (result.gap[feasible] < 1e-6).all()
+    assert np.isfinite(result.repaired_gap).all()
+
+
 def test_runs_are_judged_at_every_size_they_take(tmp_path: Path):
     paths = [finished(tmp_path, "ppo", 0), finished(tmp_path, "a2c", 0, any_agents=False, policy="mlp")]
     results = measure([Run.read(path) for path in paths], instances=5, sizes=[6, 9], references=0)
@@ -173,11 +181,11 @@ def test_the_command_writes_table_rows_and_curves_and_ships_the_best_seed(
     assert main([*paths, *arguments]) == 0
     table = (out / "learners.md").read_text()
     assert capsys.readouterr().out == table
-    for learner in ("ppo", "l2o", "untrained", "random actions"):
+    for learner in ("ppo", "l2o", "untrained", "random actions", "cheapest agents"):
         assert f"| {learner} " in table
     frame = pandas.read_csv(out / "learners.csv")
     assert set(frame["num_agents"]) == {6, 9}
-    assert len(frame) == 2 * (4 + 2)
+    assert len(frame) == 2 * (4 + 3)
     assert (out / "learning-curves.png").stat().st_size > 1000
     # Seed 0 is best on validation, whatever it does on the test instances.
     assert (shelf / "ppo.onnx").read_bytes() == (tmp_path / "ppo-0" / "policy.onnx").read_bytes()
