@@ -19,8 +19,8 @@ from secagent_env.instance import Instance
 
 DIRECTIONS = ("matched", "filtered", "zero-forcing", "weakest")
 
-_RIDGE = 1e-6
-"""Added to the Gram matrix of unit vectors, so that more agents than antennas have a least-squares solution."""
+_RIDGE = 1e-2
+"""Added to the Gram matrix of unit vectors: of more agents than antennas, no one may cost the others their amplitude."""
 
 
 def beam_directions(instance: Instance, selected: Array) -> Array:
