@@ -374,16 +374,6 @@ def test_a_scenario_that_nobody_can_serve_is_refused(tmp_path: Path):
         train(task(scenario=TINY.replace(min_accuracy=0.99)), tmp_path / "run")
 
 
-def test_rank_is_feasibility_first_up_to_99_percent_then_the_gap():
-    rows = [{"feasible": f, "gap": g} for f, g in ((0.0, None), (0.5, 0.01), (0.989, 0.3), (0.99, 0.2), (1.0, 0.1))]
-    ranks = [AllocationValidation.rank(row) for row in rows]
-    assert ranks == sorted(ranks)
-    assert len(set(ranks)) == len(ranks)
-    assert AllocationValidation.rank({"feasible": 0.99, "gap": 0.1}) > AllocationValidation.rank(
-        rows[3] | {"feasible": 1.0}
-    )
-
-
 def test_lifetime_is_judged_by_the_tasks_served(tmp_path: Path):
     arguments = {"n_steps": 16, "batch_size": 64, "n_epochs": 1}
     learning = dataclasses.replace(task(steps=512, arguments=arguments), environment="lifetime")

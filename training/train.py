@@ -142,7 +142,7 @@ class _Run:
         plain = {name: value if math.isfinite(value) else None for name, value in figures.items()}  # JSON has no NaN
         row: dict[str, Any] = {"steps": self.learner.steps, **self.used.row(), **plain}
         self.folder.append_evaluation(row)
-        if self.best_row is None or self.validation.rank(row) > self.validation.rank(self.best_row):
+        if self.best_row is None or row["score"] > self.best_row["score"]:
             self.best, self.best_row = self.learner.policy_state(), row
         if log is not None:
             for name, value in figures.items():

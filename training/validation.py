@@ -19,21 +19,15 @@ from training.seeds import VALIDATION, validation_instances
 Act = Callable[[Any], np.ndarray]
 """From a batch of observations to deterministic actions."""
 
-INSTANCES = 200
+INSTANCES = 1000
 EPISODES = 64
-FEASIBLE_ENOUGH = 0.99
-"""The share of feasible decisions beyond which the energy counts."""
 
 
 class Validation(Protocol):
-    """Judges a policy; what is better has the greater rank."""
+    """Judges a policy; the better one has the greater score."""
 
     def measure(self, act: Act) -> dict[str, float]:
         """Return the figures of a policy by name, ``score`` among them."""
-
-    @staticmethod
-    def rank(row: dict[str, Any]) -> tuple[float, ...]:
-        """Return by what evaluations are ordered, the best highest."""
 
 
 class AllocationValidation:
@@ -70,12 +64,6 @@ class AllocationValidation:
             "score": float(reward.mean()),
         }
 
-    @staticmethod
-    def rank(row: dict[str, Any]) -> tuple[float, ...]:
-        """Order by the feasible share up to 99 %, then by the gap."""
-        gap = row["gap"]
-        return (min(row["feasible"], FEASIBLE_ENOUGH), -np.inf if gap is None or np.isnan(gap) else -gap)
-
 
 class EpisodeValidation:
     """Fixed validation episodes of any vector environment: the mean return and length of one in each."""
@@ -94,11 +82,6 @@ class EpisodeValidation:
             lengths += running
             running &= ~(terminated | truncated)
         return {"score": float(returns.mean()), "length": float(lengths.mean())}
-
-    @staticmethod
-    def rank(row: dict[str, Any]) -> tuple[float, ...]:
-        """Order by the mean return."""
-        return (row["score"],)
 
 
 def _bounds(instances: Instance, path: Path) -> np.ndarray:
