@@ -12,20 +12,20 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import gymnasium
 import numpy as np
 import scipy
 
 import solvers
+from eval import bench_environments
 from eval.agents import make
 from eval.compare import DEFAULT_SOLVERS, instance_at, solver_seed
 from eval.statistics import Interval
 from eval.table import with_unit
+from eval.timing import Figure, in_turns, plainly, processor_seconds, seconds_of, spread, verdict
 from secagent_env import Decision, Instance, Scenario, __version__, evaluate, sample_instance
 from secagent_env._extras import require
 from solvers import Solution, Solver
@@ -39,8 +39,6 @@ PLAIN_RATIO = 20
 """How many times faster than its plain version ASC has to be."""
 GOALS = ((30, "asc", 0.13), (30, "exact", 0.03), (200, "exact", 0.15))
 """The (N, solver) with a goal, at L = 20: what the median solve may take, s."""
-
-Figure = dict[str, Any]
 
 
 def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda text: None) -> Figure:
@@ -74,6 +72,7 @@ def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda t
         "growth": growth,
         "sampling": sampling,
         "episode": _episode(scenario, repeats, share),
+        "environments": bench_environments.measure(scenario, BATCH, repeats, share, progress),
         "solvers": _solvers(scenario, DEFAULT_SOLVERS, 2 if quick else 10, progress),
         "large": _solvers(scenario.replace(num_agents=200), ("exact",), 2 if quick else 5, progress),
         "profile": _profile(scenario, 2 if quick else 10, progress),
@@ -103,37 +102,6 @@ def _processor() -> str:
             return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or "unknown"
-
-
-def in_turns(tasks: Mapping[str, Callable[[], object]], repeats: int, share: float) -> dict[str, np.ndarray]:
-    """Return processor seconds per call, (repeats,), of tasks measured in turns, for about ``share`` seconds each."""
-    calls = {}
-    for name, task in tasks.items():
-        task()  # whatever happens only once
-        began = time.process_time()
-        task()
-        calls[name] = max(1, round(share / max(time.process_time() - began, 1e-9)))
-    seconds: dict[str, list[float]] = {name: [] for name in tasks}
-    for _ in range(repeats):
-        for name, task in tasks.items():
-            began = time.process_time()
-            for _ in range(calls[name]):
-                task()
-            seconds[name].append((time.process_time() - began) / calls[name])
-    return {name: np.array(values) for name, values in seconds.items()}
-
-
-def processor_seconds(call: Callable[[], Solution]) -> tuple[Solution, float]:
-    """Return a solution and the processor time it took, of all threads, s."""
-    began = time.process_time()
-    solution = call()
-    return solution, time.process_time() - began
-
-
-def spread(values: np.ndarray) -> Figure:
-    """Return the median and the quartiles."""
-    low, median, high = np.quantile(values, (0.25, 0.5, 0.75))
-    return {"median": float(median), "low": float(low), "high": float(high), "repeats": int(values.size)}
 
 
 def random_decisions(instance: Instance, rng: np.random.Generator) -> Decision:
@@ -275,7 +243,7 @@ def report(results: Figure) -> str:
     headers = ["", "single", f"in a batch of {results['batch']}, each", "times cheaper"]
     rows = [["evaluate", *_row(evaluation)], ["sample_instance", *_row(sampling)]]
     growth = [[str(row["num_agents"]), str(row["num_antennas"]), *_row(row)] for row in results["growth"]]
-    solve = [[name, _seconds(row), f"{row['feasible']}/{row['repeats']}"] for name, row in results["solvers"].items()]
+    solve = [[name, seconds_of(row), f"{row['feasible']}/{row['repeats']}"] for name, row in results["solvers"].items()]
     parts = [
         f"{where['processor']}, {where['usable_cores']} of {where['cores']} cores usable, "
         f"load {where['load']}, {where['system']}; Python {where['python']}, "
@@ -284,10 +252,11 @@ def report(results: Figure) -> str:
         + ("\nA quick run: the figures are rough." if results["quick"] else ""),
         table(rows, headers),
         f"evaluate in a batch costs 1/{ratio:.1f} of a single call per instance "
-        f"(at most 1/{REQUIRED_RATIO} is required: {_verdict(ratio >= REQUIRED_RATIO)}).",
+        f"(at most 1/{REQUIRED_RATIO} is required: {verdict(ratio >= REQUIRED_RATIO)}).",
         "How evaluate grows with N and L:\n\n"
         + table(growth, ["N", "L", "single", f"in a batch of {results['growth_batch']}, each", "times cheaper"]),
-        f"An episode of secagent/Allocation-v0 (reset and step): {_seconds(results['episode'])}",
+        f"An episode of secagent/Allocation-v0 (reset and step): {seconds_of(results['episode'])}",
+        *bench_environments.report(results["environments"], table),
         "A solve:\n\n" + table(solve, ["solver", "time", "feasible"]),
         _goals(results),
         "Where the time of asc goes: "
@@ -298,10 +267,6 @@ def report(results: Figure) -> str:
     return "\n\n".join(parts)
 
 
-def _verdict(met: bool) -> str:
-    return "met" if met else "NOT met"
-
-
 def _goals(results: Figure) -> str:
     """Return a line per goal: the median solve, what it may take, and whether it is met."""
     small = Scenario().num_agents
@@ -309,8 +274,8 @@ def _goals(results: Figure) -> str:
     for agents, name, limit in GOALS:
         figure = results["solvers" if agents == small else "large"][name]
         lines.append(
-            f"{name} with N = {agents} takes {_seconds(figure)} (at most {_plainly(limit)} is the goal: "
-            f"{_verdict(figure['median'] <= limit)})."
+            f"{name} with N = {agents} takes {seconds_of(figure)} (at most {plainly(limit)} is the goal: "
+            f"{verdict(figure['median'] <= limit)})."
         )
     return "\n".join(lines)
 
@@ -327,9 +292,9 @@ def _against_plain(figure: Figure | str, table: Callable[[list[list[str]], list[
     ]
     better = sum(_at_most(fast[0], plain[0]) for fast, plain in both)
     return (
-        f"asc takes {_seconds(figure['seconds'])}, its plain CVXPY version {_seconds(figure['plain_seconds'])}: "
+        f"asc takes {seconds_of(figure['seconds'])}, its plain CVXPY version {seconds_of(figure['plain_seconds'])}: "
         f"{ratio['median']:.1f} times as long [{ratio['low']:.1f}, {ratio['high']:.1f}] "
-        f"(at least {PLAIN_RATIO} is required: {_verdict(ratio['median'] >= PLAIN_RATIO)}), "
+        f"(at least {PLAIN_RATIO} is required: {verdict(ratio['median'] >= PLAIN_RATIO)}), "
         f"at the same or a better objective on {better} of {len(both)} instances:\n\n"
         + table(rows, ["instance", "energy, asc", "plain", "transmission, asc", "plain"])
     )
@@ -344,18 +309,10 @@ def _joule(energy: float | None) -> str:
     return "infeasible" if energy is None else with_unit(Interval(energy, np.nan, np.nan, 1), "J")
 
 
-def _plainly(seconds: float) -> str:
-    return with_unit(Interval(seconds, np.nan, np.nan, 1), "s", digits=3)
-
-
 def _row(figure: Figure) -> list[str]:
     ratio = figure["ratio"]
     return [
-        _seconds(figure["single_s"]),
-        _seconds(figure["per_instance_s"]),
+        seconds_of(figure["single_s"]),
+        seconds_of(figure["per_instance_s"]),
         f"{ratio['median']:.1f} [{ratio['low']:.1f}, {ratio['high']:.1f}]",
     ]
-
-
-def _seconds(figure: Figure) -> str:
-    return with_unit(Interval(figure["median"], figure["low"], figure["high"], figure["repeats"]), "s", digits=3)

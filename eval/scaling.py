@@ -50,8 +50,8 @@ def measure(
         Called with a sentence before each size.
     """
     import solvers
-    from eval.bench import processor_seconds
     from eval.compare import instance_at, solver_seed
+    from eval.timing import processor_seconds
     from secagent_env import Scenario
 
     paper = Scenario()

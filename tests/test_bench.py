@@ -1,5 +1,6 @@
 """`secagent bench`: it measures what it says, in turns, and prints the ratios."""
 
+import importlib.util
 import json
 import re
 import sys
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 
 import eval.bench
-from eval import scaling
-from eval.bench import in_turns, random_decisions, report, spread
+from eval import bench_environments, scaling
+from eval.bench import random_decisions, report
 from eval.cli import main
-from secagent_env import sample_instance
+from eval.timing import in_turns, spread
+from secagent_env import Scenario, sample_instance
 
 pytest.importorskip("tabulate")
 
@@ -33,6 +35,14 @@ def test_quick_run_prints_the_ratios_and_writes_them(tmp_path: Path, capsys: pyt
     shares = re.search(r"Where the time of asc goes: selection (\d+)%, beam (\d+)%, powers (\d+)%, the rest", output)
     assert shares
     assert 90 <= sum(map(int, shares.groups())) <= 101
+    for line in (
+        "| SyncVectorEnv ",
+        "| vector environment ",
+        "instances kept for 10 steps",
+        "| the random numbers alone ",
+    ):
+        assert line in output
+    assert "The bridge to Stable-Baselines3 " in output
     assert "measuring evaluate" in errors
     results = json.loads((tmp_path / "bench.json").read_text())
     assert f"{results['evaluate']['ratio']['median']:.1f}" == ratio[1]
@@ -42,8 +52,6 @@ def test_quick_run_prints_the_ratios_and_writes_them(tmp_path: Path, capsys: pyt
 
 def test_asc_is_measured_against_its_plain_version():
     pytest.importorskip("cvxpy")
-    from secagent_env import Scenario
-
     figure = eval.bench._plain(Scenario.preset("small"), 1, lambda text: None)
     assert isinstance(figure, dict)
     assert figure["ratio"]["median"] > 1
@@ -63,8 +71,6 @@ def test_an_infeasible_decision_is_no_better_objective():
 
 
 def test_without_cvxpy_it_says_so(monkeypatch: pytest.MonkeyPatch):
-    from secagent_env import Scenario
-
     monkeypatch.setitem(sys.modules, "cvxpy", None)
     sentence = eval.bench._plain(Scenario.preset("small"), 1, lambda text: None)
     assert isinstance(sentence, str)
@@ -100,10 +106,44 @@ def test_scaling_copes_with_solves_that_found_nothing(tmp_path: Path):
     scaling.save_picture(rows, tmp_path / "nothing.png")
 
 
+def test_the_vector_environment_is_much_faster():
+    # A part of what is required: other tests run at the same time. `secagent bench` shows the figures themselves.
+    figures = bench_environments.measure(Scenario(), 128, 3, 0.01, lambda text: None)
+    assert figures["over_sync"]["median"] > bench_environments.REQUIRED_OVER_SYNC / 3
+    assert figures["over_numbers"]["median"] < 3 * bench_environments.MOST_OVER_NUMBERS
+    table, lines = bench_environments.report(figures, lambda rows, headers: "\n".join(row[0] for row in rows))
+    assert table.startswith("128 environments at once, each step on fresh instances:\n\nSyncVectorEnv\nvector environm")
+    number = r"[\d.]+ times \[[\d.]+, [\d.]+\]"
+    verdict = "(NOT )?met"
+    assert re.search(rf"takes {number} the steps .* SyncVectorEnv \(at least 15 is required: {verdict}\)\.", lines)
+    assert re.search(rf"costs {number} the .* \(at most 4 is required: {verdict}; at most 2.5 is the goal: ", lines)
+    if importlib.util.find_spec("stable_baselines3"):
+        assert re.search(rf"keeps \d+% of its steps per second \(at least 80% is required: {verdict}\)\.", lines)
+
+
+def test_without_stable_baselines3_it_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "stable_baselines3", None)
+    figures = bench_environments.measure(Scenario.preset("small"), 2, 2, 1e-4, lambda text: None)
+    table, lines = bench_environments.report(figures, lambda rows, headers: str(rows))
+    assert "GymVecEnv" not in table
+    assert "was not measured: this needs stable_baselines3" in lines
+
+
+def test_the_numbers_alone_are_those_of_the_instances(monkeypatch: pytest.MonkeyPatch):
+    generators = [np.random.default_rng(i) for i in range(3)]
+    monkeypatch.setattr(np.random, "default_rng", lambda i: generators[i])
+    scenario = Scenario(num_agents=5, num_antennas=3, num_eavesdroppers=2)
+    bench_environments.random_numbers(scenario, 3)()
+    monkeypatch.undo()
+    for i, generator in enumerate(generators):
+        same = np.random.default_rng(i)
+        sample_instance(scenario, same)
+        assert generator.bit_generator.state == same.bit_generator.state
+
+
 def test_a_batch_is_much_cheaper(tmp_path: Path):
     # Half of what is required: other tests run at the same time. `secagent bench` shows the figure itself.
     from eval.bench import BATCH, REQUIRED_RATIO, _evaluate
-    from secagent_env import Scenario
 
     assert _evaluate(Scenario(), BATCH, 5, 0.005)["ratio"]["median"] > REQUIRED_RATIO / 2
 
