@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from secagent_env._vector import SubGenerators, masked, reset_mask_of, seeds_of
+from secagent_env._vector import SubGenerators, check_shapes, masked, reset_mask_of, rows_of, seeds_of
 from secagent_env.decision import Decision
 from secagent_env.instance import Instance
 from secagent_env.lifetime import MAX_EPISODE_STEPS
@@ -125,13 +125,8 @@ class LifetimeVectorEnv(VectorEnv[Any, Any, np.ndarray]):
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Serve the present tasks, or fail to, and go on to the next ones; where an episode ends, one begins."""
         running = self._running
-        decision = self.decode(actions)
-        if decision.batch_shape != (self.num_envs,):
-            raise ValueError(
-                f"actions must hold one action for each of the {self.num_envs} environments, "
-                f"got the batch dimensions {decision.batch_shape}"
-            )
-        self._episodes, _, info = self._rules.step(running, decision, self._streams)
+        check_shapes(self.action_space, actions)
+        self._episodes, _, info = self._rules.step(running, self.decode(actions), self._streams)
         rewards = info["served"].astype(np.float64)
         terminated = self._rules.over(self._episodes)
         truncated = self._episodes.served + self._episodes.unserved >= self._limit
@@ -139,7 +134,7 @@ class LifetimeVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         infos: dict[str, Any] = {} if done.all() else masked(info, ~done)
         if done.any():
             final = np.full(self.num_envs, None, dtype=object)
-            for i, row in zip(np.flatnonzero(done), _rows(self._rules.observe(self._episodes[done])), strict=True):
+            for i, row in zip(np.flatnonzero(done), rows_of(self._rules.observe(self._episodes[done])), strict=True):
                 final[i] = row
             infos |= {
                 "final_obs": final,
@@ -157,10 +152,3 @@ class LifetimeVectorEnv(VectorEnv[Any, Any, np.ndarray]):
             (self._streams[i],) = generators[i].spawn(1)
         episodes = self._rules.begin([self._streams[i] for i in np.flatnonzero(mask)], battery_j)
         self._episodes = episodes if mask.all() else self._running.replaced(mask, episodes)
-
-
-def _rows(observation: Any) -> Iterable[Any]:
-    """Return the rows of a batch, or of a dict of batches, one by one."""
-    if not isinstance(observation, dict):
-        return observation
-    return (dict(zip(observation, row, strict=True)) for row in zip(*observation.values(), strict=True))

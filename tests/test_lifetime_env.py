@@ -11,11 +11,14 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 import solvers
-from secagent_env import Scenario, evaluate
+from secagent_env import Decision, Scenario, evaluate
 from secagent_env.lifetime_rules import BATTERY_TASKS
 from secagent_env.observations import observe
 from secagent_env.rewards import mean_execution_energy_j
-from solvers.lifetime import Chosen, make_policy
+from solvers.beamforming import null_beam
+from solvers.lifetime import make_policy
+from solvers.starts import sender_powers
+from tests.vector_conformance import check_vector_env
 
 ID = "secagent_env:secagent/Lifetime-v0"
 ACTIONS, OBSERVATIONS = ("flat", "dict", "guided"), ("flat", "dict", "compact")
@@ -52,10 +55,13 @@ def equal(a, b):
 
 
 def selecting(env, *agents):
-    """Return the action that lets these agents compute, served well."""
-    chosen = np.isin(np.arange(env.unwrapped.scenario.num_agents), agents)
-    policy = solvers.as_policy(Chosen(lambda instance, rng: chosen), env)
-    return policy.act()
+    """Return the action that lets these agents compute, with a beam and powers that reach them in secret."""
+    instance = env.unwrapped.instance
+    chosen = np.isin(np.arange(instance.scenario.num_agents), agents)
+    power = np.where(chosen, sender_powers(instance), 0.0)
+    return env.unwrapped.encode(
+        Decision(selection=chosen, beamformer=null_beam(instance, chosen), power_w=power),
+    )
 
 
 # --- Checkers -----------------------------------------------------------------------------------------------
@@ -387,6 +393,12 @@ def test_many_are_each_the_scalar_one_bit_for_bit(arguments):
     assert served > 0 or arguments["action_format"] != "guided"
 
 
+@pytest.mark.parametrize("actions", ACTIONS)
+def test_it_conforms(actions):
+    arguments = {"scenario": "small", "action_format": actions, "observation_format": "compact", "max_failures": 3}
+    check_vector_env(lambda size: vector(size, **arguments).unwrapped, lambda: make(**arguments).unwrapped)
+
+
 def test_resetting_some():
     native, sync = vector(), synchronous()
     mask = np.array([True, False, True, False])
@@ -426,7 +438,7 @@ def test_vector_errors_of_use():
     with pytest.raises(gymnasium.error.ResetNeeded, match="first reset"):
         env.reset(options={"reset_mask": np.array([True, False, False, False])})
     env.reset(seed=0)
-    with pytest.raises(ValueError, match="one action for each of the 4 environments"):
+    with pytest.raises(ValueError, match=r"actions must have shape \(4, 20\)"):
         env.step(np.zeros((3, 20)))
 
 
