@@ -237,3 +237,35 @@ def test_a_solver_plays_by_name():
     env, policy = player("asc", Scenario.preset("small"))
     env.reset(seed=0)
     assert env.action_space.contains(policy.act())
+
+
+def test_trained_agents_play_by_path(tmp_path):
+    """One trained on this environment acts in it; one trained on Allocation decides each task by itself."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    torch = pytest.importorskip("torch")
+    from training.export import export_policy, policy_metadata
+
+    class MostTasksLeft(torch.nn.Module):
+        def forward(self, task, agents, eavesdroppers, batteries):
+            scores = torch.tanh(batteries[..., 0])
+            # silent jammers, a common level of −16 dB, the zero-forcing beam
+            rest = torch.tensor([[-0.4, 0.0, 0.0, 0.8, 0.0]]).expand(agents.shape[0], -1)
+            seen = task.sum() + agents.sum() + eavesdroppers.sum()  # or the export leaves these inputs out
+            return torch.cat([scores, -torch.ones_like(scores), rest + 0 * seen], -1)
+
+    class Cheapest(MostTasksLeft):
+        def forward(self, task, agents, eavesdroppers):
+            return super().forward(task, agents, eavesdroppers, -agents[..., 1:2])
+
+    scenario = Scenario.preset("small")
+    parts = {"task": torch.rand(2, 6), "agents": torch.rand(2, 6, 6), "eavesdroppers": torch.rand(2, 1, 1)}
+    life, allocation = tmp_path / "life.onnx", tmp_path / "allocation.onnx"
+    metadata = policy_metadata("life", scenario, environment="secagent/Lifetime-v0")
+    export_policy(life, MostTasksLeft(), {**parts, "batteries": torch.rand(2, 6, 2)}, metadata)
+    export_policy(allocation, Cheapest(), parts, policy_metadata("allocation", scenario))
+    played = collected(run(["myopic", str(life), str(allocation)], scenario, episodes=4, seed=0))
+    served = {name: sum(e.served for e in found) for name, found in played.items()}
+    assert served[str(life)] > 0.7 * served["myopic"]
+    assert served[str(allocation)] > 0.7 * served["myopic"]
+    assert str(life) in markdown(played)
