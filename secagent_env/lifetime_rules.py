@@ -91,7 +91,8 @@ class Episodes:
 
     def __getitem__(self, rows: np.ndarray | slice) -> Episodes:
         """Return some of the episodes."""
-        return self._map(lambda array: array[rows], lambda batch: batch[rows])
+        counts = {name: getattr(self, name)[rows] for name in _COUNTS}
+        return Episodes(network=self.network[rows], task=self.task[rows], **counts)
 
     def replaced(self, mask: np.ndarray, new: Episodes) -> Episodes:
         """Return a copy in which the episodes in ``mask`` (B,) are the new ones, in their order."""
@@ -107,15 +108,12 @@ class Episodes:
             **{name: put(getattr(self, name), getattr(new, name)) for name in _COUNTS},
         )
 
-    def _map(self, array: Callable[[Any], Any], batch: Callable[[Any], Any]) -> Episodes:
-        counts = {name: array(getattr(self, name)) for name in _COUNTS}
-        return Episodes(network=batch(self.network), task=batch(self.task), **counts)
-
 
 _COUNTS = ("initial_j", "battery_j", "served", "unserved")
 
 
 def _merged(old: _B, new: _B, put: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> _B:
+    """Return a copy of a batch with ``put`` applied to each of its arrays and that of the new one, in their order."""
     rows = iter([getattr(new, name) for name in new._arrays])
     return old._map(lambda array: put(array, next(rows)))
 
