@@ -161,7 +161,8 @@ class GuidedFormat:
                       of an unselected one its jamming power, silent up to 0, then on a dB scale from
                       −70 dBm (just above 0) to p_max (1)
     ``[2N]``          common level: the SNR σ² g_n p_n of the senders at the base station, alone and
-                      before offsets, −40 dB to 40 dB; powers are kept within −70 dBm and p_max
+                      before offsets, −40 dB to 40 dB; as far as p_max allows, but below −70 dBm too, so
+                      that an agent next to the base station is no louder than others
     ``[2N+1:]``       weights of the :data:`~secagent_env.beams.DIRECTIONS`; the beam has full power,
                       unless all weights are 0
     ================  =====================================================================================
@@ -207,7 +208,7 @@ class GuidedFormat:
         decibel = self.COMMON_DB * action[..., self.slices["common_level"]] + self.OFFSET_DB * level
         gain = xp.where(instance.bs_gain > 0, instance.bs_gain, 1e-300)
         sending = 10 ** (decibel / 10) * (instance.scenario.noise_power_w / gain)
-        sending = xp.clip(sending, LOWEST_POWER_W, self._max_power_w)
+        sending = xp.clip(sending, None, self._max_power_w)
         jamming = LOWEST_POWER_W * xp.exp(level * self._octaves)
         jamming = xp.where(level > 0, xp.clip(jamming, LOWEST_POWER_W, self._max_power_w), 0.0)
 
@@ -224,10 +225,12 @@ class GuidedFormat:
         selection = np.asarray(decision.selection)
         order = np.argsort(~selection, axis=-1, stable=True)
         kept = np.argsort(order, axis=-1, stable=True) < self._required
-        power = np.clip(decision.power_w, LOWEST_POWER_W, self._max_power_w)
-        snr = 10 * np.log10(power * np.maximum(instance.bs_gain, 1e-300) / instance.scenario.noise_power_w)
+        power = np.minimum(decision.power_w, self._max_power_w)
+        received = np.maximum(power * instance.bs_gain / instance.scenario.noise_power_w, 1e-30)
+        snr = 10 * np.log10(received)
         common = np.clip(np.mean(snr, axis=-1, keepdims=True, where=kept), -self.COMMON_DB, self.COMMON_DB)
-        jamming = np.maximum(np.log(power / LOWEST_POWER_W) / self._octaves, np.finfo(np.float32).tiny)
+        jamming = np.log(np.maximum(power, LOWEST_POWER_W) / LOWEST_POWER_W) / self._octaves
+        jamming = np.maximum(jamming, np.finfo(np.float32).tiny)
         jamming = np.where(np.asarray(decision.power_w) > 0, jamming, 0.0)
         directions = beam_directions(instance, order[..., : self._required])
         weights = _real_weights(directions, decision.beamformer)

@@ -56,11 +56,13 @@ def test_levels_say_how_loud_a_sender_arrives():
     assert (decision.power_w[2:] == 0).all()
 
 
-def test_powers_of_senders_stay_between_the_lowest_and_the_highest():
+def test_a_sender_next_to_the_base_station_whispers_and_one_far_away_shouts():
     instance = sample_instance(SMALL, 0)
-    instance = instance.replace(channel_bs=instance.channel_bs * np.array([1e6, 1e-6, 1, 1, 1, 1])[:, None])
+    instance = instance.replace(channel_bs=instance.channel_bs * np.array([1e4, 1e-6, 1, 1, 1, 1])[:, None])
     decision = decoded(SMALL, instance, scores=[1, 1, 0, 0, 0, 0])
-    assert decision.power_w[:2].tolist() == [LOWEST_POWER_W, SMALL.max_power_w]
+    assert decision.power_w[0] == pytest.approx(SMALL.noise_power_w / instance.bs_gain[0])
+    assert decision.power_w[0] < LOWEST_POWER_W
+    assert decision.power_w[1] == SMALL.max_power_w
 
 
 def test_levels_of_jammers_are_a_dB_scale_from_just_above_zero():

@@ -79,7 +79,7 @@ def test_an_untrained_network_sends_in_secret_and_jams_nobody():
     decision = action_format("guided", instances.scenario).decode(action, instances)
     assert (np.where(decision.selection, 0.0, decision.power_w) == 0).all()
     outcome = evaluate(instances, decision)
-    assert not outcome.violated["latency_s"].mean() > 0.05
+    assert not outcome.violated["latency_s"].any()
 
 
 # --- The loss of the learned optimiser -----------------------------------------------------------------------

@@ -26,8 +26,8 @@ from secagent_env.scenario import Scenario
 AGENT_FEATURES, BATTERY_FEATURES, TASK_FEATURES = 10, 2, 7
 GLOBAL_OUTPUTS = 5
 TEMPERATURE = 0.25
-_START_LEVEL, _START_COMMON, _START_ZERO_FORCING = -0.5, -0.4, 0.8
-"""Where an untrained network stands: nobody jams, senders arrive at −16 dB, a zero-forcing beam."""
+_START_LEVEL, _START_COMMON, _START_ZERO_FORCING = -0.5, -0.75, 0.8
+"""Where an untrained network stands: nobody jams, senders arrive at −30 dB, a zero-forcing beam."""
 
 
 def centred(scores: Tensor, count: Tensor) -> Tensor:
