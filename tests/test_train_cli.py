@@ -80,13 +80,13 @@ def test_the_same_command_does_not_train_again_and_another_one_is_refused(capsys
 
 
 def test_ctrl_c_leaves_a_run_that_resumes(capsys: pytest.CaptureFixture):
-    arguments = [*PPO, "--steps", "4096", "--out", "run"]
+    arguments = [*PPO, "--steps", "2048", "--out", "run"]
     with subprocess.Popen(
         [sys.executable, "-m", "eval.cli", *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         evaluations = Path("run/evaluations.jsonl")
         while process.poll() is None and (
-            not Path("run/checkpoint").exists() or len(evaluations.read_text().splitlines()) < 4
+            not Path("run/checkpoint").exists() or len(evaluations.read_text().splitlines()) < 3
         ):
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
@@ -97,9 +97,9 @@ def test_ctrl_c_leaves_a_run_that_resumes(capsys: pytest.CaptureFixture):
     )
     assert not Path("run/policy.onnx").exists()
     assert main(arguments) == 0
-    assert re.search(r"resuming after \d+ of 4096 steps", capsys.readouterr().err)
+    assert re.search(r"resuming after \d+ of 2048 steps", capsys.readouterr().err)
     steps = [json.loads(line)["steps"] for line in evaluations.read_text().splitlines()]
-    assert steps == [*range(0, 4097, 256)]
+    assert steps == [*range(0, 2049, 256)]
 
 
 def test_lifetime_can_be_trained(capsys: pytest.CaptureFixture):

@@ -45,7 +45,9 @@ ARGUMENTS = {
     "sac": OFF_POLICY,
     "td3": OFF_POLICY | {"action_noise_std": 0.1},
     "tqc": OFF_POLICY,
+    "l2o": {"batch_size": 64, "width": 8},
 }
+EQUIVARIANT = {"policy": "equivariant", "arguments": PPO | {"policy_kwargs": {"width": 8}}}
 
 
 def task(
@@ -131,17 +133,26 @@ def test_ppo_learns_whom_to_select(tmp_path: Path):
 # --- It repeats itself ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("algo", ["ppo", "a2c", "sac", "td3", "tqc"])
-def test_an_interrupted_training_that_is_resumed_ends_as_one_that_was_not(algo: str, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("algo", "fields"),
+    [
+        *((algo, {}) for algo in ("ppo", "a2c", "sac", "td3", "tqc")),
+        ("ppo", EQUIVARIANT),
+        ("l2o", {"policy": "equivariant"}),
+    ],
+    ids=["ppo", "a2c", "sac", "td3", "tqc", "ppo-equivariant", "l2o"],
+)
+def test_an_interrupted_training_that_is_resumed_ends_as_one_that_was_not(algo: str, fields: dict, tmp_path: Path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    train(task(algo), whole)
+    learning = task(algo, **fields)
+    train(learning, whole)
     with interrupted_when(lambda: segments_done(parts) >= 2):
-        train(task(algo), parts)
+        train(learning, parts)
     assert 2 <= segments_done(parts) < 5
-    best = train(task(algo), parts)
+    best = train(learning, parts)
     assert_equal(parameters(whole), parameters(parts))
     assert without_times(whole) == without_times(parts)
-    assert best["steps"] == max(without_times(parts), key=AllocationValidation.rank)["steps"]
+    assert best["steps"] == max(without_times(parts), key=lambda row: row["score"])["steps"]
     assert (whole / "policy.onnx").read_bytes() == (parts / "policy.onnx").read_bytes()
     if algo in ("sac", "td3", "tqc"):
         with np.load(whole / "checkpoint" / "replay.npz") as one, np.load(parts / "checkpoint" / "replay.npz") as other:
@@ -215,9 +226,8 @@ def test_the_exported_policy_is_the_best_one(tmp_path: Path):
     assert {name: best[name] for name in measured} == measured
 
     agent = training.load_agent(tmp_path, repair=False)
-    decision = agent.solve_batch(seeds.validation_instances(TINY, 200))
-    instances = validation._instances
-    wanted = validation._rules.action_format.decode(learner.act(validation._observations), instances)
+    decision = agent.solve_batch(validation._instances)
+    wanted = validation._rules.action_format.decode(learner.act(validation._observations), validation._instances)
     np.testing.assert_array_equal(decision.selection, wanted.selection)
     np.testing.assert_allclose(decision.power_w, wanted.power_w, rtol=1e-3)
     learner.close()

@@ -161,6 +161,7 @@ class _Run:
         assert self.best_row is not None
         self.learner.load_policy_state(self.best)
         module, inputs = self.learner.exportable()
+        inputs = {name: example.cpu() for name, example in inputs.items()}
         settings = self.task.settings
         metadata = policy_metadata(
             self.task.algo,
@@ -170,7 +171,7 @@ class _Run:
             action_format=settings.action_format,
             any_agents="observation" not in inputs,
         )
-        export_policy(self.folder.policy, module, inputs, metadata)
+        export_policy(self.folder.policy, module.cpu(), inputs, metadata)
         config = self.folder.read_config()
         used = {"steps": self.learner.steps, **self.used.row()}
         if config.get("used", {}).get("steps") != self.learner.steps:  # else it was done before
