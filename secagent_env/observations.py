@@ -155,7 +155,8 @@ def _direction(channel: np.ndarray, squared: np.ndarray, out: np.ndarray) -> Non
     """Write the direction of a channel (…, L) of a squared length (…), √L long: real, then imaginary parts."""
     antennas = channel.shape[-1]
     scale = (math.sqrt(antennas) / np.sqrt(np.where(squared > 0, squared, 1.0)))[..., None]
-    np.multiply(channel.real, scale, out=out[..., :antennas], casting="same_kind")
-    np.multiply(channel.imag, scale, out=out[..., antennas:], casting="same_kind")
+    unit = channel * scale
+    out[..., :antennas] = unit.real
+    out[..., antennas:] = unit.imag
     if antennas > BOUND**2:
         np.clip(out, -BOUND, BOUND, out=out)
