@@ -76,8 +76,10 @@ class Run:
 
     @property
     def learner(self) -> str:
-        """The algorithm, and the policy where it is the plain one: ``ppo``, ``ppo-mlp``."""
-        return f"{self.config['algo']}{'-mlp' * (self.config['hyperparameters'].get('policy') == 'mlp')}"
+        """The algorithm, and what is plainer than the equivariant policy: ``ppo``, ``ppo-mlp``, ``ppo-mlp-flat``."""
+        chosen = self.config["hyperparameters"]
+        plain = [name for name, key in (("mlp", "policy"), ("flat", "action_format")) if chosen.get(key) == name]
+        return "-".join([self.config["algo"], *plain])
 
     @property
     def seed(self) -> int:
@@ -104,11 +106,10 @@ class Run:
         return float(self.config.get("used", last).get(name, np.nan))
 
     @property
-    def rank(self) -> tuple[float, float]:
-        """By what the best seed is picked, on the validation instances: feasible up to 99 %, then the gap."""
-        best = self.config.get("best", {})
-        gap = best.get("gap")
-        return min(best.get("feasible") or 0.0, 0.99), -np.inf if gap is None else -gap
+    def score(self) -> float:
+        """By what the best seed is picked: the mean reward on the validation instances."""
+        score = self.config.get("best", {}).get("score")
+        return -np.inf if score is None else float(score)
 
 
 @dataclass(frozen=True)
@@ -228,8 +229,8 @@ def judge_cheapest(test: TestSet) -> Result:
     return _judge_actions(test, np.concatenate([scores, silent, links], axis=-1), "cheapest agents", 0)
 
 
-LINKS = (-0.4, 0.0, 0.0, 1.0, 0.0)
-"""The end of a guided action: senders at -16 dB, the zero-forcing beam."""
+LINKS = (-0.75, 0.0, 0.0, 1.0, 0.0)
+"""The end of a guided action: senders at −30 dB, the zero-forcing beam."""
 
 
 def _judge_actions(test: TestSet, actions: np.ndarray, name: str, seed: int) -> Result:

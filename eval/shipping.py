@@ -28,7 +28,7 @@ def best_run(runs: Sequence[Run], learner: str) -> Run:
     group = [run for run in runs if run.learner == learner]
     if not group:
         raise unknown_name("learner", learner, {run.learner for run in runs})
-    return max(group, key=lambda run: run.rank)
+    return max(group, key=lambda run: run.score)
 
 
 def ship(run: Run, name: str, results: Sequence[Result] = (), folder: Path | None = None) -> Path:
