@@ -216,7 +216,7 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         """Draw new instances where ``mask`` says so, a few at a time: they are observed while still in the cache."""
         if not mask.any():
             return
-        self._now_of(self.scenario, mask)
+        self._renew(self.scenario, mask)
         generators = self._random.generators
         for rows in _chunks(mask):
             if isinstance(rows, slice):
@@ -228,12 +228,12 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
 
     def _play(self, given: Instance, mask: np.ndarray) -> None:
         """Play given instances, a batch or one for all, where ``mask`` says so."""
-        self._now_of(given.scenario, mask)
+        self._renew(given.scenario, mask)
         rows = np.flatnonzero(mask)
         self._write(rows, given[rows] if given.batch_shape else Instance.stack([given] * len(rows)))
 
-    def _now_of(self, scenario: Scenario, mask: np.ndarray) -> None:
-        """Take note that the instances in ``mask`` change, and are of this scenario."""
+    def _renew(self, scenario: Scenario, mask: np.ndarray) -> None:
+        """Take note that the instances in ``mask`` are about to change, and will be of this scenario."""
         if not mask.all() and scenario != self._running.scenario:
             raise ValueError(
                 "all running instances must share one scenario, and those of a part of the environments "

@@ -1,10 +1,12 @@
 """The batched environment: as Gymnasium's SyncVectorEnv over the scalar one, only faster."""
 
 import sys
+import warnings
 
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from secagent_env import Instance, Scenario, sample_instance
@@ -210,6 +212,12 @@ def test_the_scalar_environment_keeps_instances_too():
     given = sample_instance("small", 5)
     episode(options={"instance": given})
     assert np.array_equal(env.reset()[0], observe(given, "flat"))
+
+
+def test_gymnasium_checks_kept_instances():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(AllocationEnv("small", episodes_per_instance=3), skip_render_check=True)
 
 
 @pytest.mark.parametrize("number", [0, -1, 1.5, None, True, "2"])
