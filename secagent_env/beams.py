@@ -20,7 +20,7 @@ from secagent_env.instance import Instance
 DIRECTIONS = ("matched", "filtered", "zero-forcing", "weakest")
 
 _RIDGE = 1e-2
-"""Added to the Gram matrix of unit vectors: of more agents than antennas, no one may cost the others their amplitude."""
+"""Added to the Gram matrix of unit vectors: where antennas are few, no agent costs the others all amplitude."""
 
 
 def beam_directions(instance: Instance, selected: Array) -> Array:

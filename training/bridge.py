@@ -38,6 +38,8 @@ class GymVecEnv(VecEnv):
         The vector environment; ``reset(seed=s)`` must seed environment i with s + i.
     info_keys
         Names in the vector environment's ``infos`` (or in ``final_info``, in an episode's last step) to pass on.
+    reward_scale
+        What rewards are multiplied by, so that returns are of the order of 1; those in ``episode`` are not.
 
     Raises
     ------
@@ -45,7 +47,9 @@ class GymVecEnv(VecEnv):
         If the vector environment resets in another way.
     """
 
-    def __init__(self, envs: VectorEnv[Any, Any, Any], *, info_keys: Sequence[str] = ()) -> None:
+    def __init__(
+        self, envs: VectorEnv[Any, Any, Any], *, info_keys: Sequence[str] = (), reward_scale: float = 1.0
+    ) -> None:
         mode = envs.metadata.get("autoreset_mode")
         if mode != AutoresetMode.SAME_STEP:
             raise ValueError(
@@ -54,6 +58,7 @@ class GymVecEnv(VecEnv):
             )
         self.envs = envs
         self.info_keys = tuple(info_keys)
+        self.reward_scale = reward_scale
         self._actions: Any = None
         self._returns = np.zeros(envs.num_envs)
         self._lengths = np.zeros(envs.num_envs, np.int64)
@@ -87,7 +92,7 @@ class GymVecEnv(VecEnv):
             final = batched.get("final_info", {})
             for i, info in enumerate(infos):
                 info.update(_entries(final if dones[i] else batched, self.info_keys, i))
-        return observations, rewards.astype(np.float32), dones, infos
+        return observations, (self.reward_scale * rewards).astype(np.float32), dones, infos
 
     def _end_episodes(
         self, ended: np.ndarray, cut: np.ndarray, batched: dict[str, Any], infos: list[dict[str, Any]]

@@ -50,7 +50,7 @@ class SB3Learner:
         self._task = task
         if task.settings.observation_format == "dict" or task.settings.action_format == "dict":
             raise ValueError("training needs flat observations and actions: not the format 'dict'")
-        self._env = GymVecEnv(make_envs(task))
+        self._env = GymVecEnv(make_envs(task), reward_scale=task.settings.reward_scale)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:

@@ -9,6 +9,7 @@ the earlier; what the caller sets overrides all.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,9 @@ class Settings:
         Steps from one checkpoint to the next; environments and random numbers are seeded anew for each.
     evaluate_every
         Segments from one evaluation to the next.
+    reward_scale
+        What rewards are multiplied by for the algorithm, so that returns are of the order of 1; logs and evaluations
+        show them as they are.
     environment_options
         Further keyword arguments of the environment, such as ``penalty_weight``.
     arguments
@@ -61,6 +65,7 @@ class Settings:
     steps: int = 1_000_000
     segment_steps: int = 100_000
     evaluate_every: int = 1
+    reward_scale: float = 1.0
     environment_options: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
@@ -71,6 +76,9 @@ class Settings:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be an integer ≥ 1, got {value!r}")
+        scale = self.reward_scale
+        if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 < scale < math.inf:
+            raise ValueError(f"reward_scale must be a finite number > 0, got {scale!r}")
         if not isinstance(self.environment_options, Mapping):
             raise ValueError(f"environment_options must be names with values, got {self.environment_options!r}")
 
