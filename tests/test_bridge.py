@@ -151,6 +151,19 @@ def test_infos_hold_what_is_asked_for():
         assert {name: info[name] for name in keys[:3]} == {name: wanted[name] for name in keys[:3]}
 
 
+def test_rewards_are_scaled_and_returns_are_not():
+    scaled, plain = (GymVecEnv(native(2, scenario="small"), reward_scale=scale) for scale in (0.25, 1.0))
+    for env in (scaled, plain):
+        env.seed(3)
+        env.reset()
+    actions = np.full((2, *plain.action_space.shape), 0.3, np.float32)
+    _, rewards, _, infos = scaled.step(actions)
+    _, wanted, _, _ = plain.step(actions)
+    assert rewards.dtype == np.float32
+    np.testing.assert_allclose(rewards, wanted / 4, rtol=1e-6)
+    np.testing.assert_allclose([info["episode"]["r"] for info in infos], wanted, rtol=1e-6)
+
+
 class Noted(gymnasium.Wrapper):
     """Says how often it was reset, and how many steps it took since."""
 
