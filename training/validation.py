@@ -43,16 +43,23 @@ class AllocationValidation:
         if not feasible.any():
             raise ValueError("no validation instance of this scenario is feasible: there is nothing to learn")
         self._instances, self._lower = instances[feasible], lower[feasible]
-        options: dict[str, Any] = {"reference_energy_j": None, "penalty_fixed": 1.5, "penalty_weight": 1.0}
-        options |= {"episodes_per_instance": 1} | task.environment_options()
-        self._rules = AllocationRules(**options)
+        self._rules = AllocationRules(
+            task.scenario,
+            action_format=task.settings.action_format,
+            observation_format=task.settings.observation_format,
+            reference_energy_j=None,
+            penalty_fixed=1.5,
+            penalty_weight=1.0,
+            episodes_per_instance=1,
+        )
         self._observations = observe(self._instances, self._rules.observation_format)
 
     def measure(self, act: Act) -> dict[str, float]:
         """Return the figures of a policy.
 
         ``feasible``, the share of its decisions that are; ``gap``, the mean of energy over bound, minus 1, of these
-        (NaN if there are none); ``score``, the mean reward.
+        (NaN if there are none); ``score``, the mean reward as the
+        environment gives it by default, whatever penalties the training has.
         """
         decision = self._rules.action_format.decode(act(self._observations), self._instances)
         outcome, reward, _ = self._rules.score(self._instances, decision)
