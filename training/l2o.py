@@ -37,7 +37,7 @@ DEFAULTS: dict[str, float] = {
     "width": 32,
     "rounds": 2,
     "price": 20.0,
-    "margin": 0.004,
+    "margin": 0.006,
     "temperature": 0.25,
     "max_grad_norm": 1.0,
 }

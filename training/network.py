@@ -28,6 +28,9 @@ GLOBAL_OUTPUTS = 5
 TEMPERATURE = 0.25
 _START_LEVEL, _START_COMMON, _START_ZERO_FORCING = -0.5, -0.75, 0.8
 """Where an untrained network stands: nobody jams, senders arrive at −30 dB, a zero-forcing beam."""
+_SLOW = 0.1
+"""By what the outputs for powers and beam move from there: where the reward hardly depends on them, the steps of Adam,
+which do not become smaller with the gradient, would carry them off."""
 
 
 def centred(scores: Tensor, count: Tensor) -> Tensor:
@@ -97,14 +100,10 @@ class EquivariantNetwork(nn.Module):
         self.score = nn.ModuleList(nn.Linear(width, 1) for _ in range(rounds))
         self.query = nn.ModuleList(_layers(pooled, width, inputs) for _ in range(rounds))
         self.level = nn.Linear(width, 1)
-        last = nn.Linear(width, GLOBAL_OUTPUTS)
-        self.common = nn.Sequential(nn.Linear(pooled, width), nn.ReLU(), last)
-        with torch.no_grad():
-            self.level.weight.mul_(0.1)
-            last.weight.mul_(0.1)
-            self.level.bias.fill_(math.atanh(_START_LEVEL))
-            start = [_START_COMMON, 0.0, 0.0, _START_ZERO_FORCING, 0.0]
-            last.bias.copy_(torch.tensor([math.atanh(value) for value in start]))
+        self.common = _layers(pooled, width, GLOBAL_OUTPUTS)
+        start = [_START_COMMON, 0.0, 0.0, _START_ZERO_FORCING, 0.0]
+        self.start: Tensor
+        self.register_buffer("start", torch.atanh(torch.tensor(start)), persistent=False)
 
     def forward(self, task: Tensor, agents: Tensor, eavesdroppers: Tensor, batteries: Tensor | None = None) -> Tensor:
         """Return the action (B, 2N + 5) within ±1.
@@ -116,8 +115,9 @@ class EquivariantNetwork(nn.Module):
             :mod:`secagent_env.observations`.
         """
         scores, hidden, context = self.encode(task, agents, eavesdroppers, batteries)
-        level = torch.tanh(self.level(hidden)).squeeze(-1)
-        return torch.cat([torch.tanh(scores / 2), level, torch.tanh(self.common(context))], -1)
+        level = math.atanh(_START_LEVEL) + _SLOW * self.level(hidden).squeeze(-1)
+        common = self.start + _SLOW * self.common(context)
+        return torch.cat([torch.tanh(scores / 2), torch.tanh(level), torch.tanh(common)], -1)
 
     def encode(
         self, task: Tensor, agents: Tensor, eavesdroppers: Tensor, batteries: Tensor | None = None

@@ -10,10 +10,11 @@ from stable_baselines3.common.distributions import DiagGaussianDistribution, Dis
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 
+from secagent_env._errors import unknown_name
 from training.learner import Task
 from training.network import EquivariantNetwork, ValueNetwork, compact_shapes, split_parts
 
-LOG_STD = {"score": -1.5, "level": -2.0, "common": -2.0, "directions": -2.0}
+LOG_STD = dict.fromkeys(("score", "level", "common", "directions"), -2.0)
 """Initial logarithms of the exploration noise, one for each kind of entry of the guided action."""
 
 
@@ -64,7 +65,10 @@ class EquivariantPolicy(ActorCriticPolicy):
     ) -> None:
         self._shapes = dict(shapes)
         self._width, self._rounds = width, rounds
-        self._start = {**LOG_STD, **(log_std or {})}
+        for name in log_std or {}:
+            if name not in LOG_STD:
+                raise unknown_name("kind of entry in log_std", name, LOG_STD)
+        self._start = [float({**LOG_STD, **(log_std or {})}[name]) for name in LOG_STD]
         super().__init__(observation_space, action_space, lr_schedule, **options)
 
     def _build(self, lr_schedule: Callable[[float], float]) -> None:
@@ -73,7 +77,7 @@ class EquivariantPolicy(ActorCriticPolicy):
         batteries = "batteries" in self._shapes
         self.actor = EquivariantNetwork(batteries=batteries, width=self._width, rounds=self._rounds)
         self.critic = ValueNetwork(batteries=batteries, width=self._width)
-        self.log_std = nn.Parameter(torch.tensor([self._start[name] for name in LOG_STD]))
+        self.log_std = nn.Parameter(torch.tensor(self._start))
         self._sizes = sizes
         self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)  # type: ignore[call-arg]
 
