@@ -26,6 +26,9 @@ from secagent_env.scenario import Scenario
 AGENT_FEATURES, BATTERY_FEATURES, TASK_FEATURES = 10, 2, 7
 GLOBAL_OUTPUTS = 5
 TEMPERATURE = 0.25
+_MANY_TASKS = 30.0
+_BEHIND = 4.0
+"""By how many standard deviations an agent can be behind the mean; who is not able is twice as far behind."""
 _START_LEVEL, _START_COMMON, _START_ZERO_FORCING = -0.5, -0.75, 0.8
 """Where an untrained network stands: nobody jams, senders arrive at −30 dB, a zero-forcing beam."""
 _SLOW = 0.1
@@ -33,13 +36,20 @@ _SLOW = 0.1
 which do not become smaller with the gradient, would carry them off."""
 
 
-def centred(scores: Tensor, count: Tensor) -> Tensor:
+def centred(scores: Tensor, count: Tensor, able: Tensor | None = None) -> Tensor:
     """Return scores (B, N), standardised over the agents, less their threshold: those of the selected are positive.
 
-    The threshold is halfway between the last of the ``count`` (B, 1) highest and the next.
+    The threshold is halfway between the last of the ``count`` (B, 1) highest and the next. Who is not ``able``, (B, N)
+    bool, comes after everybody else; None means that all are.
     """
-    spread = scores.std(-1, keepdim=True, correction=0)
-    scores = (scores - scores.mean(-1, keepdim=True)) / (spread + 1e-3)
+    if able is None:
+        mean, spread = scores.mean(-1, keepdim=True), scores.std(-1, keepdim=True, correction=0)
+        scores = (scores - mean) / (spread + 1e-3)
+    else:
+        total = able.sum(-1, keepdim=True).clamp(min=1)
+        scores = scores - torch.where(able, scores, 0.0).sum(-1, keepdim=True) / total
+        variance = torch.where(able, scores**2, 0.0).sum(-1, keepdim=True) / total
+        scores = torch.where(able, (scores / (variance + 1e-6).sqrt()).clamp(min=-_BEHIND), -2 * _BEHIND)
     last = (count.round().long() - 1).clamp(0, scores.shape[-1] - 1)
     ordered = scores.sort(-1, descending=True).values
     beyond = (last + 1).clamp(max=scores.shape[-1] - 1)
@@ -127,12 +137,14 @@ class EquivariantNetwork(nn.Module):
         count = task[:, :1] * agents.shape[1]
         world = torch.cat([task, eavesdroppers.amax(1)], -1)
         first = hidden = self.embed(features)
-        scores = centred(self.first_score(hidden).squeeze(-1), count)
+        # With batteries, some agents cannot finish their task: (17) alone rules out whoever needs longer than allowed.
+        able = agents[..., 2] <= 1 if self.batteries else None
+        scores = centred(self.first_score(hidden).squeeze(-1), count, able)
         for mix, score, query in zip(self.mix, self.score, self.query, strict=True):
             pooled = torch.cat([self._pool(hidden, features, scores, count), world], -1)
             hidden = first + mix(torch.cat([hidden, features], -1), pooled)
             prices = query(pooled)[:, :, None]  # what each feature is worth in this network, as in a Lagrangian
-            scores = centred(scores + score(hidden).squeeze(-1) + (features @ prices).squeeze(-1), count)
+            scores = centred(scores + score(hidden).squeeze(-1) + (features @ prices).squeeze(-1), count, able)
         return scores, hidden, torch.cat([self._pool(hidden, features, scores, count), world], -1)
 
     @staticmethod
@@ -143,18 +155,42 @@ class EquivariantNetwork(nn.Module):
 
 
 class ValueNetwork(nn.Module):
-    """From the parts of an observation to the value (B, 1) of its state; permuting the agents changes nothing."""
+    """From the parts of an observation to the value (B, 1) of its state; permuting the agents changes nothing.
+
+    With batteries it also reads :func:`tasks_left`, so that a decision is judged by what it leaves, at once.
+    """
 
     def __init__(self, *, batteries: bool = False, width: int = 32) -> None:
         super().__init__()
         self.body = EquivariantNetwork(batteries=batteries, width=width, rounds=1)
-        self.value = _layers(self.body.pooled, width, 1)
+        self.value = _layers(self.body.pooled + batteries, width, 1)
 
     def forward(self, task: Tensor, agents: Tensor, eavesdroppers: Tensor, batteries: Tensor | None = None) -> Tensor:
         """Return the value (B, 1); arguments as those of :class:`EquivariantNetwork`."""
         _, _, context = self.body.encode(task, agents, eavesdroppers, batteries)
+        if batteries is not None:
+            left = tasks_left(torch.exp2(4 * batteries[..., 0]) - 1, task[:, :1] * agents.shape[1])
+            context = torch.cat([context, left / _MANY_TASKS], -1)
         value: Tensor = self.value(context)
         return value
+
+
+def tasks_left(capacity: Tensor, count: Tensor) -> Tensor:
+    """Return how many tasks (B, 1) batteries serve at most, fractions allowed, accuracy and secrecy aside.
+
+    The largest T with Σ_n min(T, c_n) ≥ N_min T, for agents that can compute c_n tasks each. For j < N_min agents that
+    compute in all tasks the others give T ≤ Σ_{n > j} c_(n) / (N_min − j), c_(1) ≥ c_(2) ≥ …; the least of these is T.
+
+    Parameters
+    ----------
+    capacity, count
+        c_n, (B, N), and N_min, (B, 1).
+    """
+    ordered = capacity.sort(-1, descending=True).values
+    others = ordered.flip(-1).cumsum(-1).flip(-1)  # entry j: the sum without the j largest
+    needed = count.round() - torch.arange(capacity.shape[-1], device=capacity.device)
+    ratio = torch.where(needed > 0, others / needed.clamp(min=1), math.inf)
+    return ratio.amin(-1, keepdim=True)
 
 
 def agent_features(task: Tensor, agents: Tensor, batteries: Tensor | None = None) -> Tensor:
