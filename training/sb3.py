@@ -155,14 +155,18 @@ def make_envs(task: Task, num_envs: int | None = None) -> VectorEnv[Any, Any, An
 
 
 class Linear:
-    """A value that goes from ``start`` to ``end`` over a training."""
+    """A value that goes from ``start`` to ``end`` over a training, after it rose from 0 over its share ``warm_up``.
 
-    def __init__(self, start: float, end: float) -> None:
-        self.start, self.end = start, end
+    Adam's first steps go the same way in all parameters, and may throw a policy far off.
+    """
+
+    def __init__(self, start: float, end: float, warm_up: float = 0.0) -> None:
+        self.start, self.end, self.warm_up = start, end, warm_up
 
     def __call__(self, remaining: float) -> float:
         """Return the value with the share ``remaining`` of the training ahead."""
-        return self.end + (self.start - self.end) * remaining
+        value = self.end + (self.start - self.end) * remaining
+        return value * min((1 - remaining) / self.warm_up + 0.01, 1.0) if self.warm_up else value
 
 
 def _model(task: Task, env: GymVecEnv, device: str) -> BaseAlgorithm:
@@ -201,9 +205,12 @@ def _policy(task: Task, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]
 
 
 def _linear(name: str, ends: Mapping[str, Any]) -> Linear:
-    if set(ends) != {"start", "end"} or not all(isinstance(end, (int, float)) for end in ends.values()):
-        raise ValueError(f"{name} must be a number, or {{start: number, end: number}}, got {dict(ends)}")
-    return Linear(float(ends["start"]), float(ends["end"]))
+    known = {"start", "end"} <= set(ends) <= {"start", "end", "warm_up"}
+    if not known or not all(isinstance(end, (int, float)) and end >= 0 for end in ends.values()):
+        raise ValueError(
+            f"{name} must be a number, or {{start: number, end: number, warm_up: share}}, got {dict(ends)}"
+        )
+    return Linear(**{part: float(value) for part, value in ends.items()})
 
 
 class _Watch(BaseCallback):
