@@ -13,7 +13,7 @@ from secagent_env.actions import action_format
 from secagent_env.observations import observe
 from training.l2o import L2OLearner, losses, soft_threshold
 from training.learner import Task, learner_class
-from training.network import EquivariantNetwork, ValueNetwork, compact_shapes, split_parts
+from training.network import EquivariantNetwork, ValueNetwork, compact_shapes, split_parts, tasks_left
 from training.settings import Settings
 
 PRICES = {"price": 20.0, "margin": 0.004, "temperature": 0.25}
@@ -80,6 +80,50 @@ def test_an_untrained_network_sends_in_secret_and_jams_nobody():
     assert (np.where(decision.selection, 0.0, decision.power_w) == 0).all()
     outcome = evaluate(instances, decision)
     assert not outcome.violated["latency_s"].any()
+
+
+# --- With batteries ------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(0, 8), min_size=1, max_size=10), st.data())
+def test_tasks_left_is_the_largest_number_that_the_capacities_allow(capacity: list[float], data: st.DataObject):
+    count = data.draw(st.integers(1, len(capacity)))
+    left = float(tasks_left(torch.tensor([capacity], dtype=torch.float64), torch.tensor([[float(count)]])))
+    supply = lambda tasks: np.minimum(tasks, capacity).sum()  # noqa: E731
+    assert supply(left) >= count * left - 1e-9
+    assert supply(left + 1e-3) < count * (left + 1e-3)
+
+
+def lifetime_parts(exhausted: int) -> dict[str, torch.Tensor]:
+    parts = parts_of(sample_instance("paper", 0, (16,)))
+    parts["batteries"] = torch.full((16, 30, 2), 0.5)
+    parts["agents"][:, :exhausted, 2] = 2.0  # an inference time of twice the limit: it cannot finish
+    return parts
+
+
+@pytest.mark.parametrize("exhausted", [5, 20, 25])
+def test_who_cannot_finish_is_selected_last(exhausted: int):
+    parts = lifetime_parts(exhausted)
+    with torch.no_grad():
+        scores = network(batteries=True)(**parts)[:, :30]
+    able, unable = scores[:, exhausted:], scores[:, :exhausted]
+    assert (able.amin(1) > unable.amax(1)).all()
+    assert torch.isfinite(scores).all()
+
+
+def test_with_nobody_able_everything_stays_finite():
+    parts = lifetime_parts(30)
+    net, value = network(batteries=True), ValueNetwork(batteries=True)
+    (net(**parts).sum() + value(**parts).sum()).backward()
+    assert all(torch.isfinite(p.grad).all() for p in [*net.parameters(), *value.parameters()] if p.grad is not None)
+
+
+def test_the_critic_sees_how_many_tasks_are_left():
+    parts = lifetime_parts(0)
+    torch.manual_seed(0)
+    value = ValueNetwork(batteries=True)
+    richer = {**parts, "batteries": parts["batteries"] + 0.2}
+    assert not torch.allclose(value(**parts), value(**richer))
 
 
 # --- The loss of the learned optimiser -----------------------------------------------------------------------
@@ -163,3 +207,9 @@ def test_the_equivariant_policy_needs_an_actor_critic():
     wrong = dataclasses.replace(task(), algo="sac")
     with pytest.raises(ValueError, match="sac needs policy mlp"):
         learner_class("sac")(wrong, "cpu")
+
+
+def test_an_unknown_kind_of_noise_is_named():
+    wrong = dataclasses.replace(task(arguments={"policy_kwargs": {"log_std": {"scores": -1.0}}}), algo="ppo")
+    with pytest.raises(ValueError, match="did you mean 'score'"):
+        learner_class("ppo")(wrong, "cpu")

@@ -496,3 +496,11 @@ def test_the_environment_takes_its_options(tmp_path: Path):
     learner.close()
     with pytest.raises(ValueError, match="penalty_fixed"):
         learner_class("ppo")(task(environment_options={"penalty_fixed": -3.0}), "cpu")
+
+
+def test_a_learning_rate_warms_up_and_falls():
+    from training.sb3 import Linear
+
+    rate = Linear(start=2.0, end=0.0, warm_up=0.1)
+    assert [rate(remaining) for remaining in (1.0, 0.95, 0.5, 0.0)] == pytest.approx([0.02, 1.9 * 0.51, 1.0, 0.0])
+    assert Linear(start=2.0, end=1.0)(1.0) == 2.0
