@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -118,13 +120,33 @@ def rows_of(batch: Any) -> Iterable[Any]:
     return (dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True))
 
 
-def copy_of(batch: Any) -> Any:
-    """Return a copy of a batch, or of a dict of batches."""
-    return {name: part.copy() for name, part in batch.items()} if isinstance(batch, dict) else batch.copy()
+class Recycler:
+    """Arrays for a caller to keep, whose memory is used again once nobody refers to them, or to a view, any more.
 
+    Memory fresh from the system costs several times what is written to it.
+    """
 
-def empty_like(batch: Any) -> Any:
-    """Return arrays as those of a batch, or of a dict of batches, not written yet."""
-    return (
-        {name: np.empty_like(part) for name, part in batch.items()} if isinstance(batch, dict) else np.empty_like(batch)
-    )
+    KEPT = 4
+    """How many unused arrays of a shape are kept at most."""
+
+    def __init__(self) -> None:
+        self._unused: dict[Any, deque[np.ndarray]] = {}
+
+    def empty_like(self, batch: Any) -> Any:
+        """Return arrays as those of a batch, or of a dict of batches, not written yet."""
+        if isinstance(batch, dict):
+            return {name: self.empty_like(part) for name, part in batch.items()}
+        unused = self._unused.setdefault((batch.shape, batch.dtype.str), deque(maxlen=self.KEPT))
+        memory = unused.pop() if unused else np.empty_like(batch)
+        # Every view of this array refers to it, not to the memory itself: it dies with the last of them.
+        lent = np.asarray(memory.data)
+        weakref.finalize(lent, unused.append, memory)
+        return lent
+
+    def copy_of(self, batch: Any) -> Any:
+        """Return a copy of a batch, or of a dict of batches."""
+        if isinstance(batch, dict):
+            return {name: self.copy_of(part) for name, part in batch.items()}
+        copy = self.empty_like(batch)
+        copy[...] = batch
+        return copy

@@ -147,16 +147,16 @@ def _level(gain: np.ndarray, snr: float, out: np.ndarray) -> None:
     """Write the SNR of a gain in dB / 40, within the bounds; ``snr`` is that of a gain of 1."""
     level = gain * snr
     np.clip(level, 10.0 ** (-4 * BOUND), 10.0 ** (4 * BOUND), out=level)
-    np.log10(level, out=level)
-    np.multiply(level, 0.25, out=out, casting="same_kind")
+    np.log10(level, out=out, casting="same_kind")
+    out *= 0.25  # exact in float32 too
 
 
 def _direction(channel: np.ndarray, squared: np.ndarray, out: np.ndarray) -> None:
     """Write the direction of a channel (…, L) of a squared length (…), √L long: real, then imaginary parts."""
     antennas = channel.shape[-1]
     scale = (math.sqrt(antennas) / np.sqrt(np.where(squared > 0, squared, 1.0)))[..., None]
-    unit = channel * scale
-    out[..., :antennas] = unit.real
-    out[..., antennas:] = unit.imag
+    # Real factors are half the work of complex ones; the products become float32 on their way.
+    np.multiply(channel.real, scale, out=out[..., :antennas], casting="same_kind")
+    np.multiply(channel.imag, scale, out=out[..., antennas:], casting="same_kind")
     if antennas > BOUND**2:
         np.clip(out, -BOUND, BOUND, out=out)

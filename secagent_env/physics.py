@@ -63,13 +63,13 @@ def evaluate(instance: Instance, decision: Decision) -> Outcome:
     # Uplink, (9)-(12): everybody with power sends at once, jammers included.
     sinr, sinr_eve = _uplink_sinr(instance, power, xp)
     secrecy = secrecy_rate(sinr, combine_eavesdroppers(sinr_eve, scenario.colluding))
-    uplink_secrecy = xp.where(selection, secrecy, 0.0)
+    uplink_secrecy = chosen * secrecy
     uplink_times = transfer_time(scenario.uplink_bits, scenario.bandwidth_hz, uplink_secrecy)
     uplink_time = xp.max(xp.where(selection, uplink_times, 0.0), axis=-1)
 
     # Reasoning, (13)-(16), and energies, (18)-(19).
     inference_time = xp.max(chosen * instance.inference_time_s, axis=-1)
-    execution = xp.sum(xp.where(selection, instance.execution_energy_j, 0.0), axis=-1)
+    execution = xp.sum(chosen * instance.execution_energy_j, axis=-1)
     transmission = transmission_energy(selection, power, uplink_times, downlink_time + uplink_time)
     accuracy_sum = xp.sum(chosen * instance.accuracy, axis=-1)
     mean_accuracy = accuracy_sum / xp.where(count > 0, count, 1.0)

@@ -24,7 +24,7 @@ from secagent_env.scenario import Scenario
 _PER_AGENT = 7
 """Uniform numbers an agent draws: x, y, k, q, f, p^exe, ln C."""
 
-CHUNK = 128
+CHUNK = 256
 """How many instances are drawn at a time: what is computed on the way then stays in the processor's cache."""
 
 Seed = int | np.random.Generator
@@ -231,13 +231,13 @@ def _fade(network: Network, tool_unit: np.ndarray, exponential: np.ndarray, task
     scenario = network.scenario
     n, eves = scenario.num_agents, scenario.num_eavesdroppers
     pairs = n * (n - 1) // 2
-    task.channel_bs[...] *= network.amplitude_bs[..., None]
-    task.channel_eve[...] *= network.amplitude_eve[..., None]
     exponential[:, :pairs] *= network.mean_gain_pairs
     # The last entry, zero, is the diagonal. Without mode, take would write to a copy first.
     exponential.take(_pair_index(n, pairs + n * eves), axis=1, out=task.gain_agents, mode="clip")
     np.multiply(exponential[:, pairs:-1].reshape(-1, n, eves), network.mean_gain_eve, out=task.gain_eve)
     task.inference_time_s[...] = inference_time(scenario, network.model_dim, network.compute_rate, tool_unit)
+    task.channel_bs[...] *= network.amplitude_bs[..., None]
+    task.channel_eve[...] *= network.amplitude_eve[..., None]
 
 
 def mean_gain_at_1m(scenario: Scenario) -> float:

@@ -13,10 +13,9 @@ from gymnasium.vector.utils import batch_space, create_empty_array
 from secagent_env._device import DeviceScore
 from secagent_env._errors import unknown_name
 from secagent_env._vector import (
+    Recycler,
     SubGenerators,
     check_shapes,
-    copy_of,
-    empty_like,
     masked,
     object_rows,
     reset_mask_of,
@@ -110,6 +109,7 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         self._random = SubGenerators(self.num_envs)
         # What the running episodes are about, in arrays that stay and are written in place.
         self._arrays = empty_instances(self.scenario, self.num_envs)
+        self._lent = Recycler()
         self._observation: Any = create_empty_array(self.single_observation_space, self.num_envs)
         self._bs_gain = np.empty((self.num_envs, self.scenario.num_agents))
         self._instance: Instance | None = None  # of these arrays
@@ -170,7 +170,7 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
             self._draw(mask)
         else:
             self._play(given, mask)
-        return copy_of(self._observation), {}
+        return self._lent.copy_of(self._observation), {}
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Decide all tasks: every episode ends, and the next ones begin."""
@@ -181,13 +181,13 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         # The caller keeps the last observations as they are; the next ones get arrays of their own.
         final, self._observation = (
             self._observation,
-            empty_like(self._observation) if over.all() else copy_of(self._observation),
+            self._lent.empty_like(self._observation) if over.all() else self._lent.copy_of(self._observation),
         )
         self._draw(over)
         ended = np.ones(self.num_envs, bool)
         infos = masked({"final_obs": object_rows(rows_of(final), self.num_envs)}, ended)
         infos |= masked({"final_info": info_of(outcome, penalty)}, ended)
-        return copy_of(self._observation), rewards, ended, np.full(self.num_envs, self._truncated), infos
+        return self._lent.copy_of(self._observation), rewards, ended, np.full(self.num_envs, self._truncated), infos
 
     def render(self) -> tuple[Any, ...] | None:
         """Return a tuple with the picture (``rgb_array``) or text (``ansi``) of each running episode."""

@@ -55,7 +55,7 @@ def test_it_conforms(arguments):
 
 
 def test_many_chunks_are_the_scalar_environment_bit_for_bit():
-    size = 150  # more than a chunk
+    size = 300  # more than a chunk
     make_vector, make_scalar = makers(scenario="paper")
     envs = make_vector(size)
     sync = SyncVectorEnv([make_scalar] * size, autoreset_mode=AutoresetMode.SAME_STEP)
@@ -272,6 +272,25 @@ def test_the_instance_is_a_copy():
     assert np.array_equal(observe(envs.instance, "flat"), observations)
     envs.step(actions_for(envs))
     assert not np.array_equal(envs.instance.gain_eve, mine.gain_eve)
+
+
+def test_what_was_returned_stays_as_long_as_any_of_it_is_held():
+    envs = make(observation_format="dict")
+    observations, _ = envs.reset(seed=0)
+    held = [observations["agents"][1, 2:, ::2]]  # views alone keep the memory from being used again
+    copies = [held[0].copy()]
+    for _ in range(12):
+        observations, _, _, _, infos = envs.step(actions_for(envs))
+        held += [observations["gain_agents"][0].T, infos["final_obs"][2]["channel_bs"]]
+        copies += [one.copy() for one in held[-2:]]
+    assert all(map(np.array_equal, held, copies))
+
+
+def test_memory_that_nobody_holds_is_used_again():
+    envs = make()
+    envs.reset(seed=0)
+    places = {envs.step(actions_for(envs))[0].ctypes.data for _ in range(50)}
+    assert len(places) <= 5
 
 
 def test_actions_decode_and_encode_in_batches():
