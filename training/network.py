@@ -40,7 +40,8 @@ def centred(scores: Tensor, count: Tensor, able: Tensor | None = None) -> Tensor
     """Return scores (B, N), standardised over the agents, less their threshold: those of the selected are positive.
 
     The threshold is halfway between the last of the ``count`` (B, 1) highest and the next. Who is not ``able``, (B, N)
-    bool, comes after everybody else; None means that all are.
+    bool, comes after everybody else; None means that all are, and that small differences are made large too. Otherwise
+    they stay small, so that a policy that knows little yet explores by ranking nearly at random.
     """
     if able is None:
         mean, spread = scores.mean(-1, keepdim=True), scores.std(-1, keepdim=True, correction=0)
@@ -49,7 +50,7 @@ def centred(scores: Tensor, count: Tensor, able: Tensor | None = None) -> Tensor
         total = able.sum(-1, keepdim=True).clamp(min=1)
         scores = scores - torch.where(able, scores, 0.0).sum(-1, keepdim=True) / total
         variance = torch.where(able, scores**2, 0.0).sum(-1, keepdim=True) / total
-        scores = torch.where(able, (scores / (variance + 1e-6).sqrt()).clamp(min=-_BEHIND), -2 * _BEHIND)
+        scores = torch.where(able, (scores / (variance + 1).sqrt()).clamp(min=-_BEHIND), -2 * _BEHIND)
     last = (count.round().long() - 1).clamp(0, scores.shape[-1] - 1)
     ordered = scores.sort(-1, descending=True).values
     beyond = (last + 1).clamp(max=scores.shape[-1] - 1)
