@@ -1,7 +1,12 @@
-"""Shipping: the policy of a run goes into ``training/policies``, with its model card."""
+"""Shipping: the policy of a run goes into ``training/policies``, with its model card.
+
+``python -m eval.shipping NAME RUN …`` ships that of the run, of several seeds, that is best on validation. ``python -m
+eval.learners --ship`` does the same after judging the runs, and puts the results into the card.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,6 +82,7 @@ def model_card(run: Run, name: str, results: Sequence[Result] = ()) -> str:
                 "Budget": f"{run.steps:,} steps, {run.minutes:.1f} CPU minutes"
                 + (f", {used['wall_seconds'] / 60:.1f} minutes" if "wall_seconds" in used else ""),
                 "Chosen": "the parameters, and the seed, that were best on the validation instances",
+                "Validation": f"`{json.dumps(config.get('best', {}))}`",
                 "Hyperparameters": f"`{json.dumps(config['hyperparameters'])}`",
                 "Versions": ", ".join(f"{key} {value}" for key, value in config.get("versions", {}).items()),
             }
@@ -103,7 +109,7 @@ def _listed(entries: dict[str, str]) -> str:
 def _results(results: Sequence[Result]) -> str:
     """Return a table of this policy's own figures, a row per number of agents."""
     if not results:
-        return "Not measured."
+        return "Not measured here; the validation figures above are those by which it was chosen."
     lines = [
         f"On {results[0].gap.size} test instances of each N, which no training sees; energy over the certified bound.",
         "",
@@ -117,3 +123,22 @@ def _results(results: Sequence[Result]) -> str:
         )
         lines.append(f"| {row['num_agents']} | {shares} | {row['batch_ms']:.3f} | {row['single_ms']:.2f} |")
     return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Ship the policy of the best of some runs."""
+    from eval.learners import Run
+
+    parser = argparse.ArgumentParser(prog="python -m eval.shipping", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("name", metavar="NAME", help="by which training.load_agent finds it")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of finished trainings of one learner")
+    options = parser.parse_args(arguments)
+    try:
+        runs = [Run.read(path) for path in options.runs]
+        print(ship(best_run(runs, runs[0].learner), options.name))
+    except (ValueError, OSError, ImportError) as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

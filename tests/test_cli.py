@@ -500,11 +500,3 @@ def test_processes_of_a_run_use_one_blas_thread(monkeypatch: pytest.MonkeyPatch)
         assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "1"
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ
-
-
-def test_no_agents_are_trained_yet():
-    import training
-
-    assert training.names() == []
-    with pytest.raises(ValueError, match="unknown trained agent 'ppo'"):
-        training.load_agent("ppo")

@@ -202,7 +202,26 @@ def test_an_unknown_learner_is_not_shipped(tmp_path: Path):
     with pytest.raises(ValueError, match="an agent's name must consist of letters, digits and hyphens"):
         ship(runs[0], "../ppo", folder=tmp_path)
     assert ship(runs[0], "mine", folder=tmp_path) == tmp_path / "mine.onnx"
-    assert "Not measured." in (tmp_path / "mine.md").read_text()
+    assert "Not measured here" in (tmp_path / "mine.md").read_text()
+
+
+def test_shipping_takes_the_run_that_is_best_on_validation(tmp_path: Path, monkeypatch, capsys):
+    from eval import shipping
+
+    paths = [finished(tmp_path, "ppo", seed) for seed in (0, 1)]
+    for path, score in zip(paths, (-0.7, -0.6), strict=True):
+        config = json.loads((path / "config.json").read_text())
+        (path / "config.json").write_text(json.dumps(config | {"best": {"score": score}}))
+    shipped = tmp_path / "policies"
+    shipped.mkdir()
+    monkeypatch.setattr(training, "POLICIES", shipped)
+    shipping.main(["mine", *map(str, paths)])
+    assert capsys.readouterr().out.strip() == str(shipped / "mine.onnx")
+    assert (shipped / "mine.onnx").read_bytes() == (paths[1] / "policy.onnx").read_bytes()
+    assert "- Seed: 1" in (shipped / "mine.md").read_text()
+    with pytest.raises(SystemExit):
+        shipping.main(["mine", str(tmp_path)])
+    assert "is not the folder of a training" in capsys.readouterr().err
 
 
 def test_a_table_and_curves_without_feasible_decisions(tmp_path: Path):
