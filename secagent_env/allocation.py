@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
+import numpy as np
 
-from secagent_env._errors import unknown_name
+from secagent_env._scalar import InstanceEnv
 from secagent_env.decision import Decision
 from secagent_env.instance import Instance
 from secagent_env.observations import observe
@@ -17,7 +18,7 @@ from secagent_env.sampling import sample_instance
 from secagent_env.scenario import Scenario
 
 
-class AllocationEnv(gymnasium.Env[Any, Any]):
+class AllocationEnv(InstanceEnv):
     """Who computes, how the base station shapes its beam, and how much power everybody sends.
 
     ## Description
@@ -73,8 +74,6 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
     ``vector_entry_point`` of the id.
     """
 
-    metadata = {"render_modes": ["rgb_array", "human", "ansi"], "render_fps": 4}  # noqa: RUF012
-
     def __init__(
         self,
         scenario: Scenario | str | Mapping[str, Any] | None = None,
@@ -96,18 +95,11 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
             penalty_weight=penalty_weight,
             episodes_per_instance=episodes_per_instance,
         )
-        self.scenario = self._rules.scenario
-        self.observation_format = observation_format
-        self.action_space = self._rules.action_format.space
-        self.observation_space = self._rules.observation_space
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise unknown_name("render_mode", render_mode, self.metadata["render_modes"])
-        self.render_mode = render_mode
+        super().__init__(self._rules, observation_format, render_mode)
         self._instance: Instance | None = None
         self._episodes = 0  # that ended on this instance
         self._decision: Decision | None = None
         self._outcome: Outcome | None = None
-        self._window: Any = None
 
     @property
     def reference_energy_j(self) -> float:
@@ -121,13 +113,9 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
             raise gymnasium.error.ResetNeeded("there is no instance yet: call reset() first")
         return self._instance
 
-    def decode(self, action: Any) -> Decision:
-        """Return the decision that an action stands for."""
-        return self._rules.action_format.decode(action, self._instance)
-
-    def encode(self, decision: Decision) -> Any:
-        """Return the action that stands for, or comes nearest to, a decision."""
-        return self._rules.action_format.encode(decision, self._instance)
+    @property
+    def _present(self) -> Instance | None:
+        return self._instance
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode on a random instance, on ``options["instance"]``, or once more on the last one."""
@@ -138,8 +126,7 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         elif not self._continues(seed):
             self._instance, self._episodes = sample_instance(self.scenario, self.np_random), 0
         self._decision = self._outcome = None
-        if self.render_mode == "human":
-            self.render()
+        self._show()
         return observe(self.instance, self.observation_format), {}
 
     def _continues(self, seed: int | None) -> bool:
@@ -151,40 +138,23 @@ class AllocationEnv(gymnasium.Env[Any, Any]):
         instance = self.instance
         if self._outcome is not None:
             raise gymnasium.error.ResetNeeded("the episode ended with its one step: call reset() first")
-        decision = self.decode(action)
-        if decision.batch_shape:
-            raise ValueError(f"action must be a single one, got the batch dimensions {decision.batch_shape}")
+        decision = self._decided(action)
         outcome, reward, penalty = self._rules.score(instance, decision)
         self._decision, self._outcome = decision, outcome
         self._episodes += 1
-        if self.render_mode == "human":
-            self.render()
+        self._show()
         observation = observe(instance, self.observation_format)
         return observation, float(reward), True, False, _plain(info_of(outcome, penalty))
 
-    def render(self) -> Any:
-        """Return the picture (``rgb_array``) or the text (``ansi``), or show a window (``human``)."""
-        if self.render_mode is None:
-            gymnasium.logger.warn("render() needs a render_mode: gymnasium.make(…, render_mode='rgb_array')")
-            return None
+    def _text(self) -> str:
         from secagent_env import rendering
 
-        state = (self.instance, self._decision, self._outcome)
-        if self.render_mode == "ansi":
-            return rendering.ansi(*state)
-        picture = rendering.rgb_array(*state)
-        if self.render_mode == "rgb_array":
-            return picture
-        if self._window is None:
-            self._window = rendering.Window(fps=self.metadata["render_fps"])
-        self._window.show(picture)
-        return None
+        return rendering.ansi(self.instance, self._decision, self._outcome)
 
-    def close(self) -> None:
-        """Close the window, if there is one."""
-        if self._window is not None:
-            self._window.close()
-            self._window = None
+    def _picture(self) -> np.ndarray:
+        from secagent_env import rendering
+
+        return rendering.rgb_array(self.instance, self._decision, self._outcome)
 
 
 def _plain(info: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from secagent_env._errors import unknown_name
+from secagent_env._scalar import InstanceEnv
 from secagent_env.decision import Decision
 from secagent_env.instance import Instance
 from secagent_env.lifetime_rules import Episodes, LifetimeRules
@@ -20,7 +20,7 @@ MAX_EPISODE_STEPS = 1000
 """Where Gymnasium truncates; batteries of the default range end an episode long before."""
 
 
-class LifetimeEnv(gymnasium.Env[Any, Any]):
+class LifetimeEnv(InstanceEnv):
     """Serve as many tasks as possible before the agents' batteries run out.
 
     ## Description
@@ -80,8 +80,6 @@ class LifetimeEnv(gymnasium.Env[Any, Any]):
     the id.
     """
 
-    metadata = {"render_modes": ["rgb_array", "human", "ansi"], "render_fps": 4}  # noqa: RUF012
-
     def __init__(
         self,
         scenario: Scenario | str | Mapping[str, Any] | None = None,
@@ -99,17 +97,10 @@ class LifetimeEnv(gymnasium.Env[Any, Any]):
             battery_j=battery_j,
             max_failures=max_failures,
         )
-        self.scenario = self._rules.scenario
-        self.observation_format = observation_format
-        self.action_space = self._rules.action_format.space
-        self.observation_space = self._rules.observation_space
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise unknown_name("render_mode", render_mode, self.metadata["render_modes"])
-        self.render_mode = render_mode
+        super().__init__(self._rules, observation_format, render_mode)
         self._episode: Episodes | None = None  # a batch of one: what many environments do, one does
         self._over = False
         self._shown: tuple[Instance, Decision | None, Outcome | None] | None = None
-        self._window: Any = None
 
     @property
     def _running(self) -> Episodes:
@@ -137,13 +128,9 @@ class LifetimeEnv(gymnasium.Env[Any, Any]):
         """The least each agent can spend on computing a task, (N,), J."""
         return self._running.least_energy_j[0]
 
-    def decode(self, action: Any) -> Decision:
-        """Return the decision that an action stands for."""
-        return self._rules.action_format.decode(action, None if self._episode is None else self.instance)
-
-    def encode(self, decision: Decision) -> Any:
-        """Return the action that stands for, or comes nearest to, a decision."""
-        return self._rules.action_format.encode(decision, None if self._episode is None else self.instance)
+    @property
+    def _present(self) -> Instance | None:
+        return None if self._episode is None else self.instance
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode, with the batteries ``options["battery_j"]`` if they are given."""
@@ -153,8 +140,7 @@ class LifetimeEnv(gymnasium.Env[Any, Any]):
         self._episode = self._rules.begin(self._generators, given)
         self._over = False
         self._shown = (self.instance, None, None)
-        if self.render_mode == "human":
-            self.render()
+        self._show()
         return self._observation(), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -162,42 +148,34 @@ class LifetimeEnv(gymnasium.Env[Any, Any]):
         before = self._running
         if self._over:
             raise gymnasium.error.ResetNeeded("the episode has ended: call reset() first")
-        decision = self.decode(action)
-        if decision.batch_shape:
-            raise ValueError(f"action must be a single one, got the batch dimensions {decision.batch_shape}")
-        decision = decision._map(lambda array: array[None])
+        decision = self._decided(action)._map(lambda array: array[None])
         self._episode, outcome, info = self._rules.step(before, decision, self._generators)
         self._over = bool(self._rules.over(self._episode)[0])
         self._shown = (before.instance[0], decision[0], outcome[0])
-        if self.render_mode == "human":
-            self.render()
+        self._show()
         return self._observation(), float(info["served"][0]), self._over, False, _first(info)
 
-    def render(self) -> Any:
-        """Return the picture (``rgb_array``) or the text (``ansi``), or show a window (``human``)."""
-        if self.render_mode is None:
-            gymnasium.logger.warn("render() needs a render_mode: gymnasium.make(…, render_mode='rgb_array')")
-            return None
+    def _text(self) -> str:
         from secagent_env import rendering
 
+        return rendering.ansi(*self._showing) + "\n\n" + self._batteries.ansi()
+
+    def _picture(self) -> np.ndarray:
+        from secagent_env import rendering
+
+        return np.concatenate([rendering.rgb_array(*self._showing), self._batteries.rgb_array()])
+
+    @property
+    def _showing(self) -> tuple[Instance, Decision | None, Outcome | None]:
         if self._shown is None:
             raise gymnasium.error.ResetNeeded("there is nothing to show yet: call reset() first")
-        state = rendering.Batteries(self.battery_j, self.initial_battery_j, int(self._running.served[0]))
-        if self.render_mode == "ansi":
-            return rendering.ansi(*self._shown) + "\n\n" + state.ansi()
-        picture = np.concatenate([rendering.rgb_array(*self._shown), state.rgb_array()])
-        if self.render_mode == "rgb_array":
-            return picture
-        if self._window is None:
-            self._window = rendering.Window(fps=self.metadata["render_fps"])
-        self._window.show(picture)
-        return None
+        return self._shown
 
-    def close(self) -> None:
-        """Close the window, if there is one."""
-        if self._window is not None:
-            self._window.close()
-            self._window = None
+    @property
+    def _batteries(self) -> Any:
+        from secagent_env.rendering import Batteries
+
+        return Batteries(self.battery_j, self.initial_battery_j, int(self._running.served[0]))
 
     def _observation(self) -> Any:
         observation = self._rules.observe(self._running)
