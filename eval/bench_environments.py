@@ -39,11 +39,16 @@ def measure(scenario: Scenario, size: int, repeats: int, share: float, progress:
     sync = SyncVectorEnv([partial(AllocationEnv, scenario)] * size, autoreset_mode=AutoresetMode.SAME_STEP)
     native.action_space.seed(0)
     actions = native.action_space.sample()
+
+    def keep() -> None:
+        for _ in range(KEPT):  # a list would hold the results of all steps
+            kept.step(actions)
+
     envs: dict[str, Any] = {"sync": sync, "native": native, "kept": kept}
     tasks: dict[str, Callable[[], object]] = {
         "numbers": random_numbers(scenario, size),
         "native": lambda: native.step(actions),
-        "kept": lambda: [kept.step(actions) for _ in range(KEPT)],
+        "kept": keep,
         "sync": lambda: sync.step(actions),
     }
     try:

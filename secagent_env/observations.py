@@ -35,6 +35,7 @@ import numpy as np
 from secagent_env._errors import unknown_name
 from secagent_env.instance import Instance, squared_norm
 from secagent_env.rewards import mean_execution_energy_j
+from secagent_env.sampling import pair_index
 from secagent_env.scenario import Scenario
 
 BOUND = 10.0
@@ -104,17 +105,17 @@ def _task(instance: Instance, out: np.ndarray) -> None:
 def _agents(instance: Instance, out: np.ndarray) -> None:
     scenario = instance.scenario
     snr = scenario.max_power_w / scenario.noise_power_w
-    _level(instance.bs_gain, snr, out[..., 0])
+    out[..., 0] = _level(instance.bs_gain, snr)
     out[..., 1] = np.minimum(instance.execution_energy_j / mean_execution_energy_j(scenario), BOUND)
     out[..., 2] = np.minimum(instance.inference_time_s / scenario.latency_limit_s, BOUND)
     out[..., 3] = np.minimum(instance.compute_power_w / scenario.compute_power_w[1], BOUND)
     out[..., 4] = instance.accuracy
-    _level(instance.gain_eve, snr, out[..., 5:])
+    out[..., 5:] = _level(instance.gain_eve, snr)
 
 
 def _eavesdroppers(instance: Instance, out: np.ndarray) -> None:
     scenario = instance.scenario
-    _level(squared_norm(instance.channel_eve), scenario.bs_power_w / scenario.noise_power_w, out[..., 0])
+    out[..., 0] = _level(squared_norm(instance.channel_eve), scenario.bs_power_w / scenario.noise_power_w)
 
 
 def _channel_bs(instance: Instance, out: np.ndarray) -> None:
@@ -127,9 +128,17 @@ def _channel_eve(instance: Instance, out: np.ndarray) -> None:
 
 def _gain_agents(instance: Instance, out: np.ndarray) -> None:
     scenario = instance.scenario
-    _level(instance.gain_agents, scenario.max_power_w / scenario.noise_power_w, out)
-    diagonal = np.arange(scenario.num_agents)
-    out[..., diagonal, diagonal] = 0.0
+    snr = scenario.max_power_w / scenario.noise_power_w
+    pair_gain = instance.__dict__.get("pair_gain")
+    if pair_gain is None:
+        out[...] = _level(instance.gain_agents, snr)
+        diagonal = np.arange(scenario.num_agents)
+        out[..., diagonal, diagonal] = 0.0
+    else:  # a drawn instance, whose gains are the same both ways
+        pairs = pair_gain.shape[-1]
+        level = np.zeros((*instance.batch_shape, pairs + 1), np.float32)  # the last one is the diagonal
+        _level(pair_gain, snr, out=level[..., :pairs])
+        out[...] = level.take(pair_index(scenario.num_agents, pairs), axis=-1, mode="clip")
 
 
 _WRITE: dict[str, Callable[[Instance, np.ndarray], None]] = {
@@ -140,15 +149,17 @@ _WRITE: dict[str, Callable[[Instance, np.ndarray], None]] = {
     "channel_eve": _channel_eve,
     "gain_agents": _gain_agents,
 }
-"""What computes a part in float64, and writes it (…, shape)."""
+"""What computes a part, and writes it (…, shape)."""
 
 
-def _level(gain: np.ndarray, snr: float, out: np.ndarray) -> None:
-    """Write the SNR of a gain in dB / 40, within the bounds; ``snr`` is that of a gain of 1."""
-    level = gain * snr
-    np.clip(level, 10.0 ** (-4 * BOUND), 10.0 ** (4 * BOUND), out=level)
-    np.log10(level, out=out, casting="same_kind")
-    out *= 0.25  # exact in float32 too
+def _level(gain: np.ndarray, snr: float, out: np.ndarray | None = None) -> np.ndarray:
+    """Return the SNR of a gain in dB / 40, float32, within the bounds; ``snr`` is that of a gain of 1."""
+    level = np.empty(gain.shape, np.float32) if out is None else out
+    with np.errstate(divide="ignore", over="ignore"):  # of zero or too large for float32: a bound
+        np.multiply(gain, snr, out=level, casting="same_kind")
+        np.log10(level, out=level)
+    level *= 0.25
+    return level.clip(-BOUND, BOUND, out=level)
 
 
 def _direction(channel: np.ndarray, squared: np.ndarray, out: np.ndarray) -> None:

@@ -119,8 +119,15 @@ class Network(Batched):
 
 
 def draw(scenario: Scenario, generators: Sequence[np.random.Generator], out: Instance | None = None) -> Instance:
-    """Draw a batch of instances, one from each generator (B of them), into the arrays of ``out`` if it is given."""
+    """Draw a batch of instances, one from each generator (B of them), into the arrays of ``out`` if it is given.
+
+    Of up to :data:`CHUNK` the gains of the pairs of agents go along as ``pair_gain``, for
+    :func:`~secagent_env.observations.observe`: half the work.
+    """
     drawn = empty_instances(scenario, len(generators)) if out is None else out
+    if 0 < len(generators) <= CHUNK:
+        _, drawn.__dict__["pair_gain"] = _draw_into(drawn, generators)
+        return drawn
     for start in range(0, len(generators), CHUNK):
         rows = slice(start, start + CHUNK)
         _draw_into(drawn[rows], generators[rows])
@@ -130,7 +137,8 @@ def draw(scenario: Scenario, generators: Sequence[np.random.Generator], out: Ins
 def draw_networks(scenario: Scenario, generators: Sequence[np.random.Generator]) -> tuple[Network, Instance]:
     """Draw a batch of networks, one from each generator (B of them), and the first task of each."""
     task = empty_instances(scenario, len(generators))
-    return _draw_into(task, generators), task
+    network, _ = _draw_into(task, generators)
+    return network, task
 
 
 def draw_tasks(network: Network, generators: Sequence[np.random.Generator]) -> Instance:
@@ -160,8 +168,11 @@ def empty_instances(scenario: Scenario, size: int) -> Instance:
     )
 
 
-def _draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> Network:
-    """Draw a network from each generator, write the first task of each to ``task``, and return the networks."""
+def _draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> tuple[Network, np.ndarray]:
+    """Draw a network from each generator, and write the first task of each to ``task``.
+
+    Returns the networks, and the gains of the pairs of agents (B, N (N − 1) / 2).
+    """
     scenario = task.scenario
     n, eves = scenario.num_agents, scenario.num_eavesdroppers
     uniform = np.empty((len(generators), _PER_AGENT * n + 2 * eves))
@@ -175,12 +186,13 @@ def _draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> Net
         scenario.compute_power_w,
         (math.log(low), math.log(high)),
     )
-    per_agent = _spread(uniform[:, : _PER_AGENT * n].reshape(-1, _PER_AGENT, n), ranges)
+    # Rows as long as can be: NumPy starts anew at the end of each.
+    per_agent = _spread(uniform[:, : _PER_AGENT * n], np.repeat(ranges, n, axis=0)).reshape(-1, _PER_AGENT, n)
     _, _, dim, tools, rate, power, log_budget = per_agent.swapaxes(0, 1)
     position: Any = task.position_m
     eve_position: Any = task.eve_position_m
     position[...] = per_agent[:, :2].swapaxes(1, 2)
-    eve_position[...] = _spread(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m, axis=-1)
+    eve_position[...] = _spread(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m)
     task.accuracy[...] = scaling_law_accuracy(dim, np.exp(log_budget))
     task.compute_power_w[...] = power
     mean_gain = mean_gain_at_1m(scenario)
@@ -198,8 +210,7 @@ def _draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> Net
         mean_gain_pairs=mean_gain / _squared_pair_distance(position),
         mean_gain_eve=mean_gain / squared_distance(position[:, :, None] - eve_position[:, None]),
     )
-    _fade(network, tools, exponential, task)
-    return network
+    return network, _fade(network, tools, exponential, task)
 
 
 def _numbers(task: Instance, generators: Sequence[np.random.Generator], uniform: np.ndarray) -> np.ndarray:
@@ -222,8 +233,8 @@ def _numbers(task: Instance, generators: Sequence[np.random.Generator], uniform:
     return exponential
 
 
-def _fade(network: Network, tool_unit: np.ndarray, exponential: np.ndarray, task: Instance) -> None:
-    """Write gains and times to ``task``, and scale its channels.
+def _fade(network: Network, tool_unit: np.ndarray, exponential: np.ndarray, task: Instance) -> np.ndarray:
+    """Write gains and times to ``task``, scale its channels, and return the gains of the pairs of agents.
 
     ``tool_unit`` (B, N) are the draws in [0, 1) of the tool calls, ``exponential`` those of :func:`_numbers`, which
     are changed.
@@ -233,11 +244,13 @@ def _fade(network: Network, tool_unit: np.ndarray, exponential: np.ndarray, task
     pairs = n * (n - 1) // 2
     exponential[:, :pairs] *= network.mean_gain_pairs
     # The last entry, zero, is the diagonal. Without mode, take would write to a copy first.
-    exponential.take(_pair_index(n, pairs + n * eves), axis=1, out=task.gain_agents, mode="clip")
+    exponential.take(pair_index(n, pairs + n * eves), axis=1, out=task.gain_agents, mode="clip")
     np.multiply(exponential[:, pairs:-1].reshape(-1, n, eves), network.mean_gain_eve, out=task.gain_eve)
     task.inference_time_s[...] = inference_time(scenario, network.model_dim, network.compute_rate, tool_unit)
-    task.channel_bs[...] *= network.amplitude_bs[..., None]
-    task.channel_eve[...] *= network.amplitude_eve[..., None]
+    for channel, amplitude in ((task.channel_bs, network.amplitude_bs), (task.channel_eve, network.amplitude_eve)):
+        parts = channel.view(np.float64)  # real factors are half the work of complex ones
+        parts *= amplitude[..., None]
+    return exponential[:, :pairs]
 
 
 def mean_gain_at_1m(scenario: Scenario) -> float:
@@ -267,10 +280,12 @@ def inference_time(
     return operations / compute_rate
 
 
-def _spread(unit: Any, ranges: Any, axis: int = -2) -> Any:
-    """Return draws in [0, 1) spread over ranges (low, high), one per entry of the axis."""
-    low, high = np.array(ranges).T if axis == -1 else np.array(ranges).T[..., None]
-    return low + (high - low) * unit
+def _spread(unit: np.ndarray, ranges: Any) -> np.ndarray:
+    """Spread draws in [0, 1) over ranges (low, high), one per entry of the last axis, in place, and return them."""
+    low, high = np.array(ranges).T
+    unit *= high - low
+    unit += low
+    return unit
 
 
 def _real(channel: np.ndarray) -> np.ndarray:
@@ -305,7 +320,7 @@ def _pairs(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @lru_cache(maxsize=8)
-def _pair_index(n: int, diagonal: int) -> np.ndarray:
+def pair_index(n: int, diagonal: int) -> np.ndarray:
     """Return (N, N) indices into the draws of the pairs, the same for (i, j) and (j, i)."""
     index = np.full((n, n), diagonal)
     upper = np.triu_indices(n, 1)

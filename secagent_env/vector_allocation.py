@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -167,9 +167,8 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
             given = self._rules.fitting(given, (self.num_envs,), ())
         self._random.seed(seeds, mask)
         if given is None:
-            self._draw(mask)
-        else:
-            self._play(given, mask)
+            return self._draw(mask), {}
+        self._play(given, mask)
         return self._lent.copy_of(self._observation), {}
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
@@ -183,11 +182,11 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
             self._observation,
             self._lent.empty_like(self._observation) if over.all() else self._lent.copy_of(self._observation),
         )
-        self._draw(over)
+        observation = self._draw(over)
         ended = np.ones(self.num_envs, bool)
         infos = masked({"final_obs": object_rows(rows_of(final), self.num_envs)}, ended)
         infos |= masked({"final_info": info_of(outcome, penalty)}, ended)
-        return self._lent.copy_of(self._observation), rewards, ended, np.full(self.num_envs, self._truncated), infos
+        return observation, rewards, ended, np.full(self.num_envs, self._truncated), infos
 
     def render(self) -> tuple[Any, ...] | None:
         """Return a tuple with the picture (``rgb_array``) or text (``ansi``) of each running episode."""
@@ -212,19 +211,24 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
                     raise ValueError(f"environment {i}: {wrong}") from error
             raise
 
-    def _draw(self, mask: np.ndarray) -> None:
-        """Draw new instances where ``mask`` says so, a few at a time: they are observed while still in the cache."""
-        if not mask.any():
-            return
-        self._renew(self.scenario, mask)
+    def _draw(self, mask: np.ndarray) -> Any:
+        """Draw new instances where ``mask`` says so, and return a copy of all observations."""
+        if mask.any():
+            self._renew(self.scenario, mask)
         generators = self._random.generators
-        for rows in _chunks(mask):
-            if isinstance(rows, slice):
-                drawn = draw(self.scenario, generators[rows], out=self._arrays[rows])
-                observe(drawn, self.observation_format, out=_part(self._observation, rows))
-                self._bs_gain[rows] = drawn.bs_gain
-            else:
+        if not mask.all():
+            chosen = np.flatnonzero(mask)
+            for rows in (chosen[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)):
                 self._write(rows, draw(self.scenario, [generators[i] for i in rows]))
+            return self._lent.copy_of(self._observation)
+        copy = self._lent.empty_like(self._observation)
+        for start in range(0, self.num_envs, CHUNK):  # observed and copied while still in the cache
+            chunk = slice(start, start + CHUNK)
+            drawn = draw(self.scenario, generators[chunk], out=self._arrays[chunk])
+            observation = observe(drawn, self.observation_format, out=_part(self._observation, chunk))
+            _assign(_part(copy, chunk), observation)
+            self._bs_gain[chunk] = drawn.bs_gain
+        return copy
 
     def _play(self, given: Instance, mask: np.ndarray) -> None:
         """Play given instances, a batch or one for all, where ``mask`` says so."""
@@ -248,20 +252,7 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
             value = getattr(instance, name)
             getattr(self._arrays, name)[rows] = np.nan if value is None else value
         self._bs_gain[rows] = instance.bs_gain
-        observation = observe(instance, self.observation_format)
-        if isinstance(observation, dict):
-            for part, value in observation.items():
-                self._observation[part][rows] = value
-        else:
-            self._observation[rows] = observation
-
-
-def _chunks(mask: np.ndarray) -> Iterator[slice | np.ndarray]:
-    """Yield the environments in ``mask`` by chunks: slices if it is all of them, else indices."""
-    rows = np.flatnonzero(mask)
-    for start in range(0, len(rows), CHUNK):
-        chunk = slice(start, start + CHUNK)
-        yield chunk if mask.all() else rows[chunk]
+        _assign(self._observation, observe(instance, self.observation_format), rows)
 
 
 def _part(observation: Any, rows: slice) -> Any:
@@ -269,3 +260,12 @@ def _part(observation: Any, rows: slice) -> Any:
     if isinstance(observation, dict):
         return {part: value[rows] for part, value in observation.items()}
     return observation[rows]
+
+
+def _assign(target: Any, observation: Any, rows: Any = ...) -> None:
+    """Write observations to rows of a batch of them."""
+    if isinstance(observation, dict):
+        for part, value in observation.items():
+            target[part][rows] = value
+    else:
+        target[rows] = observation
