@@ -20,7 +20,7 @@ import numpy as np
 import scipy
 
 import solvers
-from eval import bench_environments
+from eval import bench_environments, usable_cores
 from eval.agents import make
 from eval.compare import DEFAULT_SOLVERS, instance_at, solver_seed
 from eval.statistics import Interval
@@ -82,11 +82,10 @@ def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda t
 
 def machine() -> Figure:
     """Return what the figures were measured on."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "usable_cores": usable,
+        "usable_cores": usable_cores(),
         "load": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from eval import one_blas_thread
+from eval import one_blas_thread, usable_cores
 from eval.agents import default_solvers, make
 from eval.rows import Row, RowStore, frame_of, judged, key_of, result_of, sources_digest, write_whole
 from secagent_env import Instance, Scenario, __version__, sample_instance
@@ -200,8 +200,7 @@ def run(
     for module in ("pandas", "matplotlib", "tabulate"):
         require(module, extra="eval")
     tqdm = require("tqdm", extra="eval").tqdm
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = available if workers is None else workers
+    workers = usable_cores() if workers is None else workers
     if workers < 1:
         raise ValueError(f"workers must be an integer ≥ 1, got {workers!r}")
     out = Path(out)

@@ -17,21 +17,29 @@ Figure = dict[str, Any]
 Result = TypeVar("Result")
 
 
-def in_turns(tasks: Mapping[str, Callable[[], object]], repeats: int, share: float) -> dict[str, np.ndarray]:
-    """Return processor seconds per call, (repeats,), of tasks measured in turns, for about ``share`` seconds each."""
+def in_turns(
+    tasks: Mapping[str, Callable[[], object]],
+    repeats: int,
+    share: float,
+    clock: Callable[[], float] = time.process_time,
+) -> dict[str, np.ndarray]:
+    """Return seconds per call, (repeats,), of tasks measured in turns, for about ``share`` seconds each.
+
+    Processor seconds of all threads, or those of another ``clock``.
+    """
     calls = {}
     for name, task in tasks.items():
         task()  # whatever happens only once
-        began = time.process_time()
+        began = clock()
         task()
-        calls[name] = max(1, round(share / max(time.process_time() - began, 1e-9)))
+        calls[name] = max(1, round(share / max(clock() - began, 1e-9)))
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for _ in range(repeats):
         for name, task in tasks.items():
-            began = time.process_time()
+            began = clock()
             for _ in range(calls[name]):
                 task()
-            seconds[name].append((time.process_time() - began) / calls[name])
+            seconds[name].append((clock() - began) / calls[name])
     return {name: np.array(values) for name, values in seconds.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import gymnasium
@@ -51,6 +52,8 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         As in the scalar environment.
     episodes_per_instance
         How many consecutive episodes keep one instance; an explicit reset draws a new one.
+    threads
+        On how many threads instances are drawn and observed; the results are the same on any number.
     device
         Where torch computes physics and reward, such as ``"cpu"`` or ``"cuda"``, in float64: the same to rounding.
         None is NumPy.
@@ -80,6 +83,7 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         penalty_fixed: float = 1.5,
         penalty_weight: float | Mapping[str, float] = 1.0,
         episodes_per_instance: int = 1,
+        threads: int = 1,
         device: str | None = None,
         render_mode: str | None = None,
         max_episode_steps: int | None = None,
@@ -107,6 +111,8 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         steps = None if max_episode_steps is None else count_of("max_episode_steps", max_episode_steps)
         self._truncated = steps == 1
         self._random = SubGenerators(self.num_envs)
+        count = count_of("threads", threads)
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="secagent") if count > 1 else None
         # What the running episodes are about, in arrays that stay and are written in place.
         self._arrays = empty_instances(self.scenario, self.num_envs)
         self._lent = Recycler()
@@ -188,6 +194,11 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         infos |= masked({"final_info": info_of(outcome, penalty)}, ended)
         return observation, rewards, ended, np.full(self.num_envs, self._truncated), infos
 
+    def close_extras(self, **kwargs: Any) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
     def render(self) -> tuple[Any, ...] | None:
         """Return a tuple with the picture (``rgb_array``) or text (``ansi``) of each running episode."""
         if self.render_mode is None:
@@ -222,12 +233,17 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
                 self._write(rows, draw(self.scenario, [generators[i] for i in rows]))
             return self._lent.copy_of(self._observation)
         copy = self._lent.empty_like(self._observation)
-        for start in range(0, self.num_envs, CHUNK):  # observed and copied while still in the cache
+        run = map if self._pool is None else self._pool.map
+
+        def renew(start: int) -> None:  # observed and copied while still in the cache
             chunk = slice(start, start + CHUNK)
             drawn = draw(self.scenario, generators[chunk], out=self._arrays[chunk])
             observation = observe(drawn, self.observation_format, out=_part(self._observation, chunk))
             _assign(_part(copy, chunk), observation)
             self._bs_gain[chunk] = drawn.bs_gain
+
+        for _ in run(renew, range(0, self.num_envs, CHUNK)):
+            pass
         return copy
 
     def _play(self, given: Instance, mask: np.ndarray) -> None:

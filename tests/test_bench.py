@@ -111,11 +111,13 @@ def test_the_vector_environment_is_much_faster():
     figures = bench_environments.measure(Scenario(), 128, 3, 0.01, lambda text: None)
     assert figures["over_sync"]["median"] > bench_environments.REQUIRED_OVER_SYNC / 3
     assert figures["over_numbers"]["median"] < 3 * bench_environments.MOST_OVER_NUMBERS
-    table, lines = bench_environments.report(figures, lambda rows, headers: "\n".join(row[0] for row in rows))
+    table, clock, lines = bench_environments.report(figures, lambda rows, headers: "\n".join(row[0] for row in rows))
     assert table.startswith("128 environments at once, each step on fresh instances:\n\nSyncVectorEnv\nvector environm")
     number = r"[\d.]+ times \[[\d.]+, [\d.]+\]"
     verdict = "(NOT )?met"
-    assert re.search(rf"takes {number} the steps .* SyncVectorEnv \(at least 15 is required: {verdict}\)\.", lines)
+    rival = rf"takes {number} the steps per second of SyncVectorEnv on one thread, and {number} by the clock on \d"
+    assert re.search(rf"{rival} \(at least 15 is required: {verdict} on one, {verdict} on \d\)\.", lines)
+    assert re.search(r"vector environment, \d threads$", clock)
     assert re.search(rf"costs {number} the .* \(at most 4 is required: {verdict}; at most 2.5 is the goal: ", lines)
     if importlib.util.find_spec("stable_baselines3"):
         assert re.search(rf"keeps \d+% of its steps per second \(at least 80% is required: {verdict}\)\.", lines)
@@ -124,7 +126,7 @@ def test_the_vector_environment_is_much_faster():
 def test_without_stable_baselines3_it_says_so(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "stable_baselines3", None)
     figures = bench_environments.measure(Scenario.preset("small"), 2, 2, 1e-4, lambda text: None)
-    table, lines = bench_environments.report(figures, lambda rows, headers: str(rows))
+    table, _, lines = bench_environments.report(figures, lambda rows, headers: str(rows))
     assert "GymVecEnv" not in table
     assert "was not measured: this needs stable_baselines3" in lines
 

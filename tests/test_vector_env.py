@@ -439,3 +439,18 @@ def test_pictures_are_those_of_the_scalar_environments():
         assert all(np.array_equal(one, other) for one, other in zip(got, wanted, strict=True))
     with pytest.warns(UserWarning, match="render_mode"):
         assert make().render() is None
+
+
+def test_threads_change_nothing_but_the_time():
+    one, two = (make(300, scenario="small", threads=threads) for threads in (1, 3))
+    observations = [envs.reset(seed=5)[0] for envs in (one, two)]
+    np.testing.assert_array_equal(*observations)
+    one.action_space.seed(0)
+    for _ in range(3):
+        actions = one.action_space.sample()
+        (first, reward, *_), (second, other, *_) = one.step(actions), two.step(actions)
+        np.testing.assert_array_equal(first, second)
+        np.testing.assert_array_equal(reward, other)
+    two.close()
+    with pytest.raises(ValueError, match="threads must be an integer ≥ 1"):
+        make(2, scenario="small", threads=0)
