@@ -189,6 +189,10 @@ def test_links_lead_somewhere(page: Path):
 # --- Pictures ------------------------------------------------------------------------------------------------
 
 
+ELSEWHERE = {"lifetime.png", "learning-curves.png"}
+"""Pictures that the commands of their pages draw: `python -m eval.lifetime` and `python -m eval.learners`."""
+
+
 def test_the_picture_of_the_network_is_drawn_the_same_again(tmp_path: Path):
     pytest.importorskip("matplotlib")
     pictures = runpy.run_path(str(ROOT / "docs" / "pictures.py"))
@@ -196,7 +200,7 @@ def test_the_picture_of_the_network_is_drawn_the_same_again(tmp_path: Path):
         pictures["main"](["network.png", "--out", str(tmp_path / folder)])
     first, second = (tmp_path / folder / "network.png" for folder in ("first", "second"))
     assert first.read_bytes() == second.read_bytes()
-    assert set(pictures["PICTURES"]) == {path.name for path in (ROOT / "docs" / "images").iterdir()}
+    assert set(pictures["PICTURES"]) | ELSEWHERE == {path.name for path in (ROOT / "docs" / "images").iterdir()}
 
 
 # --- The checks themselves -----------------------------------------------------------------------------------
