@@ -163,7 +163,8 @@ class GuidedFormat:
     ``[2N]``          common level: the SNR σ² g_n p_n of the senders at the base station, alone and
                       before offsets, −40 dB to 40 dB; as far as p_max allows, but below −70 dBm too, so
                       that an agent next to the base station is no louder than others
-    ``[2N+1:]``       weights of the :data:`~secagent_env.beams.DIRECTIONS`; the beam has full power,
+    ``[2N+1:]``       weights of the :data:`~secagent_env.beams.DIRECTIONS`, which count by their squares,
+                      with their signs: a small weight is as good as none; the beam has full power,
                       unless all weights are 0
     ================  =====================================================================================
 
@@ -213,7 +214,8 @@ class GuidedFormat:
         jamming = xp.where(level > 0, xp.clip(jamming, LOWEST_POWER_W, self._max_power_w), 0.0)
 
         directions = beam_directions(instance, order[..., : self._required])
-        weights = xp.astype(action[..., self.slices["directions"]], directions.dtype)
+        weights = action[..., self.slices["directions"]]
+        weights = xp.astype(weights * xp.abs(weights), directions.dtype)
         beam = xp.matmul(weights[..., None, :], directions)[..., 0, :]
         length = xp.sqrt(xp.sum(xp.real(beam) ** 2 + xp.imag(beam) ** 2, axis=-1, keepdims=True))
         beam = beam * (math.sqrt(instance.scenario.bs_power_w) / xp.where(length > 0, length, 1.0))
@@ -233,7 +235,7 @@ class GuidedFormat:
         jamming = np.maximum(jamming, np.finfo(np.float32).tiny)
         jamming = np.where(np.asarray(decision.power_w) > 0, jamming, 0.0)
         directions = beam_directions(instance, order[..., : self._required])
-        weights = _real_weights(directions, decision.beamformer)
+        weights = _weights(directions, decision.beamformer)
         levels = np.where(kept, np.clip((snr - common) / self.OFFSET_DB, -1, 1), jamming)
         return np.concatenate([np.where(kept, 1.0, -1.0), levels, common / self.COMMON_DB, weights], axis=-1).astype(
             np.float32
@@ -260,13 +262,22 @@ def _needed(instance: Instance | None) -> Instance:
     return instance
 
 
-def _real_weights(directions: np.ndarray, beamformer: np.ndarray) -> np.ndarray:
-    """Return real weights (…, M), within ±1, of directions (…, M, L) whose sum is nearest a beam (…, L) up to phase."""
-    weights = (np.asarray(beamformer)[..., None, :] @ np.linalg.pinv(directions))[..., 0, :]
-    phase = np.angle(np.sum(weights**2, axis=-1, keepdims=True)) / 2
-    real = (weights * np.exp(-1j * phase)).real
-    largest = np.max(np.abs(real), axis=-1, keepdims=True)
-    return np.asarray(real / np.where(largest > 0, largest, 1.0))
+def _weights(directions: np.ndarray, beamformer: np.ndarray) -> np.ndarray:
+    """Return weights (…, M), within ±1, of directions (…, M, L) whose sum is nearest a beam (…, L) up to its phase.
+
+    With real and imaginary parts as 2L real numbers, the beam turned by φ is cos φ u + sin φ v. The part of it that the
+    directions span is longest for the principal eigenvector (cos φ, sin φ) of a 2 × 2 matrix.
+    """
+    span = np.concatenate([directions.real, directions.imag], axis=-1).swapaxes(-1, -2)  # (…, 2L, M)
+    turned = np.stack([_parts(beamformer), _parts(-1j * np.asarray(beamformer))], axis=-1)  # (…, 2L, 2): u, v
+    inverse = np.linalg.pinv(span)
+    coefficients = inverse @ turned  # (…, M, 2)
+    within = span @ coefficients
+    _, vectors = np.linalg.eigh(within.swapaxes(-1, -2) @ within)
+    weights = (coefficients @ vectors[..., -1:])[..., 0]
+    largest = np.max(np.abs(weights), axis=-1, keepdims=True)
+    weights = weights / np.where(largest > 0, largest, 1.0)
+    return np.asarray(np.sign(weights) * np.sqrt(np.abs(weights)))
 
 
 def _parts(beamformer: np.ndarray) -> np.ndarray:
