@@ -103,7 +103,6 @@ class EquivariantNetwork(nn.Module):
         super().__init__()
         inputs = AGENT_FEATURES + BATTERY_FEATURES * batteries
         self.batteries = batteries
-        self.width = width
         self.pooled = pooled = 3 * width + inputs + TASK_FEATURES
         self.embed = _layers(inputs, width, width)
         self.first_score = nn.Linear(width, 1)
