@@ -50,7 +50,7 @@ define install
 	@touch .venv/.complete
 endef
 
-.venv/.compare: extras := solvers,eval
+.venv/.compare: extras := solvers,llm,eval
 .venv/.compare: pyproject.toml constraints.txt
 	$(install)
 	@touch $@

@@ -45,6 +45,9 @@ class Solution:
         Time in the solver, s; the lower bound counts only where the solver itself needs it.
     solver, seed
         Who solved it, from which seed.
+    usage
+        What was asked of a language model, in numbers: ``calls``, ``prompt_tokens``, ``completion_tokens``, ``cost``,
+        ``faults``; empty for solvers that ask none.
     """
 
     decision: Decision
@@ -58,6 +61,7 @@ class Solution:
     solver: str
     seed: int
     transmission_bound_j: float
+    usage: dict[str, Any] = field(default_factory=dict)
 
     @property
     def gap(self) -> float:
@@ -100,6 +104,7 @@ class Run:
     message: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
     evaluations: int = 0
+    usage: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
@@ -202,8 +207,8 @@ class Solver(ABC):
         except Infeasible as proof:
             ending, run.message = "infeasible", str(proof)
         except Exception as error:
-            if run.outcome is None and isinstance(error, (ValueError, ImportError)):
-                raise  # a bad argument or a missing extra, before anything was found
+            if run.outcome is None and isinstance(error, (ValueError, ImportError, OSError)):
+                raise  # a bad argument, a missing extra or an unreachable server, before anything was found
             logger.warning("%s failed inside: %s", self.name, error, exc_info=logger.isEnabledFor(logging.DEBUG))
             ending, run.message = "failed", f"{self.name} failed inside ({type(error).__name__}: {error})"
         seconds = run.seconds
@@ -244,6 +249,7 @@ class Solver(ABC):
             solver=self.name,
             seed=run.seed,
             transmission_bound_j=transmission_bound(run.instance, decision.selection),
+            usage=run.usage,
         )
 
 
