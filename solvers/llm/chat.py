@@ -86,6 +86,8 @@ class Reply:
         From the question to the end of the answer, retries included.
     fingerprint
         What the server says of its version: ``system_fingerprint``, and the model that it says it is.
+    recorded
+        The reply comes from a transcript: nobody was asked.
     """
 
     text: str
@@ -96,6 +98,7 @@ class Reply:
     estimated: bool = False
     seconds: float = 0.0
     fingerprint: str = ""
+    recorded: bool = False
 
 
 class Chat(Protocol):

@@ -1,0 +1,24 @@
+"""Asking a language model, or the rules that stand in for one, over OpenAI's chat interface.
+
+The way of a question: ``Request`` → ``Session`` (caps, several at a time) → ``Recorded`` or ``Replay`` (a transcript)
+→ ``OpenAIChat`` (an endpoint) → ``Reply`` → ``parse`` (a validated answer, or the sentence that says what is wrong).
+"""
+
+from solvers.llm.chat import STANDIN_MODEL, CapReached, EndpointError, Message, Reply, Request
+from solvers.llm.session import ChatOptions, Session, Usage
+from solvers.llm.structured import Malformed, parse, schema_of
+
+__all__ = [
+    "STANDIN_MODEL",
+    "CapReached",
+    "ChatOptions",
+    "EndpointError",
+    "Malformed",
+    "Message",
+    "Reply",
+    "Request",
+    "Session",
+    "Usage",
+    "parse",
+    "schema_of",
+]

@@ -1,0 +1,146 @@
+"""Whom to ask, how, and what it may cost: the options that all solvers share which ask a language model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from secagent_env._errors import unknown_name
+from solvers.llm.chat import STANDIN_MODEL
+from solvers.llm.transcript import Transcript, only_model
+
+PRICES = ("input", "output")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatOptions:
+    """Options of a solver that asks a language model. The caps hold for one solve.
+
+    Parameters
+    ----------
+    model
+        The model to ask. Without one, rules stand in for it, in this process: nothing is sent anywhere, whatever keys
+        the environment holds.
+    base_url
+        The endpoint, as in ``"http://127.0.0.1:8000/v1"``; None: that of ``OPENAI_BASE_URL``, or else OpenAI's.
+    api_key
+        The key; None: that of ``OPENAI_API_KEY``. It is shown and recorded nowhere.
+    temperature
+        Of the sampling, from 0 to 2.
+    reply_tokens
+        The most tokens of one reply.
+    timeout_s
+        The longest wait for a reply, each retry anew, s.
+    retries
+        How often a request is sent again after an error of the server or the connection.
+    concurrency
+        How many requests may be under way at a time.
+    max_calls, max_tokens, max_cost
+        Caps on the requests, on the tokens of prompts and replies together, and on the cost in the currency of the
+        prices; None: no cap. What could exceed one is not asked. Recorded replies count as on the day they came.
+    prices
+        What a million tokens costs, as in ``{"input": 0.4, "output": 1.6}``.
+    transcript
+        A file to which every request and reply is appended. What it has an answer for is not asked again.
+    replay
+        A transcript from which all replies are taken: nothing is sent.
+    """
+
+    model: str | None = None
+    base_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    temperature: float = 0.7
+    reply_tokens: int = 2000
+    timeout_s: float = 60.0
+    retries: int = 2
+    concurrency: int = 4
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
+    prices: Mapping[str, float] | None = None
+    transcript: str | Path | None = None
+    replay: str | Path | None = None
+
+    @property
+    def in_process(self) -> bool:
+        """Whether the stand-in answers in this process."""
+        return self.replay is None and self.base_url is None and self.model in (None, STANDIN_MODEL)
+
+    @property
+    def chat_name(self) -> str:
+        """The name of the model, or ``"no LLM"``; of a replay without a model, that of the transcript."""
+        model = self.model
+        if model is None and self.replay is not None:
+            with Transcript(self.replay) as transcript:
+                model = only_model(transcript)
+        return "no LLM" if model in (None, STANDIN_MODEL) else str(model)
+
+    def check_chat_options(self) -> None:
+        """Raise ValueError for a bad option or options that do not fit together."""
+        for name in ("model", "base_url", "api_key"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, str) and value and value.isascii() and value.isprintable()):
+                shown = "" if name == "api_key" else f", got {value!r}"
+                raise ValueError(f"{name} must be a non-empty string of printable ASCII characters or None{shown}")
+        if self.model is None and self.replay is None:
+            for name in ("base_url", "api_key"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} needs model=: name the model to ask, or leave both out for the stand-in")
+        if self.base_url is not None:
+            _check_url(self.base_url)
+        if not _is_number(self.temperature) or not 0 <= self.temperature <= 2:
+            raise ValueError(f"temperature must be a number from 0 to 2, got {self.temperature!r}")
+        if not _is_number(self.timeout_s) or not self.timeout_s > 0:
+            raise ValueError(f"timeout_s must be a number > 0, got {self.timeout_s!r}")
+        for name, least in {"reply_tokens": 1, "retries": 0, "concurrency": 1}.items():
+            if not _is_integer(getattr(self, name), least):
+                raise ValueError(f"{name} must be an integer ≥ {least}, got {getattr(self, name)!r}")
+        for name in ("max_calls", "max_tokens"):
+            if getattr(self, name) is not None and not _is_integer(getattr(self, name), 1):
+                raise ValueError(f"{name} must be an integer ≥ 1 or None, got {getattr(self, name)!r}")
+        self._check_prices()
+        for name in ("transcript", "replay"):
+            path = getattr(self, name)
+            if path is not None and (not isinstance(path, (str, Path)) or not str(path)):
+                raise ValueError(f"{name} must be the path of a file or None, got {path!r}")
+        if self.transcript is not None and self.replay is not None:
+            raise ValueError("transcript and replay exclude each other: record a run, or replay a recorded one")
+
+    def _check_prices(self) -> None:
+        if self.max_cost is not None:
+            if not _is_number(self.max_cost) or not self.max_cost > 0:
+                raise ValueError(f"max_cost must be a number > 0 or None, got {self.max_cost!r}")
+            if self.prices is None:
+                raise ValueError('max_cost needs prices={"input": …, "output": …}: what a million tokens costs')
+        if self.prices is None:
+            return
+        if not isinstance(self.prices, Mapping):
+            raise ValueError(f'prices must be a mapping {{"input": …, "output": …}} or None, got {self.prices!r}')
+        for name in self.prices:
+            if name not in PRICES:
+                raise unknown_name("price", name, PRICES)
+        for name in PRICES:
+            if name not in self.prices or not _is_number(self.prices[name]) or not self.prices[name] >= 0:
+                raise ValueError(f"prices must say what a million tokens of {name} costs, a number ≥ 0")
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        # The URL is not shown: it may hold a password.
+        raise ValueError("base_url must be an address such as 'http://127.0.0.1:8000/v1'")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_integer(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -1,0 +1,285 @@
+"""A session: requests are answered several at a time, within the caps that the user has set, and counted."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from solvers.llm.chat import (
+    MAX_REPLY_CHARACTERS,
+    STANDIN_MODEL,
+    CapReached,
+    Chat,
+    EndpointError,
+    Reply,
+    Request,
+    estimated_tokens,
+)
+from solvers.llm.options import ChatOptions
+from solvers.llm.transcript import Recorded, Replay, Transcript
+
+__all__ = ["ChatOptions", "Session", "StandIn", "Usage"]
+
+StandInRules = Callable[[Request], str]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What has been asked so far, in numbers.
+
+    Attributes
+    ----------
+    calls
+        Requests, those included whose replies were recorded before or had a fault; retries are not counted.
+    recorded
+        How many of them a transcript answered.
+    prompt_tokens, completion_tokens
+        Tokens of the questions and of the answers.
+    estimated
+        Whether some of the tokens are estimated, not counted by a server.
+    cost
+        In the currency of the prices; None without prices, or where the stand-in answers in this process.
+    seconds
+        The sum of the times that the replies took, s; longer than the run where several are under way at a time.
+    faults
+        How many replies had no answer, by the kind of fault.
+    fingerprints
+        What the servers said of their versions.
+    """
+
+    calls: int = 0
+    recorded: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = False
+    cost: float | None = None
+    seconds: float = 0.0
+    faults: dict[str, int] = field(default_factory=dict)
+    fingerprints: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers as plain data."""
+        return {**dataclasses.asdict(self), "fingerprints": list(self.fingerprints)}
+
+
+class StandIn:
+    """Rules that answer in place of a model, in this process."""
+
+    model = STANDIN_MODEL
+
+    def __init__(self, rules: StandInRules) -> None:
+        self._rules = rules
+
+    def complete(self, request: Request) -> Reply:
+        """Return what the rules say, with the tokens estimated."""
+        began = time.perf_counter()
+        text = self._rules(request)[:MAX_REPLY_CHARACTERS]
+        return Reply(
+            text,
+            prompt_tokens=estimated_tokens([message.content for message in request.messages]),
+            completion_tokens=estimated_tokens([text]),
+            estimated=True,
+            seconds=time.perf_counter() - began,
+            fingerprint="secagent stand-in",
+        )
+
+
+class Session:
+    """Asks whom the options name; a context manager, safe to be used from several threads.
+
+    Parameters
+    ----------
+    options
+        Whom to ask, how, and the caps.
+    standin
+        The rules that answer where no model is named.
+
+    Raises
+    ------
+    ValueError
+        For bad options, and for a transcript that holds something else.
+    ImportError
+        If the extra ``llm`` is needed and not installed.
+    EndpointError
+        If there is no key and no endpoint, or no such transcript to replay.
+    """
+
+    def __init__(self, options: ChatOptions, standin: StandInRules) -> None:
+        options.check_chat_options()
+        self._caps = {"max_calls": options.max_calls, "max_tokens": options.max_tokens, "max_cost": options.max_cost}
+        self._prices = None if options.in_process else options.prices
+        self._usage = Usage(cost=None if self._prices is None else 0.0)
+        self._reserved: list[dict[str, float]] = []
+        self._changed = threading.Condition()
+        self._failure: BaseException | None = None
+        self._resources = ExitStack()
+        try:
+            self._chat = self._chat_of(options, standin)
+            threads = 1 if options.in_process else options.concurrency
+            self._pool = self._resources.enter_context(ThreadPoolExecutor(threads, "secagent-llm"))
+        except BaseException:
+            self.close()
+            raise
+
+    def _chat_of(self, options: ChatOptions, standin: StandInRules) -> Chat:
+        if options.replay is not None:
+            try:
+                transcript = Transcript(options.replay)
+            except FileNotFoundError:
+                raise EndpointError(f"there is no transcript {options.replay} to replay; record one first") from None
+            return Replay(self._resources.enter_context(transcript), options.model)
+        chat: Chat
+        if options.in_process:
+            chat = StandIn(standin)
+        else:
+            from solvers.llm.client import OpenAIChat  # needs the extra llm
+
+            assert options.model is not None
+            chat = self._resources.enter_context(
+                OpenAIChat(
+                    options.model,
+                    base_url=options.base_url,
+                    api_key=options.api_key,
+                    timeout_s=options.timeout_s,
+                    retries=options.retries,
+                )
+            )
+        if options.transcript is None:
+            return chat
+        return Recorded(chat, self._resources.enter_context(Transcript(options.transcript, writable=True)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close connections and files; closing twice does no harm."""
+        self._resources.close()
+
+    @property
+    def model(self) -> str:
+        """The name of the model that answers."""
+        return self._chat.model
+
+    @property
+    def usage(self) -> Usage:
+        """What has been asked so far; a copy that does not change."""
+        with self._changed:
+            return dataclasses.replace(self._usage, faults=dict(self._usage.faults))
+
+    def ask(self, requests: Sequence[Request]) -> list[Reply]:
+        """Return the replies to requests, in their order.
+
+        Each request reserves the most that it can take before it is sent. One that does not fit into a cap waits until
+        those before it have told what they took; if it does not fit then either, it and all after it are not asked, and
+        have the fault ``"cap"``. So the replies do not depend on which comes first.
+
+        Raises
+        ------
+        CapReached
+            If the first request already could exceed a cap.
+        EndpointError
+            If the endpoint cannot be used. No request is sent after it, and asking again raises it again.
+        """
+        futures: list[Future[Reply]] = []
+        obstacle = ""
+        try:
+            for request in requests:
+                needs = self._needs(request)
+                if obstacle := self._reserve(needs):
+                    break
+                futures.append(self._pool.submit(self._answer, request, needs))
+            replies = [future.result() for future in futures]
+        except BaseException as error:
+            with self._changed:
+                self._failure = self._failure or error
+            for future in futures:
+                future.cancel()
+            raise
+        if obstacle and not replies:
+            raise CapReached(obstacle)
+        return replies + [Reply("", fault="cap", detail=obstacle)] * (len(requests) - len(replies))
+
+    def _needs(self, request: Request) -> dict[str, float]:
+        """Return the most that a request can take, by the names of the caps."""
+        # The schema is a part of the prompt; and text full of numbers has up to twice the tokens of prose.
+        texts = [message.content for message in request.messages]
+        prompt = 2 * estimated_tokens([*texts, str(request.schema)])
+        cost = self._cost(prompt, request.max_tokens)
+        return {"max_calls": 1, "max_tokens": prompt + request.max_tokens, "max_cost": cost or 0.0}
+
+    def _cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        if self._prices is None:
+            return None
+        return (prompt_tokens * self._prices["input"] + completion_tokens * self._prices["output"]) / 1e6
+
+    def _reserve(self, needs: dict[str, float]) -> str:
+        """Reserve what a request needs, as soon as it fits; return the cap in a sentence if it never will."""
+        with self._changed:
+            while obstacle := self._obstacle(needs):
+                if not self._reserved or self._failure is not None:
+                    return obstacle
+                self._changed.wait()
+            self._reserved.append(needs)
+            return ""
+
+    def _obstacle(self, needs: dict[str, float]) -> str:
+        usage = self._usage
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        used: dict[str, float] = {"max_calls": usage.calls, "max_tokens": tokens, "max_cost": usage.cost or 0.0}
+        for name, cap in self._caps.items():
+            most = used[name] + sum(reserved[name] for reserved in self._reserved) + needs[name]
+            if cap is not None and most > cap:
+                return f"{name}={cap:g} leaves no room for another request, which can take {needs[name]:.3g}: " + (
+                    f"{used[name]:.6g} used so far"
+                )
+        return ""
+
+    def _answer(self, request: Request, needs: dict[str, float]) -> Reply:
+        reply = None
+        try:
+            if self._failure is not None:
+                raise self._failure
+            reply = self._chat.complete(request)
+            return reply
+        except BaseException as error:
+            with self._changed:
+                self._failure = self._failure or error
+            raise
+        finally:
+            with self._changed:
+                self._reserved.remove(needs)
+                if reply is not None:
+                    self._count(reply)
+                self._changed.notify_all()
+
+    def _count(self, reply: Reply) -> None:
+        usage = self._usage
+        faults = dict(usage.faults)
+        if reply.fault:
+            faults[reply.fault] = faults.get(reply.fault, 0) + 1
+        prints = {*usage.fingerprints, reply.fingerprint} - {""}
+        prompt = usage.prompt_tokens + reply.prompt_tokens
+        completion = usage.completion_tokens + reply.completion_tokens
+        self._usage = Usage(
+            calls=usage.calls + 1,
+            recorded=usage.recorded + reply.recorded,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            estimated=usage.estimated or reply.estimated,
+            cost=self._cost(prompt, completion),
+            seconds=usage.seconds + reply.seconds,
+            faults=dict(sorted(faults.items())),
+            fingerprints=tuple(sorted(prints)),
+        )

@@ -1,0 +1,174 @@
+"""Structured answers: from a model's text to a validated object, or to the sentence that says what is wrong.
+
+Nothing that a model writes is trusted. Its text is only read as JSON, and only what validates counts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from secagent_env._extras import require
+from solvers.llm.chat import MAX_REPLY_CHARACTERS
+from solvers.llm.text import excerpt
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+M = TypeVar("M", bound="BaseModel")
+
+MAX_OBJECTS = 200
+"""So many beginnings of objects are looked at in one text."""
+
+OBJECT = re.compile(r'\{\s*["}]')
+
+# Only where an object ends is asked of this decoder: numbers stay text, which no number is too long for.
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+
+UNSUPPORTED = frozenset(
+    "title default examples minItems maxItems uniqueItems minimum maximum exclusiveMinimum exclusiveMaximum multipleOf "
+    "minLength maxLength pattern format minProperties maxProperties discriminator".split()
+)
+"""Keywords that some endpoint refuses in strict mode; the model's own validation enforces what they mean."""
+
+
+class Malformed(ValueError):
+    """A text is not the answer that was asked for; the sentence fits into the next prompt."""
+
+
+def parse(text: str, model: type[M]) -> M:
+    """Return the answer that a text holds.
+
+    The JSON object may stand in prose or in a fenced block. Models draft before they answer: of several
+    objects that validate, the last one counts. Objects inside another one are not looked at.
+
+    Parameters
+    ----------
+    text
+        What a language model wrote; of unknown origin.
+    model
+        The pydantic model that an answer has to satisfy. Numbers that are not finite are refused everywhere.
+
+    Raises
+    ------
+    Malformed
+        If no object validates. The sentence, of 300 characters at most, says of the last object what is wrong.
+    """
+    pydantic = require("pydantic", extra="llm")
+    text = text[:MAX_REPLY_CHARACTERS].encode(errors="replace").decode()
+    spans, trouble = _objects(text)
+    complaint = ""
+    for span in reversed(spans):
+        try:
+            answer = model.model_validate_json(span)
+        except pydantic.ValidationError as error:
+            complaint = complaint or _complaint(error)
+            continue
+        place = next(_not_finite(answer), None)
+        if place is None:
+            return answer
+        complaint = complaint or f"{_field(place)}: numbers must be finite"
+    if not complaint and not text.strip():
+        complaint = "the reply is empty"
+    raise Malformed((complaint or f"{trouble}; the reply begins with: {excerpt(text, 80)}")[:300])
+
+
+def _objects(text: str) -> tuple[list[str], str]:
+    """Return the JSON objects in a text, in order and without those inside another one, and why there are no others.
+
+    After a failure the search goes on where the decoder stopped, so that every character is decoded once or twice,
+    and the parts of a broken object are not taken for answers.
+    """
+    spans = []
+    trouble = "the reply holds no JSON object"
+    position = 0
+    for _ in range(MAX_OBJECTS):
+        found = OBJECT.search(text, position)
+        if found is None:
+            break
+        try:
+            _, position = _DECODER.raw_decode(text, found.start())
+            spans.append(text[found.start() : position])
+        except json.JSONDecodeError as error:
+            trouble = f"the JSON object is broken ({error.msg}, at character {error.pos - found.start()} of it)"
+            position = max(error.pos, found.start() + 1)
+        except RecursionError:
+            trouble = "the JSON object is nested too deeply"
+            break
+    return spans, trouble
+
+
+def _complaint(error: Any) -> str:
+    """Return in a sentence what is wrong first, and how much else is."""
+    count = error.error_count()
+    first = error.errors(include_url=False, include_context=False)[0]
+    message = f"{_field(first['loc'])}: {excerpt(first['msg'], 100)}"
+    if isinstance(first["input"], (str, int, float, bool, type(None))):
+        message += f", got {excerpt(_shown(first['input']), 40)}"
+    return message + (f" (and {count - 1} more like this)" if count > 1 else "")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str):
+        return json.dumps(value[:100], ensure_ascii=False)
+    return "a number of many digits" if isinstance(value, int) and abs(value) >= 10**40 else json.dumps(value)
+
+
+def _field(place: tuple[int | str, ...]) -> str:
+    return f"the field {excerpt('.'.join(map(str, place)), 60)!r}" if place else "the object"
+
+
+def _not_finite(value: Any, place: tuple[int | str, ...] = ()) -> Iterator[tuple[int | str, ...]]:
+    """Yield where numbers are that are not finite: JSON has none, but readers accept NaN, 1e999 and "Infinity"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield place
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for index, item in enumerate(value):
+            yield from _not_finite(item, (*place, index))
+    else:
+        items = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+        extra = getattr(value, "__pydantic_extra__", None) or {}
+        for name, item in [*items.items(), *extra.items()]:
+            yield from _not_finite(item, (*place, str(name)))
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema of a model within what all strict modes accept.
+
+    Every object is closed and requires all its fields. Ranges, lengths and defaults are left out: not every
+    endpoint takes them, and ``parse`` enforces them anyway.
+
+    Raises
+    ------
+    ValueError
+        If a strict mode cannot express the model: mappings with free names, tuples, or no object at the top.
+    """
+    schema = _strict(model.model_json_schema())
+    if schema.get("type") != "object":
+        raise ValueError(f"{model.__name__} must be a model with fields to be asked for as structured output")
+    return schema
+
+
+def _strict(schema: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in schema.items() if name not in UNSUPPORTED}
+    if "oneOf" in kept:
+        kept["anyOf"] = kept.pop("oneOf")
+    if "$ref" in kept:
+        return {"$ref": kept["$ref"]}
+    for name in ("properties", "$defs"):
+        if name in kept:
+            kept[name] = {key: _strict(value) for key, value in kept[name].items()}
+    if "anyOf" in kept:
+        kept["anyOf"] = [_strict(option) for option in kept["anyOf"]]
+    if kept.get("type") == "array":
+        if "prefixItems" in kept or "items" not in kept:
+            raise ValueError("strict structured output has no tuples and no lists of anything; name the items' type")
+        kept["items"] = _strict(kept["items"])
+    if kept.get("type") == "object":
+        if "properties" not in kept:
+            raise ValueError("strict structured output has no mappings with free names; use a list of pairs")
+        kept |= {"additionalProperties": False, "required": list(kept["properties"])}
+    return kept

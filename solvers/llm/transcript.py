@@ -1,0 +1,213 @@
+"""Transcripts: what a model was asked and what it answered, a JSON object per line, to resume and replay runs.
+
+A line is appended when its reply has come, in one write and under a lock, so that several processes may share a file.
+A reply is found again by the hash of the model, the messages and the parameters of its request.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from solvers.llm.chat import MAX_REPLY_CHARACTERS, Chat, EndpointError, Reply, Request
+
+FORMAT = "secagent transcript"
+VERSION = 1
+
+REPLY_FIELDS = {field.name: field.default for field in dataclasses.fields(Reply) if field.name != "recorded"}
+
+
+class Transcript:
+    """The replies of a transcript, and its file; a context manager.
+
+    Parameters
+    ----------
+    path
+        The file. A last line whose writing was cut short is left out.
+    writable
+        Open the file for appending, and create it where there is none.
+
+    Attributes
+    ----------
+    replies
+        The replies by key; of several with the same key, the last one.
+    models
+        The models that replied.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened or written.
+    ValueError
+        If a line is not one of a transcript.
+    """
+
+    def __init__(self, path: str | Path, *, writable: bool = False) -> None:
+        self.path = Path(path)
+        self.replies: dict[str, Reply] = {}
+        self.models: set[str] = set()
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT if writable else os.O_RDONLY
+        self._lock = threading.Lock()
+        self._descriptor = os.open(self.path, flags | os.O_CLOEXEC, 0o666)
+        try:
+            self._read()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; closing twice does no harm."""
+        with self._lock:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+            self._descriptor = -1
+
+    def append(self, model: str, request: Request, reply: Reply) -> None:
+        """Add a request and its reply, on disk when this returns as far as a killed process is concerned."""
+        key = request.key(model)
+        line = {
+            "format": FORMAT,
+            "version": VERSION,
+            "key": key,
+            "model": model,
+            "request": request.to_dict(),
+            "reply": {name: getattr(reply, name) for name in REPLY_FIELDS},
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        content = json.dumps(line, allow_nan=False).encode() + b"\n"
+        with self._lock:
+            self._write(content)
+            self.replies[key] = reply
+            self.models.add(model)
+
+    def _write(self, content: bytes) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            # Whoever holds the lock writes alone: a last line without its end was left by a process that died.
+            size = os.fstat(self._descriptor).st_size
+            if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
+                whole = os.pread(self._descriptor, size, 0).rfind(b"\n") + 1
+                os.ftruncate(self._descriptor, whole)
+            written = os.write(self._descriptor, content)
+            if written < len(content):
+                raise OSError(f"{self.path} took only a part of a line: is the disk full?")
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def _read(self) -> None:
+        with open(self._descriptor, "rb", closefd=False) as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    key, model, reply = _entry(line)
+                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                    raise ValueError(
+                        f"{self.path}, line {number}, is not a line of a transcript of version {VERSION}; "
+                        "remove the line, or name another file"
+                    ) from None
+                self.replies[key] = reply
+                self.models.add(model)
+
+
+def _entry(line: bytes) -> tuple[str, str, Reply]:
+    """Return the key, the model and the reply of a line; raise one of many errors if it is not one."""
+    entry = json.loads(line)
+    key, model, content = entry["key"], entry["model"], entry["reply"]
+    if entry["format"] != FORMAT or entry["version"] != VERSION or not isinstance(key, str):
+        raise ValueError
+    if not isinstance(model, str):
+        raise ValueError
+    values: dict[str, Any] = {"text": _typed(content["text"], "")}
+    values |= {name: _typed(content[name], default) for name, default in REPLY_FIELDS.items() if name != "text"}
+    values["text"] = values["text"][:MAX_REPLY_CHARACTERS]
+    return key, model, Reply(**values)
+
+
+def _typed(value: Any, like: Any) -> Any:
+    """Return a value that has the type of another one."""
+    if isinstance(like, float) and type(value) is int:
+        return float(value)
+    if type(value) is not type(like) or value != value:
+        raise TypeError
+    return value
+
+
+class Recorded:
+    """Asks another chat only what its transcript has no answer for, and writes down what comes back.
+
+    A reply with a fault is no answer: it is asked for again.
+    """
+
+    def __init__(self, chat: Chat, transcript: Transcript) -> None:
+        self.model = chat.model
+        self._chat = chat
+        self._transcript = transcript
+
+    def complete(self, request: Request) -> Reply:
+        """Return the recorded answer, or the one that comes now."""
+        reply = self._transcript.replies.get(request.key(self.model))
+        if reply is not None and not reply.fault:
+            return dataclasses.replace(reply, recorded=True)
+        reply = self._chat.complete(request)
+        self._transcript.append(self.model, request, reply)
+        return reply
+
+
+class Replay:
+    """Answers from a transcript alone, faults included; asks nobody.
+
+    Parameters
+    ----------
+    transcript
+        What was recorded.
+    model
+        Whose replies; None where all are of one model.
+
+    Raises
+    ------
+    ValueError
+        If no model is named and there are replies of none or several.
+    """
+
+    def __init__(self, transcript: Transcript, model: str | None = None) -> None:
+        if model is None:
+            model = only_model(transcript)
+        self.model = model
+        self._transcript = transcript
+
+    def complete(self, request: Request) -> Reply:
+        """Return the recorded reply; raise EndpointError where there is none."""
+        reply = self._transcript.replies.get(request.key(self.model))
+        if reply is None:
+            raise EndpointError(
+                f"{self._transcript.path} holds no reply of {self.model} to this question: the solver's settings, the "
+                "instance, the seed or the version differ from the recorded run's; replay with those, or record anew "
+                "with transcript="
+            )
+        return dataclasses.replace(reply, recorded=True)
+
+
+def only_model(transcript: Transcript) -> str:
+    """Return whose replies a transcript holds; raise ValueError unless it is one model."""
+    if len(transcript.models) == 1:
+        return next(iter(transcript.models))
+    if not transcript.models:
+        raise ValueError(f"{transcript.path} holds no replies; name a transcript that was recorded")
+    models = ", ".join(sorted(transcript.models))
+    raise ValueError(f"{transcript.path} holds replies of several models ({models}); name one with model=")
