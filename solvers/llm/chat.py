@@ -16,7 +16,7 @@ MAX_REPLY_CHARACTERS = 100_000
 
 
 class EndpointError(OSError):
-    """The endpoint cannot be used at all: a wrong key, an unknown model, nobody there. One sentence, without the key."""
+    """The endpoint cannot be used at all: a wrong key, an unknown model, nobody there. One sentence, without key."""
 
 
 class CapReached(Exception):

@@ -90,7 +90,7 @@ class ChatOptions:
                 if getattr(self, name) is not None:
                     raise ValueError(f"{name} needs model=: name the model to ask, or leave both out for the stand-in")
         if self.base_url is not None:
-            _check_url(self.base_url)
+            check_url("base_url", self.base_url)
         if not _is_number(self.temperature) or not 0 <= self.temperature <= 2:
             raise ValueError(f"temperature must be a number from 0 to 2, got {self.temperature!r}")
         if not _is_number(self.timeout_s) or not self.timeout_s > 0:
@@ -127,7 +127,8 @@ class ChatOptions:
                 raise ValueError(f"prices must say what a million tokens of {name} costs, a number ≥ 0")
 
 
-def _check_url(url: str) -> None:
+def check_url(name: str, url: str) -> None:
+    """Raise ValueError unless a URL can be that of an endpoint; ``name`` says where it comes from."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -135,7 +136,7 @@ def _check_url(url: str) -> None:
         good = False
     if not good:
         # The URL is not shown: it may hold a password.
-        raise ValueError("base_url must be an address such as 'http://127.0.0.1:8000/v1'")
+        raise ValueError(f"{name} must be an address such as 'http://127.0.0.1:8000/v1'")
 
 
 def _is_number(value: object) -> bool:

@@ -227,8 +227,13 @@ class Session:
     def _reserve(self, needs: dict[str, float]) -> str:
         """Reserve what a request needs, as soon as it fits; return the cap in a sentence if it never will."""
         with self._changed:
-            while obstacle := self._obstacle(needs):
-                if not self._reserved or self._failure is not None:
+            while True:
+                if self._failure is not None:
+                    raise self._failure
+                obstacle = self._obstacle(needs)
+                if not obstacle:
+                    break
+                if not self._reserved:
                     return obstacle
                 self._changed.wait()
             self._reserved.append(needs)

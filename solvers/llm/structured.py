@@ -28,10 +28,12 @@ OBJECT = re.compile(r'\{\s*["}]')
 # Only where an object ends is asked of this decoder: numbers stay text, which no number is too long for.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
-UNSUPPORTED = frozenset(
-    "title default examples minItems maxItems uniqueItems minimum maximum exclusiveMinimum exclusiveMaximum multipleOf "
-    "minLength maxLength pattern format minProperties maxProperties discriminator".split()
-)
+UNSUPPORTED = {
+    *("title", "default", "examples", "discriminator"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    *("minLength", "maxLength", "pattern", "format"),
+    *("minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"),
+}
 """Keywords that some endpoint refuses in strict mode; the model's own validation enforces what they mean."""
 
 
@@ -106,7 +108,7 @@ def _complaint(error: Any) -> str:
     count = error.error_count()
     first = error.errors(include_url=False, include_context=False)[0]
     message = f"{_field(first['loc'])}: {excerpt(first['msg'], 100)}"
-    if isinstance(first["input"], (str, int, float, bool, type(None))):
+    if first["loc"] and isinstance(first["input"], (str, int, float, bool, type(None))):
         message += f", got {excerpt(_shown(first['input']), 40)}"
     return message + (f" (and {count - 1} more like this)" if count > 1 else "")
 

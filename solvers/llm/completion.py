@@ -1,0 +1,95 @@
+"""From the body of a chat completion to a Reply: nothing in it is taken for granted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply, Request, estimated_tokens
+from solvers.llm.text import excerpt, without_secrets
+
+MOST_TOKENS = 1_000_000_000
+"""No server counts more in one request."""
+
+
+def reply_of(content: bytes, request: Request, secrets: Sequence[str]) -> Reply:
+    """Return what a body says: an answer, or the fault that keeps it from being one.
+
+    Parameters
+    ----------
+    content
+        The body of a chat completion.
+    request
+        What was asked; the tokens are estimated from it where the server does not count them.
+    secrets
+        What must not be in the reply, should the server echo it.
+    """
+    try:
+        body = json.loads(content)
+        message = body["choices"][0]["message"]
+        if not isinstance(message, dict):
+            raise TypeError
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        shown = excerpt(content[:1000].decode(errors="replace"), 80, secrets)
+        return Reply(
+            "",
+            fault="bad body",
+            detail=f"the server sent no chat completion but: {shown}" if shown else "the server sent an empty body",
+            **_charged(request),
+        )
+    text = without_secrets(_text(message.get("content")), secrets)[:MAX_REPLY_CHARACTERS]
+    fault, detail = _fault(message, body["choices"][0].get("finish_reason"), text, secrets)
+    return Reply(
+        "" if fault else text,
+        fault=fault,
+        detail=detail,
+        fingerprint=_fingerprint(body, secrets),
+        **_tokens(body.get("usage"), request, text),
+    )
+
+
+def failed(fault: str, detail: str, request: Request, *, charged: bool) -> Reply:
+    """Return the reply for a request without an answer; ``charged``: the server may have worked, and count it."""
+    return Reply("", fault=fault, detail=detail, **(_charged(request) if charged else {}))
+
+
+def _text(content: Any) -> str:
+    """Return the text of a message, which may come in parts."""
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        content = "".join(part for part in parts if isinstance(part, str))
+    # JSON can escape halves of surrogate pairs, which no file takes.
+    return content.encode(errors="replace").decode() if isinstance(content, str) else ""
+
+
+def _fault(message: dict[str, Any], finish: Any, text: str, secrets: Sequence[str]) -> tuple[str, str]:
+    refusal = message.get("refusal")
+    if isinstance(refusal, str) and refusal:
+        return "refusal", f"the model refused: {excerpt(refusal, 120, secrets)}"
+    if finish == "content_filter":
+        return "refusal", "the server's content filter withheld the answer"
+    if message.get("tool_calls") or message.get("function_call"):
+        return "tool call", "the model called a tool instead of answering"
+    if not text.strip():
+        cut = finish == "length"
+        return "empty", "the tokens ran out before the answer: raise reply_tokens" if cut else "the reply is empty"
+    return "", ""
+
+
+def _fingerprint(body: dict[str, Any], secrets: Sequence[str]) -> str:
+    values = [body.get("model"), body.get("system_fingerprint")]
+    return " ".join(excerpt(value, 80, secrets) for value in values if isinstance(value, str) and value)
+
+
+def _tokens(usage: Any, request: Request, text: str) -> dict[str, Any]:
+    counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")] if isinstance(usage, dict) else []
+    if counts and all(type(count) is int and 0 <= count <= MOST_TOKENS for count in counts):
+        return {"prompt_tokens": counts[0], "completion_tokens": counts[1]}
+    return {**_charged(request), "completion_tokens": estimated_tokens([text])}
+
+
+def _charged(request: Request) -> dict[str, Any]:
+    """Return the tokens of a request that may have been answered in full, for all that is known."""
+    prompt = estimated_tokens([*(message.content for message in request.messages), json.dumps(request.schema)])
+    return {"prompt_tokens": prompt, "completion_tokens": request.max_tokens, "estimated": True}
