@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from secagent_env import Decision, Instance, Outcome
+from secagent_env import Decision, Instance
 from secagent_env.actions import LOWEST_POWER_W
-from secagent_env.physics import combine_eavesdroppers, downlink_sinr, uplink_sinr
 from solvers.asc import ASC
 from solvers.base import OutOfTime, Run
 from solvers.sdr import Downlink
+from solvers.violations import violation
 
 INFEASIBLE = 100.0
 """Above the logarithm of any transmission energy in joules."""
@@ -91,25 +91,6 @@ class DE(ASC):
             run.message = "ASC, whose selection this scheme takes, found no feasible decision"
             return None
         return asc.decision.selection
-
-
-def violation(instance: Instance, decision: Decision, outcome: Outcome) -> np.ndarray:
-    """Return by how much decisions (P,) fail, smoothly where they have no secrecy: a sum of logarithms of ratios.
-
-    Of the eavesdroppers' to the receivers' SINRs where these are larger, and of the latency to its limit.
-    """
-    colluding = instance.scenario.colluding
-    sinr, heard = downlink_sinr(instance, decision)
-    weakest = np.min(np.where(decision.selection, sinr, np.inf), axis=-1)
-    downlink = _excess(combine_eavesdroppers(heard, colluding), weakest)
-    sinr, heard = uplink_sinr(instance, decision)
-    uplink = np.where(decision.selection, _excess(combine_eavesdroppers(heard, colluding), sinr), 0.0)
-    latency = np.minimum(outcome.latency_s / instance.scenario.latency_limit_s, 1e6)
-    return downlink + uplink.sum(axis=-1) + np.log(np.maximum(latency, 1.0))
-
-
-def _excess(theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(theirs, 1e-30) / np.clip(ours, 1e-30, np.maximum(theirs, 1e-30)))
 
 
 class _Space:

@@ -21,6 +21,7 @@ _factories: dict[str, Factory | str] = {
     "fixedtp": "solvers.fixedtp:FixedTP",
     "ga": "solvers.ga:GA",
     "ipfirst": "solvers.sequential:IPFirst",
+    "law": "solvers.law:LAW",
     "randas": "solvers.randas:RandAS",
 }
 

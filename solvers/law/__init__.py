@@ -1,0 +1,9 @@
+"""LAW: an LLM as the optimiser, in an agentic workflow (section IV-B)."""
+
+from secagent_env._extras import require
+
+require("pydantic", extra="llm")
+
+from solvers.law.solver import LAW  # noqa: E402 (what it imports needs pydantic)
+
+__all__ = ["LAW"]

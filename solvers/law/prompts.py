@@ -1,0 +1,208 @@
+"""The generation module's prompts: the task, its parameters, examples with their values, and the last reminder.
+
+A prompt has two messages: what stays the same (who asks, what the network is), and the sub-problem at hand. Its
+parameters are one line of JSON, its examples are lines of JSON in exactly the format of the answer, so that both can be
+read by a model and by the stand-in for one. No text of a reply is ever put into a prompt as it came: examples are
+written anew from validated numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from secagent_env import Instance
+from secagent_env.beams import DIRECTIONS
+from secagent_env.physics import combine_eavesdroppers
+from solvers.law.evaluation import OBJECTIVES, Score
+from solvers.law.neighbours import Facts
+from solvers.law.proposals import PROPOSALS, Design, Translator, decibels, to_dbm
+from solvers.llm.chat import Message
+
+PARAMETERS = "Parameters: "
+"""What the line of JSON begins with that holds the facts."""
+
+SYSTEM = """\
+You are the supervisor of a wireless network of AI agents, and you allocate its resources. A base station sends a task \
+to the agents that are selected to compute; they reason about it and send their answers back, all at the same time. \
+The agents that are not selected may jam an eavesdropper, or stay silent. Every transmission has to be secret: each \
+selected agent must receive the task, and be received by the base station, better than the eavesdropper hears it. \
+You improve one part of the allocation at a time. You get its parameters and the best allocations found so far with \
+their values f, and you propose a better one. Smaller f is better. Proposals are checked by computation: what violates \
+a constraint counts as f = +inf. Answer with one JSON object and nothing else."""
+
+TASKS = {
+    "selection": """\
+Sub-problem: agent selection. Choose which agents compute. Beam and powers adapt to your choice.
+Objective: minimise f, the energy of the task in J, nearly all of which is the energy_j of the selected agents.
+Constraints: at least select_at_least agents; the mean accuracy of the selected agents at least min_mean_accuracy; \
+the slowest selected agent and all transmissions together within the latency limit; every selected agent secret \
+(an agent is safe where gain_db is well above heard_db).
+Each agent more costs energy. The agents are listed from the least energy to the most.""",
+    "beam": """\
+Sub-problem: beamforming. Choose how the base station mixes a few beam directions: amplitudes in dB relative to each \
+other, phases in degrees, and the power of the whole beam in dBm.
+Objective: minimise f, the time in s of the downlink, which is short if the weakest selected agent receives much more \
+than the eavesdropper.
+Constraint: power_dbm at most max_power_dbm. The latency limit and secrecy hold here too.
+The directions are listed with what each would give alone.""",
+    "powers": """\
+Sub-problem: transmission powers. Choose the receive SNR in dB at the base station of every agent that computes, and \
+the powers in dBm of those that jam.
+Objective: minimise f, the energy of all transmissions in J.
+Constraints: every power between 0 and max_power_dbm (SNR 0 dB takes power_for_0_db_dbm); the latency limit; every \
+uplink secret.
+All computing agents send at the same time and disturb each other: loud senders waste energy, and answers need not be \
+fast. Jammers cost energy during the whole transmission; use them only where secrecy fails without.""",
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A design with its score, as prompts show it."""
+
+    design: Design
+    score: Score
+
+
+def facts(instance: Instance, sub_problem: str, design: Design, translator: Translator, jamming: bool) -> Facts:
+    """Return the parameters of a sub-problem, as they stand in its prompt."""
+    scenario = instance.scenario
+    highest = scenario.bs_power_w if sub_problem == "beam" else scenario.max_power_w
+    shared: Facts = {
+        "sub_problem": sub_problem,
+        "agents": scenario.num_agents,
+        "latency_limit_s": scenario.latency_limit_s,
+    }
+    if sub_problem == "selection":
+        accuracy = scenario.min_accuracy
+        return {**shared, "select_at_least": scenario.required_agents, "min_mean_accuracy": accuracy}
+    power = {"max_power_dbm": math.floor(100 * float(to_dbm(highest))) / 100, "computing": list(design.selected)}
+    if sub_problem == "beam":
+        return {**shared, **power, "directions": list(translator.directions)}
+    return {**shared, **power, "jamming": jamming}
+
+
+def messages(
+    instance: Instance,
+    facts: Facts,
+    design: Design,
+    translator: Translator,
+    best: Example | None,
+    experts: Sequence[Example],
+    reminder: str,
+) -> tuple[Message, ...]:
+    """Return the prompt of one step."""
+    sub_problem = facts["sub_problem"]
+    parts = [TASKS[sub_problem], PARAMETERS + json.dumps(facts), _table(instance, sub_problem, design, translator)]
+    parts.append(f"Answer with one JSON object of this form:\n{FORMS[sub_problem]}")
+    if best is not None:
+        parts.append(f"Best example so far:\n{_shown(best, sub_problem)}")
+    if experts:
+        parts.append("Expert examples:\n" + "\n".join(_shown(expert, sub_problem) for expert in experts))
+    if reminder:
+        parts.append(f"Reminder: {reminder}")
+    return Message("system", SYSTEM), Message("user", "\n\n".join(parts))
+
+
+FORMS = {
+    "selection": '{"reason": "one sentence", "selected": [agent, ...]}',
+    "beam": '{"reason": "one sentence", "power_dbm": number, "weights": [{"direction": "name", "amplitude_db": number, '
+    '"phase_deg": number}, ...]}',
+    "powers": '{"reason": "one sentence", "senders": [{"agent": agent, "snr_db": number}, ...], '
+    '"jammers": [{"agent": agent, "power_dbm": number}, ...]}',
+}
+
+
+def value(score: Score, sub_problem: str) -> str:
+    """Return f in words, with its unit."""
+    unit = OBJECTIVES[sub_problem][2]
+    return f"{score.f:.6g} {unit}" if math.isfinite(score.f) else "+inf"
+
+
+def _shown(example: Example, sub_problem: str) -> str:
+    why = f" ({example.score.complaint})" * bool(example.score.complaint)
+    return f"f = {value(example.score, sub_problem)}{why}\n{example.design.proposal(sub_problem).to_json()}"
+
+
+def examples_in(text: str) -> list[str]:
+    """Return the lines of a prompt that are examples, the best one first."""
+    return [
+        line for line in text.splitlines() if line.startswith("{") and line.endswith("}") and '"reason"' not in line
+    ]
+
+
+def facts_in(text: str) -> Facts:
+    """Return the facts of a prompt.
+
+    Raises
+    ------
+    ValueError
+        If the text is not a prompt of LAW.
+    """
+    for line in text.splitlines():
+        if line.startswith(PARAMETERS):
+            found = json.loads(line.removeprefix(PARAMETERS))
+            if isinstance(found, dict) and found.get("sub_problem") in PROPOSALS:
+                return found
+    raise ValueError("this is not a prompt of LAW: it has no line of parameters")
+
+
+def _table(instance: Instance, sub_problem: str, design: Design, translator: Translator) -> str:
+    """Return what a sub-problem's choices are worth, one line each."""
+    if sub_problem == "selection":
+        header, lines = "rank,agent,energy_j,accuracy,time_s,gain_db,heard_db", _candidates(instance)
+    elif sub_problem == "beam":
+        header = "direction,weakest_agent_snr_db,eavesdropper_snr_db"
+        lines = [*_directions(instance, design, translator), _MEANINGS]
+    else:
+        header, lines = "agent,role,power_for_0_db_dbm,gain_db,heard_db", _transmitters(instance, design)
+    return "\n".join([header, *lines])
+
+
+def _gains(instance: Instance) -> tuple[np.ndarray, np.ndarray]:
+    """Return how well the base station and the eavesdroppers hear the agents, (N,) each, dB."""
+    heard = combine_eavesdroppers(instance.gain_eve, instance.scenario.colluding)
+    return decibels(instance.bs_gain), decibels(heard)
+
+
+def _candidates(instance: Instance) -> list[str]:
+    gain, heard = _gains(instance)
+    energy, accuracy, seconds = instance.execution_energy_j, instance.accuracy, instance.inference_time_s
+    return [
+        f"{rank},{i},{energy[i]:.1f},{accuracy[i]:.4f},{seconds[i]:.1f},{gain[i]:.1f},{heard[i]:.1f}"
+        for rank, i in enumerate(np.argsort(energy, kind="stable"), 1)
+    ]
+
+
+def _directions(instance: Instance, design: Design, translator: Translator) -> list[str]:
+    scenario = instance.scenario
+    snr = scenario.bs_power_w / scenario.noise_power_w
+    lines = []
+    for name, vector in zip(translator.directions, translator.vectors(design.selected), strict=True):
+        agents = np.abs(instance.channel_bs[list(design.selected)].conj() @ vector) ** 2 * snr
+        eve = combine_eavesdroppers(np.abs(instance.channel_eve.conj() @ vector) ** 2 * snr, scenario.colluding)
+        lines.append(f"{name},{decibels(np.min(agents, initial=np.inf)):.1f},{decibels(eve):.1f}")
+    return lines
+
+
+def _transmitters(instance: Instance, design: Design) -> list[str]:
+    gain, heard = _gains(instance)
+    level = to_dbm(instance.scenario.noise_power_w / np.maximum(instance.bs_gain, 1e-300))
+    computing = set(design.selected)
+    idle = [i for i in range(instance.scenario.num_agents) if i not in computing]
+    return [
+        f"{i},{'computes' if i in computing else 'may jam'},{level[i]:.1f},{gain[i]:.1f},{heard[i]:.1f}"
+        for i in [*design.selected, *idle]
+    ]
+
+
+_MEANINGS = (
+    f"{DIRECTIONS[0]}: towards all selected agents, whoever listens; {DIRECTIONS[1]}: the same without what the "
+    f"eavesdropper would hear; {DIRECTIONS[2]}: equal amplitudes at all selected agents, without the eavesdropper; "
+    f"{DIRECTIONS[3]}: towards the weakest selected agent, without the eavesdropper."
+)

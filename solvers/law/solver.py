@@ -1,0 +1,313 @@
+"""LAW (section IV-B): agent selection, beam and powers in turn, each by the same LLM optimiser.
+
+One step of the optimiser: the generation module writes a prompt and reads the reply (:mod:`solvers.law.prompts`,
+:mod:`solvers.law.proposals`); the evaluation module scores the proposal (:mod:`solvers.law.evaluation`). A better one
+becomes the best example. Otherwise a reminder says why not, and the expert search scores candidates near the proposal,
+of which the best feasible ones are the expert examples of the next prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from secagent_env import Decision, Instance
+from secagent_env.outcome import constraint_bounds
+from solvers.base import Infeasible, Run, Solver
+from solvers.law import prompts, standin
+from solvers.law.evaluation import Evaluator, Score
+from solvers.law.neighbours import neighbour
+from solvers.law.proposals import GIVEN, PROPOSALS, Design, Translator, Unusable, decibels, to_dbm
+from solvers.llm.chat import CapReached, EndpointError, Reply, Request
+from solvers.llm.session import ChatOptions, Session
+from solvers.llm.structured import Malformed, parse, schema_of
+from solvers.selection import eligible_agents, random_selection, why_infeasible
+
+SUB_PROBLEMS = tuple(PROPOSALS)
+START_SNR_DB = -10.0
+"""Of all senders at the start: loud, so that everybody is heard."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LAW(ChatOptions, Solver):
+    """The LLM-enabled agentic workflow; without a model, a stand-in perturbs the examples of the prompts.
+
+    Parameters
+    ----------
+    rounds
+        r^max: how often the three sub-problems are solved in turn, at most; a round without progress is the last.
+    iterations
+        r_LLM^max: steps of the optimiser per sub-problem.
+    proposals
+        Proposals asked for in each step, several at a time; the best of them counts as the step's.
+    candidates, experts
+        Q and q: candidates of an expert search, and how many of the best feasible ones become examples.
+    expert_search, reflection, examples
+        Ablations: False searches no experts, writes no reminders, or shows no examples.
+    jamming
+        False keeps every unselected agent silent.
+
+    The others are those of :class:`~solvers.llm.session.ChatOptions`: which model is asked, and what it may cost.
+    """
+
+    rounds: int = 3
+    iterations: int = 10
+    proposals: int = 1
+    candidates: int = 50
+    experts: int = 5
+    expert_search: bool = True
+    reflection: bool = True
+    examples: bool = True
+    jamming: bool = True
+
+    def __post_init__(self) -> None:
+        self.check_chat_options()
+        for field in fields(LAW):
+            if field.name in ChatOptions.__dataclass_fields__:
+                continue
+            value = getattr(self, field.name)
+            if isinstance(field.default, bool):
+                if not isinstance(value, bool):
+                    raise ValueError(f"{field.name} must be True or False, got {value!r}")
+            elif not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{field.name} must be an integer ≥ 1, got {value!r}")
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """``law (no LLM)`` for the stand-in, else ``law`` with the model's name."""
+        return f"law ({self.chat_name})"
+
+    def _solve(self, run: Run) -> None:
+        with Session(self, lambda request: standin.reply(request.messages, request.seed)) as session:
+            workflow = Workflow(self, run, session)
+            try:
+                workflow.optimise()
+            except (CapReached, EndpointError) as ending:
+                if isinstance(ending, EndpointError) and not workflow.replies:
+                    raise
+                run.message = f"stopped after {session.usage.calls} calls: {ending}"
+            finally:
+                run.usage = {**session.usage.to_dict(), "unusable": workflow.unusable}
+        if run.outcome is not None and not run.message:
+            run.message = workflow.closing()
+
+
+class Workflow:
+    """One solve: the design so far, and what the last step left for the next prompt."""
+
+    def __init__(self, options: LAW, run: Run, session: Session) -> None:
+        self.options, self.run, self.session = options, run, session
+        self.translator = Translator(run.instance, None if run.start is None else run.start.beamformer)
+        self.evaluator = Evaluator(run, self.translator)
+        self.replies = 0
+        self.unusable = 0
+        self.step = 0
+
+    def optimise(self) -> None:
+        """Run the rounds."""
+        design = self.start()
+        for number in range(1, self.options.rounds + 1):
+            before = design
+            for sub_problem in SUB_PROBLEMS:
+                design = self.solve(sub_problem, design, number)
+            if design == before:
+                break
+
+    def start(self) -> Design:
+        """Return the design of the start, or a random selection of N_min accurate agents, all of them loud."""
+        instance = self.run.instance
+        if self.run.start is not None:
+            return design_of(instance, self.run.start)
+        selection = random_selection(instance, self.run.rng)
+        if selection is None:
+            raise Infeasible(why_infeasible(instance, eligible_agents(instance)))
+        return Design(
+            selected=tuple(map(int, np.flatnonzero(selection))),
+            power_dbm=_floor(float(to_dbm(instance.scenario.bs_power_w))),
+            weights=(("filtered", 0.0, 0.0),),
+            snr_db=(START_SNR_DB,) * instance.scenario.num_agents,
+        )
+
+    def solve(self, sub_problem: str, design: Design, number: int) -> Design:
+        """Return the best design found for one sub-problem, the others' numbers given."""
+        best = prompts.Example(design, self.evaluator.score(sub_problem, [design])[0])
+        facts = prompts.facts(self.run.instance, sub_problem, design, self.translator, self.options.jamming)
+        experts: list[prompts.Example] = []
+        reminder = ""
+        for iteration in range(1, self.options.iterations + 1):
+            self.run.check_time()
+            requests = self._requests(facts, design, best, experts, reminder)
+            replies = self.session.ask(requests)
+            self.replies += len(replies)
+            proposed, complaint = self._proposed(sub_problem, design, replies)
+            if proposed is None:
+                verdict = "unusable"
+                reminder = f"Your last answer could not be used. {complaint}"
+            elif proposed.score.order < best.score.order:
+                verdict, reminder, experts = "improved", "", []
+                best = proposed
+            else:
+                verdict = "infeasible" if proposed.score.complaint else "not better"
+                reminder = _remind(sub_problem, proposed, best)
+                if self.options.expert_search:
+                    experts = self._search(sub_problem, proposed, facts)
+                    if experts and experts[0].score.order < best.score.order:
+                        best, experts = experts[0], experts[1:]
+            self._record(sub_problem, number, iteration, requests, replies, proposed, best, verdict, complaint, experts)
+        return best.design
+
+    def _requests(
+        self,
+        facts: dict[str, Any],
+        design: Design,
+        best: prompts.Example,
+        experts: Sequence[prompts.Example],
+        reminder: str,
+    ) -> list[Request]:
+        """Return the questions of one step: one prompt, asked with different seeds."""
+        options = self.options
+        messages = prompts.messages(
+            self.run.instance,
+            facts,
+            design,
+            self.translator,
+            best if options.examples else None,
+            experts if options.examples else (),
+            reminder if options.reflection else "",
+        )
+        sub_problem = facts["sub_problem"]
+        schema = schema_of(PROPOSALS[sub_problem])
+        seeds = self.run.rng.integers(2**31, size=options.proposals)
+        return [
+            Request(messages, sub_problem, schema, int(seed), options.temperature, options.reply_tokens)
+            for seed in seeds
+        ]
+
+    def _proposed(
+        self, sub_problem: str, design: Design, replies: Sequence[Reply]
+    ) -> tuple[prompts.Example | None, str]:
+        """Return the best of the proposals in the replies, or None and what is wrong with the last of them."""
+        designs, complaint = [], ""
+        for reply in replies:
+            try:
+                if reply.fault:
+                    raise Malformed(reply.detail or reply.fault)
+                proposal = parse(reply.text, PROPOSALS[sub_problem])
+                designs.append(design.replaced(proposal, self.translator.directions, self.options.jamming))
+            except (Malformed, Unusable) as error:
+                self.unusable += not reply.fault
+                complaint = str(error)
+        if not designs:
+            return None, complaint
+        scored = zip(designs, self.evaluator.score(sub_problem, designs), strict=True)
+        return min((prompts.Example(*pair) for pair in scored), key=_order), complaint
+
+    def _search(self, sub_problem: str, around: prompts.Example, facts: dict[str, Any]) -> list[prompts.Example]:
+        """Return the best feasible ones of Q candidates near a proposal, best first (expert search)."""
+        centre = around.design.proposal(sub_problem)
+        near = [neighbour(centre, facts, self.run.rng) for _ in range(self.options.candidates)]
+        designs = [around.design.replaced(proposal, self.translator.directions) for proposal in near]
+        scored = zip(designs, self.evaluator.score(sub_problem, designs), strict=True)
+        feasible = [prompts.Example(*pair) for pair in scored if pair[1].outcome.feasible]
+        return sorted(feasible, key=_order)[: self.options.experts]
+
+    def _record(
+        self,
+        sub_problem: str,
+        number: int,
+        iteration: int,
+        requests: Sequence[Request],
+        replies: Sequence[Reply],
+        proposed: prompts.Example | None,
+        best: prompts.Example,
+        verdict: str,
+        complaint: str,
+        experts: Sequence[prompts.Example],
+    ) -> None:
+        """Append the step to the history: the conversation, the proposal and the best design after it."""
+        self.step += 1
+        usage = self.session.usage
+        shown = {} if proposed is None else _numbers(self.run.instance, proposed.score)
+        self.run.record(
+            iteration=self.step,
+            sub_problem=sub_problem,
+            round=number,
+            step=iteration,
+            verdict=verdict,
+            complaint=complaint or ("" if proposed is None else proposed.score.complaint),
+            f=None if proposed is None else proposed.score.f,
+            best_f=best.score.f,
+            experts=len(experts),
+            calls=usage.calls,
+            tokens=usage.prompt_tokens + usage.completion_tokens,
+            evaluations=self.run.evaluations,
+            prompt=[(message.role, message.content) for message in requests[0].messages],
+            replies=[(reply.text, reply.fault, reply.detail) for reply in replies],
+            feasible=bool(proposed is not None and proposed.score.outcome.feasible),
+            **shown,
+        )
+
+    def closing(self) -> str:
+        """Return what happened, in one sentence; empty where nothing needs to be said."""
+        outcome, usage = self.run.outcome, self.session.usage
+        assert outcome is not None
+        wrong = {**usage.faults, **({"unusable answer": self.unusable} if self.unusable else {})}
+        told = ", ".join(f"{count} × {name}" for name, count in sorted(wrong.items()))
+        if outcome.feasible:
+            return f"feasible after {usage.calls} calls" + f" ({told})" * bool(told)
+        violated = ", ".join(name for name, value in outcome.violated.items() if value)
+        return f"no feasible decision found in {usage.calls} calls; the best one violates {violated}" + (
+            f" ({told})" * bool(told)
+        )
+
+
+def design_of(instance: Instance, decision: Decision) -> Design:
+    """Return the design nearest to a decision: its beam is the direction ``given``, its numbers are rounded."""
+    noise, selection = instance.scenario.noise_power_w, decision.selection
+    snr_db = decibels(decision.power_w * instance.bs_gain / noise)
+    heard = snr_db[selection & (decision.power_w > 0)]
+    common = float(np.median(heard)) if heard.size else START_SNR_DB
+    sending = selection & (decision.power_w > 0)
+    jamming = np.flatnonzero(~selection & (decision.power_w > 0))
+    beam_w = float(np.sum(np.abs(decision.beamformer) ** 2))
+    return Design(
+        selected=tuple(map(int, np.flatnonzero(selection))),
+        power_dbm=_floor(float(to_dbm(beam_w))),
+        weights=((GIVEN, 0.0, 0.0),) if beam_w > 0 else (("filtered", 0.0, 0.0),),
+        snr_db=tuple(round(float(level), 2) for level in np.where(sending, snr_db, common)),
+        jammer_dbm=tuple((int(agent), _floor(float(to_dbm(decision.power_w[agent])))) for agent in jamming),
+    )
+
+
+def _floor(value: float) -> float:
+    """Return a number rounded down to two decimals, so that a limit stays kept."""
+    return float(np.floor(value * 100 + 1e-6) / 100)
+
+
+def _order(example: prompts.Example) -> tuple[int, float]:
+    return example.score.order
+
+
+def _remind(sub_problem: str, proposed: prompts.Example, best: prompts.Example) -> str:
+    shown = proposed.design.proposal(sub_problem).to_json()
+    if proposed.score.complaint:
+        return f"Your last proposal {shown} violates a constraint and counts as f = +inf. {proposed.score.complaint}"
+    f, best_f = (prompts.value(example.score, sub_problem) for example in (proposed, best))
+    return f"Your last proposal {shown} has f = {f}, which is not less than the best, {best_f}."
+
+
+def _numbers(instance: Instance, score: Score) -> dict[str, float]:
+    """Return what a convergence picture draws of a proposal."""
+    outcome = score.outcome
+    relative = (
+        float(outcome.violations[name]) / (bound or 1.0) for name, bound in constraint_bounds(instance.scenario).items()
+    )
+    return {
+        "energy_j": float(outcome.energy_j),
+        "execution_energy_j": float(outcome.execution_energy_j),
+        "transmission_energy_j": float(outcome.transmission_energy_j),
+        "violation": max(0.0, *relative),
+    }
