@@ -151,9 +151,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_json(200, {"object": "list", "data": [model]})
 
     def _complete(self) -> None:
+        content = self._body()
         if self.path.rstrip("/") != "/v1/chat/completions":
             raise Refused(404, "there is nothing here; ask GET /v1/models or POST /v1/chat/completions")
-        messages, seed, stream = _read_request(self._body())
+        messages, seed, stream = _read_request(content)
         text = self.server.rules(messages, seed)
         (self._send_stream if stream else self._send_json)(200, _completion(messages, seed, text))
 
@@ -162,6 +163,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()):
             raise Refused(411, "the request must say its Content-Length")
         if len(length) > 12 or int(length) > MAX_REQUEST_BYTES:
+            # Who is still sending does not read: what is a little too large is taken in before it is refused.
+            remaining = min(int(length[:12]), 10 * MAX_REQUEST_BYTES)
+            while remaining > 0 and (chunk := self.rfile.read(min(remaining, MAX_REQUEST_BYTES))):
+                remaining -= len(chunk)
             raise Refused(413, f"the request is larger than {MAX_REQUEST_BYTES} bytes")
         return self.rfile.read(int(length))
 
@@ -215,8 +220,8 @@ def _read_request(content: bytes) -> tuple[list[Message], int, bool]:
 def _message(item: Any) -> Message:
     role, content = (item.get("role"), item.get("content")) if isinstance(item, dict) else (None, None)
     if isinstance(content, list):
-        texts = [part.get("text") if isinstance(part, dict) else None for part in content]
-        content = "".join(texts) if all(isinstance(text, str) for text in texts) else None
+        texts = [part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)]
+        content = "".join(texts) if len(texts) == len(content) else None
     if not isinstance(role, str) or not isinstance(content, str):
         raise Refused(400, "each message must have a role and a content, which is text")
     return Message(role, content)

@@ -165,9 +165,11 @@ def _strict(schema: dict[str, Any]) -> dict[str, Any]:
             kept[name] = {key: _strict(value) for key, value in kept[name].items()}
     if "anyOf" in kept:
         kept["anyOf"] = [_strict(option) for option in kept["anyOf"]]
+    if not kept.keys() & {"type", "anyOf", "enum", "const"}:
+        raise ValueError("strict structured output needs a type for everything; name those of fields and items")
     if kept.get("type") == "array":
-        if "prefixItems" in kept or "items" not in kept:
-            raise ValueError("strict structured output has no tuples and no lists of anything; name the items' type")
+        if "prefixItems" in kept:
+            raise ValueError("strict structured output has no tuples; use a list, or a model with a field for each")
         kept["items"] = _strict(kept["items"])
     if kept.get("type") == "object":
         if "properties" not in kept:
