@@ -189,6 +189,8 @@ class Solver(ABC):
         ------
         ValueError
             For bad arguments only; an infeasible instance and a failure inside are told by ``status``.
+        OSError
+            If a file or a server that the solver was told to use cannot be used.
         """
         instance = _single(instance)
         if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
@@ -207,8 +209,8 @@ class Solver(ABC):
         except Infeasible as proof:
             ending, run.message = "infeasible", str(proof)
         except Exception as error:
-            if run.outcome is None and isinstance(error, (ValueError, ImportError, OSError)):
-                raise  # a bad argument, a missing extra or an unreachable server, before anything was found
+            if isinstance(error, OSError) or (run.outcome is None and isinstance(error, (ValueError, ImportError))):
+                raise  # a file or a server the user can help, or a bad argument or a missing extra at the very start
             logger.warning("%s failed inside: %s", self.name, error, exc_info=logger.isEnabledFor(logging.DEBUG))
             ending, run.message = "failed", f"{self.name} failed inside ({type(error).__name__}: {error})"
         seconds = run.seconds

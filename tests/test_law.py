@@ -1,0 +1,406 @@
+"""LAW: designs and proposals, the evaluation's words, the workflow, its ablations, and what replies cannot do."""
+
+import json
+import math
+import random
+
+import numpy as np
+import pytest
+from faulty_server import FaultyServer, fails, hangs, says, unused_port
+from hostile_replies import hostile_reply
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import solvers
+from secagent_env import Decision, Scenario, evaluate, sample_instance
+from solvers.law import solver as law_solver
+from solvers.law import standin
+from solvers.law.evaluation import complain
+from solvers.law.neighbours import anywhere, neighbour
+from solvers.law.prompts import examples_in, facts, facts_in
+from solvers.law.proposals import PROPOSALS, Design, Translator, Unusable
+from solvers.law.solver import design_of
+from solvers.llm.chat import EndpointError, Message
+from solvers.llm.server import serve
+from solvers.llm.structured import parse
+
+SMALL = Scenario(num_agents=8, num_antennas=4, min_selected=3)
+QUICK = {"rounds": 2, "iterations": 4, "candidates": 20}
+DIRECTIONS = ("matched", "filtered", "zero-forcing", "weakest")
+
+decibels = st.floats(-80, 20).map(lambda value: round(value, 2) + 0.0)
+agents = st.lists(st.integers(0, 7), unique=True, max_size=8).map(sorted).map(tuple)
+
+
+@st.composite
+def designs(draw):
+    selected = draw(agents)
+    names = draw(st.lists(st.sampled_from(DIRECTIONS), unique=True, min_size=1))
+    idle = [agent for agent in range(8) if agent not in selected]
+    jammers = draw(st.lists(st.sampled_from(idle), unique=True)) if idle else []
+    return Design(
+        selected=selected,
+        power_dbm=draw(decibels),
+        weights=tuple((name, draw(decibels), draw(decibels)) for name in names),
+        snr_db=tuple(draw(st.lists(decibels, min_size=8, max_size=8))),
+        jammer_dbm=tuple((agent, draw(decibels)) for agent in sorted(jammers)),
+    )
+
+
+@pytest.fixture(scope="module")
+def instance():
+    return sample_instance(SMALL, seed=5)
+
+
+@pytest.fixture(scope="module")
+def solution(instance):
+    return solvers.make("law", **QUICK).solve(instance, seed=3)
+
+
+# --- Designs, proposals, decisions ---------------------------------------------------------------------------
+
+
+@given(design=designs(), sub_problem=st.sampled_from(sorted(PROPOSALS)))
+def test_an_answer_maps_back_without_loss(design, sub_problem):
+    text = design.proposal(sub_problem).to_json()
+    proposal = parse(text, PROPOSALS[sub_problem])
+    if sub_problem == "powers" and design.selected:  # whoever is not selected would send like those who are
+        common = round(float(np.median([design.snr_db[agent] for agent in design.selected])), 2) + 0.0
+        levels = tuple(db if agent in design.selected else common for agent, db in enumerate(design.snr_db))
+        design = Design(design.selected, design.power_dbm, design.weights, levels, design.jammer_dbm)
+    if sub_problem != "powers" or design.selected:
+        assert design.replaced(proposal, DIRECTIONS) == design
+    assert proposal.to_json() == text
+
+
+def test_a_design_is_the_decision_that_its_numbers_say(instance):
+    design = Design(
+        (1, 4, 6), 30.0, (("matched", 0.0, 90.0),), (0.0, 3.0, 0.0, 0.0, -20.0, 0.0, 10.0, 0.0), ((2, 20.0),)
+    )
+    decision = Translator(instance).decision([design])[0]
+    assert np.flatnonzero(decision.selection).tolist() == [1, 4, 6]
+    assert np.linalg.norm(decision.beamformer) ** 2 == pytest.approx(1.0)  # 30 dBm
+    towards = sum(instance.channel_bs[n] / np.linalg.norm(instance.channel_bs[n]) for n in (1, 4, 6))
+    assert decision.beamformer == pytest.approx(1j * towards / np.linalg.norm(towards))
+    noise, gain = SMALL.noise_power_w, instance.bs_gain
+    expected = np.zeros(8)
+    expected[[1, 4, 6]] = np.array([10**0.3, 10**-2, 10.0]) * noise / gain[[1, 4, 6]]
+    expected[2] = 0.1  # 20 dBm
+    assert decision.power_w == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_design_near_a_decision_costs_the_same(instance):
+    found = solvers.make("exact").solve(instance)
+    design = design_of(instance, found.decision)
+    outcome = evaluate(instance, Translator(instance, found.decision.beamformer).decision([design])[0])
+    assert outcome.feasible
+    assert float(outcome.transmission_energy_j) == pytest.approx(float(found.outcome.transmission_energy_j), rel=0.01)
+    assert float(outcome.execution_energy_j) == pytest.approx(float(found.outcome.execution_energy_j), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("sub_problem", "answer", "said"),
+    [
+        ("selection", {"selected": [0, 1, 8]}, "numbered from 0 to 7"),
+        ("selection", {"selected": [0, 1, 1]}, "agent 1 twice"),
+        ("selection", {"selected": [10**30]}, "numbered from 0 to 7"),
+        ("beam", {"power_dbm": 30, "weights": []}, "at least one direction"),
+        (
+            "beam",
+            {"power_dbm": 30, "weights": [{"direction": "up", "amplitude_db": 0, "phase_deg": 0}]},
+            "unknown direction 'up'",
+        ),
+        ("powers", {"senders": [{"agent": 1, "snr_db": 0}], "jammers": []}, "missing: 4, 6"),
+        (
+            "powers",
+            {"senders": [{"agent": n, "snr_db": 0} for n in (1, 4, 6)], "jammers": [{"agent": 4, "power_dbm": 0}]},
+            "agent 4, who computes",
+        ),
+    ],
+)
+def test_an_answer_of_the_right_form_can_still_be_unusable(sub_problem, answer, said):
+    design = Design((1, 4, 6), 30.0, (("matched", 0.0, 0.0),), (0.0,) * 8)
+    proposal = parse(json.dumps(answer), PROPOSALS[sub_problem])
+    with pytest.raises(Unusable, match=said):
+        design.replaced(proposal, DIRECTIONS)
+
+
+# --- The evaluation module -----------------------------------------------------------------------------------
+
+
+def test_reminders_name_the_violated_constraint_and_by_how_much(instance):
+    few = Decision(selection=np.arange(8) < 2, beamformer=np.zeros(4, complex), power_w=np.zeros(8))
+    said = complain(instance, few, evaluate(instance, few))
+    assert "Only 2 agents are selected, 3 are needed." in said
+    assert "The downlink is not secret" in said
+    assert "The uplink is not secret" in said
+
+    loud = few.replace(beamformer=np.full(4, 10.0 + 0j), power_w=np.where(np.arange(8) == 5, 4.0, 1e-9))
+    said = complain(instance, loud, evaluate(instance, loud))
+    assert "The beam's power is 16.02 dB above the limit of 40.00 dBm" in said  # 400 W against 10 W
+    assert "Agent 5 would transmit 36.02 dBm, 3.01 dB above the limit" in said  # 4 W against 2 W
+
+    demanding = instance.replace(scenario=SMALL.replace(min_accuracy=0.99))
+    found = solvers.make("exact").solve(instance).decision
+    outcome = evaluate(demanding, found)
+    mean = float(np.mean(instance.accuracy[found.selection]))
+    assert f"accuracy of the selected agents is {mean:.4f}, {0.99 - mean:.4f} below the limit of 0.99" in complain(
+        demanding, found, outcome
+    )
+
+    hurried = instance.replace(scenario=SMALL.replace(latency_limit_s=10.0))
+    outcome = evaluate(hurried, found)
+    over = float(outcome.latency_s) - 10
+    assert f"{over:.4g} s above the limit of 10 s" in complain(hurried, found, outcome)
+    assert complain(instance, found, evaluate(instance, found)) == ""
+
+
+# --- The workflow --------------------------------------------------------------------------------------------
+
+
+def test_without_a_model_a_stand_in_that_says_so_finds_a_feasible_decision(instance, solution):
+    assert solution.solver == "law (no LLM)"
+    assert solution.outcome.feasible
+    assert solution.outcome.energy_j == evaluate(instance, solution.decision).energy_j
+    assert solution.usage["calls"] == len(solution.history) == 24
+    assert solution.usage["cost"] is None
+    assert not solution.usage["faults"]
+
+
+def test_a_key_in_the_environment_is_not_consent_to_spend(instance, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-do-not-use")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    assert solvers.make("law", rounds=1, iterations=1).solve(instance).usage["fingerprints"] == ["secagent stand-in"]
+
+
+def test_equal_seeds_give_equal_runs_and_others_do_not(instance, solution):
+    again = solvers.make("law", **QUICK).solve(instance, seed=3)
+    other = solvers.make("law", **QUICK).solve(instance, seed=4)
+    replies = [[record["replies"] for record in s.history] for s in (solution, again, other)]
+    assert replies[0] == replies[1] != replies[2]
+    assert again.outcome.energy_j == solution.outcome.energy_j
+
+
+def test_the_sub_problems_come_in_turn_and_the_best_example_never_gets_worse(solution):
+    steps = [(record["round"], record["sub_problem"], record["step"]) for record in solution.history]
+    parts = ("selection", "beam", "powers")
+    assert steps == [(r, part, s) for r in (1, 2) for part in parts for s in range(1, 5)]
+    for part in parts:
+        for number in (1, 2):
+            mine = [h["best_f"] for h in solution.history if (h["sub_problem"], h["round"]) == (part, number)]
+            assert mine == sorted(mine, reverse=True)
+    calls = [record["calls"] for record in solution.history]
+    assert calls == list(range(1, 25))
+
+
+def test_a_prompt_holds_the_task_its_parameters_the_form_and_what_was_found(instance, solution):
+    late = [record for record in solution.history if record["step"] > 1]
+    after_failure = next(h for h, before in zip(late[1:], late, strict=False) if before["verdict"] == "not better")
+    system, user = (text for _, text in after_failure["prompt"])
+    assert "base station" in system
+    for part in ("Objective:", "Constraint", "Parameters: {", "Answer with one JSON object", "Best example so far:"):
+        assert part in user
+    assert "Expert examples:" in user
+    assert "Reminder: Your last proposal" in user
+    stated = facts_in(user)
+    assert stated["agents"] == 8
+    for text in examples_in(user):  # every example is an answer in the form that is asked for
+        parse(text, PROPOSALS[stated["sub_problem"]])
+
+
+def test_the_selection_prompt_lists_agents_from_the_cheapest(instance, solution):
+    user = solution.history[0]["prompt"][1][1]
+    lines = [line for line in user.splitlines() if line[:1].isdigit()]
+    order = np.argsort(instance.execution_energy_j)
+    assert [int(line.split(",")[1]) for line in lines] == order.tolist()
+    assert float(lines[0].split(",")[2]) == pytest.approx(instance.execution_energy_j.min(), abs=0.05)
+
+
+def test_ablations_leave_out_what_they_say(instance):
+    def prompts(**options):
+        history = solvers.make("law", **QUICK, **options).solve(instance, seed=3).history
+        return "\n".join(record["prompt"][1][1] for record in history), history
+
+    text, history = prompts(expert_search=False)
+    assert "Expert examples" not in text
+    assert history[-1]["evaluations"] <= 24 + 6  # a proposal a step, and the start of every sub-problem
+    text, _ = prompts(reflection=False)
+    assert "Reminder" not in text
+    assert "Best example" in text
+    text, _ = prompts(examples=False)
+    assert "example" not in text
+
+
+def test_several_proposals_a_step_are_asked_and_the_best_counts(instance):
+    found = solvers.make("law", rounds=1, iterations=2, proposals=3).solve(instance)
+    assert [len(record["replies"]) for record in found.history] == [3] * 6
+    assert found.usage["calls"] == 18
+    assert len({reply for reply, _, _ in found.history[0]["replies"]}) > 1
+
+
+def test_jamming_can_be_ruled_out(instance):
+    found = solvers.make("law", **QUICK, jamming=False).solve(instance)
+    assert not found.decision.power_w[~found.decision.selection].any()
+    assert '"jamming": false' in found.history[-1]["prompt"][1][1]
+
+
+def test_a_start_is_taken_and_never_lost(instance):
+    exact = solvers.make("exact").solve(instance)
+    found = solvers.make("law", **QUICK).solve(instance, start=exact.decision)
+    assert found.outcome.energy_j <= exact.outcome.energy_j
+    assert '"direction": "given"' in "".join(h["prompt"][1][1] for h in found.history if h["sub_problem"] == "beam")
+
+
+def test_an_infeasible_instance_is_told_apart(instance):
+    impossible = instance.replace(scenario=SMALL.replace(min_accuracy=1.0))
+    found = solvers.make("law", **QUICK).solve(impossible)
+    assert found.status == "infeasible"
+    assert "accuracy" in found.message
+    assert found.usage["calls"] == 0
+
+
+def test_caps_end_the_run_with_the_best_so_far(instance):
+    found = solvers.make("law", **QUICK, max_calls=5).solve(instance)
+    assert found.usage["calls"] == 5
+    assert found.outcome.feasible
+    assert "stopped after 5 calls" in found.message
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"rounds": 0}, "rounds must be an integer ≥ 1"),
+        ({"examples": 1}, "examples must be True or False"),
+        ({"candidates": 2.5}, "candidates must be an integer ≥ 1"),
+        ({"base_url": "http://127.0.0.1:1/v1"}, "base_url needs model="),
+        ({"max_cost": 1.0}, "max_cost needs prices"),
+    ],
+)
+def test_bad_options_are_told(options, said):
+    with pytest.raises(ValueError, match=said):
+        solvers.make("law", **options)
+
+
+def test_on_the_paper_s_case_it_comes_near_asc():
+    gaps = []
+    for seed in range(60, 64):
+        paper = sample_instance("paper", seed=seed)
+        found = solvers.make("law").solve(paper, seed=seed)
+        assert found.outcome.feasible
+        gaps.append(found.gap)
+    assert np.mean(gaps) < 0.1
+
+
+# --- The stand-in --------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 2**32), sub_problem=st.sampled_from(sorted(PROPOSALS)))
+def test_neighbours_differ_and_are_usable(seed, sub_problem):
+    found, rng = sample_instance(SMALL, seed=5), np.random.default_rng(seed)
+    translator = Translator(found)
+    design = Design((1, 4, 6), 40.0, (("filtered", 0.0, 0.0),), (-10.0,) * 8, ((2, 3.0),))
+    stated = facts(found, sub_problem, design, translator, True)
+    old = design.proposal(sub_problem)
+    new = neighbour(old, stated, rng)
+    assert new.to_json() != old.to_json()
+    for proposal in (new, anywhere(sub_problem, stated, rng)):
+        changed = design.replaced(proposal, translator.directions)
+        assert math.isfinite(float(np.sum(translator.decision([changed]).power_w)))
+
+
+def test_the_stand_in_reads_nothing_but_the_prompt():
+    with pytest.raises(ValueError, match="not a prompt of LAW"):
+        standin.reply([Message("user", "Tell me a joke.")], 0)
+    prompt = 'Parameters: {"sub_problem": "selection", "agents": 5, "select_at_least": 2, "min_mean_accuracy": 0.5}\n'
+    invented = json.loads(standin.reply([Message("user", prompt)], 1))
+    assert "no example" in invented["reason"]
+    assert len(invented["selected"]) == 2
+    shown = json.loads(standin.reply([Message("user", prompt + '{"selected": [0, 1]}')], 1))
+    assert "perturbed" in shown["reason"]
+    assert len({0, 1} & set(shown["selected"])) >= 1 or len(shown["selected"]) == 2
+
+
+# --- Replies are data ----------------------------------------------------------------------------------------
+
+
+def test_ten_thousand_hostile_replies(instance, monkeypatch, tmp_path):
+    """No crash, nothing infeasible told as feasible, nothing done that a reply asks for."""
+    rng = random.Random(7)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(law_solver.standin, "reply", lambda messages, seed: hostile_reply(rng))
+    options = {"rounds": 1, "iterations": 1, "proposals": 500, "expert_search": False}
+    calls = unusable = 0
+    for seed in range(7):
+        found = solvers.make("law", **options).solve(instance, seed=seed)
+        assert found.status in ("feasible", "optimal")  # the start is
+        assert bool(evaluate(instance, found.decision).feasible)
+        calls += found.usage["calls"]
+        unusable += found.usage["unusable"]
+        assert "Ignore all" not in "".join(text for h in found.history for _, text in h["prompt"])
+        assert "Ignore all" not in found.message
+    assert calls == 10_500
+    assert unusable > 9000
+    assert not list(tmp_path.iterdir())
+
+
+# --- Over HTTP -----------------------------------------------------------------------------------------------
+
+
+def test_http_and_replay_give_the_same_as_in_process(instance, solution, tmp_path):
+    path = tmp_path / "law.jsonl"
+    with serve(standin.reply) as server:
+        options = {**QUICK, "model": "no-LLM", "base_url": server.base_url}
+        over_http = solvers.make("law", **options, transcript=path).solve(instance, seed=3)
+    replayed = solvers.make("law", **QUICK, replay=path).solve(instance, seed=3)
+    for found in (over_http, replayed):
+        assert found.solver == "law (no LLM)"
+        assert found.decision.selection.tolist() == solution.decision.selection.tolist()
+        assert found.decision.power_w.tolist() == solution.decision.power_w.tolist()
+        assert found.decision.beamformer.tolist() == solution.decision.beamformer.tolist()
+        assert [h["best_f"] for h in found.history] == [h["best_f"] for h in solution.history]
+        assert found.usage["calls"] == solution.usage["calls"]
+    with pytest.raises(EndpointError, match=r"law\.jsonl"):  # another instance was not recorded
+        solvers.make("law", **QUICK, replay=path).solve(sample_instance(SMALL, seed=6), seed=3)
+
+
+def test_a_wrong_key_and_an_unreachable_server_are_one_sentence(instance):
+    with FaultyServer(fails(401, "Incorrect API key provided: sk-secret-marker")) as server:
+        law = solvers.make("law", **QUICK, model="m", base_url=server.base_url, api_key="sk-secret-marker")
+        with pytest.raises(EndpointError, match="key") as caught:
+            law.solve(instance)
+    assert "secret-marker" not in f"{caught.value} {law!r}"
+    law = solvers.make("law", **QUICK, model="m", base_url=f"http://127.0.0.1:{unused_port()}/v1", retries=0)
+    with pytest.raises(EndpointError, match=r"127\.0\.0\.1"):
+        law.solve(instance)
+
+
+def test_a_server_that_dies_leaves_the_best_so_far(instance):
+    with FaultyServer(says('{"selected": [0, 1, 2]}'), fails(401)) as server:
+        found = solvers.make("law", **QUICK, model="m", base_url=server.base_url, api_key="k").solve(instance, seed=3)
+    assert found.solver == "law (m)"
+    assert found.outcome.feasible
+    assert "stopped after" in found.message
+
+
+def test_what_went_wrong_is_counted_and_told_to_the_model(instance):
+    script = [
+        says("I would rather not say."),
+        says('{"selected": [0, 1, NaN]}'),
+        says('```json\n{"selected": [2, 3, 4]}\n```'),
+        hangs,
+        fails(500),
+        says(""),
+        says('{"senders": [], "jammers": []}'),
+    ]
+    with FaultyServer(*script) as server:
+        options = {"rounds": 1, "iterations": 6, "timeout_s": 0.3, "retries": 0}
+        found = solvers.make("law", **options, model="m", base_url=server.base_url).solve(instance, seed=3)
+    assert found.outcome.feasible
+    assert sum(found.usage["faults"].values()) == 3
+    assert found.usage["unusable"] == 2 + 12
+    reminders = [h["prompt"][1][1].partition("Reminder: ")[2] for h in found.history]
+    assert reminders[1].startswith("Your last answer could not be used.")
+    assert [h["verdict"] for h in found.history[:3]][:2] == ["unusable", "unusable"]
+    assert found.history[2]["f"] is not None  # a fenced answer is read
+    assert "× " in found.message
