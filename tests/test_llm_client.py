@@ -261,6 +261,13 @@ def test_a_key_that_the_server_echoes_goes_no_further(step, caplog):
     assert "pass-word" not in logged
 
 
+def test_a_server_on_this_machine_is_not_looked_for_through_a_proxy(monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{unused_port()}")
+    with FaultyServer(says("{}")) as server:
+        assert ask(server)[0].text == "{}"
+
+
 def test_the_key_and_the_endpoint_come_from_the_environment(monkeypatch):
     with pytest.raises(EndpointError, match="there is no key to ask m with: give api_key= or set OPENAI_API_KEY"):
         OpenAIChat("m")

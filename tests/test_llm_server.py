@@ -60,9 +60,9 @@ def test_the_answers_over_http_are_those_in_the_process(server):
         replies = served.ask(asked)
         assert [reply.text for reply in replies] == [reply.text for reply in here.ask(asked)]
         assert served.usage.faults == {}
-    with Session(ChatOptions(**{**options, "model": "other"}), str) as session:
-        with pytest.raises(EndpointError, match="knows no model 'other'"):
-            session.ask(asked)
+    other = ChatOptions(**{**options, "model": "other"})
+    with Session(other, str) as session, pytest.raises(EndpointError, match="knows no model 'other'"):
+        session.ask(asked)
 
 
 def local(request):

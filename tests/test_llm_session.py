@@ -1,6 +1,7 @@
 """Sessions: several requests at a time, in order, within the caps."""
 
 import json
+import re
 import threading
 import time
 
@@ -91,11 +92,11 @@ def test_several_threads_may_ask_in_one_session():
 
 def test_usage_adds_up_and_a_copy_does_not_change():
     script = says("a", usage=(100, 50)), fails(500), says("b", usage=(10, 5))
-    with FaultyServer(*script) as server:
-        with open_session(server, concurrency=1, prices={"input": 2, "output": 8}) as session:
-            before = session.usage
-            session.ask(requests(3))
-            usage = session.usage
+    options = {"concurrency": 1, "prices": {"input": 2, "output": 8}}
+    with FaultyServer(*script) as server, open_session(server, **options) as session:
+        before = session.usage
+        session.ask(requests(3))
+        usage = session.usage
     assert before == Usage(cost=0.0)
     assert (usage.calls, usage.prompt_tokens, usage.completion_tokens) == (3, 110, 55)
     assert usage.cost == pytest.approx((110 * 2 + 55 * 8) / 1e6)
@@ -110,7 +111,7 @@ def test_a_cap_on_calls_is_met_exactly_and_nothing_beyond_it_is_sent():
         replies = session.ask(requests(4))
         assert [reply.fault for reply in replies] == ["", "", "cap", "cap"]
         assert "max_calls=5 leaves no room for another request" in replies[-1].detail
-        with pytest.raises(CapReached, match="max_calls=5 leaves no room .* 5 used so far"):
+        with pytest.raises(CapReached, match=r"max_calls=5 leaves no room .* 5 used so far"):
             session.ask(requests(1))
         assert len(server.bodies) == session.usage.calls == 5
         assert session.usage.faults == {}
@@ -166,9 +167,9 @@ def test_a_wrong_key_ends_the_session_with_few_requests_and_one_sentence():
 
 
 def test_faults_do_not_disturb_their_neighbours():
-    with FaultyServer(says("a"), breaks_off, fails(500), says("b")) as server:
-        with open_session(server, concurrency=1) as session:
-            assert [reply.fault for reply in session.ask(requests(4))] == ["", "broken connection", "server error", ""]
+    script = says("a"), breaks_off, fails(500), says("b")
+    with FaultyServer(*script) as server, open_session(server, concurrency=1) as session:
+        assert [reply.fault for reply in session.ask(requests(4))] == ["", "broken connection", "server error", ""]
 
 
 def test_the_key_is_in_no_file_and_no_repr(tmp_path):
@@ -184,8 +185,10 @@ def test_the_key_is_in_no_file_and_no_repr(tmp_path):
 
 def test_an_interrupted_run_asks_only_what_is_missing(tmp_path):
     path = tmp_path / "t.jsonl"
-    with FaultyServer(says("a"), says("b"), echoes_key(401)) as server:
-        with open_session(server, concurrency=1, transcript=path) as session, pytest.raises(EndpointError):
+    script = says("a"), says("b"), echoes_key(401)
+    with FaultyServer(*script) as server:
+        session = open_session(server, concurrency=1, transcript=path)
+        with session, pytest.raises(EndpointError):
             session.ask(requests(4))
     with FaultyServer(says("c")) as server, open_session(server, transcript=path) as session:
         replies = session.ask(requests(4))
@@ -229,9 +232,8 @@ def test_an_interrupted_run_asks_only_what_is_missing(tmp_path):
     ],
 )
 def test_bad_options_are_told_in_a_sentence(options, told):
-    with pytest.raises(ValueError, match=".*") as caught:
+    with pytest.raises(ValueError, match=f"^{re.escape(told)}") as caught:
         ChatOptions(**options).check_chat_options()
-    assert str(caught.value).startswith(told)
     assert "sk-" not in str(caught.value)
 
 

@@ -128,7 +128,7 @@ def test_the_model_of_a_replay_is_that_of_the_lines_if_it_is_one(tmp_path):
     empty.touch()
     with Transcript(empty) as transcript, pytest.raises(ValueError, match="holds no replies"):
         Replay(transcript)
-    with pytest.raises(EndpointError, match="there is no transcript .*missing to replay; record one first"):
+    with pytest.raises(EndpointError, match=r"there is no transcript .*missing to replay; record one first"):
         Session(ChatOptions(replay=tmp_path / "missing"), str)
 
 

@@ -20,8 +20,16 @@ ENDING = "secagent_ending"
 FRAMING = {"content-encoding", "content-length", "transfer-encoding"}
 
 
-def bounded_client(timeout_s: float) -> Any:
-    """Return a client for ``openai.OpenAI(http_client=…)``, which reads every body before it returns the response."""
+def bounded_client(timeout_s: float, *, proxies: bool) -> Any:
+    """Return a client for ``openai.OpenAI(http_client=…)``, which reads every body before it returns the response.
+
+    Parameters
+    ----------
+    timeout_s
+        The longest wait for the response, and for each part of it, s.
+    proxies
+        Whether to go through the proxies that the environment names.
+    """
     base: Any = require("openai", extra="llm").DefaultHttpxClient
 
     class BoundedClient(base):
@@ -40,7 +48,7 @@ def bounded_client(timeout_s: float) -> Any:
                 request=response.request,
             )
 
-    return BoundedClient(timeout=timeout_s)
+    return BoundedClient(timeout=timeout_s, trust_env=proxies)
 
 
 def _read(response: Any, deadline: float) -> tuple[bytes, str]:

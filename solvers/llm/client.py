@@ -24,6 +24,9 @@ OPENAI_URL = "https://api.openai.com/v1"
 FAILURES_IN_A_ROW = 3
 """So many broken connections one after another, each after its retries, end a run."""
 
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+"""No proxy leads to a server on this machine."""
+
 UNREACHABLE = {"ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol"}
 
 LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
@@ -97,7 +100,7 @@ class OpenAIChat:
             base_url=url or OPENAI_URL,
             timeout=timeout_s,
             max_retries=retries,
-            http_client=bounded_client(timeout_s),
+            http_client=bounded_client(timeout_s, proxies=urlsplit(url).hostname not in LOOPBACK),
         )
 
     def __enter__(self) -> Self:
