@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help compare bench test test-slow lint wheel clean
+.PHONY: help compare bench test test-slow lint docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -29,11 +29,14 @@ lint: .venv/.dev ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/.dev ## build these pages as a site, into docs/_build
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build
+
 wheel: .venv/.dev ## build the wheel into dist/
 	$(BIN)/python -m build --wheel
 
 clean: ## remove .venv, dist and all caches
-	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. `.complete` is absent while .venv is being changed: a run that was interrupted leaves it absent,
