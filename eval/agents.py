@@ -21,12 +21,15 @@ def make(name: str, **options: Any) -> Solver:
     Raises
     ------
     ValueError
-        If the name or an option is unknown, an option out of range, or a policy's file broken, foreign or newer.
+        If the name or an option is unknown, an option out of range or a secret, or a policy's file broken, foreign or
+        newer.
     OSError
         If a policy's file cannot be read.
     ImportError
         If an extra is needed that is not installed.
     """
+    if "api_key" in options:
+        raise ValueError("api_key is no option here, since options are written to files; set OPENAI_API_KEY instead")
     if name in solvers.names():
         return solvers.make(name, **options)
     if name not in training.names() and not training.is_path(name):

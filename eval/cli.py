@@ -98,6 +98,7 @@ def _sentence(error: BaseException) -> str:
 def _compare(args: argparse.Namespace) -> None:
     _plug_in(args.plugin)
     from eval.compare import CSV, DEFAULT_SOLVERS, PICTURE, TABLE, Comparison, labelled, run
+    from eval.sweep import plan
 
     comparison = Comparison(
         scenario=_scenario(args),
@@ -107,8 +108,12 @@ def _compare(args: argparse.Namespace) -> None:
         max_seconds=args.max_seconds,
         csi_error=args.csi_error,
     )
-    progress = False if args.quiet else None
-    run(comparison, args.out, workers=args.workers, fresh=args.fresh, progress=progress)
+    where = {"workers": args.workers, "scheduler": args.scheduler}
+    which = {"fresh": args.fresh, "retry_failed": args.retry_failed}
+    if args.dry_run:
+        print(plan(comparison.sweep(), args.out, **where, **which))
+        return
+    run(comparison, args.out, **where, **which, progress=False if args.quiet else None)
     print((args.out / TABLE).read_text(encoding="utf-8"), end="")
     logger.info("wrote %s, %s and %s in %s", TABLE, CSV, PICTURE, args.out)
 
@@ -310,8 +315,7 @@ def _parser() -> argparse.ArgumentParser:
         help="decide on estimates of the eavesdroppers' channels with this error variance, 0 ≤ E < 1, and judge "
         "on the true ones (default: 0)",
     )
-    sub.add_argument("--workers", type=int, metavar="K", help="processes (default: one per core)")
-    sub.add_argument("--fresh", action="store_true", help="compute all rows anew")
+    _add_sweep(sub)
     _add_plugin(sub)
 
     sub = command("solve", _solve, "Solve one instance and print a summary.")
@@ -381,6 +385,18 @@ def _add_scenario(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FIELD=VALUE",
         help="change fields of the scenario, as in --set num_agents=50 'area_m=[0, 50]'",
+    )
+
+
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=int, metavar="K", help="processes (default: one per core)")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="compute on the workers of this Dask scheduler, as in tcp://host:8786"
+    )
+    parser.add_argument("--fresh", action="store_true", help="compute everything anew")
+    parser.add_argument("--retry-failed", action="store_true", help="compute again what failed")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="count what is to be computed, estimate how long it takes, and stop"
     )
 
 

@@ -1,55 +1,44 @@
 """The main job: solvers × instances, in parallel, resumable, into a table, a CSV file and a picture.
 
-Instance i is ``sample_instance(scenario, seed, batch)[i]``, and every solver's seed on it is derived from
-(seed, i): results depend neither on the number of instances nor on that of workers. A results folder may be
-used for any number of comparisons: rows of all of them stay in ``rows.jsonl``, and the table, ``rows.csv``
-and the picture show the latest one.
+A comparison is a declaration: its cells are a sweep (:mod:`eval.sweep`). Instance i is
+``sample_instance(scenario, seed, batch)[i]``, and every solver's seed on it is derived from (seed, i): results depend
+neither on the number of instances nor on that of workers. A results folder may be used for any number of comparisons:
+the results of all of them stay in ``cells/``, and the table, ``rows.csv`` and the picture show the latest one.
 """
 
 from __future__ import annotations
 
-import copy
+import functools
 import json
 import logging
-import multiprocessing
-import os
 import re
-import signal
-import threading
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from eval import one_blas_thread, usable_cores
 from eval.agents import default_solvers, make
-from eval.rows import Row, RowStore, frame_of, judged, key_of, result_of, sources_digest, write_whole
-from secagent_env import Instance, Scenario, __version__, sample_instance
+from eval.cells import Cell
+from eval.rows import NO_LLM, frame_of, write_whole
+from eval.solving import AGENT_SOURCES, SOURCES, describe_solver
+from eval.solving import instance_at as instance_at
+from eval.solving import solver_seed as solver_seed
+from eval.sweep import Sweep, run_sweep
+from secagent_env import Scenario, __version__
 from secagent_env._extras import require
-from secagent_env.estimation import check_error_variance, estimate_eavesdroppers, estimate_generator
-from secagent_env.sampling import instance_generator
-from solvers import Solver
+from secagent_env.estimation import check_error_variance
+from solvers import Solver, registry
 from training.agents import TrainedAgent
 
 logger = logging.getLogger("secagent.compare")
 
 DEFAULT_SOLVERS = default_solvers()
-ROWS, TABLE, CSV, PICTURE = "rows.jsonl", "table.md", "rows.csv", "compare.png"
-
-
-def instance_at(scenario: Scenario, seed: int, index: int) -> Instance:
-    """Return instance ``index`` of those that ``sample_instance(scenario, seed, batch)`` draws."""
-    return sample_instance(scenario, instance_generator(seed, index))
-
-
-def solver_seed(seed: int, index: int) -> int:
-    """Return the seed of every solver on instance ``index``, unrelated to the instance's random numbers."""
-    return int(np.random.SeedSequence((seed, index), spawn_key=(1,)).generate_state(1)[0])
+FUNCTION = "eval.solving:solve_cell"
+TABLE, CSV, PICTURE = "table.md", "rows.csv", "compare.png"
+EARLIER = "rows.jsonl"
 
 
 def labelled(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -127,37 +116,71 @@ class Comparison:
         check_error_variance("csi_error", self.csi_error)
         if not self.solvers:
             raise ValueError("a comparison needs at least one solver, got none")
-        for solver in self.make_solvers().values():
+        made = {label: make(name_in(label), **options) for label, options in self.solvers.items()}
+        for solver in made.values():
             if isinstance(solver, TrainedAgent):
                 solver.check(self.scenario)
+        labels = [honest(label, solver) for label, solver in made.items()]
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"the solver {max(labels, key=labels.count)} is given twice")
+        object.__setattr__(self, "solvers", dict(zip(labels, self.solvers.values(), strict=True)))
 
     def make_solvers(self) -> dict[str, Solver]:
         """Return the solvers by label."""
-        return {label: make(label.partition("(")[0], **options) for label, options in self.solvers.items()}
+        return {label: make(name_in(label), **options) for label, options in self.solvers.items()}
 
-    def cells(self) -> list[Row]:
-        """Return what each row is keyed by, instance by instance: what is left by an early stop compares."""
+    def cells(self, experiment: str = "compare", value: Any = None) -> list[Cell]:
+        """Return what is to be computed, instance by instance: what is left by an early stop compares.
+
+        Parameters
+        ----------
+        experiment, value
+            For which experiment, and at which value of what it varies.
+        """
         shared = {
-            "version": __version__,
             "scenario": self.scenario.to_dict(),
-            "seed": int(self.seed),
             "max_seconds": self.max_seconds,
             "csi_error": float(self.csi_error),
         }
-        code = {label: _code(solver) for label, solver in self.make_solvers().items()}
-        cells = [
-            {**shared, **code[label], "instance": i, "solver": label, "options": dict(options)}
+        kinds: dict[str, dict[str, Any]] = {}
+        for label, solver in self.make_solvers().items():
+            told = describe_solver(name_in(label), solver, dict(self.solvers[label]))
+            kinds[label] = {
+                "options": {**shared, **told},
+                "sources": AGENT_SOURCES if isinstance(solver, TrainedAgent) else SOURCES,
+                "paid": not getattr(solver, "in_process", True) and getattr(solver, "replay", None) is None,
+            }
+        return [
+            Cell(FUNCTION, experiment, label, value, seed=int(self.seed), index=i, **kind)
             for i in range(self.instances)
-            for label, options in self.solvers.items()
+            for label, kind in kinds.items()
         ]
-        return [{"key": key_of(cell), **cell} for cell in cells]
+
+    def sweep(self) -> Sweep:
+        """Return the comparison as a sweep."""
+        return sweep_of(self.cells())
 
 
-def _code(solver: Solver) -> Row:
-    """Return what tells the solver's code, and a trained agent's weights, from earlier ones."""
-    if isinstance(solver, TrainedAgent):
-        return {"sources": sources_digest(trained=True), "policy": solver.digest}
-    return {"sources": sources_digest()}
+def sweep_of(cells: Sequence[Cell]) -> Sweep:
+    """Return a sweep of cells that solve; workers will know the solvers that the user registered."""
+    own = registry.registered()
+    if not own:
+        return Sweep(cells)
+    modules = {getattr(factory, "__module__", "") for factory in own.values()}
+    return Sweep(cells, functools.partial(registry.restore, own), tuple(sorted(modules)))
+
+
+def name_in(label: str) -> str:
+    """Return the solver's name in a label such as ``asc(draws=9)``."""
+    return label.partition("(")[0].strip()
+
+
+def honest(label: str, solver: Solver) -> str:
+    """Return a label that says where rules stand in for a language model: ``law (no LLM, rounds=1)``."""
+    if NO_LLM not in solver.name or NO_LLM[1:-1] in label:
+        return label
+    name, _, rest = label.partition("(")
+    return f"{name.strip()} {NO_LLM[:-1]}{', ' * bool(rest)}{rest or ')'}"
 
 
 def run(
@@ -165,23 +188,19 @@ def run(
     out: Path | str,
     *,
     workers: int | None = None,
+    scheduler: str | None = None,
     fresh: bool = False,
+    retry_failed: bool = False,
     progress: bool | None = None,
 ) -> Any:
-    """Compute the rows that are missing in the folder ``out``; write the table, the CSV file and the picture.
+    """Compute what is missing in the folder ``out``; write the table, the CSV file and the picture.
 
     Parameters
     ----------
     comparison
         What to compare.
-    out
-        The results folder; made if need be.
-    workers
-        How many processes, each with one BLAS thread; by default as many as there are cores.
-    fresh
-        Whether to compute this comparison's rows anew.
-    progress
-        Whether to show a progress bar on stderr; by default on a terminal only.
+    out, workers, scheduler, fresh, retry_failed, progress
+        See :func:`eval.sweep.run_sweep`.
 
     Returns
     -------
@@ -190,97 +209,26 @@ def run(
 
     Raises
     ------
-    ValueError
-        If ``workers`` is out of range or the folder's rows cannot be read.
-    OSError
-        If the folder cannot be written, or a worker dies.
-    KeyboardInterrupt
-        If interrupted; the rows so far are kept, and the next run resumes.
+    ValueError, OSError, ImportError, KeyboardInterrupt
+        See :func:`eval.sweep.run_sweep`.
     """
-    for module in ("pandas", "matplotlib", "tabulate"):
+    for module in ("pandas", "pyarrow", "joblib", "matplotlib", "tabulate", "tqdm"):
         require(module, extra="eval")
-    tqdm = require("tqdm", extra="eval").tqdm
-    workers = usable_cores() if workers is None else workers
-    if workers < 1:
-        raise ValueError(f"workers must be an integer ≥ 1, got {workers!r}")
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    cells = comparison.cells()
-    with RowStore(out / ROWS) as store:
-        if fresh:
-            store.discard(cell["key"] for cell in cells)
-        missing = [cell for cell in cells if cell["key"] not in store.rows]
-        if len(missing) < len(cells):
-            logger.info("%d of %d rows are taken from %s", len(cells) - len(missing), len(cells), store.path)
-        hidden = None if progress is None else not progress
-        with tqdm(total=len(cells), initial=len(cells) - len(missing), unit="row", disable=hidden) as bar:
-            for row in _solve_all(comparison, missing, min(workers, len(missing))):
-                store.append(row)
-                bar.update()
-        rows = [store.rows[cell["key"]] for cell in cells]
-    frame = frame_of(rows)
+    if (out / EARLIER).exists():
+        logger.info("%s is of an earlier version of secagent, and is not read", out / EARLIER)
+    swept = run_sweep(
+        comparison.sweep(),
+        out,
+        workers=workers,
+        scheduler=scheduler,
+        fresh=fresh,
+        retry_failed=retry_failed,
+        progress=progress,
+    )
+    frame = frame_of(swept, believed=comparison.csi_error > 0)
     _report(comparison, frame, out)
     return frame
-
-
-def _solve_all(comparison: Comparison, cells: Sequence[Row], workers: int) -> Iterator[Row]:
-    """Yield the rows of the cells as they finish."""
-    made = comparison.make_solvers()
-    tasks = ((made[cell["solver"]], comparison.scenario, cell) for cell in cells)
-    if workers <= 1:
-        yield from (_solve(copy.deepcopy(solver), scenario, cell) for solver, scenario, cell in tasks)
-        return
-    # Workers are started afresh, not forked: threads of the parent (BLAS, torch) do not survive a fork.
-    # Solvers travel as objects: the workers need not know by name those that the user registered.
-    earlier = set(multiprocessing.active_children())
-    level = logging.DEBUG if logger.isEnabledFor(logging.DEBUG) else logging.ERROR  # rows tell of failures
-    context = multiprocessing.get_context("spawn")
-    with one_blas_thread():
-        pool = ProcessPoolExecutor(workers, context, _start_worker, (level,))
-        try:
-            for future in as_completed([pool.submit(_solve, *task) for task in tasks]):
-                yield future.result()
-        except BrokenProcessPool:
-            raise ChildProcessError(
-                "a worker process died (out of memory?); the same command resumes the run, "
-                "--workers 1 needs least memory"
-            ) from None
-        except BaseException:  # interrupted, or closed: what is being computed is given up
-            for process in set(multiprocessing.active_children()) - earlier:
-                process.terminate()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _start_worker(level: int) -> None:
-    """Prepare a worker: an interrupt is the parent's business, and it does not outlive the parent."""
-    logging.basicConfig(level=level, format="secagent: %(message)s")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def leave_with_parent() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=leave_with_parent, daemon=True).start()
-
-
-def _solve(solver: Solver, scenario: Scenario, cell: Row) -> Row:
-    """Return the finished row of a cell."""
-    seed, index, error_variance = cell["seed"], cell["instance"], cell["csi_error"]
-    truth = instance_at(scenario, seed, index)
-    known = estimate_eavesdroppers(truth, error_variance, estimate_generator(seed, index))
-    try:
-        solution = solver.solve(known, seed=solver_seed(seed, index), max_seconds=cell["max_seconds"])
-    except ImportError:
-        raise  # no other instance would fare better, and the user can help it
-    except Exception as error:  # a fault of one solver on one instance does not end the comparison
-        logger.debug("%s raised on instance %d", cell["solver"], cell["instance"], exc_info=True)
-        failed = {"status": "failed", "message": f"{type(error).__name__}: {error}", "feasible": False}
-        return {**cell, **failed, **({"believed_feasible": False, "secrecy_outage": False} if error_variance else {})}
-    return {**cell, **(judged(solution, truth) if error_variance else result_of(solution))}
 
 
 def _report(comparison: Comparison, frame: Any, out: Path) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from eval.rows import BELIEFS, REPAIRED
+from eval.rows import BELIEFS, LLM, REPAIRED
 
 CONFIDENCE = 0.95
 RESAMPLES = 9999
@@ -95,6 +95,9 @@ class Summary:
     believed, outages
         Where decisions were made on estimated channels: how many the solver believed feasible, and how many of these
         are not; None elsewhere.
+    asked
+        By column of ``LLM``: the means over all instances of what was asked of a language model; of solvers that ask
+        none, of none.
     """
 
     solver: str
@@ -105,6 +108,7 @@ class Summary:
     repaired: int | None = None
     believed: int | None = None
     outages: int | None = None
+    asked: dict[str, Interval] = field(default_factory=dict)
 
 
 COMPARED = ("energy_j", "execution_energy_j", "transmission_energy_j", "latency_s", "gap", "transmission_gap")
@@ -139,7 +143,10 @@ def summarise(frame: Any) -> list[Summary]:
         means |= {column: bootstrap_mean(rows[column].dropna()) for column in COUNTED}
         endings = rows["status"].value_counts().to_dict()
         feasible, *beliefs = (int(rows[column].sum()) for column in ("feasible", *BELIEFS) if column in rows)
+        believed, outages = beliefs or (None, None)
         treated = rows[REPAIRED].dropna() if REPAIRED in rows else ()
         repaired = int(sum(treated)) if len(treated) else None
-        summaries.append(Summary(str(solver), len(rows), feasible, endings, means, repaired, *beliefs))
+        asked = {column: bootstrap_mean(rows[column].dropna()) for column in LLM if column in rows}
+        counts = (str(solver), len(rows), feasible, endings, means)
+        summaries.append(Summary(*counts, repaired, believed, outages, asked))
     return summaries

@@ -14,6 +14,7 @@ from solvers import Solution
 
 _PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 NONE = "–"
+NOTHING = Interval(math.nan, math.nan, math.nan, 0)
 
 
 def with_unit(interval: Interval, unit: str, digits: int = 4) -> str:
@@ -66,6 +67,7 @@ def markdown(frame: Any) -> str:
         "transmission gap": [percent(s.means["transmission_gap"]) for s in summaries],
         "latency": [with_unit(s.means["latency_s"], "s", digits=3) for s in summaries],
         "evaluations": [count(s.means["evaluations"]) for s in summaries],
+        **_asked(summaries),
         "time": [with_unit(s.means["seconds"], "s", digits=3) for s in summaries],
     }
     tabulate = require("tabulate", extra="eval").tabulate
@@ -82,6 +84,17 @@ def _repaired(summaries: Sequence[Summary]) -> dict[str, list[str]]:
         for s in summaries
     ]
     return {"repaired": shown}
+
+
+def _asked(summaries: Sequence[Summary]) -> dict[str, list[str]]:
+    """Return the columns that are there only where a solver asked a language model: per instance."""
+    columns = {"LLM calls": "llm_calls", "LLM tokens": "llm_tokens", "LLM cost": "llm_cost"}
+    shown = {}
+    for title, column in columns.items():
+        means = [s.asked.get(column, NOTHING) for s in summaries]
+        if any(mean.mean > 0 for mean in means):
+            shown[title] = [count(mean) for mean in means]
+    return shown
 
 
 def _beliefs(summaries: Sequence[Summary]) -> dict[str, list[str]]:
@@ -104,9 +117,10 @@ def _notes(frame: Any, summaries: Sequence[Summary]) -> str:
     common = len(common_instances(frame))
     never = [s.solver for s in summaries if not s.feasible]
     who = f"every solver but {', '.join(never)}" if never else "every solver"
+    effort = "evaluations, what was asked of LLMs and time" if _asked(summaries) else "evaluations and time"
     notes = [
         f"Means with {CONFIDENCE:.0%} bootstrap intervals over the {common} of {total} instances that {who} "
-        f"solved feasibly; evaluations and time over all {total}.",
+        f"solved feasibly; {effort} over all {total}.",
     ]
     if not common:
         notes[0] = f"No means: not one of the {total} instances was solved feasibly by every solver."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from secagent_env._errors import unknown_name
@@ -46,6 +46,16 @@ def register(name: str, factory: Factory) -> None:
     if not callable(factory):
         raise ValueError(f"a solver's factory must be callable, got {factory!r}")
     _factories[name] = factory
+
+
+def registered() -> dict[str, Factory]:
+    """Return the factories that were registered by the user, by name."""
+    return {name: factory for name, factory in _factories.items() if not isinstance(factory, str)}
+
+
+def restore(factories: Mapping[str, Factory]) -> None:
+    """Register in a worker process what was registered where the work comes from, over what is there."""
+    _factories.update(factories)
 
 
 def make(name: str, **options: Any) -> Solver:

@@ -16,6 +16,7 @@ import secagent_env
 from eval.cli import main
 from eval.convergence import _starts, save_convergence
 from eval.decisions import load_decision, save_decision
+from eval.store import Store
 from secagent_env import Instance, Scenario, evaluate, sample_instance
 from solvers import make
 
@@ -61,7 +62,7 @@ def test_compare_prints_the_table_it_saves(capsys: pytest.CaptureFixture):
     assert re.search(r"^\| exact +\| 2/2 \(100%\)", output, re.MULTILINE)
     assert errors == "secagent: wrote table.md, rows.csv and compare.png in out\n"  # no progress bar in a file
     assert main([*COMPARE, "--out", "out"]) == 0
-    assert "2 of 2 rows are taken from out/rows.jsonl" in capsys.readouterr().err
+    assert "2 of 2 cells are taken from out/cells" in capsys.readouterr().err
 
 
 def test_compare_by_default_writes_to_results(capsys: pytest.CaptureFixture):
@@ -74,9 +75,9 @@ def test_compare_takes_a_scenario_file_and_overrides(capsys: pytest.CaptureFixtu
     Path("mine.toml").write_text('preset = "small"\nnum_agents = 7\n')
     overrides = ["--set", "num_antennas=5", "area_m=[0, 50]", "--set", "colluding=true"]
     assert main(["compare", "--scenario", "mine.toml", *COMPARE[3:], *overrides, "--workers", "1"]) == 0
-    row = json.loads(Path("results/rows.jsonl").read_text().splitlines()[0])
+    options = cells("results")[0]["options"]
     expected = Scenario.preset("small", num_agents=7, num_antennas=5, area_m=(0, 50), colluding=True)
-    assert Scenario(**row["scenario"]) == expected
+    assert Scenario(**options["scenario"]) == expected
 
 
 def test_compare_with_the_default_solvers(capsys: pytest.CaptureFixture):
@@ -134,9 +135,29 @@ def test_compare_takes_options_of_solvers(capsys: pytest.CaptureFixture):
         r"^\| solver +\| feasible +\| believed feasible +\| secrecy outage +\| energy ", output, re.MULTILINE
     )
     assert output.count("| exact(jamming=false) ") == 2
-    rows = [json.loads(line) for line in Path("results/rows.jsonl").read_text().splitlines()]
-    assert [row["options"] for row in rows] == [{}, {"jamming": False}] * 2
-    assert {row["csi_error"] for row in rows} == {0.1}
+    rows = sorted(cells("results"), key=lambda row: (row["index"], row["scheme"]))
+    assert [row["options"]["solver_options"] for row in rows] == [{}, {"jamming": False}] * 2
+    assert {row["options"]["csi_error"] for row in rows} == {0.1}
+
+
+def test_compare_counts_and_estimates_in_a_dry_run(capsys: pytest.CaptureFixture):
+    assert main([*COMPARE, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert shown == "2 cells: 0 finished, 0 failed, 2 to be computed, in about 1 s on 1 worker\n"
+    assert not Path("results").exists()
+    assert main([*COMPARE]) == 0
+    capsys.readouterr()
+    assert main([*COMPARE, "--instances", "3", "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("3 cells: 2 finished, 0 failed, 1 to be computed, in about ")
+    assert main([*COMPARE, "--dry-run"]) == 0
+    assert capsys.readouterr().out == "2 cells: 2 finished, 0 failed, 0 to be computed\n"
+    assert main([*COMPARE, "--fresh", "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("2 cells: 0 finished, 0 failed, 2 to be computed, in about ")
+
+
+def cells(folder: str) -> list[dict]:
+    rows = Store(Path(folder, "cells")).table().to_pylist()
+    return [{**row, "options": json.loads(row["options"])} for row in rows]
 
 
 # --- solve and sample ---------------------------------------------------------------------------------------
@@ -354,7 +375,13 @@ def test_an_incomplete_decision_names_what_is_missing(instance: Instance):
         (["compare", "--solvers", "exact", "--out", "bad.toml/x"], "bad.toml/x: Not a directory"),
         (
             ["compare", "--solvers", "exact", "--out", "foreign"],
-            "foreign/rows.jsonl, line 1, is not a row of secagent",
+            "foreign/cells/mine.parquet holds no results of secagent; move it away, or use another folder",
+        ),
+        (["compare", "--scheduler", "somewhere"], "'somewhere' is no scheduler's address"),
+        (["compare", "--scheduler", "ftp://here:1"], "one is tcp://host:8786"),
+        (
+            ["compare", "--scheduler", "tcp://127.0.0.1:9", "--workers", "2"],
+            "the workers of a scheduler are its own: give workers or a scheduler, not both",
         ),
         (["compare", "--plugin", "no_such_module"], "No module named 'no_such_module'"),
         (["compare", "--inst", "3"], "unrecognized arguments: --inst 3"),
@@ -400,8 +427,8 @@ def test_an_incomplete_decision_names_what_is_missing(instance: Instance):
 def test_errors(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture):
     Path("bad.toml").write_text("num_agents = \n")
     Path("wrong.toml").write_text("num_agent = 3\n")
-    Path("foreign").mkdir()
-    Path("foreign/rows.jsonl").write_text("not a row\n")
+    Path("foreign/cells").mkdir(parents=True)
+    Path("foreign/cells/mine.parquet").write_text("not a row\n")
     good = sample_instance("small", 1)
     good.save("good.npz")
     sample_instance("small", 1, 3).save("batch.npz")
@@ -432,11 +459,11 @@ def test_a_disk_that_fills_up_is_told_and_the_run_resumes():
     )
     full = subprocess.run([sys.executable, "-c", small_disk, *arguments], capture_output=True, text=True)
     assert (full.returncode, full.stdout) == (2, "")
-    assert full.stderr.endswith("secagent: error: File too large\n")
+    assert full.stderr.endswith("secagent: error: out/cells: File too large\n")
     assert not Path("out/table.md").exists()
     done = command(*arguments)
     assert done.returncode == 0, done.stderr
-    assert len(Path("out/rows.jsonl").read_text().splitlines()) == 2
+    assert len(cells("out")) == 2
 
 
 def test_a_missing_extra_names_the_command_that_installs_it(capsys: pytest.CaptureFixture, monkeypatch):

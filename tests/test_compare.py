@@ -14,8 +14,9 @@ import solvers
 import training
 from eval.agents import default_solvers, make
 from eval.compare import Comparison, describe, instance_at, labelled, run, solver_seed
-from eval.rows import RowStore, judged, key_of, result_of, sources_digest
-from secagent_env import Decision, Scenario, evaluate, sample_instance
+from eval.rows import judged, result_of
+from eval.store import Store
+from secagent_env import Decision, Scenario, __version__, evaluate, sample_instance
 from secagent_env.estimation import estimate_eavesdroppers
 from solvers import registry
 from solvers.base import Infeasible, Solver
@@ -85,8 +86,9 @@ def registered(monkeypatch: pytest.MonkeyPatch):
 
 def read(folder: Path) -> list[dict]:
     """Rows of a results folder without what differs from run to run, in one order."""
-    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
-    return sorted(({k: v for k, v in row.items() if k != "seconds"} for row in rows), key=lambda row: row["key"])
+    timing = {"seconds", "cell_seconds", "finished"}
+    rows = Store(folder / "cells").table().to_pylist()
+    return sorted(({k: v for k, v in row.items() if k not in timing} for row in rows), key=lambda row: row["key"])
 
 
 def test_instances_are_those_of_the_batch():
@@ -121,9 +123,11 @@ def test_rows_hold_the_configuration_and_the_result(tmp_path: Path):
     assert list(zip(frame["instance"], frame["solver"], strict=True)) == [
         (0, "exact"), (0, "draw"), (1, "exact"), (1, "draw")
     ]  # fmt: skip
-    row = next(row for row in read(tmp_path) if (row["instance"], row["solver"]) == (1, "draw"))
-    assert Scenario(**row["scenario"]) == SMALL
-    assert (row["seed"], row["options"], row["sources"]) == (3, {}, sources_digest())
+    row = next(row for row in read(tmp_path) if (row["index"], row["scheme"]) == (1, "draw"))
+    options = json.loads(row["options"])
+    assert Scenario(**options["scenario"]) == SMALL
+    assert (row["experiment"], row["seed"], options["solver"], options["solver_options"]) == ("compare", 3, "draw", {})
+    assert (row["version"], row["error"]) == (__version__, None)
     solution = solvers.make("draw").solve(sample_instance(SMALL, 3, 2)[1], seed=solver_seed(3, 1))
     assert row["energy_j"] == solution.outcome.energy_j
     assert row["gap"] == pytest.approx(solution.gap, rel=1e-12)
@@ -156,7 +160,7 @@ def test_finished_rows_are_never_computed_again(tmp_path: Path, monkeypatch: pyt
     assert len(solved) == 10
     run(Comparison(scenario=SMALL, solvers=CHEAP, instances=3), tmp_path, workers=1, fresh=True)
     assert len(solved) == 16
-    assert [row for row in read(tmp_path) if row["instance"] < 3] == before
+    assert [row for row in read(tmp_path) if row["index"] < 3] == before
     assert len(read(tmp_path)) == 10
 
 
@@ -175,31 +179,9 @@ def test_other_configurations_share_the_folder(tmp_path: Path):
 def test_changed_code_does_not_take_over_old_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     comparison = Comparison(scenario=SMALL, solvers={"exact": {}}, instances=1)
     run(comparison, tmp_path, workers=1)
-    monkeypatch.setattr("eval.compare.sources_digest", lambda: "another")
+    monkeypatch.setattr("eval.cells.sources_digest", lambda names: "another")
     run(comparison, tmp_path, workers=1)
     assert len(read(tmp_path)) == 2
-
-
-@pytest.mark.parametrize("torn", ['{"key": "ab', "\0\0\0", "x" * 100_000])
-def test_a_torn_last_line_is_dropped_and_computed_again(tmp_path: Path, torn: str):
-    comparison = Comparison(scenario=SMALL, solvers=CHEAP, instances=3)
-    run(comparison, tmp_path, workers=1)
-    whole = read(tmp_path)
-    path = tmp_path / "rows.jsonl"
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(lines[:-1]) + torn)
-    run(comparison, tmp_path, workers=1)
-    assert read(tmp_path) == whole
-
-
-def test_a_last_line_without_its_end_counts_as_torn(tmp_path: Path):
-    comparison = Comparison(scenario=SMALL, solvers=CHEAP, instances=2)
-    run(comparison, tmp_path, workers=1)
-    whole = read(tmp_path)
-    path = tmp_path / "rows.jsonl"
-    path.write_bytes(path.read_bytes()[:-1])
-    run(comparison, tmp_path, workers=1)
-    assert read(tmp_path) == whole
 
 
 def start(folder: Path, *more: str) -> subprocess.Popen:
@@ -210,39 +192,40 @@ def start(folder: Path, *more: str) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for_rows(path: Path, count: int) -> None:
+def wait_for_rows(folder: Path, count: int) -> None:
     deadline = time.monotonic() + 60
-    while not path.exists() or path.read_bytes().count(b"\n") < count:
+    while len(Store(folder / "cells").table()) < count:
         assert time.monotonic() < deadline, "no rows were written"
         time.sleep(0.02)
 
 
 def test_killed_runs_resume_to_the_same_rows(tmp_path: Path):
-    rows = tmp_path / "results" / "rows.jsonl"
+    results = tmp_path / "results"
     for target in (3, 9):
         process = start(tmp_path)
-        wait_for_rows(rows, target)
+        wait_for_rows(results, target)
         process.kill()
         process.communicate()
-    kept = rows.read_bytes()
+    kept = len(read(results))
+    solved = (tmp_path / "log").stat().st_size
     time.sleep(0.5)
-    assert rows.read_bytes() == kept  # workers do not outlive the run
+    assert (tmp_path / "log").stat().st_size - solved <= 2 * len("solved\n")  # workers do not outlive the run
     process = start(tmp_path)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
-    assert "of 24 rows are taken from results/rows.jsonl" in errors
+    assert f"{kept} of 24 cells are taken from results/cells" in errors
     solves = len((tmp_path / "log").read_text().splitlines())
     # Done twice were at most those in flight at the two kills, and one more per worker before it noticed.
     assert 12 <= solves <= 12 + 2 * 2 * 2
     process = start(tmp_path, "--out", "uninterrupted")
     assert process.wait(timeout=60) == 0
     process.communicate()
-    assert read(tmp_path / "results") == read(tmp_path / "uninterrupted")
+    assert read(results) == read(tmp_path / "uninterrupted")
 
 
 def test_an_interrupt_keeps_the_rows_and_says_so(tmp_path: Path):
     process = start(tmp_path)
-    wait_for_rows(tmp_path / "results" / "rows.jsonl", 2)
+    wait_for_rows(tmp_path / "results", 2)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -251,22 +234,35 @@ def test_an_interrupt_keeps_the_rows_and_says_so(tmp_path: Path):
     assert 2 <= len(read(tmp_path / "results")) < 24
 
 
-def test_a_worker_that_dies_is_told_in_one_sentence(tmp_path: Path):
-    (tmp_path / "fatal.py").write_text(
-        "import os, solvers\nfrom solvers.exact import Exact\n"
-        "class Fatal(Exact):\n    name = 'fatal'\n    def _solve(self, run):\n        os._exit(9)\n"
-        "solvers.register('fatal', Fatal)\n"
-    )
-    command = [sys.executable, "-m", "eval.cli", "compare", "--scenario", "small", "--solvers", "fatal"]
+FATAL = """
+import os
+import solvers
+from solvers.exact import Exact
+
+class Fatal(Exact):
+    name = "fatal"
+    def _solve(self, run):
+        if run.seed == {seed}:
+            os._exit(9)
+        super()._solve(run)
+
+solvers.register("fatal", Fatal)
+"""
+
+
+def test_a_worker_that_dies_is_replaced_and_the_solver_that_killed_it_fails(tmp_path: Path):
+    (tmp_path / "fatal.py").write_text(FATAL.format(seed=solver_seed(0, 2)))
+    command = [sys.executable, "-m", "eval.cli", "compare", "--scenario", "small", "--solvers", "fatal", "exact"]
     done = subprocess.run(
         [*command, "--instances", "4", "--workers", "2", "--plugin", "fatal"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 2
-    assert done.stderr.startswith("secagent: error: a worker process died")
-    assert done.stderr.count("\n") == 1
+    assert done.returncode == 0, done.stderr
+    assert "secagent: a worker process died; another takes its place" in done.stderr
+    assert "fatal has no feasible decision for 1 of 4 (instances 2); the first: failed, the worker" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_a_solver_that_raises_fails_its_rows_only(tmp_path: Path):
@@ -287,9 +283,9 @@ def test_a_missing_extra_is_told_before_anything_is_solved(tmp_path: Path, monke
 def test_files(tmp_path: Path):
     frame = run(Comparison(scenario=SMALL, solvers=CHEAP, instances=3), tmp_path, workers=1)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "cells",
         "compare.png",
         "rows.csv",
-        "rows.jsonl",
         "table.md",
     ]
     table = (tmp_path / "table.md").read_text()
@@ -390,7 +386,7 @@ def test_variants_of_a_solver_are_compared(tmp_path: Path):
     variants = labelled(["exact", "exact(jamming=false)"])
     frame = run(Comparison(scenario=SMALL, solvers=variants, instances=2), tmp_path, workers=1)
     assert list(frame["solver"]) == ["exact", "exact(jamming=false)"] * 2
-    assert {row["solver"]: row["options"] for row in read(tmp_path)} == variants
+    assert {row["scheme"]: json.loads(row["options"])["solver_options"] for row in read(tmp_path)} == variants
     made = Comparison(solvers={"exact(without help)": {"jamming": False}}).make_solvers()
     assert not made["exact(without help)"].jamming
 
@@ -477,32 +473,58 @@ def test_a_solver_that_raises_believes_nothing(tmp_path: Path):
     assert [cell.strip() for cell in lines[0].split("|")[2:5]] == ["0/2 (0%)", "0/2 (0%)", "–"]
 
 
-# --- files ---------------------------------------------------------------------------------------------------
+# --- solvers that ask a language model -----------------------------------------------------------------------
 
 
-def test_keys_depend_on_every_entry_and_not_on_their_order():
-    assert key_of({"a": 1, "b": [2]}) == key_of({"b": [2], "a": 1})
-    assert len({key_of({"a": value}) for value in (1, 2, "1", None, True, [1])}) == 6
-    cells = Comparison(scenario=SMALL, solvers=CHEAP, instances=4).cells()
-    assert len({cell["key"] for cell in cells}) == 8
+class Asking(Draw):
+    """Says that it asked a language model."""
+
+    def __init__(self, calls: int = 3):
+        self.calls = calls
+
+    @property
+    def name(self) -> str:
+        return f"asking ({'gpt' if self.calls else 'no LLM'})"
+
+    def _solve(self, run):
+        run.usage = {"calls": 3, "prompt_tokens": 1000, "completion_tokens": 500, "cost": 0.25, "faults": {"cut": 1}}
+        super()._solve(run)
 
 
-def test_a_file_of_something_else_is_refused_and_kept(tmp_path: Path):
-    path = tmp_path / "rows.jsonl"
-    path.write_text('{"key": "a"}\nmy notes\n')
-    with pytest.raises(ValueError, match="line 2, is not a row"):
-        RowStore(path)
-    assert path.read_text() == '{"key": "a"}\nmy notes\n'
+def test_what_a_language_model_was_asked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(registry._factories, "asking", Asking)
+    given = labelled(["asking(calls=3)", "asking(calls=0)", "draw"])
+    frame = run(Comparison(scenario=SMALL, solvers=given, instances=2), tmp_path, workers=1)
+    assert list(frame["solver"])[:3] == ["asking(calls=3)", "asking (no LLM, calls=0)", "draw"]
+    told = frame.loc[frame["instance"] == 0, ["llm_calls", "llm_tokens", "llm_cost"]].to_numpy()
+    np.testing.assert_array_equal(told, [[3, 1500, 0.25], [0, 0, 0], [np.nan] * 3])
+    lines = [
+        line for line in (tmp_path / "table.md").read_text().splitlines() if "LLM calls" in line or "calls=" in line
+    ]
+    columns = [cell.strip() for cell in next(line for line in lines if "LLM calls" in line).split("|")]
+    at = columns.index("LLM calls")
+    assert columns[at : at + 3] == ["LLM calls", "LLM tokens", "LLM cost"]
+    assert [cell.strip() for cell in lines[3].split("|")][at : at + 3] == ["3", "1500", "0.25"]
+    assert [cell.strip() for cell in lines[4].split("|")][at : at + 3] == ["0", "0", "0"]
+    assert "LLM" not in markdown_of_solvers(tmp_path)
 
 
-def test_two_runs_do_not_write_one_file(tmp_path: Path):
-    with RowStore(tmp_path / "rows.jsonl") as store:
-        store.append({"key": "a"})
-        store.discard(["a"])
-        with pytest.raises(ValueError, match="written by another run"):
-            RowStore(tmp_path / "rows.jsonl")
-    with RowStore(tmp_path / "rows.jsonl") as store:
-        assert store.rows == {}
+def test_rules_that_stand_in_for_a_language_model_are_called_so():
+    variants = labelled(["law", "law(rounds=1)", 'law(model="gpt", base_url="http://127.0.0.1:9/v1")'])
+    comparison = Comparison(scenario=SMALL, solvers=variants)
+    assert list(comparison.solvers) == [
+        "law (no LLM)",
+        "law (no LLM, rounds=1)",
+        'law(base_url="http://127.0.0.1:9/v1", model="gpt")',
+    ]
+    assert Comparison(scenario=SMALL, solvers=comparison.solvers).solvers == comparison.solvers
+    assert comparison.make_solvers()["law (no LLM, rounds=1)"].rounds == 1
+    assert [cell.paid for cell in comparison.cells()[:3]] == [False, False, True]
+
+
+def test_a_key_is_not_written_to_files():
+    with pytest.raises(ValueError, match=r"^api_key is no option here, .*; set OPENAI_API_KEY instead$"):
+        Comparison(scenario=SMALL, solvers={"law": {"api_key": "sk-secret"}})
 
 
 # --- Trained agents ------------------------------------------------------------------------------------------
@@ -564,12 +586,14 @@ def markdown_of_solvers(folder: Path) -> str:
 def test_rows_of_an_agent_hold_its_weights(policy: Path, tmp_path: Path):
     comparison = Comparison(scenario=SMALL, solvers={str(policy): {}, "draw": {}}, instances=1)
     first = comparison.cells()
-    assert [cell.get("policy") for cell in first] == [training.load_agent(policy).digest, None]
-    assert first[0]["sources"] == sources_digest(trained=True) != sources_digest() == first[1]["sources"]
+    assert [cell.options.get("policy") for cell in first] == [training.load_agent(policy).digest, None]
+    assert ["training.agents" in cell.code for cell in first] == [True, False]
     exported(pytest.importorskip("torch"), policy / "policy.onnx", 1)
     second = comparison.cells()
-    assert first[0]["key"] != second[0]["key"]
-    assert first[1] == second[1]
+    assert first[0].key != second[0].key
+    assert first[1].key == second[1].key
+    with pytest.raises(ValueError, match=r"the policy of .* was changed"):
+        first[0].load()(first[0])
 
 
 def test_agents_are_made_by_name_and_path_with_options(policy: Path, monkeypatch: pytest.MonkeyPatch):
