@@ -17,8 +17,9 @@ from typing import Any
 
 from eval import usable_cores
 from eval.cells import BOOKKEEPING, LABELS, Cell, Done, Row, sources_digest
+from eval.cluster import Cluster
 from eval.store import Store
-from eval.workers import Backend, Cluster, Here, Loky, Work
+from eval.workers import Backend, Here, Loky, Work
 from secagent_env._extras import require
 
 logger = logging.getLogger("secagent.sweep")

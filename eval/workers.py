@@ -1,4 +1,4 @@
-"""Where the cells of a sweep are computed: in this process, in worker processes (loky), or on a cluster (Dask).
+"""Where the cells of a sweep are computed: in this process or in worker processes (on a cluster: :mod:`eval.cluster`).
 
 Cells travel in chunks that take about a quarter of a second, so that cells of a millisecond do not cost more on the
 way than they take. A worker that dies takes what it had in hand with it; who was to blame is then found by computing
@@ -12,17 +12,15 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 import uuid
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from eval.cells import Cell, Done, compute, sources_digest
-from secagent_env._extras import require
 
 logger = logging.getLogger("secagent.sweep")
 
@@ -31,11 +29,8 @@ CHUNK_SECONDS = 0.25
 be written."""
 CHUNK_SECONDS_PER_WORKER = 0.01
 CHUNK_CELLS = 1000
-LATER_WORKERS = 64
-"""A cluster is handed as many chunks as so many workers need, even if they come later."""
-CONNECT_SECONDS = 10.0
 
-_STREAMED: Any = {"return_as": "generator_unordered", "batch_size": 1}
+STREAMED: Any = {"return_as": "generator_unordered", "batch_size": 1}
 
 DIED = "the worker process died, out of memory perhaps, and again when it computed nothing but this"
 
@@ -77,15 +72,22 @@ def compute_chunk(cells: Sequence[Cell], work: Work) -> list[Done]:
     """
     if work.token not in _ready:
         for names, digest in work.digests.items():
-            if sources_digest(names) != digest:
+            if _digest_here(names) != digest:
                 raise ValueError(
-                    f"a worker's code of {', '.join(names)} is not that of this run: it was changed since the run "
-                    "began, or the worker has another version of secagent; start again with one version everywhere"
+                    f"a worker does not have the code of this run ({', '.join(names)}): another version of secagent "
+                    "is there, or code was changed since the run began; start again with one version everywhere"
                 )
         if work.setup is not None:
             work.setup()
         _ready.add(work.token)
     return [compute(cell) for cell in cells]
+
+
+def _digest_here(names: tuple[str, ...]) -> str | None:
+    try:
+        return sources_digest(names)
+    except ValueError:  # no such module
+        return None
 
 
 class Backend(abc.ABC):
@@ -126,7 +128,7 @@ class Here(Backend):
             yield [compute(cell) for cell in chunk]
 
 
-class _Parallel(Backend):
+class Workers(Backend):
     """Several processes, by joblib."""
 
     deaths: tuple[type[BaseException], ...]
@@ -212,7 +214,7 @@ def chunks(cells: Iterable[Cell], seconds: float, expected: Callable[[Cell], flo
         yield chunk
 
 
-class Loky(_Parallel):
+class Loky(Workers):
     """Worker processes on this machine, each with one BLAS thread.
 
     Parameters
@@ -247,7 +249,7 @@ class Loky(_Parallel):
         level = logging.DEBUG if logger.isEnabledFor(logging.DEBUG) else logging.ERROR  # rows tell of failures
         with parallel_config("loky", inner_max_num_threads=1, initializer=start_worker, initargs=(os.getpid(), level)):
             # At least two: joblib computes in this process where it is allowed one job only.
-            parallel = Parallel(max(2, self.cores), **_STREAMED, pre_dispatch=in_hand, max_nbytes=None)
+            parallel = Parallel(max(2, self.cores), **STREAMED, pre_dispatch=in_hand, max_nbytes=None)
         with contextlib.closing(parallel(tasks)) as stream:
             yield from stream
 
@@ -263,92 +265,3 @@ def start_worker(parent: int, level: int) -> None:
         os._exit(1)
 
     threading.Thread(target=leave_with_parent, daemon=True).start()
-
-
-class Cluster(_Parallel):
-    """The workers of a Dask scheduler, those that join later too.
-
-    Parameters
-    ----------
-    address
-        The scheduler's, such as ``"tcp://10.0.0.1:8786"``.
-    wait
-        Whether to wait until there is a worker.
-
-    Raises
-    ------
-    ValueError
-        If the address is none.
-    OSError
-        If nothing answers there.
-    ImportError
-        If Dask is not installed.
-    """
-
-    def __init__(self, address: str, *, wait: bool = True) -> None:
-        distributed = require("distributed", extra="cluster")
-        from distributed.comm.addressing import get_address_host_port
-        from distributed.scheduler import KilledWorker
-
-        self.deaths = (KilledWorker,)
-        self.address, self._wait = address, wait
-        try:
-            get_address_host_port(address)
-        except (ValueError, NotImplementedError) as error:
-            raise ValueError(f"{address!r} is no scheduler's address ({error}); one is tcp://host:8786") from None
-        try:
-            self._client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-        except OSError:
-            raise OSError(
-                f"no Dask scheduler answers at {address} within {CONNECT_SECONDS:g} s; start one with: dask scheduler"
-            ) from None
-        self.cores = sum(self._client.ncores().values())
-
-    def __enter__(self) -> Self:
-        if self._wait and not self.cores:
-            logger.info("waiting for a worker to join %s", self.address)
-            self._client.wait_for_workers(1)
-            self.cores = sum(self._client.ncores().values())
-        self.in_hand = 2 * max(self.cores, LATER_WORKERS)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
-
-    def run(self, cells: Sequence[Cell], work: Work, expected: Callable[[Cell], float | None]) -> Results:
-        """Yield what becomes of the cells, chunk by chunk."""
-        from joblib import wrap_non_picklable_objects
-
-        if work.setup is not None:
-            work = replace(work, setup=wrap_non_picklable_objects(work.setup))
-        with by_value(work.modules):
-            yield from super().run(cells, work, expected)
-
-    def _stream(self, tasks: Iterable[Any], in_hand: int) -> Results:
-        from joblib import Parallel, parallel_config
-        from joblib._dask import DaskDistributedBackend
-
-        class AtLeastTwo(DaskDistributedBackend):
-            """joblib computes in this process where the cluster has one core only; more may join later."""
-
-            def effective_n_jobs(self, n_jobs: int) -> int:
-                return max(2, super().effective_n_jobs(n_jobs))
-
-        with parallel_config(AtLeastTwo(client=self._client)):
-            parallel = Parallel(**_STREAMED, pre_dispatch=in_hand)
-        with contextlib.closing(parallel(tasks)) as stream:
-            yield from stream
-
-
-@contextlib.contextmanager
-def by_value(modules: Iterable[str]) -> Iterator[None]:
-    """Let what is defined in some modules travel with its definition."""
-    cloudpickle = require("cloudpickle", extra="cluster")
-    found = [sys.modules[name] for name in modules if name in sys.modules and name != "__main__"]
-    for module in found:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in found:
-            cloudpickle.unregister_pickle_by_value(module)
