@@ -77,6 +77,8 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _how_to_resume(args: argparse.Namespace) -> str:
+    if args.command == "serve-standin":
+        return ": the stand-in no longer answers"
     if args.command == "train":
         return f"; the same command resumes the training from its last checkpoint in {args.out}"
     if args.command != "compare":
@@ -134,8 +136,17 @@ def _solve(args: argparse.Namespace) -> None:
     options = _assignments(args.set)
     solver = make(args.solver, **options)
     instance = Instance.load(args.instance)
+    if args.dry_run:
+        from eval.conversation import dry_run
+
+        print(dry_run(solver, instance, args.seed))
+        return
     solution = solver.solve(instance, seed=args.seed, max_seconds=args.max_seconds)
     print(summary(solution))
+    if args.transcript:
+        from eval.conversation import conversation
+
+        print(conversation(solution))
     if args.out is not None:
         from eval.decisions import save_decision
 
@@ -147,6 +158,22 @@ def _solve(args: argparse.Namespace) -> None:
             logger.info("wrote %s", args.plot)
         except NothingToDraw as reason:
             logger.warning("%s, so %s is not written", reason, args.plot)
+
+
+def _serve_standin(args: argparse.Namespace) -> None:
+    from solvers.law import standin
+    from solvers.llm.chat import STANDIN_MODEL
+    from solvers.llm.server import serve
+
+    if not 0 <= args.port < 2**16:
+        raise ValueError(f"port must be from 0 to 65535, got {args.port}")
+    server = serve(standin.reply, args.port, args.host)
+    print(f"the stand-in, no language model, answers at {server.base_url}; Ctrl-C ends it")
+    print(
+        f"secagent solve FILE --solver law --set 'model=\"{STANDIN_MODEL}\"' 'base_url=\"{server.base_url}\"'",
+        flush=True,
+    )
+    server.serve_forever()
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -330,7 +357,17 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--max-seconds", type=float, metavar="S", help="stop after about this time with the best so far")
     sub.add_argument("--out", type=Path, metavar="FILE", help="write the decision as JSON")
     sub.add_argument("--plot", type=Path, metavar="FILE", help="draw the convergence: a .png, .pdf or .svg file")
+    sub.add_argument("--transcript", action="store_true", help="show the conversation with the language model")
+    sub.add_argument(
+        "--dry-run", action="store_true", help="show the prompts and about what they cost, and send nothing"
+    )
     _add_plugin(sub)
+
+    sub = command(
+        "serve-standin", _serve_standin, "Serve the stand-in for a language model as an OpenAI-compatible endpoint."
+    )
+    sub.add_argument("--port", type=int, default=8000, help="0 for any that is free (default: 8000)")
+    sub.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1, this machine)")
 
     sub = command("train", _train, "Train an agent; a training that was interrupted resumes.")
     sub.add_argument("algo", metavar="ALGO", help="ppo, a2c, sac, td3, tqc or l2o")

@@ -165,4 +165,8 @@ def summary(solution: Solution) -> str:
         "jamming": listed(~selected & (power > 0)),
         "effort": f"{solution.evaluations} evaluations in {quantity(solution.wall_time_s, 's')}",
     }
+    if solution.usage:
+        from eval.conversation import usage
+
+        lines = {"solver": solution.solver, **lines, "asked": usage(solution)}
     return "\n".join(f"{name:<12} {text}" for name, text in lines.items())

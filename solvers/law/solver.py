@@ -153,9 +153,9 @@ class Workflow:
                 verdict = "infeasible" if proposed.score.complaint else "not better"
                 reminder = _remind(sub_problem, proposed, best)
                 if self.options.expert_search:
-                    experts = self._search(sub_problem, proposed, facts)
-                    if experts and experts[0].score.order < best.score.order:
-                        best, experts = experts[0], experts[1:]
+                    found = self._search(sub_problem, proposed, facts)
+                    best = min([best, *found[:1]], key=_order)
+                    experts = [expert for expert in found if expert.design != best.design][: self.options.experts]
             self._record(sub_problem, number, iteration, requests, replies, proposed, best, verdict, complaint, experts)
         return best.design
 
@@ -206,13 +206,14 @@ class Workflow:
         return min((prompts.Example(*pair) for pair in scored), key=_order), complaint
 
     def _search(self, sub_problem: str, around: prompts.Example, facts: dict[str, Any]) -> list[prompts.Example]:
-        """Return the best feasible ones of Q candidates near a proposal, best first (expert search)."""
+        """Return the feasible ones of Q candidates near a proposal, best first (expert search)."""
         centre = around.design.proposal(sub_problem)
         near = [neighbour(centre, facts, self.run.rng) for _ in range(self.options.candidates)]
-        designs = [around.design.replaced(proposal, self.translator.directions) for proposal in near]
+        # Each candidate once: a small neighbourhood holds fewer than Q.
+        designs = list(dict.fromkeys(around.design.replaced(proposal, self.translator.directions) for proposal in near))
         scored = zip(designs, self.evaluator.score(sub_problem, designs), strict=True)
         feasible = [prompts.Example(*pair) for pair in scored if pair[1].outcome.feasible]
-        return sorted(feasible, key=_order)[: self.options.experts]
+        return sorted(feasible, key=_order)
 
     def _record(
         self,
