@@ -10,6 +10,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import logging
+import math
 import os
 import signal
 import threading
@@ -209,7 +210,7 @@ def chunks(cells: Iterable[Cell], seconds: float, expected: Callable[[Cell], flo
             yield chunk
             chunk, total = [], 0.0
         chunk.append(cell)
-        total += seconds if takes is None else takes
+        total += math.inf if takes is None else takes
     if chunk:
         yield chunk
 
