@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
 
+from eval.paired import over_seeds
 from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
 from eval.table import NONE, percent
 from secagent_env._extras import require
@@ -16,41 +16,6 @@ from secagent_env._files import whole_file
 
 if TYPE_CHECKING:
     from eval.learners import Result, Run
-
-RESAMPLES = 2000
-TRIM = 0.25
-
-
-def over_seeds(values: np.ndarray, seed: int = 0) -> Interval:
-    """Return the interquartile mean over seeds of the means over instances, with its bootstrap interval.
-
-    Both are resampled: seeds, and instances, the same ones for all seeds.
-
-    Parameters
-    ----------
-    values
-        (seeds, instances); NaN where there is none.
-    """
-    values = np.asarray(values, float)
-    if not np.isfinite(values).any():
-        return Interval(np.nan, np.nan, np.nan, 0)
-    rng = np.random.default_rng(seed)
-    count, size = values.shape
-    # A resample of the instances is how often each one counts.
-    weights = rng.multinomial(size, np.full(size, 1 / size), RESAMPLES).T
-    known = np.isfinite(values)
-    with np.errstate(invalid="ignore"):
-        means = (np.where(known, values, 0.0) @ weights) / (known @ weights)  # (seeds, resamples)
-    drawn = np.take_along_axis(means, rng.integers(count, size=(count, RESAMPLES)), axis=0)
-    drawn = drawn[:, np.isfinite(drawn).all(axis=0)]
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(_iqm(drawn), (tail, 1 - tail)) if drawn.size else (np.nan, np.nan)
-    per_seed = np.array([row[np.isfinite(row)].mean() for row in values if np.isfinite(row).any()])
-    return Interval(float(_iqm(per_seed)), float(low), float(high), count)
-
-
-def _iqm(values: np.ndarray) -> Any:
-    return stats.trim_mean(values, TRIM, axis=0)
 
 
 def markdown(results: Sequence[Result]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,12 +51,24 @@ def bootstrap_mean(values: Sequence[float] | np.ndarray, confidence: float = CON
     mean = float(data.mean())
     if np.ptp(data) == 0:
         return Interval(mean, mean, mean, data.size)
+    return Interval(mean, *bootstrap_bounds((data,), np.mean, confidence, seed), data.size)
+
+
+def bootstrap_bounds(
+    samples: Sequence[np.ndarray], statistic: Callable[..., Any], confidence: float = CONFIDENCE, seed: int = 0
+) -> tuple[float, float]:
+    """Return the BCa bootstrap interval of a statistic of samples (n,) whose entries belong together, from a seed.
+
+    Where BCa is not defined the percentile interval stands in. ``statistic`` takes an axis.
+    """
     for method in ("BCa", "percentile"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # degenerate data is seen by its NaN
             bounds = stats.bootstrap(
-                (data,),
-                np.mean,
+                samples,
+                statistic,
+                paired=len(samples) > 1,
+                vectorized=True,
                 axis=-1,
                 confidence_level=confidence,
                 n_resamples=RESAMPLES,
@@ -65,7 +77,7 @@ def bootstrap_mean(values: Sequence[float] | np.ndarray, confidence: float = CON
             ).confidence_interval
         if np.isfinite(bounds).all():
             break
-    return Interval(mean, float(bounds.low), float(bounds.high), data.size)
+    return float(bounds.low), float(bounds.high)
 
 
 def share(successes: int, size: int, confidence: float = CONFIDENCE) -> Interval:

@@ -8,7 +8,8 @@ import pytest
 
 import training
 from eval.learners import Run, TestSet, judge, judge_cheapest, judge_random, main, measure
-from eval.learners_report import markdown, over_seeds, save_curves
+from eval.learners_report import markdown, save_curves
+from eval.paired import over_seeds
 from eval.shipping import best_run, ship
 from secagent_env import Scenario, evaluate
 from solvers.bounds import lower_bound
