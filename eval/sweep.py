@@ -123,6 +123,10 @@ class State:
         self.failed = [key for key, rows in self.records.items() if rows[0]["error"] is not None]
         again = set(self.failed) if retry_failed else set()
         self.missing = [cell for key, cell in self.cells.items() if key not in self.records or key in again]
+        names = ("kind", "seed", "index") if len(table) and not fresh else ()
+        there = set(zip(*(table[name].to_pylist() for name in names), strict=True))
+        new = (cell for cell in self.missing if cell.key not in again)
+        self.outdated = sum((cell.kind, cell.seed, cell.index) in there for cell in new)
 
 
 def run_sweep(
@@ -182,6 +186,8 @@ def run_sweep(
     total, kept = len(state.cells), len(state.cells) - len(state.missing)
     if kept:
         logger.info("%d of %d cells are taken from %s", kept, total, store.folder)
+    if state.outdated:
+        logger.info("%d cells are there of another version of secagent or its code, and computed anew", state.outdated)
     if state.failed and not retry_failed:
         logger.info("%d of them failed; --retry-failed computes them again", len(state.failed))
     if state.missing:

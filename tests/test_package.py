@@ -74,7 +74,21 @@ def test_metadata(metadata: Message):
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "MIT"
     assert metadata.get_all("License-File") == ["LICENSE"]
-    extras = {"solvers", "agents", "rl", "multiagent", "llm", "knowledge", "eval", "cluster", "render", "all", "dev"}
+    extras = {
+        "solvers",
+        "agents",
+        "rl",
+        "multiagent",
+        "llm",
+        "knowledge",
+        "eval",
+        "cluster",
+        "report",
+        "docs",
+        "render",
+        "all",
+        "dev",
+    }
     assert set(metadata.get_all("Provides-Extra")) == extras
 
 

@@ -184,6 +184,16 @@ def test_a_cell_that_fails_is_kept_with_its_error_and_computed_again_on_request(
     assert list(frame["square"]) == [0, 1, 4, 9]
 
 
+def test_cells_of_another_version_are_computed_anew_and_that_is_told(tmp_path: Path, caplog, monkeypatch):
+    caplog.set_level(logging.INFO)
+    run_sweep(squares(tmp_path, 2), tmp_path / "out", workers=1)
+    monkeypatch.setattr("eval.cells.__version__", "9.9")
+    run_sweep(squares(tmp_path, 3), tmp_path / "out", workers=1)
+    assert logged(tmp_path) == [0, 1, 0, 1, 2]
+    assert "2 cells are there of another version of secagent or its code, and computed anew" in caplog.text
+    assert len(Store(tmp_path / "out" / "cells").table()) == 5
+
+
 def test_a_cell_that_occurs_twice_is_computed_once(tmp_path: Path):
     sweep = squares(tmp_path, 2)
     frame = run_sweep(Sweep([*sweep.cells, *sweep.cells]), tmp_path / "out", workers=1)
