@@ -275,6 +275,22 @@ def plan(
     )
 
 
+def read_results(out: Path | str) -> Any:
+    """Return all that a results folder holds, of all sweeps and versions, as a pandas DataFrame.
+
+    Parameters
+    ----------
+    out
+        The results folder.
+
+    Raises
+    ------
+    ValueError
+        If a file in it is broken, foreign or newer.
+    """
+    return Store(Path(out) / CELLS).table().to_pandas()
+
+
 def frame_of(cells: Sequence[Cell], records: Mapping[str, Sequence[Row]]) -> Any:
     """Return the rows of finished cells as a pandas DataFrame, with the columns in which some row has a value."""
     pandas = require("pandas", extra="eval")
