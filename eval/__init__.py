@@ -1,6 +1,7 @@
 """Evaluation: the `secagent` command, comparisons of solvers on random instances, statistics and pictures.
 
-`cli` reads the command line; `compare` runs solvers × instances, `rows` keeps what is finished on disk,
+`cli` reads the command line; `compare` declares solvers × instances as a `sweep` of `cells`, which `workers` or a
+`cluster` compute and a `store` keeps on disk; `solving` is what such a cell does, and `rows` what it leaves;
 `statistics` and `table` summarise it, `plots` draws it; `decisions` is the file of a single solution; `bench`
 measures speed.
 """
