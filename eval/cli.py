@@ -27,6 +27,9 @@ logger = logging.getLogger("secagent")
 EXPECTED = (ValueError, OSError, ImportError, MemoryError, OverflowError)
 """What is told in one sentence. Anything else is a fault in secagent, and its traceback is wanted."""
 
+SWEEPS = ("compare", "reproduce")
+"""Commands that resume what was interrupted, and whose tables tell of failures."""
+
 
 class _Parser(argparse.ArgumentParser):
     """argparse, with its errors in one line."""
@@ -56,7 +59,7 @@ def _main(argv: Sequence[str] | None) -> int:
     logger.addHandler(handler)
     verbose, args.quiet = getattr(args, "verbose", False), getattr(args, "quiet", False)
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING if args.quiet else logging.INFO)
-    if args.command == "compare" and not verbose:  # its table tells which solvers failed, and why
+    if args.command in SWEEPS and not verbose:  # their tables tell which solvers failed, and why
         handler.addFilter(lambda record: record.name != "secagent.solvers")
     try:
         args.run(args)
@@ -81,7 +84,7 @@ def _how_to_resume(args: argparse.Namespace) -> str:
         return ": the stand-in no longer answers"
     if args.command == "train":
         return f"; the same command resumes the training from its last checkpoint in {args.out}"
-    if args.command != "compare":
+    if args.command not in SWEEPS:
         return ""
     command = "the same command" + " without --fresh" * args.fresh
     return f"; {command} resumes the run, finished rows are kept in {args.out}"
@@ -118,6 +121,23 @@ def _compare(args: argparse.Namespace) -> None:
     run(comparison, args.out, **where, **which, progress=False if args.quiet else None)
     print((args.out / TABLE).read_text(encoding="utf-8"), end="")
     logger.info("wrote %s, %s and %s in %s", TABLE, CSV, PICTURE, args.out)
+
+
+def _reproduce(args: argparse.Namespace) -> None:
+    from eval.reproduce import WHOLE, Reproduction, run
+    from eval.sweep import plan
+
+    given = {} if args.agents is None else {"agents": tuple(args.agents)}
+    reproduction = Reproduction(
+        tuple(args.experiments), instances=args.instances, seed=args.seed, law=args.law, **given
+    )
+    where = {"workers": args.workers, "scheduler": args.scheduler}
+    which = {"fresh": args.fresh, "retry_failed": args.retry_failed}
+    if args.dry_run:
+        print(plan(reproduction.sweep(), args.out, **where, **which))
+        return
+    print(run(reproduction, args.out, **where, **which, progress=False if args.quiet else None), end="")
+    logger.info("wrote %s, and tables, figures and rows beside it, in %s", WHOLE, args.out)
 
 
 def _solve(args: argparse.Namespace) -> None:
@@ -344,6 +364,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_sweep(sub)
     _add_plugin(sub)
+
+    sub = command("reproduce", _reproduce, "Reproduce the paper's tables and figures, ours beside the printed numbers.")
+    sub.add_argument(
+        "experiments", nargs="+", metavar="EXPERIMENT", help="fig4, table2, table3, fig5, table4, or all of them: all"
+    )
+    sub.add_argument("--instances", type=int, default=100, metavar="K", help="networks of each setting (default: 100)")
+    sub.add_argument("--seed", type=int, default=0, help="of the networks and the schemes (default: 0)")
+    sub.add_argument(
+        "--agents",
+        nargs="*",
+        metavar="NAME|RUN",
+        help="trained agents, and folders of trainings, whose seeds make one row (default: those of `compare`)",
+    )
+    sub.add_argument(
+        "--law",
+        default="",
+        metavar="OPTIONS",
+        help='options of law, as in \'model="NAME", base_url="URL"\' (default: no language model)',
+    )
+    sub.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results", "reproduce"),
+        metavar="DIR",
+        help="results folder (default: results/reproduce); a run that was interrupted resumes",
+    )
+    _add_sweep(sub)
 
     sub = command("solve", _solve, "Solve one instance and print a summary.")
     sub.add_argument("instance", type=Path, help="a file that Instance.save or `secagent sample` wrote")
