@@ -1,0 +1,193 @@
+"""What LAW's parts are worth: its ablations at the same settings, beside ASC and the exact solver, and a picture.
+
+``python -m eval.law --instances 20`` prints the table of ``docs/law.md`` and draws the convergence of each sub-problem.
+With ``--model`` (and ``--base-url``) a language model joins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import solvers
+from eval.compare import instance_at, solver_seed
+from eval.convergence import check_picture
+from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
+from eval.table import NONE, count, percent, with_unit
+from secagent_env import Scenario
+from secagent_env._extras import require
+from secagent_env._files import whole_file
+from secagent_env.rendering.style import BLUE, DIM, GREEN, GREY, ORANGE, RED, own_style
+from solvers import Solution
+from solvers.law.evaluation import OBJECTIVES
+
+Frame = dict[str, list[Solution]]
+"""By variant, its solutions, instance by instance."""
+
+STAND_IN = "law (no LLM)"
+ABLATIONS: dict[str, dict[str, Any]] = {
+    STAND_IN: {},
+    "without expert search": {"expert_search": False},
+    "without expert search, as many evaluations": {"expert_search": False, "proposals": 42},
+    "without reflection": {"reflection": False},
+    "without examples": {"examples": False},
+}
+COLOURS = (BLUE, ORANGE, RED, GREEN, GREY, "#CC79A7", "#56B4E9")
+
+
+def variants(model: Mapping[str, Any]) -> dict[str, solvers.Solver]:
+    """Return what is compared by label; ``model`` holds the options of a language model, if one is to join."""
+    found = {name: solvers.make(name) for name in ("asc", "exact")}
+    found |= {label: solvers.make("law", **options) for label, options in ABLATIONS.items()}
+    if model:
+        law = solvers.make("law", **model)
+        found[law.name] = law
+    return found
+
+
+def measure(scenario: Scenario, instances: int, seed: int, model: Mapping[str, Any]) -> Frame:
+    """Return the solutions of all variants on the same instances."""
+    tqdm = require("tqdm", extra="eval").tqdm
+    compared = variants(model)
+    frame: Frame = {label: [] for label in compared}
+    with tqdm(total=instances * len(compared), unit="solve", disable=None) as bar:
+        for i in range(instances):
+            instance = instance_at(scenario, seed, i)
+            for label, solver in compared.items():
+                frame[label].append(solver.solve(instance, solver_seed(seed, i)))
+                bar.update()
+    return frame
+
+
+def table(frame: Frame) -> str:
+    """Return the table of the variants, in Markdown: means over the instances that all solved feasibly."""
+    able = np.all([[bool(s.outcome.feasible) for s in solutions] for solutions in frame.values()], axis=0)
+    reference = _energies(frame[STAND_IN])[able]
+    lines = []
+    for label, solutions in frame.items():
+        energies = _energies(solutions)[able]
+        feasible = sum(bool(s.outcome.feasible) for s in solutions)
+        more = bootstrap_mean(energies / reference - 1)
+        asked = any(s.usage for s in solutions)
+        lines.append(
+            {
+                "": label,
+                "feasible": f"{feasible}/{len(solutions)}",
+                "energy": with_unit(bootstrap_mean(energies), "J"),
+                "over the bound": percent(_mean([s.gap for s, good in zip(solutions, able, strict=True) if good])),
+                f"more than {STAND_IN}": NONE if label == STAND_IN else _signed(more),
+                "transmission": with_unit(_mean(_transmissions(solutions, able)), "J"),
+                "calls": count(_mean([s.usage["calls"] for s in solutions])) if asked else NONE,
+                "tokens": count(_mean([_tokens(s) for s in solutions])) if asked else NONE,
+                "evaluations": count(_mean([s.evaluations for s in solutions])),
+                "time": with_unit(_mean([s.wall_time_s for s in solutions]), "s", digits=3),
+            }
+        )
+    text = require("tabulate", extra="eval").tabulate(lines, headers="keys", tablefmt="github", disable_numparse=True)
+    return (
+        f"{text}\n\nMeans with {CONFIDENCE:.0%} bootstrap intervals over the {able.sum()} of {able.size} instances "
+        "that all solved feasibly; calls, tokens (estimated for the stand-in), evaluations and time over all. "
+        "Differences are of pairs.\n"
+    )
+
+
+def _mean(values: Sequence[float]) -> Interval:
+    return bootstrap_mean(values)
+
+
+def _signed(interval: Interval) -> str:
+    bounds = ", ".join(f"{100 * value:+.1f}" for value in (interval.low, interval.high))
+    return NONE if math.isnan(interval.mean) else f"{100 * interval.mean:+.1f} % [{bounds}]".replace("-", "−")
+
+
+def _energies(solutions: Sequence[Solution]) -> np.ndarray:
+    return np.array([float(s.outcome.energy_j) for s in solutions])
+
+
+def _transmissions(solutions: Sequence[Solution], able: np.ndarray) -> list[float]:
+    return [float(s.outcome.transmission_energy_j) for s, good in zip(solutions, able, strict=True) if good]
+
+
+def _tokens(solution: Solution) -> int:
+    return int(solution.usage["prompt_tokens"] + solution.usage["completion_tokens"])
+
+
+def curves(solutions: Sequence[Solution], sub_problem: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return f of the best example against the steps that a sub-problem has taken so far.
+
+    Returns
+    -------
+    calls, values
+        (T,) and (instances, T); NaN while nothing is feasible. What the other sub-problems do in between can change f
+        at a new round.
+    """
+    series = []
+    for solution in solutions:
+        mine = [record for record in solution.history if record["sub_problem"] == sub_problem]
+        series.append([record["best_f"] if math.isfinite(record["best_f"]) else math.nan for record in mine])
+    longest = max(map(len, series), default=0)
+    padded = np.array([[*values, *[values[-1] if values else math.nan] * (longest - len(values))] for values in series])
+    steps = next((len(record["replies"]) for s in solutions for record in s.history), 1)
+    return np.arange(1, longest + 1) * steps, padded
+
+
+def save_picture(frame: Frame, path: Path) -> None:
+    """Draw, for each sub-problem, the median of f over the instances against the calls, with quartiles."""
+    check_picture(path)
+    require("matplotlib", extra="eval")
+    asked = {label: solutions for label, solutions in frame.items() if any(s.usage for s in solutions)}
+    with own_style():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import EngFormatter
+
+        figure = Figure(figsize=(10.5, 3.9), dpi=160, layout="constrained")
+        FigureCanvasAgg(figure)
+        for ax, (sub_problem, (_, name, unit)) in zip(figure.subplots(1, 3), OBJECTIVES.items(), strict=True):
+            for (label, solutions), colour in zip(asked.items(), COLOURS, strict=False):
+                calls, values = curves(solutions, sub_problem)
+                low, middle, high = np.nanpercentile(values, [25, 50, 75], axis=0)
+                ax.plot(calls, middle, color=colour, lw=1.6, label=label)
+                ax.fill_between(calls, low, high, color=colour, alpha=0.12, lw=0)
+            if sub_problem == "selection":
+                bound = float(np.median([s.lower_bound_j for s in frame["exact"]]))
+                ax.axhline(bound, color=DIM, lw=1, ls=(0, (4, 3)), label="certified lower bound (median)")
+            ax.set_xscale("log")
+            ax.yaxis.set_major_formatter(EngFormatter(unit))
+            ax.tick_params(axis="y", labelsize=8)
+            ax.set_title(f"{sub_problem}: {name}", loc="left")
+            ax.set_xlabel("calls for this sub-problem")
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+        with whole_file(path) as file:
+            figure.savefig(file, format=path.suffix[1:].lower())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table, and draw the picture where one is wanted."""
+    parser = argparse.ArgumentParser(prog="python -m eval.law", description=__doc__.splitlines()[0])
+    parser.add_argument("--scenario", default="paper", help="a preset (default: paper)")
+    parser.add_argument("--instances", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", help="a language model that joins; its key is that of OPENAI_API_KEY")
+    parser.add_argument("--base-url", help="of its endpoint")
+    parser.add_argument("--transcript", help="a file that records what it says, and answers what it has said before")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the convergence: a .png, .pdf or .svg file")
+    options = parser.parse_args(arguments)
+    if options.picture is not None:
+        check_picture(options.picture)
+    named = {name: getattr(options, name) for name in ("model", "base_url", "transcript")}
+    model = {name: value for name, value in named.items() if value is not None}
+    frame = measure(Scenario.preset(options.scenario), options.instances, options.seed, model)
+    print(table(frame), end="")
+    if options.picture is not None:
+        save_picture(frame, options.picture)
+
+
+if __name__ == "__main__":
+    main()
