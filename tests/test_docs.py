@@ -189,7 +189,7 @@ def test_links_lead_somewhere(page: Path):
 # --- Pictures ------------------------------------------------------------------------------------------------
 
 
-ELSEWHERE = {"lifetime.png", "learning-curves.png"}
+ELSEWHERE = {"law.png", "lifetime.png", "learning-curves.png"}
 """Pictures that the commands of their pages draw: `python -m eval.lifetime` and `python -m eval.learners`."""
 
 
