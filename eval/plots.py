@@ -28,7 +28,7 @@ _PANELS = (
 
 
 def save_comparison(frame: Any, path: Path, *, title: str = "") -> None:
-    """Draw a comparison's rows (a pandas DataFrame) and write the PNG file.
+    """Draw a comparison's rows (a pandas DataFrame) and write the picture, in the format of its suffix.
 
     Energies and gaps are of the instances that the table's means are over, times of all of them.
     """
@@ -62,7 +62,7 @@ def save_comparison(frame: Any, path: Path, *, title: str = "") -> None:
             color=DIM,
         )
         with whole_file(path) as file:
-            figure.savefig(file, format="png")
+            figure.savefig(file, format=path.suffix[1:].lower())
 
 
 def draw_values(ax: Axes, line: int, values: np.ndarray) -> None:

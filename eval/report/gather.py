@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eval.report.provenance import Provenance, provenance
+from eval.report.reproduced import Reproduction, read_reproduction
 from eval.rows import frame_of
-from eval.store import Store
-from eval.sweep import CELLS
+from eval.sweep import CELLS, read_results
 from secagent_env import Scenario
 from secagent_env._extras import require
 
@@ -60,14 +61,20 @@ class Compared:
         """How many."""
         return int(self.frame["instance"].nunique())
 
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The fields of the scenario that are not those of the preset ``paper``."""
+        default = Scenario().to_dict()
+        return {name: value for name, value in self.scenario.to_dict().items() if value != default[name]}
 
-@dataclass(frozen=True)
-class Provenance:
-    """Where cells come from: ``versions`` of secagent, ``sources`` (digests of its code) and ``days`` (UTC)."""
-
-    versions: tuple[str, ...]
-    sources: tuple[str, ...]
-    days: tuple[str, ...]
+    @property
+    def description(self) -> str:
+        """What is compared on what, in a line."""
+        changed = ", ".join(f"{name} = {value}" for name, value in self.changes.items())
+        limit = "" if self.max_seconds is None else f", at most {self.max_seconds:g} s per solve"
+        known = f", channels known with error variance {self.csi_error:g}" if self.csi_error else ""
+        scenario = f"the paper's scenario{f' with {changed}' if changed else ''}"
+        return f"{self.instances} networks of {scenario}, seed {self.seed}{limit}{known}"
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class Results:
 
     folder: Path
     comparisons: list[Compared] = field(default_factory=list)
-    reproduced: Any = None
+    reproduced: Reproduction | None = None
     learners: Any = None
     runs: list[Run] = field(default_factory=list)
 
@@ -101,20 +108,17 @@ def gather(folder: Path | str, runs: Iterable[Path | str] = ()) -> Results:
     folder = Path(folder)
     _check_folder(folder)
     trainings = [run for path in runs for run in _trainings(Path(path))]
-    comparisons = [
-        compared
-        for place in (folder, *sorted(path for path in folder.iterdir() if path.is_dir()))
-        if (place / CELLS).is_dir()
-        for compared in _comparisons(place)
-    ]
+    places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
+    comparisons = [found for place in places if (place / CELLS).is_dir() for found in _comparisons(place)]
     judged = folder / LEARNERS
     results = Results(
         folder,
         comparisons,
+        next(filter(None, map(read_reproduction, places)), None),
         learners=require("pandas", extra="eval").read_csv(judged) if judged.is_file() else None,
         runs=trainings,
     )
-    if not comparisons and results.learners is None and not trainings:
+    if not (comparisons or results.reproduced or trainings or results.learners is not None):
         if (folder / EARLIER).exists():
             raise ValueError(
                 f"{folder} holds results of an earlier version of secagent ({EARLIER}), which this one does not read; "
@@ -133,11 +137,11 @@ def _check_folder(path: Path) -> None:
 
 def _comparisons(folder: Path) -> list[Compared]:
     """Return the comparisons whose cells a folder holds, the latest first."""
-    table = Store(folder / CELLS).table()
-    if not len(table):
+    cells = read_results(folder)
+    if len(cells):
+        cells = cells[cells["experiment"] == COMPARE]
+    if not len(cells):
         return []
-    cells = table.to_pandas()
-    cells = cells[cells["experiment"] == COMPARE]
     told = cells["options"].map(json.loads)
     shared = ("scenario", "max_seconds", "csi_error")
     what = [json.dumps([*(o[name] for name in shared), seed]) for o, seed in zip(told, cells["seed"], strict=True)]
@@ -172,14 +176,6 @@ def _compared(folder: Path, cells: Any) -> Compared:
         tuple(scheme for scheme in counts.index if scheme not in kept),
         provenance(cells),
     )
-
-
-def provenance(cells: Any) -> Provenance:
-    """Return where cells (a pandas DataFrame) come from."""
-    pandas = require("pandas", extra="eval")
-    days = pandas.to_datetime(cells["finished"], unit="s", utc=True).dt.strftime("%Y-%m-%d")
-    versions, sources = (tuple(sorted(set(cells[name]))) for name in ("version", "sources"))
-    return Provenance(versions, sources, tuple(sorted({days.min(), days.max()})))
 
 
 def _trainings(path: Path) -> Sequence[Run]:

@@ -33,7 +33,9 @@ def network_svg(instance: Instance, decision: Decision, label: str) -> str:
     parts = [_area(place, instance), *_beams(place, view, agents, eves), *_agents(place, view, agents)]
     parts += [_cross(place(at), f"eavesdropper: {level(db)}") for at, db in zip(eves, view.eve_db, strict=True)]
     x, y = place(np.zeros(2))
-    parts.append(_titled(f'<rect class="station" x="{x - 6:.1f}" y="{y - 6:.1f}" width="12" height="12"/>', "base station"))
+    parts.append(
+        _titled(f'<rect class="station" x="{x - 6:.1f}" y="{y - 6:.1f}" width="12" height="12"/>', "base station")
+    )
     told = escape(f"{label}: {view.headline}; {view.roles}")
     return f'<svg class="network" viewBox="0 0 {SIZE} {SIZE}" role="img" aria-label="{told}">{"".join(parts)}</svg>'
 
@@ -51,9 +53,8 @@ class _Place:
 
 
 def _area(place: _Place, instance: Instance) -> str:
-    (left, right), (bottom, top) = instance.scenario.area_m
-    x, y = place(np.array([left, top]))
-    to_x, to_y = place(np.array([right, bottom]))
+    (left, right), (bottom, top) = np.array(instance.scenario.area_m, float)
+    (x, y), (to_x, to_y) = place(np.array([left, top])), place(np.array([right, bottom]))
     return f'<rect class="area" x="{x:.1f}" y="{y:.1f}" width="{to_x - x:.1f}" height="{to_y - y:.1f}"/>'
 
 
@@ -77,13 +78,15 @@ def _beams(place: _Place, view: View, agents: np.ndarray, eves: np.ndarray) -> l
 
 def _agents(place: _Place, view: View, agents: np.ndarray) -> list[str]:
     jamming, silent = set(view.jamming.tolist()), set(view.silent.tolist())
-    weakest = view.computing[0] if view.computing.size else -1
+    weakest = int(view.computing[0]) if view.computing.size else -1
     shapes = []
     for agent, at in enumerate(agents):
         x, y = place(at)
         power = f"sends {quantity(10 ** (view.power_dbm[agent] / 10 - 3), 'W')}"
         if agent in silent:
-            shapes.append(_titled(f'<circle class="silent" cx="{x:.1f}" cy="{y:.1f}" r="4"/>', f"agent {agent}: silent"))
+            shapes.append(
+                _titled(f'<circle class="silent" cx="{x:.1f}" cy="{y:.1f}" r="4"/>', f"agent {agent}: silent")
+            )
         elif agent in jamming:
             reach = (1.4 + 3.6 * float(np.clip((view.power_dbm[agent] + 100) / 133, 0, 1))) * 5
             shape = f'<circle class="halo" cx="{x:.1f}" cy="{y:.1f}" r="{reach:.1f}"/>'
@@ -105,3 +108,20 @@ def _cross(at: tuple[float, float], title: str) -> str:
 
 def _titled(shape: str, title: str) -> str:
     return f"<g><title>{escape(title)}</title>{shape}</g>"
+
+
+def _legend() -> str:
+    marks = {
+        "base station": '<rect class="station" x="-6" y="-6" width="12" height="12"/>',
+        "computes": '<circle class="computing" r="5.5"/>',
+        "computes, weakest downlink": '<circle class="weakest" r="8"/><circle class="computing" r="5.5"/>',
+        "jams (halo: power)": '<path class="jammer" d="M0 -6l6 11h-12z"/>',
+        "silent": '<circle class="silent" r="4"/>',
+        "eavesdropper": '<path class="eavesdropper" d="M-6 -6l12 12m0 -12l-12 12"/>',
+    }
+    items = (f'<span><svg viewBox="-9 -9 18 18">{mark}</svg>{name}</span>' for name, mark in marks.items())
+    return f'<p class="legend">{"".join(items)}</p>'
+
+
+LEGEND = _legend()
+"""What the marks mean."""

@@ -26,21 +26,21 @@ PALETTE = {
 """By name: on a light and on a dark ground."""
 
 CATALOGUE = {
-    "exact": ("ink", "diamond"),
+    "exact": ("ink", "x"),
     "asc": ("blue", "circle"),
     "law": ("orange", "triangle-up"),
     "l2o": ("sky", "hexagon"),
     "ppo": ("purple", "star"),
-    "a2c": ("brown", "pentagon"),
+    "a2c": ("brown", "diamond-tall"),
     "sac": ("olive", "bowtie"),
-    "td3": ("grey", "hourglass"),
+    "td3": ("grey", "hexagram"),
     "tqc": ("pink", "cross"),
     "ga": ("green", "square"),
-    "de": ("pink", "pentagon"),
-    "ipfirst": ("brown", "hexagon2"),
-    "fixedtp": ("olive", "triangle-down"),
-    "fixedbf": ("grey", "cross"),
-    "randas": ("red", "x"),
+    "de": ("brown", "pentagon"),
+    "ipfirst": ("grey", "hexagon2"),
+    "fixedbf": ("pink", "diamond"),
+    "fixedtp": ("olive", "hourglass"),
+    "randas": ("red", "triangle-down"),
 }
 """By the first word of a label, in the order of tables and legends."""
 

@@ -1,0 +1,24 @@
+"""The little Markdown that other commands write, as HTML."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+
+def html_of(markdown: str) -> str:
+    """Return paragraphs and lists, with bold words and code, as HTML; everything else is text."""
+    blocks = []
+    for block in re.split(r"\n\s*\n", markdown.strip()):
+        lines = block.splitlines()
+        if all(line.startswith("- ") for line in lines):
+            blocks.append(f"<ul>{''.join(f'<li>{_inline(line[2:])}</li>' for line in lines)}</ul>")
+        else:
+            blocks.append(f"<p>{_inline(' '.join(lines))}</p>")
+    return "".join(blocks)
+
+
+def _inline(text: str) -> str:
+    """Return text with its marks as tags; escaping comes first, since marks are no characters of HTML."""
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", marked)

@@ -1,0 +1,100 @@
+"""From a results folder to the report."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from eval.report.configuration import configuration_section
+from eval.report.gather import Results, gather
+from eval.report.page import page
+from eval.report.pdf import save_figures
+from eval.report.recompute import convergence, decisions
+from eval.report.sections import (
+    Section,
+    comparison_section,
+    convergence_section,
+    learning_section,
+    missing_section,
+    network_section,
+    paper_section,
+)
+from eval.reproduce import check_writable
+from eval.rows import write_whole
+from secagent_env import __version__
+from secagent_env._extras import require
+from secagent_env.rendering.units import plural
+
+logger = logging.getLogger("secagent.report")
+
+NAME, FIGURES = "report.html", "figures"
+
+
+def write_report(folder: Path | str, out: Path | str | None = None, runs: Iterable[Path | str] = ()) -> Path:
+    """Write the report on a results folder and return its path.
+
+    Parameters
+    ----------
+    folder
+        The results folder, or the folder above several.
+    out
+        The HTML file; by default ``report.html`` in the folder. The folder ``figures`` is written beside it.
+    runs
+        Folders of trainings, or folders of such folders.
+
+    Raises
+    ------
+    ValueError
+        If there are no results, or they are broken or of another version.
+    OSError
+        If something cannot be read or written.
+    ImportError
+        If an extra is not installed.
+    """
+    require("plotly", extra="report")
+    require("matplotlib", extra="eval")
+    results = gather(folder, runs)
+    path = Path(out) if out is not None else Path(folder) / NAME
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    check_writable(path.parent)
+    latest = results.comparisons[0] if results.comparisons else None
+    logger.info("solving a few networks again, for their pictures")
+    solved = decisions(latest) if latest else []
+    converging = convergence(latest) if latest else {}
+    figures = save_figures(results, solved, converging, path.parent / FIGURES)
+    sections: list[Section] = []
+    if results.reproduced is not None:
+        sections.append(paper_section(results.reproduced))
+    if latest is not None:
+        sections.append(comparison_section(results.comparisons))
+    if latest is not None and converging:
+        sections.append(convergence_section(converging, latest))
+    if results.runs or results.learners is not None:
+        sections.append(learning_section(results))
+    if latest is not None and solved:
+        sections.append(network_section(solved, latest))
+    sections.append(configuration_section(results, figures))
+    missing = missing_section(results)
+    write_whole(path, page("secagent report", _lead(results), [*sections, *missing], _facts(results)))
+    return path
+
+
+def _lead(results: Results) -> str:
+    return f"Results in {results.folder}, written by secagent {__version__}."
+
+
+def _facts(results: Results) -> list[tuple[str, str, str]]:
+    """Return what the page counts, with the sections."""
+    facts = []
+    if results.reproduced is not None:
+        facts.append((str(len(results.reproduced.shown)), "figures and tables of the paper", "paper"))
+    if results.comparisons:
+        latest = results.comparisons[0]
+        facts.append((str(len(latest.solvers)), f"schemes on {plural(latest.instances, 'network')}", "compare"))
+    if results.runs:
+        facts.append((str(len(results.runs)), "trainings", "learning"))
+    return facts
