@@ -1,0 +1,55 @@
+"""Power control among transmitter–receiver pairs that share a spectrum: the second paper's case study B.
+
+``sample_game`` → ``Game`` → powers → ``rates``; many games at once through the same functions. The environments around
+it: :func:`parallel_env`, a PettingZoo ``ParallelEnv`` of one agent per pair, with messages or without, and
+``secagent/PowerControl-v0``, a Gymnasium environment of one controller of all powers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from secagent_env._extras import require
+from secagent_env.power_control.feasibility import is_feasible, least_powers
+from secagent_env.power_control.game import Game, rates, sinr
+from secagent_env.power_control.match import Match, Record
+from secagent_env.power_control.messages import Message
+from secagent_env.power_control.metrics import Metric
+from secagent_env.power_control.sampling import sample_game
+
+if TYPE_CHECKING:
+    from secagent_env.power_control.parallel import PowerControlParallelEnv
+
+__all__ = [
+    "Game",
+    "Match",
+    "Message",
+    "Metric",
+    "Record",
+    "is_feasible",
+    "least_powers",
+    "parallel_env",
+    "rates",
+    "sample_game",
+    "sinr",
+]
+
+
+def parallel_env(**arguments: Any) -> PowerControlParallelEnv:
+    """Return the PettingZoo environment.
+
+    The arguments are those of :class:`~secagent_env.power_control.parallel.PowerControlParallelEnv`: ``num_pairs=4``,
+    ``rounds=10``, ``talk=True``, ``metric="rate_gap"``, ``feasible=None``, ``max_power_w=10.0``,
+    ``max_message_length=500``, ``render_mode=None``.
+
+    Raises
+    ------
+    ImportError
+        If PettingZoo is missing; the message names the command that installs it.
+    ValueError
+        If an argument is out of range.
+    """
+    require("pettingzoo", "multiagent")
+    from secagent_env.power_control.parallel import PowerControlParallelEnv
+
+    return PowerControlParallelEnv(**arguments)

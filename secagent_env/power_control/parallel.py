@@ -1,0 +1,259 @@
+"""The game as a PettingZoo ``ParallelEnv``: one agent per pair, with messages or without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Dict, Discrete
+from gymnasium.utils import seeding
+from pettingzoo import ParallelEnv
+
+from secagent_env.power_control.display import FPS, RENDER_MODES, Display
+from secagent_env.power_control.game import MAX_POWER_W, Game, fitting
+from secagent_env.power_control.match import ROUNDS, Action, Match, Record, agent_names
+from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, MessageSpace
+from secagent_env.power_control.metrics import Function, Metric, metric_of
+from secagent_env.power_control.sampling import check_feasible, check_max_power, draw_games
+from secagent_env.rules import count_of
+
+MAX_RATE = 64.0
+"""Where rates are clipped in observations, bit/s/Hz: far beyond those of any game drawn."""
+
+
+class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
+    """Transmitter–receiver pairs share a spectrum; each sets its own power, to reach its target rate.
+
+    ## Description
+    The power control of the second paper's case study B. N pairs, Rayleigh channels that stay for an episode, a target
+    rate for each pair, 10 rounds. In every round all agents, ``pair_0`` to ``pair_{N−1}``, set their powers at once.
+    Whoever sends louder is heard better, and disturbs everybody else.
+
+    ## Action space
+    ``talk=True``: a Dict of ``power``, Box(0, P_max, (1,)), W, and ``messages``, a Dict of a text for every other
+    agent, where the empty one is no message. A power alone, and a dict without messages or with some of them, are
+    understood too. ``talk=False``: the Box alone. A power beyond its bounds is clipped.
+
+    ## Observation space
+    An agent sees its own power and rate, the targets of all pairs, the round, and what was written to it.
+    ``talk=True``:
+
+    ============  ============  =====================================================================
+    part          space         meaning
+    ============  ============  =====================================================================
+    ``power``     Box (1,)      its own power, W
+    ``rate``      Box (1,)      its own rate, bit/s/Hz
+    ``targets``   Box (N,)      the targets of all pairs in their order, bit/s/Hz
+    ``round``     Discrete      how many rounds have been played
+    ``messages``  Dict of text  by sender: what it wrote in the last round, empty if nothing
+    ============  ============  =====================================================================
+
+    ``talk=False``: one flat Box (N + 3,) float32: power / P_max; rate; rounds played / rounds; the own target; the
+    targets of the others in their order.
+
+    ## Reward
+    The same for every agent: the ``metric`` of the network after the round, higher is better.
+
+    ## Start and end
+    ``reset`` draws a game, or takes the one in ``options={"game": game}``. The episode terminates after all rounds.
+
+    ## Messages
+    A message of one round is in the recipient's observation of the next. It is text and nothing else: the environment
+    reads no message, whatever it says. One to oneself, to nobody there, or longer than ``max_message_length`` is
+    dropped.
+
+    ## Info
+    ``rate_gap``: target − rate of the agent, bit/s/Hz. With ``talk=True`` also ``dropped``: how many of its messages
+    were dropped, ``{"unknown": …, "self": …, "too_long": …}``.
+
+    ## Arguments
+    num_pairs
+        N.
+    rounds
+        How many times the powers are set.
+    talk
+        Whether agents may send messages.
+    metric
+        The name of one of :mod:`~secagent_env.power_control.metrics`, or a function
+        ``(game, power_w (N,), rate (N,)) -> ()``.
+    feasible
+        Which games are drawn: True, whose targets can all be reached within P_max; False, the others; None, all.
+    max_power_w
+        P_max, W.
+    max_message_length
+        In characters.
+    render_mode
+        ``"rgb_array"``, ``"human"`` or ``"ansi"``.
+
+    ## Version history
+    * v0: first version.
+
+    For one central controller of all powers: ``secagent/PowerControl-v0``,
+    :class:`secagent_env.power_control.gym_view.PowerControlEnv`.
+    """
+
+    metadata = {  # noqa: RUF012
+        "name": "power_control_v0",
+        "render_modes": list(RENDER_MODES),
+        "render_fps": FPS,
+        "is_parallelizable": True,
+    }
+
+    def __init__(
+        self,
+        num_pairs: int = 4,
+        rounds: int = ROUNDS,
+        talk: bool = True,
+        *,
+        metric: str | Metric | Function = "rate_gap",
+        feasible: bool | None = None,
+        max_power_w: float = MAX_POWER_W,
+        max_message_length: int = MAX_MESSAGE_LENGTH,
+        render_mode: str | None = None,
+    ) -> None:
+        self.num_pairs = count_of("num_pairs", num_pairs)
+        self.rounds = count_of("rounds", rounds)
+        self.talk = bool(talk)
+        self.metric = metric_of(metric)
+        self.max_power_w = check_max_power(max_power_w)
+        self.max_message_length = count_of("max_message_length", max_message_length)
+        self._feasible = check_feasible(feasible)
+        self._display = Display(render_mode)
+        self.render_mode = render_mode
+        self.possible_agents = agent_names(self.num_pairs)
+        self.agents: list[str] = []
+        self.observation_spaces = {agent: self._observed(agent) for agent in self.possible_agents}
+        self.action_spaces = {agent: self._acted(agent) for agent in self.possible_agents}
+        self._random: np.random.Generator | None = None
+        self._match: Match | None = None
+
+    def observation_space(self, agent: str) -> gymnasium.Space[Any]:
+        """Return the space of what an agent sees."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> gymnasium.Space[Any]:
+        """Return the space of what an agent does."""
+        return self.action_spaces[agent]
+
+    @property
+    def match(self) -> Match:
+        """The running match."""
+        if self._match is None:
+            raise gymnasium.error.ResetNeeded("there is no game yet: call reset() first")
+        return self._match
+
+    @property
+    def game(self) -> Game:
+        """The game being played, which no agent knows."""
+        return self.match.game
+
+    @property
+    def record(self) -> Record:
+        """What has happened in the episode so far."""
+        return self.match.record
+
+    def reset(
+        self, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Start an episode, on ``options["game"]`` if it is given; other options are ignored, as PettingZoo does."""
+        if seed is not None or self._random is None:
+            self._random, _ = seeding.np_random(seed)
+        given = (options or {}).get("game")
+        if given is None:
+            drawn = draw_games(self.num_pairs, [self._random], feasible=self._feasible, max_power_w=self.max_power_w)
+            game = drawn[0]
+        else:
+            game = fitting(given, (), self.num_pairs, self.max_power_w)
+        self._match = Match(game, rounds=self.rounds, talk=self.talk, max_message_length=self.max_message_length)
+        self.agents = list(self.possible_agents)
+        self._display.update(self.record)
+        return self._observations(), self._infos()
+
+    def step(
+        self, actions: Mapping[str, Action]
+    ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+        """Play a round.
+
+        Raises
+        ------
+        ValueError
+            If actions are not one per agent, or one of them is no action; the episode stays as it was.
+        """
+        match = self.match
+        match.advance(actions)
+        value = float(self.metric(match.game, match.power_w, match.rate))
+        agents = self.agents
+        results = (
+            self._observations(),
+            dict.fromkeys(agents, value),
+            dict.fromkeys(agents, match.over),
+            dict.fromkeys(agents, False),
+            self._infos(),
+        )
+        if match.over:
+            self.agents = []
+        self._display.update(self.record)
+        return results
+
+    def state(self) -> np.ndarray:
+        """Return powers / P_max, rates and targets of all pairs and the share of rounds played, (3N + 1,) float32."""
+        match = self.match
+        parts = (match.power_w / self.max_power_w, match.rate, match.game.target_rate, [match.round / self.rounds])
+        return np.concatenate(parts).astype(np.float32)
+
+    def render(self) -> Any:
+        """Return the picture (``rgb_array``) or the text (``ansi``), or show a window (``human``)."""
+        return self._display.render(self.record)
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        self._display.close()
+
+    def _observed(self, agent: str) -> gymnasium.Space[Any]:
+        n = self.num_pairs
+        if not self.talk:
+            high = np.full(n + 3, MAX_RATE, np.float32)
+            high[[0, 2]] = 1.0
+            return Box(np.zeros(n + 3, np.float32), high, dtype=np.float32)
+        return Dict(
+            power=Box(0.0, self.max_power_w, (1,), np.float64),
+            rate=Box(0.0, MAX_RATE, (1,), np.float64),
+            targets=Box(0.0, MAX_RATE, (n,), np.float64),
+            round=Discrete(self.rounds + 1),
+            messages=self._letters(agent),
+        )
+
+    def _acted(self, agent: str) -> gymnasium.Space[Any]:
+        if not self.talk:
+            return Box(0.0, self.max_power_w, (1,), np.float32)
+        return Dict(power=Box(0.0, self.max_power_w, (1,), np.float64), messages=self._letters(agent))
+
+    def _letters(self, agent: str) -> Dict:
+        others = [other for other in self.possible_agents if other != agent]
+        return Dict({other: MessageSpace(self.max_message_length) for other in others})
+
+    def _observations(self) -> dict[str, Any]:
+        return {agent: self._observation(agent) for agent in self.agents}
+
+    def _observation(self, agent: str) -> Any:
+        seen = self.match.observe(agent)
+        targets = np.minimum(seen["targets"], MAX_RATE)
+        rate = np.minimum(seen["rate"], MAX_RATE)
+        if self.talk:
+            return {**seen, "rate": rate, "targets": targets}
+        i = self.possible_agents.index(agent)
+        played = [seen["round"] / self.rounds]
+        flat = (seen["power"] / self.max_power_w, rate, played, targets[i : i + 1], np.delete(targets, i))
+        return np.concatenate(flat).astype(np.float32)
+
+    def _infos(self) -> dict[str, dict[str, Any]]:
+        match = self.match
+        gaps = match.game.target_rate - match.rate
+        infos: dict[str, dict[str, Any]] = {}
+        for agent, gap in zip(self.agents, gaps, strict=True):
+            infos[agent] = {"rate_gap": float(gap)}
+            if self.talk:
+                infos[agent]["dropped"] = dict(match.delivery.dropped[agent])
+        return infos
