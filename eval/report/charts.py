@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,9 +66,16 @@ def error_bars(intervals: Sequence[Interval], colour: str = "var(--ink)") -> dic
 
 
 def axis(kind: str, unit: str) -> dict[str, Any]:
-    """Return a value axis with SI prefixes, or in percent."""
-    suffix, form = (" %", "power") if unit == "%" else (unit, "SI")
-    return {"type": kind, "ticksuffix": suffix, "exponentformat": form}
+    """Return a value axis in joules or seconds with SI prefixes, or in percent."""
+    ticks = {"tickformat": "~g", "ticksuffix": " %"} if unit == "%" else {"tickformat": "~s", "ticksuffix": unit}
+    return {"type": kind, **ticks}
+
+
+def decades(values: Iterable[float | None]) -> dict[str, Any]:
+    """Return the ticks of a logarithmic axis for these values: only powers of ten where there are several."""
+    known = [value for value in values if value is not None and value > 0]
+    span = math.log10(max(known) / min(known)) if known else 0.0
+    return {"dtick": math.ceil(span / 8)} if span > 1.5 else {}
 
 
 def rule(**where: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.report.charts import Chart, axis, error_bars, make_chart, remark, rule, told_interval, told_value
+from eval.report.charts import Chart, axis, decades, error_bars, make_chart, remark, rule, told_interval, told_value
 from eval.report.schemes import Look, looks
 from eval.statistics import COMPARED, Interval, bootstrap_mean, common_instances
 from solvers.base import OPTIMAL_GAP
@@ -41,11 +41,13 @@ def _strip(
     """Draw every instance as a dot, per scheme, and the mean with its interval."""
     scale, floor = (100.0, 100 * OPTIMAL_GAP) if unit == "%" else (1.0, 0.0)
     traces: list[Any] = []
+    all_values: list[float] = []
     for line, (label, look) in enumerate(shown.items()):
         mine = rows[rows["solver"] == label].dropna(subset=[column])
         values = np.maximum(mine[column].to_numpy(float) * scale, floor)
         if not values.size:
             continue
+        all_values += values.tolist()
         told = [f"instance {i}: {told_value(value, unit)}" for i, value in zip(mine["instance"], values, strict=True)]
         dots = {"color": look.css, "size": 6, "opacity": 0.45}
         traces.append(
@@ -71,7 +73,7 @@ def _strip(
             "showgrid": False,
             "fixedrange": True,
         },
-        "xaxis": axis(kind, unit),
+        "xaxis": {**axis(kind, unit), **(decades(all_values) if kind == "log" else {})},
     }
     if column == "energy_j" and len(rows):
         bound = float(rows.groupby("instance")["lower_bound_j"].first().mean())
@@ -119,7 +121,7 @@ def _profile(name: str, frame: Any, shown: Mapping[str, Look]) -> Chart:
             }
         )
     layout = {
-        "xaxis": {**axis("log", "%"), "title": {"text": "gap to the certified bound"}},
+        "xaxis": {**axis("log", "%"), **decades([floor, highest]), "title": {"text": "gap to the certified bound"}},
         "yaxis": {"range": [-3, 104], "ticksuffix": " %", "fixedrange": True},
     }
     caption = (

@@ -51,7 +51,8 @@ def configuration_section(results: Results, figures: Sequence[str]) -> Section:
         parts.append(f"<h3>The paper's figures</h3>{definitions(facts | origin)}")
     if results.runs:
         rows = [_training(run) for run in results.runs]
-        parts.append(f"<h3>Trainings</h3>{table('Trainings, with the commands that ran them', rows)}")
+        shown = table("Trainings, with the commands that ran them", rows)
+        parts.append(f"<h3>Trainings</h3><details><summary>All {len(rows)} trainings</summary>{shown}</details>")
     for compared in {str(c.scenario): c for c in results.comparisons}.values():
         parts.append(f"<h3>Scenario</h3>{_scenario(compared)}")
     if figures:
@@ -88,12 +89,22 @@ def _scenario(compared: Compared) -> str:
     rows = [
         {
             "field": Cell(name),
-            "value": Cell(json.dumps(value)),
-            "preset paper": Cell("the same" if name not in compared.changes else json.dumps(default[name])),
+            "value": Cell(_shown(value)),
+            **({"preset paper": Cell(_shown(default[name]))} if compared.changes else {}),
         }
         for name, value in compared.scenario.to_dict().items()
     ]
-    return table("Parameters of the scenario, SI units", rows)
+    return table("Parameters of the scenario, in SI units; of ranges random numbers are drawn", rows)
+
+
+def _shown(value: Any) -> str:
+    """Return a field's value for people: ``128 to 512``, ``0 to 100 × 0 to 100``."""
+    if isinstance(value, (list, tuple)):
+        inner = isinstance(value[0], (list, tuple))
+        return (" × " if inner else " to ").join(dict.fromkeys(map(_shown, value)) if not inner else map(_shown, value))
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "a third of the agents"}[value]
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def _here(results: Results) -> dict[str, str]:

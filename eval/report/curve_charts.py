@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eval.report.charts import Chart, axis, finite, make_chart, remark, rule
+from eval.report.charts import Chart, axis, decades, finite, make_chart, remark, rule
 from eval.report.schemes import Look, looks
 from eval.statistics import Interval, bootstrap_mean
 from solvers import Solution
@@ -21,8 +21,9 @@ def convergence_charts(solutions: Mapping[str, Solution]) -> list[Chart]:
     bound = max(solution.lower_bound_j for solution in solutions.values())
     whole = _history(solutions, shown, "energy_j", best=True)
     part = _history(solutions, shown, "transmission_energy_j", best=False)
-    steps = {"type": "log", "title": {"text": "sub-problems solved"}, "dtick": "D2"}
-    layout: dict[str, Any] = {"xaxis": steps, "yaxis": {**axis("linear", "J"), "rangemode": "normal"}}
+    counts = [digit * 10**power for power in range(5) for digit in (1, 2, 5)]
+    steps = {"type": "log", "title": {"text": "sub-problems solved"}, "tickvals": counts}
+    layout: dict[str, Any] = {"xaxis": steps, "yaxis": axis("linear", "J")}
     if math.isfinite(bound):
         layout["shapes"] = [rule(x0=0, x1=1, xref="paper", y0=bound, y1=bound)]
         note = remark(x=1, xref="paper", y=bound, text="certified lower bound", xanchor="right", yanchor="top")
@@ -35,7 +36,7 @@ def convergence_charts(solutions: Mapping[str, Solution]) -> list[Chart]:
             "Transmission energy",
             f"The transmission part alone, which later sub-problems lower. {marks}",
             part,
-            {"xaxis": steps, "yaxis": axis("log", "J")},
+            {"xaxis": steps, "yaxis": {**axis("log", "J"), **decades(y for trace in part for y in trace["y"])}},
         ),
     ]
 
@@ -92,8 +93,8 @@ def learning_charts(runs: Sequence[Any], prefix: str) -> list[Chart]:
             continue
         traces = [t for label, look in looks(learners).items() for t in _curve(learners[label], label, look, name)]
         layout = {
-            "xaxis": {"title": {"text": "steps of the environment"}, "exponentformat": "SI", "rangemode": "tozero"},
-            "yaxis": axis(kind, unit),
+            "xaxis": {"title": {"text": "steps of the environment"}, "tickformat": "~s", "rangemode": "tozero"},
+            "yaxis": {**axis(kind, unit), **(decades(y for t in traces for y in t["y"]) if kind == "log" else {})},
         }
         caption = f"{note} Lines are means over the seeds, whose number is in brackets; bands are 95 % intervals."
         charts.append(make_chart(f"{prefix}-{name}", title, caption, traces, layout, 430))

@@ -17,13 +17,15 @@ ASSETS = files("eval.report") / "assets"
 """The template, the style and the script."""
 
 
-def page(title: str, lead: str, sections: Sequence[Section], facts: Sequence[tuple[str, str, str]]) -> str:
+def page(
+    title: str, heading: str, lead: str, sections: Sequence[Section], facts: Sequence[tuple[str, str, str]]
+) -> str:
     """Return the page.
 
     Parameters
     ----------
-    title, lead
-        Its heading, and the sentence below.
+    title, heading, lead
+        Its name, its heading, and the sentence below.
     sections
         In their order.
     facts
@@ -49,6 +51,7 @@ def page(title: str, lead: str, sections: Sequence[Section], facts: Sequence[tup
         _asset("template.html"),
         {
             "title": escape(title),
+            "heading": escape(heading),
             "lead": escape(lead),
             "style": fill(_asset("style.css"), {"light": css_colours(dark=False), "dark": css_colours(dark=True)}),
             "contents": links,

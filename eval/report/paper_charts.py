@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from eval.experiments import TRANSMISSION
-from eval.report.charts import Chart, axis, error_bars, make_chart
+from eval.report.charts import Chart, axis, decades, error_bars, make_chart
+from eval.report.prose import notation
 from eval.report.reproduced import Shown
 from eval.report.schemes import Look, looks
 from eval.reproduced import BOUND
@@ -39,15 +40,23 @@ def paper_chart(shown: Shown) -> Chart:
     )
     transmission = experiment.metric == TRANSMISSION
     values = list(experiment.values)
-    layout = {
-        "xaxis": {"title": {"text": experiment.symbol}, "tickvals": values, "ticktext": [f"{v:g}" for v in values]},
-        "yaxis": axis("log", "J") if transmission else {**axis("linear", "J"), "rangemode": "tozero"},
+    layout: dict[str, Any] = {
+        "xaxis": {
+            "title": {"text": notation(experiment.symbol)},
+            "tickvals": values,
+            "ticktext": [f"{v:g}" for v in values],
+        },
+        "yaxis": {**axis("linear", "J"), "rangemode": "tozero"},
     }
+    if transmission:
+        layout["yaxis"] = {**axis("log", "J"), **decades(y for trace in traces for y in trace["y"])}
     caption = (
         f"{'Transmission energy, equation (18)' if transmission else 'Execution energy, equation (19)'}: filled marks "
         "on lines are ours, with 95 % intervals; hollow marks are printed in the paper. The marks of one value stand "
         "side by side."
     )
+    never = [label for label in schemes if figures.loc[figures["scheme"] == label, "feasible"].sum() == 0]
+    caption += f" Never feasible, so not drawn: {', '.join(never)}." * bool(never)
     return make_chart(f"paper-{experiment.name}", experiment.title, caption, traces, layout, 470)
 
 

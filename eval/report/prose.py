@@ -21,4 +21,9 @@ def html_of(markdown: str) -> str:
 def _inline(text: str) -> str:
     """Return text with its marks as tags; escaping comes first, since marks are no characters of HTML."""
     marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
-    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", marked)
+    return notation(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", marked))
+
+
+def notation(text: str) -> str:
+    """Return text, escaped before, with the subscripts of ``N_min``, ``Acc_min`` and the like set low."""
+    return re.sub(r"\b(N|Acc|p)_(min|max)\b", r"\1<sub>\2</sub>", text)

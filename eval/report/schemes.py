@@ -87,7 +87,9 @@ def looks(labels: Iterable[str]) -> dict[str, Look]:
     unknown = [name for name in dict.fromkeys(names.values()) if name not in CATALOGUE]
     found: dict[str, Look] = {}
     seen: dict[str, int] = {}
-    for label in sorted(given, key=lambda label: (rank[names[label]], given.index(label))):
+    for label in sorted(
+        given, key=lambda label: (rank[names[label]], label.lower() != names[label], given.index(label))
+    ):
         name = names[label]
         colour, symbol = CATALOGUE.get(name) or _OTHERS[unknown.index(name) % len(_OTHERS)]
         variant = seen[name] = seen.get(name, -1) + 1
@@ -106,5 +108,5 @@ def css_colours(dark: bool) -> str:
     for name, values in PALETTE.items():
         value = values[dark]
         red, green, blue = (int(value[i : i + 2], 16) for i in (1, 3, 5))
-        declarations.append(f"--s-{name}: {value}; --s-{name}-band: rgba({red}, {green}, {blue}, 0.2);")
+        declarations.append(f"--s-{name}: {value}; --s-{name}-band: rgba({red}, {green}, {blue}, 0.14);")
     return " ".join(declarations)

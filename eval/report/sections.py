@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from eval.paired import paired_ratio, probability_larger
+from eval.paired import paired_ratio
 from eval.report.charts import Chart
 from eval.report.comparison_charts import comparison_charts
 from eval.report.curve_charts import convergence_charts, learning_charts
@@ -23,6 +23,7 @@ from eval.report.tables import Cell, swatch, table
 from eval.statistics import Interval, Summary, common_instances, summarise
 from eval.table import NONE, count, percent, with_unit
 from solvers import Solution
+from solvers.base import OPTIMAL_GAP
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _tables(compared: Compared) -> str:
                 "feasible": Cell(f"{summary.feasible}/{summary.instances} ({share:.0%})", share),
                 "energy": _mean(summary, "energy_j", "J"),
                 **_paired(frame, common, summary.solver, first),
-                "gap to the bound": Cell(percent(summary.means["gap"]), summary.means["gap"].mean),
+                "gap to the bound": _gap(summary.means["gap"]),
                 "transmission": _mean(summary, "transmission_energy_j", "J"),
             }
         )
@@ -165,19 +166,20 @@ def _mean(summary: Summary, column: str, unit: str, digits: int = 4) -> Cell:
 
 
 def _paired(frame: Any, common: Sequence[int], scheme: str, first: str | None) -> dict[str, Cell]:
-    """Return what is known of a scheme's energy relative to another's on the same networks."""
+    """Return the ratio of a scheme's mean energy to another's, paired: on the same networks."""
     if first is None:
         return {}
-    energy = frame[frame["instance"].isin(common)].pivot(index="instance", columns="solver", values="energy_j")
-    if scheme == first or not len(common) or energy[scheme].isna().any():
-        ratios = larger = Interval(math.nan, math.nan, math.nan, 0)
-    else:
-        mine, other = energy[scheme].to_numpy(float), energy[first].to_numpy(float)
-        ratios, larger = paired_ratio(mine, other), probability_larger(mine, other)
-    return {
-        f"energy / {first}'s": Cell(count(ratios), ratios.mean),
-        f"needs more than {first}": Cell(percent(larger), larger.mean),
-    }
+    ratios = Interval(math.nan, math.nan, math.nan, 0)
+    if scheme != first and len(common):
+        energy = frame[frame["instance"].isin(common)].pivot(index="instance", columns="solver", values="energy_j")
+        if not energy[scheme].isna().any():
+            ratios = paired_ratio(energy[scheme].to_numpy(float), energy[first].to_numpy(float))
+    text = f"{ratios.mean:.3f} [{ratios.low:.3f}, {ratios.high:.3f}]".replace(" [nan, nan]", "")
+    return {f"energy / {first}'s": Cell(NONE if math.isnan(ratios.mean) else text, ratios.mean)}
+
+
+def _gap(gap: Interval) -> Cell:
+    return Cell(f"≤ {100 * OPTIMAL_GAP:g} %" if gap.high <= OPTIMAL_GAP else percent(gap), gap.mean)
 
 
 def _asked(summary: Summary, summaries: Sequence[Summary]) -> dict[str, Cell]:
@@ -215,7 +217,8 @@ def convergence_section(solutions: Mapping[str, Solution], compared: Compared, i
         "to the certified bound."
     )
     sentences = "".join(
-        f"<li><strong>{escape(label)}</strong>: {escape(solution.message)}, after {len(solution.history)} sub-problems."
+        f"<li><strong>{escape(label)}</strong>: {escape(solution.message)}; "
+        f"{len(solution.history)} sub-problems in {solution.wall_time_s:.2g} s."
         "</li>"
         for label, solution in solutions.items()
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from eval.report.prose import notation
 from eval.report.schemes import Look
 
 
@@ -34,7 +35,7 @@ def table(caption: str, rows: Sequence[Mapping[str, Cell]]) -> str:
     numeric = {name: all(row[name].key is not None for row in rows) for name in rows[0]}
     head = "".join(
         f'<th scope="col" aria-sort="none"{_class(numeric[name])}>'
-        f'<button type="button">{escape(name)}<span class="arrow" aria-hidden="true"></span></button></th>'
+        f'<button type="button">{notation(escape(name))}<span class="arrow" aria-hidden="true"></span></button></th>'
         for name in rows[0]
     )
     body = "".join(

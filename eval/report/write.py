@@ -31,6 +31,7 @@ from secagent_env.rendering.units import plural
 logger = logging.getLogger("secagent.report")
 
 NAME, FIGURES = "report.html", "figures"
+TITLE = "Secure, energy-efficient wireless agentic AI: results"
 
 
 def write_report(folder: Path | str, out: Path | str | None = None, runs: Iterable[Path | str] = ()) -> Path:
@@ -79,7 +80,7 @@ def write_report(folder: Path | str, out: Path | str | None = None, runs: Iterab
         sections.append(network_section(solved, latest))
     sections.append(configuration_section(results, figures))
     missing = missing_section(results)
-    write_whole(path, page("secagent report", _lead(results), [*sections, *missing], _facts(results)))
+    write_whole(path, page("secagent report", TITLE, _lead(results), [*sections, *missing], _facts(results)))
     return path
 
 

@@ -54,7 +54,7 @@
     const layout = resolved(merged(defaults(place.clientWidth < 480), figures[name].layout), style);
     const options = {
       responsive: true, displaylogo: false, displayModeBar: coarse ? false : "hover",
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+      modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]],
       toImageButtonOptions: { format: "svg", filename: name },
     };
     return window.Plotly.react(place, resolved(figures[name].data, style), layout, options);
