@@ -140,6 +140,14 @@ def _reproduce(args: argparse.Namespace) -> None:
     logger.info("wrote %s, and tables, figures and rows beside it, in %s", WHOLE, args.out)
 
 
+def _report(args: argparse.Namespace) -> None:
+    _plug_in(args.plugin)
+    from eval.report import write_report
+
+    path = write_report(args.folder, args.out, args.runs)
+    logger.info("wrote %s, and figures for papers in %s", path, path.parent / "figures")
+
+
 def _solve(args: argparse.Namespace) -> None:
     _plug_in(args.plugin)
     from eval.agents import make
@@ -391,6 +399,20 @@ def _parser() -> argparse.ArgumentParser:
         help="results folder (default: results/reproduce); a run that was interrupted resumes",
     )
     _add_sweep(sub)
+
+    sub = command("report", _report, "Write a results folder as one HTML file, and its figures as PDF files.")
+    sub.add_argument("folder", type=Path, metavar="FOLDER", help="what compare and reproduce wrote to with --out")
+    sub.add_argument("--out", type=Path, metavar="FILE", help="the HTML file (default: report.html in the folder)")
+    sub.add_argument(
+        "--runs",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="folders of trainings, or folders of such folders, for the learning curves",
+    )
+    _add_plugin(sub)
 
     sub = command("solve", _solve, "Solve one instance and print a summary.")
     sub.add_argument("instance", type=Path, help="a file that Instance.save or `secagent sample` wrote")

@@ -3,7 +3,7 @@
   const root = document.documentElement;
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const darkScheme = window.matchMedia("(prefers-color-scheme: dark)");
-  const coarse = window.matchMedia("(pointer: coarse)").matches;
+  const hovers = window.matchMedia("(hover: hover)").matches;  // not so on phones, where a drag is to scroll
 
   // Colours are CSS variables in the data, so that one figure serves light and dark.
   function resolved(value, style) {
@@ -42,7 +42,7 @@
       hoverlabel: { bgcolor: "var(--panel)", bordercolor: "var(--edge)", font: { color: "var(--ink)" }, align: "left" },
       legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0, xanchor: "left" },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: "var(--dim)", activecolor: "var(--accent)" },
-      dragmode: coarse ? false : "zoom",
+      dragmode: hovers ? "zoom" : false,
       xaxis: axis,
       yaxis: axis,
     };
@@ -53,7 +53,7 @@
     const style = getComputedStyle(root);
     const layout = resolved(merged(defaults(place.clientWidth < 480), figures[name].layout), style);
     const options = {
-      responsive: true, displaylogo: false, displayModeBar: coarse ? false : "hover",
+      responsive: true, displaylogo: false, displayModeBar: hovers ? "hover" : false, showSendToCloud: false,
       modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]],
       toImageButtonOptions: { format: "svg", filename: name },
     };
