@@ -2,6 +2,8 @@
 
 ``Scenario`` → ``sample_instance`` → ``Instance`` → ``Decision`` → ``evaluate`` → ``Outcome``, and the
 Gymnasium environments ``secagent/Allocation-v0`` and ``secagent/Lifetime-v0`` around them, registered on import.
+
+Beside them :mod:`secagent_env.power_control`, the second paper's game, and ``secagent/PowerControl-v0``.
 """
 
 import gymnasium
@@ -26,4 +28,9 @@ gymnasium.register(
     entry_point="secagent_env.lifetime:LifetimeEnv",
     vector_entry_point="secagent_env.vector_lifetime:LifetimeVectorEnv",
     max_episode_steps=1000,
+)
+gymnasium.register(
+    id="secagent/PowerControl-v0",
+    entry_point="secagent_env.power_control.gym_view:PowerControlEnv",
+    vector_entry_point="secagent_env.power_control.vector_gym_view:PowerControlVectorEnv",
 )

@@ -35,12 +35,11 @@ __all__ = [
 ]
 
 
-def parallel_env(**arguments: Any) -> PowerControlParallelEnv:
+def parallel_env(num_pairs: int = 4, rounds: int = 10, talk: bool = True, **options: Any) -> PowerControlParallelEnv:
     """Return the PettingZoo environment.
 
-    The arguments are those of :class:`~secagent_env.power_control.parallel.PowerControlParallelEnv`: ``num_pairs=4``,
-    ``rounds=10``, ``talk=True``, ``metric="rate_gap"``, ``feasible=None``, ``max_power_w=10.0``,
-    ``max_message_length=500``, ``render_mode=None``.
+    The arguments are those of :class:`~secagent_env.power_control.parallel.PowerControlParallelEnv`; the options
+    ``metric="rate_gap"``, ``feasible=None``, ``max_power_w=10.0``, ``max_message_length=500``, ``render_mode=None``.
 
     Raises
     ------
@@ -52,4 +51,4 @@ def parallel_env(**arguments: Any) -> PowerControlParallelEnv:
     require("pettingzoo", "multiagent")
     from secagent_env.power_control.parallel import PowerControlParallelEnv
 
-    return PowerControlParallelEnv(**arguments)
+    return PowerControlParallelEnv(num_pairs, rounds, talk, **options)

@@ -158,9 +158,8 @@ def fitting(game: Any, batch: tuple[int, ...], num_pairs: int, max_power_w: floa
     if game.batch_shape not in (batch, ()):
         wanted = f"a single one or a batch {batch}" if batch else "a single one"
         raise ValueError(f"options['game'] must be {wanted}, got the batch {game.batch_shape}")
-    for name, wanted in (("num_pairs", num_pairs), ("max_power_w", max_power_w)):
-        if getattr(game, name) != wanted:
-            raise ValueError(
-                f"options['game'] must have {name} = {wanted} as the environment, got {getattr(game, name)}"
-            )
+    if game.num_pairs != num_pairs:
+        raise ValueError(f"options['game'] must have num_pairs = {num_pairs} as the environment, got {game.num_pairs}")
+    if game.max_power_w != max_power_w:
+        raise ValueError(f"options['game'] must have max_power_w = {max_power_w:g} W, got {game.max_power_w:g} W")
     return game if isinstance(game.gain, np.ndarray) else game.to(np)

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete
 from gymnasium.utils import seeding
-from pettingzoo import ParallelEnv
+from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 from secagent_env.power_control.display import FPS, RENDER_MODES, Display
 from secagent_env.power_control.game import MAX_POWER_W, Game, fitting

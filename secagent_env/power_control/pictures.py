@@ -99,8 +99,8 @@ def _subtitle(record: Record) -> str:
     sent = sum(record.messages_sent.values())
     lost = sum(sum(counts.values()) for delivery in record.deliveries for counts in delivery.dropped.values())
     limit = quantity(record.game.max_power_w, "W")
-    pairs, delivered = plural(len(record.agents), "pair"), plural(sent, "message")
-    return f"{pairs}, at most {limit} each; {delivered} delivered, {lost} dropped"
+    text = f"{plural(len(record.agents), 'pair')}, at most {limit} each"
+    return f"{text}; {plural(sent, 'message')} delivered, {lost} dropped" if sent or lost else text
 
 
 def _draw_powers(ax: Axes, record: Record) -> None:

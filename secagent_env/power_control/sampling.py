@@ -83,7 +83,7 @@ def draw_games(
     for _ in range(MOST_TRIES):
         if not misfits.size:
             return games
-        fresh = _draw(n, [generators[i] for i in misfits], limit)
+        fresh = _draw(n, [generators[int(i)] for i in misfits], limit)
         for name in Game._arrays:
             getattr(games, name)[misfits] = getattr(fresh, name)
         misfits = misfits[is_feasible(fresh) != feasible]

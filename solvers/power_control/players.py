@@ -1,0 +1,105 @@
+"""Players of the power control game: one interface, and the loop that lets them play and keeps the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from secagent_env.power_control import Game, Match, Record
+from secagent_env.power_control.match import ROUNDS, Action, agent_names
+from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH
+
+
+class Player(Protocol):
+    """Decides for one agent or for several; what it remembers of an agent it keeps by the agent's name."""
+
+    def reset(self, seed: int) -> None:
+        """Forget everything: a new game begins, and all that is random depends on ``seed``."""
+
+    def act(self, agent: str, observation: Mapping[str, Any]) -> Action:
+        """Return the action of an agent.
+
+        Parameters
+        ----------
+        agent
+            Its name, ``pair_0`` and so on.
+        observation
+            What this agent sees, as :meth:`secagent_env.power_control.Match.observe` has it: ``power`` (1,), W;
+            ``rate`` (1,) and ``targets`` (N,), bit/s/Hz; ``round``; ``messages`` by sender, where agents talk.
+
+        Returns
+        -------
+        Action
+            A power in W, or ``{"power": …, "messages": {recipient: text}}``.
+        """
+
+
+class Fixed:
+    """Sets powers that were decided before, (N,), W, in every round: those of the optimum, say."""
+
+    def __init__(self, power_w: Any) -> None:
+        self._power_w = np.asarray(power_w, float)
+
+    def reset(self, seed: int) -> None:
+        """Forget nothing."""
+
+    def act(self, agent: str, observation: Mapping[str, Any]) -> float:
+        """Return the power of an agent, W."""
+        return float(self._power_w[agent_index(agent)])
+
+
+def play(
+    game: Game,
+    players: Player | Mapping[str, Player],
+    rounds: int = ROUNDS,
+    *,
+    seed: int = 0,
+    talk: bool = True,
+    max_message_length: int = MAX_MESSAGE_LENGTH,
+) -> Record:
+    """Let players play a game, and return powers, rates and messages of all rounds.
+
+    Parameters
+    ----------
+    game
+        A single game.
+    players
+        One who decides for every agent, each time from this agent's observation alone, or one by agent.
+    rounds
+        How many times the powers are set.
+    seed
+        Handed to the players.
+    talk, max_message_length
+        As in the environment.
+
+    Raises
+    ------
+    ValueError
+        If an agent has no player, or a player's action is none.
+    """
+    match = Match(game, rounds=rounds, talk=talk, max_message_length=max_message_length)
+    by_agent = players if isinstance(players, Mapping) else dict.fromkeys(match.agents, players)
+    if set(by_agent) != set(match.agents):
+        raise ValueError(f"players must be one, or one for each of {', '.join(match.agents)}, got {sorted(by_agent)}")
+    for player in {id(player): player for player in by_agent.values()}.values():
+        player.reset(seed)
+    while not match.over:
+        observations = {agent: match.observe(agent) for agent in match.agents}
+        match.advance({agent: by_agent[agent].act(agent, seen) for agent, seen in observations.items()})
+    return match.record
+
+
+def agent_index(agent: str) -> int:
+    """Return which pair an agent is: 3 of ``pair_3``.
+
+    Raises
+    ------
+    ValueError
+        If it is no agent's name.
+    """
+    number = agent.removeprefix("pair_")
+    if not number.isdecimal() or agent != agent_names(int(number) + 1)[-1]:
+        raise ValueError(f"an agent is called pair_0, pair_1, …, got {agent!r}")
+    return int(number)
