@@ -28,11 +28,6 @@ class Display:
         self._mode = render_mode
         self._window: Any = None
 
-    def update(self, record: Record) -> None:
-        """Show the window, where there is one to be shown."""
-        if self._mode == "human":
-            self.render(record)
-
     def render(self, record: Record) -> Any:
         """Return the picture (``rgb_array``) or the text (``ansi``), or show a window (``human``)."""
         if self._mode is None:

@@ -128,7 +128,7 @@ class PowerControlEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         if given is not None:
             given = Game.stack([fitting(given, (), self._rules.num_pairs, self._rules.max_power_w)])
         self._course = [self._rules.begin([self.np_random], given)]
-        self._display.update(self.record)
+        self._show()
         return self._rules.observe(self._running)[0], {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -141,13 +141,18 @@ class PowerControlEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             raise ValueError(f"action must be a single one of shape ({self._rules.num_pairs},), got {power.shape}")
         plays, reward, info = self._rules.step(running, power[None])
         self._course.append(plays)
-        self._display.update(self.record)
+        self._show()
         first = {name: value[0].copy() if value.ndim > 1 else value[0].item() for name, value in info.items()}
         return self._rules.observe(plays)[0], float(reward[0]), bool(self._rules.over(plays)[0]), False, first
 
     def render(self) -> Any:
         """Return the picture (``rgb_array``) or the text (``ansi``), or show a window (``human``)."""
         return self._display.render(self.record)
+
+    def _show(self) -> None:
+        """Show the window, where there is one to be shown."""
+        if self.render_mode == "human":
+            self.render()
 
     def close(self) -> None:
         """Close the window, if there is one."""

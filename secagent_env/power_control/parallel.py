@@ -168,7 +168,7 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
             game = fitting(given, (), self.num_pairs, self.max_power_w)
         self._match = Match(game, rounds=self.rounds, talk=self.talk, max_message_length=self.max_message_length)
         self.agents = list(self.possible_agents)
-        self._display.update(self.record)
+        self._show()
         return self._observations(), self._infos()
 
     def step(
@@ -194,7 +194,7 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
         )
         if match.over:
             self.agents = []
-        self._display.update(self.record)
+        self._show()
         return results
 
     def state(self) -> np.ndarray:
@@ -206,6 +206,11 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
     def render(self) -> Any:
         """Return the picture (``rgb_array``) or the text (``ansi``), or show a window (``human``)."""
         return self._display.render(self.record)
+
+    def _show(self) -> None:
+        """Show the window, where there is one to be shown."""
+        if self.render_mode == "human":
+            self.render()
 
     def close(self) -> None:
         """Close the window, if there is one."""
