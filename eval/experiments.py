@@ -180,9 +180,9 @@ _BEAM = (
 )
 _POWER = (
     "At 1.2 W each more than half of the agents fail the linear test of uplink secrecy (docs/model.md, 8.4), so "
-    "FixedTP to the letter, with the agents of ASC, is infeasible. Ours selects among those who pass. Its joules are those "
-    "of jammers that send at 1.2 W until the slowest sender has finished: some draws in which a selected agent hardly "
-    "passes make up most of the mean."
+    "FixedTP to the letter, with the agents of ASC, is infeasible. Ours selects among those who pass. Its joules are "
+    "those of jammers that send at 1.2 W until the slowest sender has finished: few draws, in which a selected agent "
+    "hardly passes, make up much of the mean."
 )
 
 _N = (20, 30, 40, 50)

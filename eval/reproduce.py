@@ -78,7 +78,8 @@ class Reproduction:
     law: str = ""
 
     def __post_init__(self) -> None:
-        assert self._comparisons  # raises for what is wrong
+        for _ in (self.trained, self._comparisons):  # they raise for what is wrong
+            pass
 
     @functools.cached_property
     def chosen(self) -> tuple[Experiment, ...]:
@@ -227,8 +228,8 @@ def run(
     for module in ("pandas", "pyarrow", "joblib", "matplotlib", "tabulate", "tqdm"):
         require(module, extra="eval")
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    check_writable(out)
+    if out.is_dir():
+        check_writable(out)
     sweep = reproduction.sweep()
     swept = run_sweep(
         sweep,

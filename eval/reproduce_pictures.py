@@ -53,7 +53,7 @@ def save_experiment(result: Reproduced, path: Path) -> None:
             shift = step * (place - (len(schemes) - 1) / 2)
             _draw(ax, [e for e in result.entries if e.scheme == scheme], style, shift)
         bounds = [e for e in result.entries if e.scheme == BOUND and np.isfinite(e.mean.mean)]
-        ax.plot([e.value for e in bounds], [e.mean.mean for e in bounds], color=RED, lw=1, ls=(0, (4, 3)), label=BOUND)
+        ax.plot([e.value for e in bounds], [e.mean.mean for e in bounds], color=INK, lw=1, ls=(0, (4, 3)), label=BOUND)
         _axes(ax, result)
         ax.plot([], [], "o", mfc="none", mec=DIM, ls="", label="hollow: as printed in the paper")
         figure.legend(loc="outside right upper", frameon=False, fontsize=8)
@@ -115,7 +115,8 @@ def _axes(ax: Axes, result: Reproduced) -> None:
 
     experiment = result.experiment
     ax.set_xticks(experiment.values, [f"{value:g}" for value in experiment.values])
-    ax.set_xlabel(experiment.symbol.replace("_", " "))
+    name, _, index = experiment.symbol.partition("_")
+    ax.set_xlabel(f"{name}$_{{{index}}}$" if index else name)
     if experiment.metric == TRANSMISSION:
         ax.set_yscale("log")
         ax.yaxis.set_minor_formatter(NullFormatter())

@@ -89,11 +89,18 @@ def _draws(result: Reproduced) -> str:
 
 
 def _agreement(result: Reproduced) -> str:
-    """Return what agrees, what does not, and why: read off the intervals."""
-    experiment = result.experiment
+    """Return what agrees, what does not, and why, read off the intervals; and where the paper contradicts itself."""
     judged = [entry for entry in result.entries if entry.sign is not None]
+    lines = _verdicts(result, judged) + _why(result, [entry for entry in judged if entry.sign])
+    if twice := contradictions(result.experiment, list(EXPERIMENTS.values())):
+        lines.append(f"**The paper against itself.** {'; '.join(twice)}.")
+    return "\n\n".join(lines + _headline(result))
+
+
+def _verdicts(result: Reproduced, judged: Sequence[Entry]) -> list[str]:
+    """Return what agrees and what does not."""
     if not judged:
-        return f"**Agreement.** Nothing can be said: it takes at least {TELLING} draws that every scheme solved."
+        return [f"**Agreement.** Nothing can be said: it takes at least {TELLING} draws that every scheme solved."]
     inside, outside = [e for e in judged if e.sign == 0], [e for e in judged if e.sign]
     held, swapped, level = (
         [p for p in result.pairs if p.verdict == verdict] for verdict in ("held", "reversed", "open")
@@ -101,20 +108,14 @@ def _agreement(result: Reproduced) -> str:
     agrees = [f"{len(inside)} of the {len(judged)} printed means lie in our intervals{_listed(result, inside)}"]
     if result.pairs:
         agrees.append(f"{len(held)} of the {len(result.pairs)} orders of two schemes that it prints hold here too")
-    lines = [f"**Agrees.** {'; '.join(agrees)}."]
     differs = []
     if outside:
-        differs.append(f"{len(outside)} printed means are outside{_listed(result, outside, factor=True)}")
+        differs.append(f"printed means outside: {len(outside)}{_listed(result, outside, factor=True)}")
     if swapped:
-        differs.append(f"{len(swapped)} orders are reversed{_orders(result, swapped)}")
+        differs.append(f"orders reversed: {len(swapped)}{_orders(result, swapped)}")
     if level:
-        differs.append(f"{len(level)} are not told apart{_orders(result, level)}")
-    lines.append(f"**Does not.** {'; '.join(differs) or 'Nothing'}.")
-    lines += _why(result, outside)
-    if twice := contradictions(experiment, list(EXPERIMENTS.values())):
-        lines.append(f"**The paper against itself.** {'; '.join(twice)}.")
-    lines += _headline(result)
-    return "\n\n".join(lines)
+        differs.append(f"orders not told apart: {len(level)}{_orders(result, level)}")
+    return [f"**Agrees.** {'; '.join(agrees)}.", f"**Does not.** {'; '.join(differs) or 'Nothing'}."]
 
 
 def _why(result: Reproduced, outside: Sequence[Entry]) -> list[str]:
@@ -218,11 +219,9 @@ def _relative(entry: Entry) -> str:
 
 def _factor(interval: Interval) -> str:
     """Return an interval of factors, which may be of any size: ``1.04 [1.02, 1.06]``."""
-    return (
-        count(interval)
-        if abs(interval.mean) < 1000
-        else "{:.3g} [{:.3g}, {:.3g}]".format(interval.mean, interval.low, interval.high).removesuffix(" [nan, nan]")
-    )
+    if abs(interval.mean) < 1000:
+        return count(interval)
+    return f"{interval.mean:.3g} [{interval.low:.3g}, {interval.high:.3g}]".removesuffix(" [nan, nan]")
 
 
 def _scaled(interval: Interval, factor: float) -> Interval:

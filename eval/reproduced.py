@@ -126,11 +126,10 @@ class Draws:
     def values(self, scheme: str) -> np.ndarray:
         """Return the metric on the common draws, (seeds, draws); of trainings that never were feasible none."""
         feasible = self.feasible[scheme]
-        able = feasible.any(axis=1) if self.common.any() else np.zeros(len(feasible), bool)
-        if scheme == AS_WRITTEN:  # it does not count among those that must be feasible
-            able = able & feasible[:, self.common].all(axis=1)
         kept = [
-            frame[self.metric].to_numpy(float)[self.common] for frame in itertools.compress(self.rows[scheme], able)
+            frame[self.metric].to_numpy(float)[self.common]
+            for frame, own in zip(self.rows[scheme], feasible, strict=True)
+            if self.common.any() and own[self.common].all()
         ]
         return np.stack(kept) if kept else np.empty((0, 0))
 
