@@ -142,12 +142,19 @@ def _comparisons(folder: Path) -> list[Compared]:
         cells = cells[cells["experiment"] == COMPARE]
     if not len(cells):
         return []
-    told = cells["options"].map(json.loads)
-    shared = ("scenario", "max_seconds", "csi_error")
-    what = [json.dumps([*(o[name] for name in shared), seed]) for o, seed in zip(told, cells["seed"], strict=True)]
-    cells = cells.assign(what=what, told=told).sort_values("finished", kind="stable")
-    groups = sorted(cells.groupby("what", sort=False), key=lambda item: -item[1]["finished"].max())
-    return [_compared(folder, rows) for _, rows in groups]
+    try:
+        told = cells["options"].map(json.loads)
+        shared = ("scenario", "max_seconds", "csi_error")
+        what = [json.dumps([*(o[name] for name in shared), seed]) for o, seed in zip(told, cells["seed"], strict=True)]
+        cells = cells.assign(what=what, told=told).sort_values("finished", kind="stable")
+        groups = sorted(cells.groupby("what", sort=False), key=lambda item: -item[1]["finished"].max())
+        return [_compared(folder, rows) for _, rows in groups]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{folder / CELLS} holds comparisons of another version of secagent "
+            f"({', '.join(sorted(set(cells['version'])))}), which this one cannot read ({error}); "
+            "use the version that wrote them, or compute them anew in another folder"
+        ) from error
 
 
 def _compared(folder: Path, cells: Any) -> Compared:

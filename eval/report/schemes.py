@@ -13,10 +13,10 @@ from dataclasses import dataclass
 PALETTE = {
     "ink": ("#222222", "#f0f0f0"),
     "blue": ("#0072b2", "#4fa8e0"),
-    "orange": ("#d08700", "#f2b53c"),
+    "orange": ("#c67f00", "#f2b53c"),
     "green": ("#009e73", "#34c79b"),
     "purple": ("#6a4c9c", "#b195e8"),
-    "sky": ("#2f9fd8", "#9adcff"),
+    "sky": ("#2291cb", "#9adcff"),
     "pink": ("#c0578f", "#ee9ac6"),
     "red": ("#d55e00", "#ff8647"),
     "olive": ("#85852a", "#c8c85a"),
