@@ -20,6 +20,7 @@ from eval.report.recompute import Solved
 from eval.report.reproduced import Reproduction, Shown
 from eval.report.schemes import looks
 from eval.report.tables import Cell, swatch, table
+from eval.rows import LLM
 from eval.statistics import Interval, Summary, common_instances, summarise
 from eval.table import NONE, count, percent, with_unit
 from solvers import Solution
@@ -183,12 +184,11 @@ def _gap(gap: Interval) -> Cell:
 
 
 def _asked(summary: Summary, summaries: Sequence[Summary]) -> dict[str, Cell]:
-    """Return the columns that are there only where a scheme asked a language model."""
-    columns = {"LLM calls": "llm_calls", "LLM tokens": "llm_tokens"}
-    used = {t: c for t, c in columns.items() if any(c in s.asked and s.asked[c].mean > 0 for s in summaries)}
+    """Return the columns that are there only where a scheme asked a language model, or what stands in for one."""
     nothing = Interval(math.nan, math.nan, math.nan, 0)
-    means = {title: summary.asked.get(column, nothing) for title, column in used.items()}
-    return {title: Cell(count(mean), mean.mean) for title, mean in means.items()}
+    used = [name for name in LLM if any(s.asked.get(name, nothing).mean > 0 for s in summaries)]
+    means = {name.replace("_", " "): summary.asked.get(name, nothing) for name in used}
+    return {name: Cell(count(mean), mean.mean) for name, mean in means.items()}
 
 
 def _left_out(compared: Compared) -> str:
