@@ -48,14 +48,13 @@ def result_of(solution: Solution) -> Row:
 
 
 def _asked(solution: Solution) -> Row:
-    """Return, for solvers that ask a language model, what they asked it; what stands in for one asks nothing."""
+    """Return what a solver asked its language model, or what stands in for one, which costs nothing."""
     usage = solution.usage
     if not usage:
         return {}
-    asked = NO_LLM not in solution.solver
     tokens = usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
-    cost = usage.get("cost") if asked else 0.0
-    return plain(dict(zip(LLM, (usage.get("calls", 0) * asked, tokens * asked, cost), strict=True)))
+    cost = 0.0 if NO_LLM in solution.solver else usage.get("cost")
+    return plain(dict(zip(LLM, (usage.get("calls", 0), tokens, cost), strict=True)))
 
 
 def _repaired(solution: Solution) -> Row:
@@ -80,8 +79,10 @@ NUMBERS = (
 REPAIRED = "repaired"
 """Column of rows of trained agents."""
 
-LLM = ("llm_calls", "llm_tokens", "llm_cost")
-"""Columns of rows of solvers that ask a language model: requests, tokens both ways, cost in the prices' currency."""
+LLM = ("calls", "tokens", "cost")
+"""Columns of rows of solvers that ask a language model: requests, tokens both ways, cost in the prices' currency.
+
+Those with a stand-in count what would have been asked; their names say so."""
 
 NO_LLM = "(no LLM)"
 """In the name of a solver in which rules stand in for the language model."""

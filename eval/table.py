@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from eval.rows import LLM
 from eval.statistics import CONFIDENCE, Interval, Summary, common_instances, share, summarise
 from secagent_env._extras import require
 from solvers import Solution
@@ -88,12 +89,11 @@ def _repaired(summaries: Sequence[Summary]) -> dict[str, list[str]]:
 
 def _asked(summaries: Sequence[Summary]) -> dict[str, list[str]]:
     """Return the columns that are there only where a solver asked a language model: per instance."""
-    columns = {"LLM calls": "llm_calls", "LLM tokens": "llm_tokens", "LLM cost": "llm_cost"}
     shown = {}
-    for title, column in columns.items():
+    for column in LLM:
         means = [s.asked.get(column, NOTHING) for s in summaries]
         if any(mean.mean > 0 for mean in means):
-            shown[title] = [count(mean) for mean in means]
+            shown[column] = [count(mean) for mean in means]
     return shown
 
 
@@ -117,7 +117,7 @@ def _notes(frame: Any, summaries: Sequence[Summary]) -> str:
     common = len(common_instances(frame))
     never = [s.solver for s in summaries if not s.feasible]
     who = f"every solver but {', '.join(never)}" if never else "every solver"
-    effort = "evaluations, what was asked of LLMs and time" if _asked(summaries) else "evaluations and time"
+    effort = "calls, tokens, evaluations and time" if _asked(summaries) else "evaluations and time"
     notes = [
         f"Means with {CONFIDENCE:.0%} bootstrap intervals over the {common} of {total} instances that {who} "
         f"solved feasibly; {effort} over all {total}.",

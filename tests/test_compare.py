@@ -496,17 +496,17 @@ def test_what_a_language_model_was_asked_is_told(tmp_path: Path, monkeypatch: py
     given = labelled(["asking(calls=3)", "asking(calls=0)", "draw"])
     frame = run(Comparison(scenario=SMALL, solvers=given, instances=2), tmp_path, workers=1)
     assert list(frame["solver"])[:3] == ["asking(calls=3)", "asking (no LLM, calls=0)", "draw"]
-    told = frame.loc[frame["instance"] == 0, ["llm_calls", "llm_tokens", "llm_cost"]].to_numpy()
-    np.testing.assert_array_equal(told, [[3, 1500, 0.25], [0, 0, 0], [np.nan] * 3])
+    told = frame.loc[frame["instance"] == 0, ["calls", "tokens", "cost"]].to_numpy()
+    np.testing.assert_array_equal(told, [[3, 1500, 0.25], [3, 1500, 0], [np.nan] * 3])
     lines = [
-        line for line in (tmp_path / "table.md").read_text().splitlines() if "LLM calls" in line or "calls=" in line
+        line for line in (tmp_path / "table.md").read_text().splitlines() if "| calls " in line or "calls=" in line
     ]
-    columns = [cell.strip() for cell in next(line for line in lines if "LLM calls" in line).split("|")]
-    at = columns.index("LLM calls")
-    assert columns[at : at + 3] == ["LLM calls", "LLM tokens", "LLM cost"]
+    columns = [cell.strip() for cell in next(line for line in lines if "| calls " in line).split("|")]
+    at = columns.index("calls")
+    assert columns[at : at + 3] == ["calls", "tokens", "cost"]
     assert [cell.strip() for cell in lines[3].split("|")][at : at + 3] == ["3", "1500", "0.25"]
-    assert [cell.strip() for cell in lines[4].split("|")][at : at + 3] == ["0", "0", "0"]
-    assert "LLM" not in markdown_of_solvers(tmp_path)
+    assert [cell.strip() for cell in lines[4].split("|")][at : at + 3] == ["3", "1500", "0"]
+    assert "| calls " not in markdown_of_solvers(tmp_path)
 
 
 def test_rules_that_stand_in_for_a_language_model_are_called_so():
