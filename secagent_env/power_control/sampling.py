@@ -82,7 +82,7 @@ def draw_games(
     misfits = np.flatnonzero(is_feasible(games) != feasible)
     for _ in range(MOST_TRIES):
         if not misfits.size:
-            return games
+            return games._map(np.asarray)  # a new one: what this one has computed of its arrays may be outdated
         fresh = _draw(n, [generators[int(i)] for i in misfits], limit)
         for name in Game._arrays:
             getattr(games, name)[misfits] = getattr(fresh, name)
