@@ -44,11 +44,12 @@ def _strip(
     all_values: list[float] = []
     for line, (label, look) in enumerate(shown.items()):
         mine = rows[rows["solver"] == label].dropna(subset=[column])
-        values = np.maximum(mine[column].to_numpy(float) * scale, floor)
-        if not values.size:
+        exact = mine[column].to_numpy(float) * scale
+        if not exact.size:
             continue
+        values = np.maximum(exact, floor)
         all_values += values.tolist()
-        told = [f"instance {i}: {told_value(value, unit)}" for i, value in zip(mine["instance"], values, strict=True)]
+        told = [f"instance {i}: {told_value(value, unit)}" for i, value in zip(mine["instance"], exact, strict=True)]
         dots = {"color": look.css, "size": 6, "opacity": 0.45}
         traces.append(
             {
@@ -62,8 +63,10 @@ def _strip(
                 "hovertemplate": f"{label}<br>%{{text}}<extra></extra>",
             }
         )
-        mean = bootstrap_mean(values)
-        traces.append(_mean(label, look, line, mean, f"mean {told_interval(mean, unit)}"))
+        mean = bootstrap_mean(exact)
+        middle, low, high = np.maximum((mean.mean, mean.low, mean.high), floor).tolist()
+        drawn = Interval(middle, low, high, mean.size)
+        traces.append(_mean(label, look, line, drawn, f"mean {told_interval(mean, unit)}"))
     layout: dict[str, Any] = {
         "showlegend": False,
         "yaxis": {
@@ -75,8 +78,9 @@ def _strip(
         },
         "xaxis": {**axis(kind, unit), **(decades(all_values) if kind == "log" else {})},
     }
-    if column == "energy_j" and len(rows):
-        bound = float(rows.groupby("instance")["lower_bound_j"].first().mean())
+    bounds = rows.groupby("instance")["lower_bound_j"].first().dropna()
+    if column == "energy_j" and len(bounds):
+        bound = float(bounds.mean())
         layout["shapes"] = [rule(x0=bound, x1=bound, y0=0, y1=1, yref="paper")]
         layout["annotations"] = [remark(x=bound, y=1, yref="paper", text="certified lower bound, mean")]
         layout["margin"] = {"t": 26}
@@ -103,7 +107,8 @@ def _profile(name: str, frame: Any, shown: Mapping[str, Look]) -> Chart:
     """Draw the share of instances that each scheme solves to within a gap."""
     total, floor = frame["instance"].nunique(), 100 * OPTIMAL_GAP
     feasible = frame["feasible"].astype(bool)
-    highest = 100 * float(frame.loc[feasible, "gap"].max()) if feasible.any() else 1.0
+    known = frame.loc[feasible, "gap"].dropna()
+    highest = 100 * float(known.max()) if len(known) else 1.0
     traces = []
     for label, look in shown.items():
         gaps = np.sort(100 * frame.loc[feasible & (frame["solver"] == label), "gap"].dropna().to_numpy(float))

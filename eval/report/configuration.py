@@ -12,7 +12,7 @@ from typing import Any
 
 from eval.report.gather import Compared, Results
 from eval.report.provenance import Provenance
-from eval.report.sections import Section
+from eval.report.section import Section
 from eval.report.tables import Cell, definitions, table
 from secagent_env import Scenario, __version__
 

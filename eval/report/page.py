@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from eval.report.schemes import css_colours
-from eval.report.sections import Section
+from eval.report.section import Section
 from secagent_env._extras import require
 
 ASSETS = files("eval.report") / "assets"

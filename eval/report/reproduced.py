@@ -22,6 +22,8 @@ COLUMNS = (
     "feasible",
     "attempts",
     "saving",
+    "saving_low",
+    "saving_high",
     "saving_printed",
 )
 """Columns of the CSV files that the report shows, besides the one of what varies."""

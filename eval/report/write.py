@@ -8,14 +8,14 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from eval.report.comparison_section import comparison_section
 from eval.report.configuration import configuration_section
 from eval.report.gather import Results, gather
 from eval.report.page import page
 from eval.report.pdf import save_figures
 from eval.report.recompute import convergence, decisions
+from eval.report.section import Section
 from eval.report.sections import (
-    Section,
-    comparison_section,
     convergence_section,
     learning_section,
     missing_section,
