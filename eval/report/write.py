@@ -85,7 +85,7 @@ def write_report(folder: Path | str, out: Path | str | None = None, runs: Iterab
 
 
 def _lead(results: Results) -> str:
-    return f"Results in {results.folder}, written by secagent {__version__}."
+    return f"What the folder {results.folder} holds, written by secagent {__version__}."
 
 
 def _facts(results: Results) -> list[tuple[str, str, str]]:
