@@ -189,13 +189,13 @@ def _solve(args: argparse.Namespace) -> None:
 
 
 def _serve_standin(args: argparse.Namespace) -> None:
-    from solvers.law import standin
+    from solvers import standins
     from solvers.llm.chat import STANDIN_MODEL
     from solvers.llm.server import serve
 
     if not 0 <= args.port < 2**16:
         raise ValueError(f"port must be from 0 to 65535, got {args.port}")
-    server = serve(standin.reply, args.port, args.host)
+    server = serve(standins.reply, args.port, args.host)
     print(f"the stand-in, no language model, answers at {server.base_url}; Ctrl-C ends it")
     print(
         f"secagent solve FILE --solver law --set 'model=\"{STANDIN_MODEL}\"' 'base_url=\"{server.base_url}\"'",

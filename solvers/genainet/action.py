@@ -1,0 +1,128 @@
+"""Action: from a reply to a power, answers and proposals; whatever a model writes, this is all that it can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from solvers.llm.structured import parse, schema_of
+
+
+class Note(BaseModel):
+    """A message."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    to: str = Field(description="the name of the agent who gets it")
+    text: str
+
+
+class Answer(BaseModel):
+    """Whether a proposal that was received is accepted."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    to: str = Field(description="who made the proposal")
+    accept: bool
+    reason: str = ""
+
+
+class SilentReply(BaseModel):
+    """What an agent decides that cannot talk (Fig. 5)."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    plan: list[str] = Field(default_factory=list, description="the steps of the plan")
+    explanation: str = Field(default="", description="one or two sentences: how the plan led to the power")
+    power_w: float = Field(ge=0, description="the power to transmit with, in W")
+    lesson: str = Field(default="", description="one sentence worth remembering, or nothing")
+
+
+class TalkingReply(SilentReply):
+    """What an agent decides that can talk (Fig. 6)."""
+
+    answers: list[Answer] = Field(default_factory=list, description="to the proposals received")
+    proposals: list[Note] = Field(default_factory=list, description="new proposals to others; best none or one")
+
+
+class CommanderReply(BaseModel):
+    """How a commander splits the intent."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    plan: list[str] = Field(default_factory=list, description="the sub-tasks that the intent is split into")
+    explanation: str = ""
+    orders: list[Note] = Field(default_factory=list, description="what executors are asked to do in this round")
+
+
+SCHEMAS: dict[type[BaseModel], dict[str, Any]] = {
+    kind: schema_of(kind) for kind in (SilentReply, TalkingReply, CommanderReply)
+}
+
+NAMES: dict[type[BaseModel], str] = {SilentReply: "power", TalkingReply: "cooperation", CommanderReply: "orders"}
+"""What a structured answer is called in a request."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an agent does in a round.
+
+    Attributes
+    ----------
+    power_w
+        Its power, W, at most P_max.
+    answers
+        By who proposed: accepted or not, and why.
+    proposals
+        By recipient.
+    plan, explanation, lesson
+        Its reasoning, for the record and its memory; nobody else sees them.
+    """
+
+    power_w: float
+    answers: Mapping[str, tuple[bool, str]] = field(default_factory=dict)
+    proposals: Mapping[str, str] = field(default_factory=dict)
+    plan: tuple[str, ...] = ()
+    explanation: str = ""
+    lesson: str = ""
+
+    @property
+    def messages(self) -> dict[str, str]:
+        """What is sent, by recipient: answers first, then the proposal."""
+        messages: dict[str, str] = {}
+        for to, (accept, reason) in self.answers.items():
+            messages[to] = f"{'Accepted' if accept else 'Refused'}: {reason}"
+        for to, text in self.proposals.items():
+            messages[to] = f"{messages[to]}\n{text}" if to in messages else text
+        return messages
+
+
+def step_of(text: str, kind: type[SilentReply], max_power_w: float) -> Step:
+    """Return the step that a reply describes; a power above P_max is P_max.
+
+    Raises
+    ------
+    Malformed
+        If the reply is none; the sentence says why.
+    """
+    reply = parse(text, kind)
+    talking = reply if isinstance(reply, TalkingReply) else None
+    return Step(
+        power_w=min(reply.power_w, max_power_w),
+        answers={answer.to: (answer.accept, answer.reason) for answer in talking.answers} if talking else {},
+        proposals=joined(talking.proposals) if talking else {},
+        plan=tuple(reply.plan),
+        explanation=reply.explanation,
+        lesson=reply.lesson,
+    )
+
+
+def joined(notes: list[Note]) -> dict[str, str]:
+    """Return messages by recipient; several to the same one become one."""
+    messages: dict[str, str] = {}
+    for note in notes:
+        messages[note.to] = f"{messages[note.to]}\n{note.text}" if note.to in messages else note.text
+    return messages
