@@ -189,8 +189,8 @@ def test_links_lead_somewhere(page: Path):
 # --- Pictures ------------------------------------------------------------------------------------------------
 
 
-ELSEWHERE = {"law.png", "lifetime.png", "learning-curves.png"}
-"""Pictures that the commands of their pages draw: `python -m eval.lifetime` and `python -m eval.learners`."""
+ELSEWHERE = {"law.png", "lifetime.png", "learning-curves.png", "report.png"}
+"""Pictures that the commands of their pages draw, such as `python -m eval.lifetime`, and a browser's of a report."""
 
 
 def test_the_picture_of_the_network_is_drawn_the_same_again(tmp_path: Path):
