@@ -1,0 +1,256 @@
+"""GenAINet's power control: what talking is worth, beside DPC, the certified optimum and the second paper.
+
+``python -m eval.genainet --pairs 2 4 10 --draws 1000`` prints the table of ``docs/genainet.md`` (the paper's Table 2);
+``--picture`` draws the rounds (its Figs 7 and 8), ``--page`` writes a page of one game. With ``--model`` (and
+``--base-url``) a language model answers instead of the stand-in.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.convergence import check_picture
+from eval.genainet_page import save_page
+from eval.paired import paired_ratio
+from eval.power_control import PAPER
+from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
+from eval.table import NONE, percent
+from secagent_env._extras import require
+from secagent_env._files import whole_file
+from secagent_env.power_control import Game, rates, sample_game, sinr
+from secagent_env.power_control.match import ROUNDS
+from secagent_env.power_control.metrics import rate_gap, total_power
+from secagent_env.rendering.style import BLUE, GREEN, GREY, ORANGE, RED, own_style
+from solvers.genainet import GenAINet
+from solvers.llm.chat import EndpointError
+from solvers.power_control import dpc, optimum
+
+TABLE = "genainet.md"
+REFERENCE, OPTIMUM = "dpc", "optimum"
+TEAMS: dict[str, dict[str, Any]] = {
+    "alone": {"talk": False},
+    "without messages": {"delivery": False},
+    "talking": {},
+    "led": {"organisation": "hierarchical"},
+}
+PAPER_MESSAGES = {2: "3.72", 4: "5.00", 10: "3.80"}
+"""Messages per transmitter in the paper's Table 2, of GenAINet."""
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What one method did in a batch of games (B), round by round; row 0 is before the first round.
+
+    Attributes
+    ----------
+    num_pairs, method
+        N, and its name.
+    rate_gap
+        (R + 1, B): mean over the pairs of |target − rate|, bit/s/Hz.
+    total_power_w
+        (R + 1, B), W.
+    share
+        (B,): the least SINR / target SINR among the pairs, at the end.
+    messages, proposals
+        (B,): for each transmitter, messages delivered and proposals written; of agents that talk.
+    faults
+        How many replies could not be used.
+    """
+
+    num_pairs: int
+    method: str
+    rate_gap: np.ndarray
+    total_power_w: np.ndarray
+    share: np.ndarray
+    messages: np.ndarray | None = None
+    proposals: np.ndarray | None = None
+    faults: int = 0
+
+    @classmethod
+    def of(cls, method: str, game: Game, power_w: np.ndarray, **more: Any) -> Course:
+        """Return the course of powers (R + 1, B, N), W, in games (B)."""
+        rate = [rates(game, power) for power in power_w]
+        gap = np.stack([rate_gap(game, *pair) for pair in zip(power_w, rate, strict=True)])
+        total = np.stack([total_power(game, *pair) for pair in zip(power_w, rate, strict=True)])
+        share = np.min(sinr(game, power_w[-1]) / game.target_sinr, axis=-1)
+        return cls(game.num_pairs, method, gap, total, share, **more)
+
+
+def run(
+    pairs: Iterable[int], draws: int, seed: int, rounds: int = ROUNDS, model: Mapping[str, Any] | None = None
+) -> list[Course]:
+    """Return the courses of all methods on the same games, whose targets cannot all be reached.
+
+    Parameters
+    ----------
+    pairs
+        Numbers of pairs.
+    draws, seed
+        How many games of each, and from which seed.
+    rounds
+        How many rounds a game has.
+    model
+        Options of :class:`solvers.genainet.GenAINet` that name a language model; empty or None for the stand-in.
+    """
+    tqdm = require("tqdm", extra="eval").tqdm
+    pairs = list(pairs)
+    courses = []
+    with tqdm(total=len(pairs) * len(TEAMS) * draws, unit="game", disable=None) as bar:
+        for num_pairs in pairs:
+            game = sample_game(num_pairs, seed, (draws,), feasible=False)
+            best = np.broadcast_to(optimum(game).power_w, (rounds + 1, draws, num_pairs))
+            courses += [Course.of(REFERENCE, game, dpc(game, rounds)), Course.of(OPTIMUM, game, best)]
+            for options in TEAMS.values():
+                courses.append(_played(GenAINet(**{**(model or {}), **options}), game, rounds, seed, bar))
+    return courses
+
+
+def _played(team: GenAINet, game: Game, rounds: int, seed: int, bar: Any) -> Course:
+    powers, messages, proposals, faults = [], [], [], 0
+    for i in range(game.batch_shape[0]):
+        play = team.play(game[i], rounds, seed + i)
+        powers.append(play.record.power_w)
+        messages.append(play.messages_per_transmitter)
+        proposals.append(play.proposals_per_transmitter)
+        faults += sum(bool(turn.trouble) for turn in play.turns)
+        bar.update()
+    talks = {"messages": np.array(messages), "proposals": np.array(proposals)} if team.talk else {}
+    return Course.of(team.name, game, np.stack(powers, axis=1), faults=faults, **talks)
+
+
+def markdown(courses: Sequence[Course]) -> str:
+    """Return the table of courses at their ends, with the paper's figures below those of the same number of pairs."""
+    lines: list[list[str]] = []
+    by_pairs: dict[int, list[Course]] = {}
+    for course in courses:
+        by_pairs.setdefault(course.num_pairs, []).append(course)
+    for num_pairs, found in by_pairs.items():
+        [reference] = [course for course in found if course.method == REFERENCE]
+        lines += [_row(course, reference) for course in found]
+        for method, (kbps, watt) in PAPER.get(num_pairs, {}).items():
+            messages = PAPER_MESSAGES[num_pairs] if method == "GenAINet" else NONE
+            lines.append(
+                [str(num_pairs), f"paper: {method}", f"{kbps} kbps", NONE, f"{watt:.1f}", NONE, NONE, messages]
+            )
+    headers = [
+        *("pairs", "method", "absolute rate gap, bit/s/Hz", "gap beside DPC's", "total power, W", "power beside DPC's"),
+        *("least share of a target SINR", "messages per transmitter (proposals)"),
+    ]
+    text = require("tabulate", extra="eval").tabulate(lines, headers, tablefmt="github", disable_numparse=True)
+    draws = courses[0].rate_gap.shape[1] if courses else 0
+    faults = sum(course.faults for course in courses)
+    note = (
+        f"Means with {CONFIDENCE:.0%} bootstrap intervals over {draws} games whose targets cannot all be reached, the "
+        f"same for every method; ratios are of means over the same games. (no LLM): rules stand in for a model. "
+        f"Unusable replies: {faults}."
+    )
+    return f"{text}\n\n{note}\n"
+
+
+def _row(course: Course, reference: Course) -> list[str]:
+    gap, power = (bootstrap_mean(values[-1]) for values in (course.rate_gap, course.total_power_w))
+    beside = [NONE, NONE]
+    if course is not reference:
+        beside = [
+            percent(paired_ratio(values[-1], others[-1]))
+            for values, others in (
+                (course.rate_gap, reference.rate_gap),
+                (course.total_power_w, reference.total_power_w),
+            )
+        ]
+    written = NONE
+    if course.messages is not None and course.proposals is not None:
+        written = f"{course.messages.mean():.2f} ({course.proposals.mean():.2f})"
+    share = percent(bootstrap_mean(course.share))
+    cells = [_number(gap, 4), beside[0], _number(power, 2), beside[1], share, written]
+    return [str(course.num_pairs), course.method, *cells]
+
+
+def _number(interval: Interval, decimals: int) -> str:
+    mean, low, high = (f"{value:.{decimals}f}" for value in (interval.mean, interval.low, interval.high))
+    return mean if np.isnan(interval.low) or low == high else f"{mean} [{low}, {high}]"
+
+
+def rounds_table(courses: Sequence[Course], field: str) -> list[tuple[str, list[Interval]]]:
+    """Return, by method, the mean of ``rate_gap`` or ``total_power_w`` in each round: the paper's Figs 7 and 8."""
+    return [(course.method, [bootstrap_mean(values) for values in getattr(course, field)]) for course in courses]
+
+
+def save_picture(courses: Sequence[Course], path: Path) -> None:
+    """Draw rate gap and total power over the rounds, means with their intervals; courses of one number of pairs."""
+    check_picture(path)
+    require("matplotlib", extra="eval")
+    panels = {"rate_gap": "absolute rate gap, bit/s/Hz (Fig. 7)", "total_power_w": "total power, W (Fig. 8)"}
+    styles = [(GREY, "-"), ("#222222", "--"), (ORANGE, "-"), (RED, ":"), (BLUE, "-"), (GREEN, "-")]
+    with own_style():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(10, 4.2), dpi=160, layout="constrained")
+        FigureCanvasAgg(figure)
+        for ax, (field, title) in zip(figure.subplots(1, 2), panels.items(), strict=True):
+            for (method, means), (colour, line) in zip(rounds_table(courses, field), styles, strict=False):
+                x = np.arange(len(means))
+                ax.plot(x, [interval.mean for interval in means], color=colour, ls=line, lw=1.6, label=method)
+                low, high = ([getattr(interval, end) for interval in means] for end in ("low", "high"))
+                ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+            ax.set_title(f"{title}, {courses[0].num_pairs} pairs", loc="left", size=9.5)
+            ax.set_xlabel("round")
+            ax.set_ylim(0)
+        figure.legend(
+            *figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=8
+        )
+        with whole_file(path) as file:
+            figure.savefig(file, format=path.suffix[1:].lower())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table and write it, draw the rounds, or write the page of a game."""
+    parser = argparse.ArgumentParser(prog="python -m eval.genainet", description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", nargs="+", type=int, default=list(PAPER), metavar="N", help="default: 2 4 10")
+    parser.add_argument("--draws", type=int, default=1000, help="games of each number of pairs; default: 1000")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"default: {ROUNDS}")
+    parser.add_argument("--seed", type=int, default=1, help="default: 1; the stand-in's rules were chosen on seed 0")
+    parser.add_argument("--model", help="a language model instead of the stand-in; its key is that of OPENAI_API_KEY")
+    parser.add_argument("--base-url", help="of its endpoint")
+    parser.add_argument("--transcript", help="a file that records what it says, and answers what it has said before")
+    parser.add_argument("--replay", help="a transcript to take all replies from")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the rounds of 4 pairs: .png, .pdf or .svg")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write an HTML page of one game, and nothing else")
+    parser.add_argument("--organisation", default="distributed", help="of the page's game; default: %(default)s")
+    parser.add_argument("--out", type=Path, default=Path("results"), help="default: results")
+    options = parser.parse_args(arguments)
+    if options.draws < 1:
+        parser.error(f"--draws must be at least 1, got {options.draws}")
+    named = {name: getattr(options, name) for name in ("model", "base_url", "transcript", "replay")}
+    model = {name: value for name, value in named.items() if value is not None}
+    try:
+        if options.page is not None:
+            num_pairs = options.pairs[0] if options.pairs != list(PAPER) else 4
+            team = GenAINet(**model, organisation=options.organisation)
+            game = sample_game(num_pairs, options.seed, (1,), feasible=False)[0]
+            save_page(team.play(game, options.rounds, options.seed), options.page)
+            return
+        if options.picture is not None:
+            check_picture(options.picture)
+        courses = run(options.pairs, options.draws, options.seed, options.rounds, model)
+    except (ValueError, EndpointError) as error:
+        parser.error(str(error))
+    table = markdown(courses)
+    print(table, end="")
+    options.out.mkdir(parents=True, exist_ok=True)
+    with whole_file(options.out / TABLE) as file:
+        file.write(table.encode())
+    if options.picture is not None:
+        shown = 4 if 4 in options.pairs else options.pairs[0]
+        save_picture([course for course in courses if course.num_pairs == shown], options.picture)
+
+
+if __name__ == "__main__":
+    main()
