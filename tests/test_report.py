@@ -479,7 +479,7 @@ def test_a_browser_draws_it_without_errors_or_requests(browser, report: Path, pa
 
 def test_a_click_on_a_heading_sorts(browser, report: Path):
     opened(browser, report)
-    table = browser.find_element("css selector", "#compare table")
+    table, efforts = browser.find_elements("css selector", "#compare table")
     headings = table.find_elements("css selector", "thead button")
     names = [heading.text.partition("\n")[0] for heading in headings]
 
@@ -510,6 +510,11 @@ def test_a_click_on_a_heading_sorts(browser, report: Path):
     scheme.click()
     assert column("scheme") == ["ascending", ["asc", "exact", "law (no LLM)", "randas"]]
     assert column("energy")[0] == "none"
+    [evaluations] = [b for b in efforts.find_elements("css selector", "button") if b.text.startswith("evaluations")]
+    evaluations.click()  # from tens to thousands: text would sort otherwise
+    keys = browser.execute_script("return [...arguments[0].tBodies[0].rows].map(r => r.cells[2].dataset.key)", efforts)
+    assert [float(key) for key in keys] == ordered(keys)
+    assert sorted(keys) != keys
     assert browser.get_log("browser") == []
 
 
