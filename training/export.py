@@ -114,7 +114,7 @@ def export_policy(
         raise ValueError(f"a policy's metadata must name {', '.join(missing)}")
     if dynamic is None:
         dynamic = {name: DYNAMIC.get(name, {}) for name in inputs} if metadata["any_agents"] == "true" else {}
-    content = _onnx(module, inputs, dynamic, {"format": POLICY_FORMAT, "version": POLICY_VERSION, **metadata})
+    content = onnx_model(module, inputs, dynamic, {"format": POLICY_FORMAT, "version": POLICY_VERSION, **metadata})
     if len(content) > LARGEST_BYTES:
         raise ValueError(
             f"the policy has {len(content) / 2**20:.1f} MB, at most {LARGEST_BYTES // 2**20} MB are allowed; "
@@ -130,7 +130,7 @@ def export_policy(
     return difference
 
 
-def _onnx(
+def onnx_model(
     module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], dynamic: Dynamic, metadata: Mapping[str, str]
 ) -> bytes:
     """Return the checked ONNX model of a module."""

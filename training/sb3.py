@@ -133,7 +133,7 @@ class SB3Learner:
             found: tuple[torch.nn.Module, dict[str, torch.Tensor]] = policy.exportable()
             return found
         size = self._env.observation_space.shape or ()
-        return _Deterministic(policy), {"observation": torch.zeros(2, *size, device=self.model.device)}
+        return Deterministic(policy), {"observation": torch.zeros(2, *size, device=self.model.device)}
 
     def close(self) -> None:
         """Close the environments."""
@@ -233,7 +233,7 @@ class _Watch(BaseCallback):
             self.model.dump_logs()
 
 
-class _Deterministic(torch.nn.Module):
+class Deterministic(torch.nn.Module):
     """The deterministic actions of an SB3 policy, within ±1."""
 
     def __init__(self, policy: Any) -> None:
