@@ -18,7 +18,7 @@ import numpy as np
 from eval.convergence import check_picture
 from eval.genainet_page import save_page
 from eval.paired import paired_ratio
-from eval.power_control import PAPER
+from eval.power_control import DRAWS, PAPER
 from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
 from eval.table import NONE, percent
 from secagent_env._extras import require
@@ -30,6 +30,7 @@ from secagent_env.rendering.style import BLUE, GREEN, GREY, ORANGE, RED, own_sty
 from solvers.genainet import GenAINet
 from solvers.llm.chat import EndpointError
 from solvers.power_control import dpc, optimum
+from training.shared_power import SharedPolicy, trained
 
 TABLE = "genainet.md"
 REFERENCE, OPTIMUM = "dpc", "optimum"
@@ -38,6 +39,11 @@ TEAMS: dict[str, dict[str, Any]] = {
     "without messages": {"delivery": False},
     "talking": {},
     "led": {"organisation": "hierarchical"},
+}
+GAMES = {
+    "infeasible": "not all targets can be reached",
+    "feasible": "all targets can be reached",
+    "all": "as they are drawn",
 }
 PAPER_MESSAGES = {2: "3.72", 4: "5.00", 10: "3.80"}
 """Messages per transmitter in the paper's Table 2, of GenAINet."""
@@ -83,9 +89,14 @@ class Course:
 
 
 def run(
-    pairs: Iterable[int], draws: int, seed: int, rounds: int = ROUNDS, model: Mapping[str, Any] | None = None
+    pairs: Iterable[int],
+    draws: int,
+    seed: int,
+    rounds: int = ROUNDS,
+    model: Mapping[str, Any] | None = None,
+    feasible: bool | None = False,
 ) -> list[Course]:
-    """Return the courses of all methods on the same games, whose targets cannot all be reached.
+    """Return the courses of all methods on the same games.
 
     Parameters
     ----------
@@ -97,15 +108,19 @@ def run(
         How many rounds a game has.
     model
         Options of :class:`solvers.genainet.GenAINet` that name a language model; empty or None for the stand-in.
+    feasible
+        False: games whose targets cannot all be reached, on which DPC does not converge; True: others; None: all.
     """
     tqdm = require("tqdm", extra="eval").tqdm
     pairs = list(pairs)
     courses = []
     with tqdm(total=len(pairs) * len(TEAMS) * draws, unit="game", disable=None) as bar:
         for num_pairs in pairs:
-            game = sample_game(num_pairs, seed, (draws,), feasible=False)
+            game = sample_game(num_pairs, seed, (draws,), feasible=feasible)
             best = np.broadcast_to(optimum(game).power_w, (rounds + 1, draws, num_pairs))
             courses += [Course.of(REFERENCE, game, dpc(game, rounds)), Course.of(OPTIMUM, game, best)]
+            if num_pairs in trained():
+                courses.append(Course.of("ppo (shared)", game, SharedPolicy(num_pairs).powers(game, rounds)))
             for options in TEAMS.values():
                 courses.append(_played(GenAINet(**{**(model or {}), **options}), game, rounds, seed, bar))
     return courses
@@ -124,8 +139,11 @@ def _played(team: GenAINet, game: Game, rounds: int, seed: int, bar: Any) -> Cou
     return Course.of(team.name, game, np.stack(powers, axis=1), faults=faults, **talks)
 
 
-def markdown(courses: Sequence[Course]) -> str:
-    """Return the table of courses at their ends, with the paper's figures below those of the same number of pairs."""
+def markdown(courses: Sequence[Course], of: str = "infeasible") -> str:
+    """Return the table of courses at their ends, with the paper's figures below those of the same number of pairs.
+
+    ``of`` says which games they are of; the paper tells of infeasible ones alone.
+    """
     lines: list[list[str]] = []
     by_pairs: dict[int, list[Course]] = {}
     for course in courses:
@@ -133,7 +151,7 @@ def markdown(courses: Sequence[Course]) -> str:
     for num_pairs, found in by_pairs.items():
         [reference] = [course for course in found if course.method == REFERENCE]
         lines += [_row(course, reference) for course in found]
-        for method, (kbps, watt) in PAPER.get(num_pairs, {}).items():
+        for method, (kbps, watt) in PAPER.get(num_pairs, {}).items() if of == "infeasible" else ():
             messages = PAPER_MESSAGES[num_pairs] if method == "GenAINet" else NONE
             lines.append(
                 [str(num_pairs), f"paper: {method}", f"{kbps} kbps", NONE, f"{watt:.1f}", NONE, NONE, messages]
@@ -146,8 +164,8 @@ def markdown(courses: Sequence[Course]) -> str:
     draws = courses[0].rate_gap.shape[1] if courses else 0
     faults = sum(course.faults for course in courses)
     note = (
-        f"Means with {CONFIDENCE:.0%} bootstrap intervals over {draws} games whose targets cannot all be reached, the "
-        f"same for every method; ratios are of means over the same games. (no LLM): rules stand in for a model. "
+        f"Means with {CONFIDENCE:.0%} bootstrap intervals over {draws} games ({GAMES[of]}), the same for every "
+        f"method; ratios are of means over the same games. (no LLM): rules stand in for a model. "
         f"Unusable replies: {faults}."
     )
     return f"{text}\n\n{note}\n"
@@ -215,6 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m eval.genainet", description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", nargs="+", type=int, default=list(PAPER), metavar="N", help="default: 2 4 10")
     parser.add_argument("--draws", type=int, default=1000, help="games of each number of pairs; default: 1000")
+    parser.add_argument("--of", choices=list(DRAWS), default="infeasible", help="which games; default: %(default)s")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"default: {ROUNDS}")
     parser.add_argument("--seed", type=int, default=1, help="default: 1; the stand-in's rules were chosen on seed 0")
     parser.add_argument("--model", help="a language model instead of the stand-in; its key is that of OPENAI_API_KEY")
@@ -234,15 +253,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.page is not None:
             num_pairs = options.pairs[0] if options.pairs != list(PAPER) else 4
             team = GenAINet(**model, organisation=options.organisation)
-            game = sample_game(num_pairs, options.seed, (1,), feasible=False)[0]
+            game = sample_game(num_pairs, options.seed, (1,), feasible=DRAWS[options.of])[0]
             save_page(team.play(game, options.rounds, options.seed), options.page)
             return
         if options.picture is not None:
             check_picture(options.picture)
-        courses = run(options.pairs, options.draws, options.seed, options.rounds, model)
+        courses = run(options.pairs, options.draws, options.seed, options.rounds, model, DRAWS[options.of])
     except (ValueError, EndpointError) as error:
         parser.error(str(error))
-    table = markdown(courses)
+    table = markdown(courses, options.of)
     print(table, end="")
     options.out.mkdir(parents=True, exist_ok=True)
     with whole_file(options.out / TABLE) as file:
