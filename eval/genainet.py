@@ -168,7 +168,31 @@ def markdown(courses: Sequence[Course], of: str = "infeasible") -> str:
         f"method; ratios are of means over the same games. (no LLM): rules stand in for a model. "
         f"Unusable replies: {faults}."
     )
-    return f"{text}\n\n{note}\n"
+    return "\n\n".join([text, note, *_worth(by_pairs)]) + "\n"
+
+
+def _worth(by_pairs: Mapping[int, Sequence[Course]]) -> list[str]:
+    """Return in a sentence for each number of pairs what messages are worth: the same agents with and without them."""
+    sentences = []
+    for num_pairs, found in by_pairs.items():
+        deaf = next((course for course in found if "without messages" in course.method), None)
+        talking = next((course for course in found if deaf and course.method == _talking(deaf.method)), None)
+        if deaf is None or talking is None:
+            continue
+        gap, power = (
+            percent(paired_ratio(with_them[-1], without[-1]))
+            for with_them, without in (
+                (talking.rate_gap, deaf.rate_gap),
+                (talking.total_power_w, deaf.total_power_w),
+            )
+        )
+        sentences.append(f"{num_pairs} pairs: with messages, {gap} of the gap without them, at {power} of the power.")
+    return ["  \n".join(sentences)] if sentences else []
+
+
+def _talking(method: str) -> str:
+    """Return the name of the same agents when their messages arrive."""
+    return method.replace(" without messages", "")
 
 
 def _row(course: Course, reference: Course) -> list[str]:
