@@ -57,7 +57,7 @@ def test_a_moment_of_training_lowers_the_power(tmp_path):
 
 
 @pytest.mark.parametrize("num_pairs", [2, 4, 10])
-def test_the_shipped_policies_spend_less_than_dpc_at_no_larger_gap(num_pairs):
+def test_the_shipped_policies_spend_less_than_dpc_at_a_similar_gap(num_pairs):
     game = sample_game(num_pairs, 9, (300,), feasible=False)
     found, usual = SharedPolicy(num_pairs).powers(game)[-1], dpc(game, 10)[-1]
     assert (
