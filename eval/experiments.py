@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 
+from eval import differences
+from eval.differences import Reason
 from secagent_env import Scenario
 from secagent_env._errors import unknown_name
 
@@ -43,36 +45,6 @@ class Printed:
         exponent = Decimal(self.text).as_tuple().exponent
         half = 0.5 * 10.0 ** int(exponent)
         return self.value - half, self.value + half
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why some of our means are not the paper's. It is told where they are not.
-
-    Attributes
-    ----------
-    text
-        In a sentence or two.
-    schemes
-        Whose means it explains; all if empty.
-    values
-        At which values; at all if empty.
-    sign
-        Which kind of difference: ours is larger (1), smaller (-1), or either (0).
-    """
-
-    text: str
-    schemes: tuple[str, ...] = ()
-    values: tuple[float, ...] = ()
-    sign: int = 0
-
-    def explains(self, scheme: str, value: float, sign: int) -> bool:
-        """Whether it is about this mean, which is larger (1) or smaller (-1) than the paper's."""
-        return (
-            scheme in (self.schemes or (scheme,))
-            and value in (self.values or (value,))
-            and self.sign in (0, sign)
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -134,59 +106,9 @@ class Experiment:
 HEADLINE = ("fig4", "asc", 50.0, Printed("59.1"))
 """The abstract's claim: by how many percent the paper's schemes need less than others, at most."""
 
-_FITTED = (
-    "The paper does not print from which ranges computing rates, tool calls and accuracies are drawn. Ours were fitted "
-    "to two of its numbers, ASC and RandAS in the typical case, and meet them to a few percent."
-)
-_OPTIMUM = (
-    "The selection is a small integer program (docs/model.md, 8.1), and `asc` ends at its proved optimum. No scheme "
-    "can need less on these networks; the paper does not claim that its ASC is optimal."
-)
-_GA = (
-    "`ga` ends at the proved optimum or next to it: 30 agents and two constraints are not hard for it. The paper's GA "
-    "stays 10 to 28 % above its ASC; population and generations are not printed."
-)
-_STANDIN = (
-    "The paper's LAW asks GPT-4-turbo. Where the row is called `law (no LLM)`, rules perturb what the prompts show: it "
-    "says what the workflow does by itself, not what that model does in it."
-)
-_MORE_AGENTS = (
-    "N_min at N = 50 is not printed. Ours is a third of the agents, 16. RandAS computes with N_min agents at random, "
-    "so its energy is nearly proportional to N_min, whatever the ranges are; the paper's grows 1.95 times from N = 30 "
-    "to 50, as if N_min were 19 or 20 there, while its ASC grows 1.57 times."
-)
-_RANDOM_COUNT = (
-    "RandAS computes with N_min agents at random, so its energy is nearly proportional to N_min, whatever the ranges "
-    "are. The paper's is 2342, 2740 and 2450 J per agent at N_min = 10, 15 and 20: no one draw of networks gives that."
-)
-_COUNT = (
-    "The cheapest agents come first: where accuracy does not bind, agents 16 to 20 cost no less than agents 11 to 15. "
-    "The paper's ASC pays 2961 J for each of the latter and 1665 J for each of the former, and its LAW and GA do "
-    "alike, which no selection at the optimum does."
-)
-_ACCURACY = (
-    "What accuracy costs depends on how accuracies are drawn and whether dear agents are the accurate ones; neither is "
-    "printed."
-)
-_NANOJOULES = (
-    "The model's optimum is some nanojoules (docs/model.md, 8.3): the beam vanishes at the eavesdropper, jammers are "
-    "silent, and senders send slowly, at nanowatts and less, which costs nothing, as there is no circuit power and τ "
-    "is long. Whatever optimises powers finds that; the paper's joules are those of decisions far from the optimum of "
-    "its own model."
-)
-_BEAM = (
-    "An equal beam does not vanish at the eavesdropper. In about four networks of ten it serves the cheapest agents "
-    "without jammers, elsewhere weak jammers or other agents help (docs/model.md, 8.5), at optimised powers again."
-)
-_POWER = (
-    "At 1.2 W each more than half of the agents fail the linear test of uplink secrecy (docs/model.md, 8.4), so "
-    "FixedTP to the letter, with the agents of ASC, is infeasible. Ours selects among those who pass. Its joules are "
-    "those of jammers that send at 1.2 W until the slowest sender has finished: few draws, in which a selected agent "
-    "hardly passes, make up much of the mean."
-)
-
 _N = (20, 30, 40, 50)
 _SELECTION = ("asc", "law", "ga", "randas")
+_NANO_ORDERS = (("asc", "law"), ("asc", "de"), ("law", "de"))
 _LINKS = ("asc", "law", "de", "fixedbf", "fixedtp")
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -207,10 +129,10 @@ EXPERIMENTS: dict[str, Experiment] = {
                 "randas": {30: "2.34e4", 50: "4.57e4"},
             },
             reasons=(
-                Reason(_FITTED, schemes=("asc", "randas"), values=(30,)),
-                Reason(_OPTIMUM, schemes=("asc",), sign=-1),
-                Reason(_STANDIN, schemes=("law",)),
-                Reason(_MORE_AGENTS, values=(50,)),
+                Reason(differences.FITTED, schemes=("asc", "randas"), values=(30,)),
+                Reason(differences.OPTIMUM, schemes=("asc",), sign=-1),
+                Reason(differences.STANDIN, schemes=("law",)),
+                Reason(differences.MORE_AGENTS, values=(50,)),
             ),
         ),
         Experiment(
@@ -229,12 +151,13 @@ EXPERIMENTS: dict[str, Experiment] = {
                 "randas": {10: "23417", 15: "41107", 20: "48999"},
             },
             reasons=(
-                Reason(_FITTED, schemes=("asc", "randas"), values=(10,)),
-                Reason(_OPTIMUM, schemes=("asc",), sign=-1),
-                Reason(_GA, schemes=("ga",), sign=-1),
-                Reason(_STANDIN, schemes=("law",)),
-                Reason(_COUNT, schemes=("asc", "law", "ga"), values=(15, 20), sign=-1),
-                Reason(_RANDOM_COUNT, schemes=("randas",), values=(15, 20)),
+                Reason(differences.FITTED, schemes=("asc", "randas"), values=(10,)),
+                Reason(differences.OPTIMUM, schemes=("asc",), sign=-1),
+                Reason(differences.GA, schemes=("ga",), sign=-1),
+                Reason(differences.GA_ORDER, orders=(("asc", "ga"), ("law", "ga"))),
+                Reason(differences.STANDIN, schemes=("law",)),
+                Reason(differences.COUNT, schemes=("asc", "law", "ga"), values=(15, 20), sign=-1),
+                Reason(differences.RANDOM_COUNT, schemes=("randas",), values=(15, 20)),
             ),
         ),
         Experiment(
@@ -253,11 +176,12 @@ EXPERIMENTS: dict[str, Experiment] = {
                 "randas": {0.6: "21222", 0.7: "23417", 0.8: "27520"},
             },
             reasons=(
-                Reason(_FITTED, schemes=("asc", "randas"), values=(0.7,)),
-                Reason(_OPTIMUM, schemes=("asc",), sign=-1),
-                Reason(_GA, schemes=("ga",), sign=-1),
-                Reason(_STANDIN, schemes=("law",)),
-                Reason(_ACCURACY, values=(0.6, 0.8)),
+                Reason(differences.FITTED, schemes=("asc", "randas"), values=(0.7,)),
+                Reason(differences.OPTIMUM, schemes=("asc",), sign=-1),
+                Reason(differences.GA, schemes=("ga",), sign=-1),
+                Reason(differences.GA_ORDER, orders=(("asc", "ga"), ("law", "ga"))),
+                Reason(differences.STANDIN, schemes=("law",)),
+                Reason(differences.ACCURACY, values=(0.6, 0.8)),
             ),
         ),
         Experiment(
@@ -275,8 +199,9 @@ EXPERIMENTS: dict[str, Experiment] = {
                 "fixedtp": {30: "199", 50: "1477"},
             },
             reasons=(
-                Reason(_NANOJOULES, schemes=("asc", "law", "de"), sign=-1),
-                Reason(_POWER, schemes=("fixedtp",)),
+                Reason(differences.NANOJOULES, schemes=("asc", "law", "de"), sign=-1),
+                Reason(differences.POWER, schemes=("fixedtp",)),
+                Reason(differences.FLOOR, orders=_NANO_ORDERS),
             ),
         ),
         Experiment(
@@ -296,9 +221,10 @@ EXPERIMENTS: dict[str, Experiment] = {
                 "fixedtp": {10: "310.76", 20: "299.20", 30: "225.38"},
             },
             reasons=(
-                Reason(_NANOJOULES, schemes=("asc", "law", "de"), sign=-1),
-                Reason(_BEAM, schemes=("fixedbf",), sign=-1),
-                Reason(_POWER, schemes=("fixedtp",)),
+                Reason(differences.NANOJOULES, schemes=("asc", "law", "de"), sign=-1),
+                Reason(differences.BEAM, schemes=("fixedbf",), sign=-1),
+                Reason(differences.POWER, schemes=("fixedtp",)),
+                Reason(differences.FLOOR, orders=_NANO_ORDERS),
             ),
         ),
     )

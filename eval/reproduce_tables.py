@@ -12,7 +12,7 @@ from eval.experiments import EXPERIMENTS, HEADLINE, Printed, contradictions
 from eval.paired import over_seeds, performance_profile
 from eval.reproduced import BOUND, FIRST, TELLING, Entry, Pair, Reproduced
 from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
-from eval.table import NONE, count, percent, with_unit
+from eval.table import NONE, percent, with_unit
 from secagent_env._extras import require
 
 LIMITS = (1e-6, 1e-3, 1e-2, 1e-1)
@@ -110,25 +110,31 @@ def _verdicts(result: Reproduced, judged: Sequence[Entry]) -> list[str]:
         agrees.append(f"{len(held)} of the {len(result.pairs)} orders of two schemes that it prints hold here too")
     differs = []
     if outside:
-        differs.append(f"printed means outside: {len(outside)}{_listed(result, outside, factor=True)}")
+        differs.append(f"Means outside: {len(outside)}{_listed(result, outside, factor=True)}.")
     if swapped:
-        differs.append(f"orders reversed: {len(swapped)}{_orders(result, swapped)}")
+        differs.append(f"Orders reversed: {len(swapped)} ({_orders(result, swapped)}).")
     if level:
-        differs.append(f"orders not told apart: {len(level)}{_orders(result, level)}")
-    return [f"**Agrees.** {'; '.join(agrees)}.", f"**Does not.** {'; '.join(differs) or 'Nothing'}."]
+        differs.append(f"Orders not told apart: {len(level)} ({_orders(result, level)}).")
+    return [f"**Agrees.** {'; '.join(agrees)}.", f"**Does not.** {' '.join(differs) or 'Nothing.'}"]
 
 
 def _why(result: Reproduced, outside: Sequence[Entry]) -> list[str]:
-    """Return the reasons that apply to the means outside, and which of these have none."""
-    left = set(outside)
-    lines = []
+    """Return the reasons that apply to the means outside and to the orders that do not hold, and what has none."""
+    means, lines = set(outside), []
+    others = [pair for pair in result.pairs if pair.verdict != "held"]
+    orders = set(others)
     for reason in result.experiment.reasons:
         about = [e for e in outside if reason.explains(e.scheme, e.value, e.sign or 0)]
-        if about:
-            left -= set(about)
-            lines.append(f"- {_subjects(result, about)}: {reason.text}")
-    if left:
-        lines.append(f"- {_subjects(result, [e for e in outside if e in left])}: not explained.")
+        pairs = [p for p in others if reason.explains_order(p.better, p.worse, p.value)]
+        means -= set(about)
+        orders -= set(pairs)
+        subjects = _subjects(result, about) if about else _orders(result, pairs)
+        if about or pairs:
+            lines.append(f"- {subjects}: {reason.text}")
+    if means:
+        lines.append(f"- {_subjects(result, [e for e in outside if e in means])}: not explained.")
+    if orders:
+        lines.append(f"- {_orders(result, [p for p in others if p in orders])}: not explained.")
     return ["**Why.**", "\n".join(lines)] if lines else []
 
 
@@ -218,10 +224,11 @@ def _relative(entry: Entry) -> str:
 
 
 def _factor(interval: Interval) -> str:
-    """Return an interval of factors, which may be of any size: ``1.04 [1.02, 1.06]``."""
-    if abs(interval.mean) < 1000:
-        return count(interval)
-    return f"{interval.mean:.3g} [{interval.low:.3g}, {interval.high:.3g}]".removesuffix(" [nan, nan]")
+    """Return an interval of factors, which may be of any size: ``1.040 [1.021, 1.063]``."""
+    form = ".3f" if 0.01 <= abs(interval.mean) < 1000 else ".3g"
+    if math.isnan(interval.low) or interval.low == interval.high:
+        return f"{interval.mean:{form}}"
+    return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
 
 
 def _scaled(interval: Interval, factor: float) -> Interval:
@@ -235,35 +242,33 @@ def _feasible(entry: Entry) -> str:
 
 
 def _listed(result: Reproduced, entries: Sequence[Entry], factor: bool = False) -> str:
-    """Return entries in brackets: ``: asc at N = 30 (× 0.98), …``."""
-    if not entries:
-        return ""
-    named = (f"{e.scheme} at {e.value:g}" + (f" (× {_times(e)})" if factor else "") for e in entries)
-    return f" ({result.experiment.symbol}: {', '.join(named)})"
-
-
-def _times(entry: Entry) -> str:
-    assert entry.printed is not None
-    return f"{entry.mean.mean / entry.printed.value:.2g}"
-
-
-def _orders(result: Reproduced, pairs: Sequence[Pair]) -> str:
-    """Return pairs in brackets, with the values at which they are."""
-    values: dict[tuple[str, str], list[float]] = {}
-    for pair in pairs:
-        values.setdefault((pair.better, pair.worse), []).append(pair.value)
-    named = (f"{better} before {worse} at {_join(found)}" for (better, worse), found in values.items())
-    return f" ({result.experiment.symbol}: {', '.join(named)})"
+    """Return entries in brackets: `` (asc at N = 30 × 0.98, …)``."""
+    named = [
+        f"{e.scheme} at {result.experiment.symbol} = {e.value:g}"
+        + (f" × {e.mean.mean / e.printed.value:.3g}" if factor and e.printed is not None else "")
+        for e in entries
+    ]
+    return f" ({', '.join(named)})" if named else ""
 
 
 def _subjects(result: Reproduced, entries: Sequence[Entry]) -> str:
-    """Return what a reason is about: ``asc, ga at N = 30, 50``, scheme by scheme where the values differ."""
+    """Return what a reason is about: ``asc, ga at N = 30 and 50``, apart where the values differ."""
     values: dict[tuple[float, ...], list[str]] = {}
     for scheme in dict.fromkeys(entry.scheme for entry in entries):
         values.setdefault(tuple(e.value for e in entries if e.scheme == scheme), []).append(scheme)
-    named = (f"{', '.join(schemes)} at {_join(found)}" for found, schemes in values.items())
-    return f"{'; '.join(named)} ({result.experiment.symbol})"
+    symbol = result.experiment.symbol
+    return "; ".join(f"{', '.join(schemes)} at {symbol} = {_join(found)}" for found, schemes in values.items())
+
+
+def _orders(result: Reproduced, pairs: Sequence[Pair]) -> str:
+    """Return pairs with the values at which they are: ``asc before law at N = 30 and 50``."""
+    values: dict[tuple[str, str], list[float]] = {}
+    for pair in pairs:
+        values.setdefault((pair.better, pair.worse), []).append(pair.value)
+    symbol = result.experiment.symbol
+    return ", ".join(f"{one} before {other} at {symbol} = {_join(found)}" for (one, other), found in values.items())
 
 
 def _join(values: Iterable[float]) -> str:
-    return " and ".join(f"{value:g}" for value in values)
+    texts = [f"{value:g}" for value in values]
+    return " and ".join(([", ".join(texts[:-1])] if len(texts) > 1 else []) + texts[-1:])

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 import eval.reproduce
 from eval import cells
 from eval.cli import main
+from eval.differences import Reason
 from eval.experiments import (
     AS_WRITTEN,
     EXECUTION,
@@ -21,7 +22,6 @@ from eval.experiments import (
     TYPICAL,
     Experiment,
     Printed,
-    Reason,
     contradictions,
 )
 from eval.paired import (
@@ -142,6 +142,12 @@ def test_a_reason_is_told_of_what_it_explains():
     assert not reason.explains("asc", 50, -1)
     assert not reason.explains("ga", 30, -1)
     assert Reason("always").explains("ga", 7, 1)
+    order = Reason("tied", orders=(("asc", "ga"),), values=(30,))
+    assert order.explains_order("asc", "ga", 30)
+    assert not order.explains_order("ga", "asc", 30)
+    assert not order.explains_order("asc", "ga", 50)
+    assert not order.explains("asc", 30, 1)
+    assert not Reason("always").explains_order("asc", "ga", 30)
 
 
 # --- Paired statistics --------------------------------------------------------------------------------------
@@ -284,19 +290,22 @@ def test_verdicts_are_read_off_the_intervals():
         return markdown(reproduced(wanted, {30: rows}, {}))
 
     agreed = text("101", 1.5)
-    assert "3 of the 3 printed means lie in our intervals (N: asc at 30, law at 30, randas at 30)" in agreed
+    assert "3 of the 3 printed means lie in our intervals (asc at N = 30, law at N = 30, randas at N = 30)" in agreed
     assert "3 of the 3 orders" in agreed
     assert "**Does not.** Nothing." in agreed
     assert "**Why.**" not in agreed
     below = text("130", 1.5)
-    assert "printed means outside: 1 (N: asc at 30 (× 0.77))" in below
-    assert "- asc at 30 (N): Ranges differ." in below
+    assert "Means outside: 1 (asc at N = 30 × 0.769)." in below
+    assert "- asc at N = 30: Ranges differ." in below
     assert "It is dear" not in below
-    assert "- asc at 30 (N): It is dear." in text("70", 1.5)
+    assert "- asc at N = 30: It is dear." in text("70", 1.5)
     swapped = text("100", 0.5)
-    assert "orders reversed: 1 (N: asc before law at 30)" in swapped
-    assert "- law at 30 (N): not explained." in swapped
-    assert "orders not told apart: 1 (N: asc before law at 30)" in text("100", 1.0)
+    assert "Orders reversed: 1 (asc before law at N = 30)." in swapped
+    assert "- law at N = 30: not explained." in swapped
+    assert "- asc before law at N = 30: not explained." in swapped
+    level = text("100", 1.0)
+    assert "Orders not told apart: 1 (asc before law at N = 30)." in level
+    assert "- asc before law at N = 30: not explained." in level
 
 
 def test_nothing_is_said_of_few_draws():
