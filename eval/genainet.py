@@ -26,14 +26,14 @@ from secagent_env._files import whole_file
 from secagent_env.power_control import Game, rates, sample_game, sinr
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.metrics import rate_gap, total_power
-from secagent_env.rendering.style import BLUE, GREEN, GREY, ORANGE, RED, own_style
+from secagent_env.rendering.style import BLUE, GREEN, GREY, INK, ORANGE, RED, own_style
 from solvers.genainet import GenAINet
 from solvers.llm.chat import EndpointError
 from solvers.power_control import dpc, optimum
 from training.shared_power import SharedPolicy, trained
 
 TABLE = "genainet.md"
-REFERENCE, OPTIMUM = "dpc", "optimum"
+REFERENCE, OPTIMUM, LEARNT = "dpc", "optimum", "ppo (shared)"
 TEAMS: dict[str, dict[str, Any]] = {
     "alone": {"talk": False},
     "without messages": {"delivery": False},
@@ -45,6 +45,7 @@ GAMES = {
     "feasible": "all targets can be reached",
     "all": "as they are drawn",
 }
+PURPLE = "#CC79A7"
 PAPER_MESSAGES = {2: "3.72", 4: "5.00", 10: "3.80"}
 """Messages per transmitter in the paper's Table 2, of GenAINet."""
 
@@ -120,7 +121,7 @@ def run(
             best = np.broadcast_to(optimum(game).power_w, (rounds + 1, draws, num_pairs))
             courses += [Course.of(REFERENCE, game, dpc(game, rounds)), Course.of(OPTIMUM, game, best)]
             if num_pairs in trained():
-                courses.append(Course.of("ppo (shared)", game, SharedPolicy(num_pairs).powers(game, rounds)))
+                courses.append(Course.of(LEARNT, game, SharedPolicy(num_pairs).powers(game, rounds)))
             for options in TEAMS.values():
                 courses.append(_played(GenAINet(**{**(model or {}), **options}), game, rounds, seed, bar))
     return courses
@@ -229,7 +230,9 @@ def save_picture(courses: Sequence[Course], path: Path) -> None:
     check_picture(path)
     require("matplotlib", extra="eval")
     panels = {"rate_gap": "absolute rate gap, bit/s/Hz (Fig. 7)", "total_power_w": "total power, W (Fig. 8)"}
-    styles = [(GREY, "-"), ("#222222", "--"), (ORANGE, "-"), (RED, ":"), (BLUE, "-"), (GREEN, "-")]
+    own = {REFERENCE: (GREY, "-"), OPTIMUM: (INK, "--"), LEARNT: (PURPLE, "-.")}
+    teams = iter([(ORANGE, "-"), (RED, ":"), (BLUE, "-"), (GREEN, "-")])
+    styles = {course.method: own.get(course.method) or next(teams) for course in courses}
     with own_style():
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -237,7 +240,8 @@ def save_picture(courses: Sequence[Course], path: Path) -> None:
         figure = Figure(figsize=(10, 4.2), dpi=160, layout="constrained")
         FigureCanvasAgg(figure)
         for ax, (field, title) in zip(figure.subplots(1, 2), panels.items(), strict=True):
-            for (method, means), (colour, line) in zip(rounds_table(courses, field), styles, strict=False):
+            for method, means in rounds_table(courses, field):
+                colour, line = styles[method]
                 x = np.arange(len(means))
                 ax.plot(x, [interval.mean for interval in means], color=colour, ls=line, lw=1.6, label=method)
                 low, high = ([getattr(interval, end) for interval in means] for end in ("low", "high"))
