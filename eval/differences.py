@@ -92,8 +92,8 @@ FLOOR = (
     "at least -70 dBm, which is a little too loud for agents near the base station; `law` may send with less."
 )
 BEAM = (
-    "An equal beam does not vanish at the eavesdropper. In about four typical networks of ten it serves the cheapest agents "
-    "without jammers, elsewhere weak jammers or other agents help (docs/model.md, 8.5), at optimised powers again."
+    "An equal beam does not vanish at the eavesdropper. In about four typical networks of ten it serves the cheapest "
+    "agents without jammers, elsewhere weak jammers or other agents help (docs/model.md, 8.5), at optimised powers."
 )
 POWER = (
     "At 1.2 W each more than half of the agents fail the linear test of uplink secrecy (docs/model.md, 8.4), so "

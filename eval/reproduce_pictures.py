@@ -34,7 +34,7 @@ STYLES = {
 }
 """Colour and mark of a scheme, in whatever experiment it is."""
 TRAINED = ((PURPLE, "P"), (SKY, "X"), (GREY, "*"), (GREEN, "p"))
-GAPS = np.logspace(-6, 1, 141)
+GAPS = np.logspace(-6, 1, 71)
 """Where profiles are drawn, as fractions."""
 
 
@@ -78,8 +78,8 @@ def save_profiles(gaps: Mapping[str, np.ndarray], path: Path) -> None:
         others = iter(TRAINED * len(gaps))
         for name, values in gaps.items():
             colour, _ = STYLES.get(name.partition(" ")[0]) or next(others)
-            shares = performance_profile(values, GAPS[::4])
-            limits = 100 * GAPS[::4]
+            shares = performance_profile(values, GAPS)
+            limits = 100 * GAPS
             ax.step(limits, [s.mean for s in shares], where="post", color=colour, lw=1.4, label=name)
             low, high = np.array([[s.low, s.high] for s in shares]).T
             ax.fill_between(limits, low, high, step="post", color=colour, alpha=0.15, lw=0)

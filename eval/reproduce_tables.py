@@ -85,7 +85,7 @@ def _draws(result: Reproduced) -> str:
             lines.append(
                 f"{short[0].label}: {'not' if ever else 'never'} feasible ({where}); the first: {short[0].note}."
             )
-    return "\n".join(lines)
+    return "\n\n".join(lines)
 
 
 def _agreement(result: Reproduced) -> str:

@@ -189,7 +189,8 @@ def test_links_lead_somewhere(page: Path):
 # --- Pictures ------------------------------------------------------------------------------------------------
 
 
-ELSEWHERE = {"law.png", "lifetime.png", "learning-curves.png", "report.png"}
+REPRODUCED = {f"reproduce-{name}.png" for name in ("fig4", "table4", "profiles")}
+ELSEWHERE = REPRODUCED | {"law.png", "lifetime.png", "learning-curves.png", "report.png"}
 """Pictures that the commands of their pages draw, such as `python -m eval.lifetime`, and a browser's of a report."""
 
 
