@@ -190,7 +190,7 @@ def test_links_lead_somewhere(page: Path):
 
 
 REPRODUCED = {f"reproduce-{name}.png" for name in ("fig4", "table4", "profiles")}
-ELSEWHERE = REPRODUCED | {"law.png", "lifetime.png", "learning-curves.png", "report.png"}
+ELSEWHERE = REPRODUCED | {"genainet.png", "law.png", "lifetime.png", "learning-curves.png", "report.png"}
 """Pictures that the commands of their pages draw, such as `python -m eval.lifetime`, and a browser's of a report."""
 
 
