@@ -127,10 +127,16 @@ def _reproduce(args: argparse.Namespace) -> None:
     from eval.reproduce import WHOLE, Reproduction, run
     from eval.sweep import plan
 
+    talking, first = _of_both_papers(args.experiments)
     given = {} if args.agents is None else {"agents": tuple(args.agents)}
-    reproduction = Reproduction(
-        tuple(args.experiments), instances=args.instances, seed=args.seed, law=args.law, **given
-    )
+    checked = {"instances": args.instances, "seed": args.seed, "law": args.law, **given}
+    reproduction = Reproduction(first or ("all",), **checked)
+    if talking and not args.dry_run:
+        from eval.genainet import reproduce
+
+        print(reproduce(talking, args.instances, args.out))
+    if not first:
+        return
     where = {"workers": args.workers, "scheduler": args.scheduler}
     which = {"fresh": args.fresh, "retry_failed": args.retry_failed}
     if args.dry_run:
@@ -138,6 +144,14 @@ def _reproduce(args: argparse.Namespace) -> None:
         return
     print(run(reproduction, args.out, **where, **which, progress=False if args.quiet else None), end="")
     logger.info("wrote %s, and tables, figures and rows beside it, in %s", WHOLE, args.out)
+
+
+def _of_both_papers(experiments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which of the experiments are the second paper's, and which are left for the first."""
+    from eval.genainet import EXPERIMENTS
+
+    second = EXPERIMENTS if "all" in experiments else [name for name in EXPERIMENTS if name in experiments]
+    return tuple(second), tuple(name for name in experiments if name not in EXPERIMENTS)
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -375,9 +389,15 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("reproduce", _reproduce, "Reproduce the paper's tables and figures, ours beside the printed numbers.")
     sub.add_argument(
-        "experiments", nargs="+", metavar="EXPERIMENT", help="fig4, table2, table3, fig5, table4, or all of them: all"
+        "experiments",
+        nargs="+",
+        metavar="EXPERIMENT",
+        help="fig4, table2, table3, fig5, table4; of the second paper genainet-table2, genainet-fig7, genainet-fig8; "
+        "or all of them: all",
     )
-    sub.add_argument("--instances", type=int, default=100, metavar="K", help="networks of each setting (default: 100)")
+    sub.add_argument(
+        "--instances", type=int, default=100, metavar="K", help="networks, or games, of each setting (default: 100)"
+    )
     sub.add_argument("--seed", type=int, default=0, help="of the networks and the schemes (default: 0)")
     sub.add_argument(
         "--agents",

@@ -9,7 +9,7 @@ import pytest
 from faulty_server import FaultyServer, says
 from hostile_replies import INSTRUCTIONS
 
-from eval import genainet
+from eval import cli, genainet
 from eval.genainet_page import page
 from secagent_env.power_control import Game, rates, sample_game
 from solvers.genainet import GenAINet
@@ -131,3 +131,15 @@ def test_the_table_says_what_messages_are_worth(courses):
     ratio = power["GenAINet (no LLM)"] / power["GenAINet without messages (no LLM)"]
     [said] = re.findall(r"4 pairs: with messages, .* of the gap without them, at ([\d.]+) % .* of the power", text)
     assert float(said) / 100 == pytest.approx(ratio, abs=0.001)
+
+
+def test_secagent_reproduces_the_second_paper(tmp_path, capsys):
+    names = ["genainet-table2", "genainet-fig7", "genainet-fig8"]
+    assert cli.main(["-q", "reproduce", *names, "--instances", "2", "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.strip() == (tmp_path / "genainet.md").read_text(encoding="utf-8").strip()
+    for part in ("## GenAINet, Table 2", "## GenAINet, Fig. 7", "## GenAINet, Fig. 8", "paper: GenAINet", "round 10"):
+        assert part in shown
+    assert (tmp_path / "genainet.png").stat().st_size > 10_000
+    assert cli.main(["reproduce", "genainet-fig9"]) == 2
+    assert "unknown experiment 'genainet-fig9'" in capsys.readouterr().err
