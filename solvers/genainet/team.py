@@ -106,6 +106,9 @@ class Play:
 class GenAINet(ChatOptions):
     """Language models that control the powers of a network, one for each pair; without a model, rules stand in.
 
+    Which model is asked, and what it may cost, is said by the options of :class:`~solvers.llm.session.ChatOptions`; the
+    caps hold for one game.
+
     Parameters
     ----------
     talk
@@ -125,9 +128,6 @@ class GenAINet(ChatOptions):
         The common knowledge that agents begin with.
     max_message_length
         Longer messages are dropped, in characters.
-
-    The others are those of :class:`~solvers.llm.session.ChatOptions`: which model is asked, and what it may cost; the
-    caps hold for one game.
 
     Raises
     ------
