@@ -177,6 +177,11 @@ def _solve(args: argparse.Namespace) -> None:
             _check_writable(path)
     options = _assignments(args.set)
     solver = make(args.solver, **options)
+    if args.transcript or args.dry_run:
+        from solvers.llm import ChatOptions
+
+        if not isinstance(solver, ChatOptions):
+            raise ValueError(f"{args.solver} asks no language model: there is no conversation to show or to rehearse")
     instance = Instance.load(args.instance)
     if args.dry_run:
         from eval.conversation import dry_run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,15 +19,18 @@ REPLY_CHARACTERS = 2000
 def conversation(solution: Solution) -> str:
     """Return the prompts, replies and verdicts of a solution, step by step.
 
-    A prompt is shown whole at the first step of a sub-problem; later ones only from where they differ.
+    A prompt is shown whole at the first step of a sub-problem; later ones only from where they differ. Lines of replies
+    begin with ``>``: what a model writes cannot pass for anything else.
 
     Raises
     ------
     ValueError
         If the solver asked no language model.
     """
-    if not any("prompt" in record for record in solution.history):
-        raise ValueError(f"{solution.solver} asked no language model: there is no conversation to show")
+    if not solution.usage:
+        raise ValueError(f"{solution.solver} asks no language model: there is no conversation to show")
+    if not solution.history:
+        return "\nNothing was asked."
     return "\n".join(_steps(solution))
 
 
@@ -42,7 +46,7 @@ def _steps(solution: Solution) -> Iterator[str]:
         yield f"[prompt]\n{prompt if record['step'] == 1 else _news(before, prompt)}\n"
         before = prompt
         for text, fault, detail in record["replies"]:
-            yield f"[no answer: {fault}]\n{printable(detail)}\n" if fault else f"[reply]\n{printable(text)}\n"
+            yield f"[no answer: {fault}]\n{_quoted(detail)}\n" if fault else f"[reply]\n{_quoted(text)}\n"
         yield f"[verdict] {_verdict(record)}"
 
 
@@ -75,6 +79,10 @@ def printable(text: str) -> str:
     return shown + f"… ({rest} more characters)" * (rest > 0)
 
 
+def _quoted(text: str) -> str:
+    return textwrap.indent(printable(text), "> ", lambda line: True)
+
+
 def usage(solution: Solution) -> str:
     """Return in one line what was asked of a language model; empty if nothing was."""
     used = solution.usage
@@ -102,6 +110,8 @@ def dry_run(solver: Solver, instance: Any, seed: int = 0) -> str:
     if not isinstance(solver, LAW):
         raise ValueError(f"{solver.name} asks no language model: there is nothing to rehearse")
     rehearsal = rehearse(solver, instance, seed)
+    if not rehearsal.calls:
+        return f"Nothing is sent, and {solver.name} would ask nothing: {rehearsal.message}"
     lines = [f"Nothing is sent. This is what {solver.name} would ask."]
     for sub_problem, messages in rehearsal.prompts.items():
         exact = "exactly" if sub_problem == next(iter(rehearsal.prompts)) else "but for what replies before it change"
@@ -109,8 +119,8 @@ def dry_run(solver: Solver, instance: Any, seed: int = 0) -> str:
         lines += [f"[{message.role}]\n{message.content}\n" for message in messages]
     lines += [
         "=== the whole run ===\n",
-        f"calls         {rehearsal.calls}",
-        f"tokens asked  about {rehearsal.prompt_tokens}",
+        f"calls         about {rehearsal.calls}, at most {rehearsal.most_calls}",
+        f"tokens asked  about {rehearsal.prompt_tokens}, at most {rehearsal.most_prompt_tokens}",
         f"tokens told   about {rehearsal.reply_tokens}, at most {rehearsal.most_reply_tokens}",
     ]
     if solver.prices is None:
@@ -118,5 +128,11 @@ def dry_run(solver: Solver, instance: Any, seed: int = 0) -> str:
     else:
         about, most = rehearsal.cost(solver.prices)
         lines.append(f"cost          about {about:.4g}, at most {most:.4g}, in the currency of the prices")
-    lines.append("Tokens are estimated, four characters each; a run that fails to improve in a round ends earlier.")
+    caps = {name: getattr(solver, name) for name in ("max_calls", "max_tokens", "max_cost")}
+    if told := ", ".join(f"{name}={cap:g}" for name, cap in caps.items() if cap is not None):
+        lines.append(f"caps          {told}: what could exceed one is not asked")
+    lines.append(
+        "Estimated from a run with the stand-in: a token is four characters, or two at most; a model's replies change "
+        "the prompts after them."
+    )
     return "\n".join(lines)

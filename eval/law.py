@@ -66,22 +66,26 @@ def measure(scenario: Scenario, instances: int, seed: int, model: Mapping[str, A
 
 def table(frame: Frame) -> str:
     """Return the table of the variants, in Markdown: means over the instances that all solved feasibly."""
-    able = np.all([[bool(s.outcome.feasible) for s in solutions] for solutions in frame.values()], axis=0)
+    solved = np.array([[bool(s.outcome.feasible) for s in solutions] for solutions in frame.values()])
+    never = [label for label, mine in zip(frame, solved, strict=True) if not mine.any()]
+    able = np.logical_and(solved[solved.any(axis=1)].all(axis=0), solved.any(axis=0))
     reference = _energies(frame[STAND_IN])[able]
     lines = []
     for label, solutions in frame.items():
-        energies = _energies(solutions)[able]
+        compared = np.full(able.shape, False) if label in never else able
+        energies = _energies(solutions)[compared]
         feasible = sum(bool(s.outcome.feasible) for s in solutions)
-        more = bootstrap_mean(energies / reference - 1)
+        none = {label, STAND_IN} & set(never)
+        more = bootstrap_mean([] if none else energies / reference - 1)
         asked = any(s.usage for s in solutions)
         lines.append(
             {
                 "": label,
                 "feasible": f"{feasible}/{len(solutions)}",
                 "energy": with_unit(bootstrap_mean(energies), "J"),
-                "over the bound": percent(_mean([s.gap for s, good in zip(solutions, able, strict=True) if good])),
+                "over the bound": percent(_mean([s.gap for s, good in zip(solutions, compared, strict=True) if good])),
                 f"more than {STAND_IN}": NONE if label == STAND_IN else _signed(more),
-                "transmission": with_unit(_mean(_transmissions(solutions, able)), "J"),
+                "transmission": with_unit(_mean(_transmissions(solutions, compared)), "J"),
                 "calls": count(_mean([s.usage["calls"] for s in solutions])) if asked else NONE,
                 "tokens": count(_mean([_tokens(s) for s in solutions])) if asked else NONE,
                 "evaluations": count(_mean([s.evaluations for s in solutions])),
@@ -89,9 +93,10 @@ def table(frame: Frame) -> str:
             }
         )
     text = require("tabulate", extra="eval").tabulate(lines, headers="keys", tablefmt="github", disable_numparse=True)
+    who = f"all but {', '.join(never)}" if never else "all"
     return (
         f"{text}\n\nMeans with {CONFIDENCE:.0%} bootstrap intervals over the {able.sum()} of {able.size} instances "
-        "that all solved feasibly; calls, tokens (estimated for the stand-in), evaluations and time over all. "
+        f"that {who} solved feasibly; calls, tokens (estimated for the stand-in), evaluations and time over all. "
         "Differences are of pairs.\n"
     )
 
@@ -123,17 +128,24 @@ def curves(solutions: Sequence[Solution], sub_problem: str) -> tuple[np.ndarray,
     Returns
     -------
     calls, values
-        (T,) and (instances, T); NaN while nothing is feasible. What the other sub-problems do in between can change f
-        at a new round.
+        (T,) and (instances, T); infinite while nothing is feasible. What the other sub-problems do in between can
+        change f at a new round.
     """
-    series = []
-    for solution in solutions:
-        mine = [record for record in solution.history if record["sub_problem"] == sub_problem]
-        series.append([record["best_f"] if math.isfinite(record["best_f"]) else math.nan for record in mine])
+    series = [
+        [record["best_f"] for record in solution.history if record["sub_problem"] == sub_problem]
+        for solution in solutions
+    ]
     longest = max(map(len, series), default=0)
-    padded = np.array([[*values, *[values[-1] if values else math.nan] * (longest - len(values))] for values in series])
+    padded = np.array([[*values, *[values[-1] if values else math.inf] * (longest - len(values))] for values in series])
     steps = next((len(record["replies"]) for s in solutions for record in s.history), 1)
     return np.arange(1, longest + 1) * steps, padded
+
+
+def _quartiles(values: np.ndarray) -> np.ndarray:
+    """Return the quartiles (3, T) of values (instances, T); NaN where one is infinite, or between infinite ones."""
+    huge = 1e200  # NumPy interpolates between finite numbers only
+    quartiles = np.quantile(np.minimum(values, huge), [0.25, 0.5, 0.75], axis=0)
+    return np.where(quartiles < huge / 1e6, quartiles, np.nan)
 
 
 def save_picture(frame: Frame, path: Path) -> None:
@@ -149,15 +161,20 @@ def save_picture(frame: Frame, path: Path) -> None:
         figure = Figure(figsize=(10.5, 3.9), dpi=160, layout="constrained")
         FigureCanvasAgg(figure)
         for ax, (sub_problem, (_, name, unit)) in zip(figure.subplots(1, 3), OBJECTIVES.items(), strict=True):
+            drawn = False
             for (label, solutions), colour in zip(asked.items(), COLOURS, strict=False):
                 calls, values = curves(solutions, sub_problem)
-                low, middle, high = np.nanpercentile(values, [25, 50, 75], axis=0)
+                low, middle, high = _quartiles(values)
+                drawn = drawn or bool(np.isfinite(middle).any())
                 ax.plot(calls, middle, color=colour, lw=1.6, label=label)
                 ax.fill_between(calls, low, high, color=colour, alpha=0.12, lw=0)
-            if sub_problem == "selection":
-                bound = float(np.median([s.lower_bound_j for s in frame["exact"]]))
+            bound = float(np.median([s.lower_bound_j for s in frame["exact"]]))
+            if sub_problem == "selection" and math.isfinite(bound):
                 ax.axhline(bound, color=DIM, lw=1, ls=(0, (4, 3)), label="certified lower bound (median)")
-            ax.set_xscale("log")
+            if drawn:
+                ax.set_xscale("log")
+            else:
+                ax.text(0.5, 0.6, "feasible in less than\nhalf of the networks", transform=ax.transAxes, ha="center")
             ax.yaxis.set_major_formatter(EngFormatter(unit))
             ax.tick_params(axis="y", labelsize=8)
             ax.set_title(f"{sub_problem}: {name}", loc="left")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from secagent_env import Decision, Instance
+from solvers.law.proposals import PROPOSALS
 from solvers.law.solver import LAW
 from solvers.llm.chat import Message, estimated_tokens
+from solvers.llm.structured import schema_of
 
-NOT_SENT = ("model", "base_url", "api_key", "transcript", "replay", "max_calls", "max_tokens", "max_cost", "prices")
+OF_THE_MODEL = ("model", "base_url", "api_key", "transcript", "replay", "max_cost", "prices")
 
 
 @dataclass(frozen=True)
@@ -23,19 +26,25 @@ class Rehearsal:
     prompts
         The first prompt of each sub-problem. That of the first one is exactly what will be sent; the others depend on
         what the model answers, in their parameters and examples.
-    calls
-        How many requests there will be, at most.
-    prompt_tokens, reply_tokens
-        About how many tokens they have; replies as long as the stand-in's.
-    most_reply_tokens
-        How many tokens the replies can have at most.
+    calls, most_calls
+        How many requests the rehearsal had, and how many there can be at most: a run without progress ends earlier.
+    prompt_tokens, most_prompt_tokens
+        About how many tokens the prompts have; and for the most calls, at two characters a token and with the schema of
+        the answer, which some servers count.
+    reply_tokens, most_reply_tokens
+        How many tokens the stand-in's replies have, and how many the replies can have at most.
+    message
+        How the rehearsal ended, in one sentence.
     """
 
     prompts: Mapping[str, tuple[Message, ...]]
     calls: int
+    most_calls: int
     prompt_tokens: int
+    most_prompt_tokens: int
     reply_tokens: int
     most_reply_tokens: int
+    message: str
 
     def cost(self, prices: Mapping[str, float]) -> tuple[float, float]:
         """Return about what it costs, and what it can cost at most, in the currency of the prices.
@@ -45,24 +54,36 @@ class Rehearsal:
         prices
             Of a million tokens, by ``"input"`` and ``"output"``.
         """
-        asked = self.prompt_tokens * prices["input"]
-        told, most = (tokens * prices["output"] for tokens in (self.reply_tokens, self.most_reply_tokens))
-        return (asked + told) / 1e6, (asked + most) / 1e6
+        about = self.prompt_tokens * prices["input"] + self.reply_tokens * prices["output"]
+        most = self.most_prompt_tokens * prices["input"] + self.most_reply_tokens * prices["output"]
+        return about / 1e6, most / 1e6
 
 
 def rehearse(law: LAW, instance: Instance, seed: int = 0, start: Decision | None = None) -> Rehearsal:
-    """Return what ``law.solve(instance, seed, start)`` would ask a model; nothing is sent."""
+    """Return what ``law.solve(instance, seed, start)`` would ask a model; nothing is sent.
+
+    The caps on calls and tokens hold in the rehearsal too, that on the cost does not.
+    """
     defaults: dict[str, Any] = {
-        field.name: field.default for field in dataclasses.fields(law) if field.name in NOT_SENT
+        field.name: field.default for field in dataclasses.fields(law) if field.name in OF_THE_MODEL
     }
     solution = dataclasses.replace(law, **defaults).solve(instance, seed, start)
     prompts: dict[str, tuple[Message, ...]] = {}
-    asked = told = calls = 0
+    schemas = 0
     for record in solution.history:
-        messages = tuple(Message(role, text) for role, text in record["prompt"])
-        prompts.setdefault(record["sub_problem"], messages)
-        replies = [text for text, _, _ in record["replies"]]
-        calls += len(replies)
-        asked += len(replies) * estimated_tokens([message.content for message in messages])
-        told += estimated_tokens(replies)
-    return Rehearsal(prompts, calls, asked, told, calls * law.reply_tokens)
+        sub_problem, replies = record["sub_problem"], record["replies"]
+        prompts.setdefault(sub_problem, tuple(Message(role, text) for role, text in record["prompt"]))
+        schemas += len(replies) * estimated_tokens([str(schema_of(PROPOSALS[sub_problem]))])
+    calls, asked = solution.usage["calls"], solution.usage["prompt_tokens"]
+    most = law.rounds * len(PROPOSALS) * law.iterations * law.proposals if calls else 0
+    most = most if law.max_calls is None else min(most, law.max_calls)
+    return Rehearsal(
+        prompts=prompts,
+        calls=calls,
+        most_calls=most,
+        prompt_tokens=asked,
+        most_prompt_tokens=math.ceil(2 * (asked + schemas) * most / max(calls, 1)),
+        reply_tokens=solution.usage["completion_tokens"],
+        most_reply_tokens=most * law.reply_tokens,
+        message=solution.message,
+    )
