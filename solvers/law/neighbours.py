@@ -13,15 +13,7 @@ Facts = dict[str, Any]
 
 
 def neighbour(proposal: Proposal, facts: Facts, rng: np.random.Generator) -> Proposal:
-    """Return a proposal near another one, different from it."""
-    for _ in range(100):  # two exchanges may undo each other, and a small step may be lost in rounding
-        near = _near(proposal, facts, rng)
-        if near != proposal:
-            break
-    return near
-
-
-def _near(proposal: Proposal, facts: Facts, rng: np.random.Generator) -> Proposal:
+    """Return a proposal near another one; the same now and then, where two exchanges undo each other."""
     if isinstance(proposal, SelectionProposal):
         return _selection(proposal, facts, rng)
     if isinstance(proposal, BeamProposal):
