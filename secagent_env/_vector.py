@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.utils import seeding
+from gymnasium.vector import VectorEnv
 
 
 class SubGenerators:
@@ -45,6 +46,22 @@ class SubGenerators:
         """The seed of each sub-environment's generator."""
         self._fill()
         return tuple(self._seeds)
+
+
+class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
+    """A vector environment with a generator per sub-environment, ``_random``."""
+
+    _random: SubGenerators
+
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """The generator of each environment."""
+        return self._random.generators
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seed of each environment's generator."""
+        return self._random.seeds
 
 
 def seeds_of(seed: Any, num_envs: int) -> list[int | None]:
@@ -103,6 +120,27 @@ def masked(info: Mapping[str, Any], mask: np.ndarray) -> dict[str, Any]:
                 result[name][~mask] = None if result[name].dtype == object else 0
         result[f"_{name}"] = mask.copy()
     return result
+
+
+def same_step_infos(info: Mapping[str, Any], done: np.ndarray, final: Any) -> dict[str, Any]:
+    """Return the infos of a step in the mode ``SAME_STEP``.
+
+    Parameters
+    ----------
+    info
+        Of all sub-environments, before the next episodes begin.
+    done
+        (num_envs,) bool, whose episode ended.
+    final
+        Their last observations, a batch of as many or a dict of batches.
+    """
+    infos = {} if done.all() else masked(info, ~done)
+    if not done.any():
+        return infos
+    rows = np.full(done.size, None, dtype=object)
+    rows[done] = object_rows(rows_of(final), int(done.sum()))
+    ended = {"final_obs": rows, "_final_obs": done.copy(), "final_info": masked(info, done), "_final_info": done.copy()}
+    return infos | ended
 
 
 def object_rows(rows: Iterable[Any], num_envs: int) -> np.ndarray:

@@ -51,16 +51,24 @@ def sample_instance(
         float64 NumPy arrays; the same bits in every process on one machine, and the same to 1e-12 elsewhere.
     """
     scenario = Scenario.coerce(scenario)
-    shape = _batch_shape(batch)
-    count = math.prod(shape)
-    if isinstance(seed, np.random.Generator):
-        generators: Sequence[np.random.Generator] = [seed] * count
-    elif isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:
-        generators = [instance_generator(int(seed), i) for i in range(count)]
-    else:
-        raise ValueError(f"seed must be an integer ≥ 0 or a numpy Generator, got {seed!r}")
-    flat = draw(scenario, generators)
+    shape = batch_shape_of(batch)
+    flat = draw(scenario, generators_of(seed, math.prod(shape)))
     return flat._map(lambda array: array.reshape(shape + array.shape[1:]))
+
+
+def generators_of(seed: int | np.random.Generator, count: int) -> list[np.random.Generator]:
+    """Return the generators of a batch: one each, of a seed and the index, or a given one for all, in turn.
+
+    Raises
+    ------
+    ValueError
+        If the seed is neither.
+    """
+    if isinstance(seed, np.random.Generator):
+        return [seed] * count
+    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:
+        return [instance_generator(int(seed), i) for i in range(count)]
+    raise ValueError(f"seed must be an integer ≥ 0 or a numpy Generator, got {seed!r}")
 
 
 def instance_generator(seed: int, index: int) -> np.random.Generator:
@@ -328,7 +336,8 @@ def pair_index(n: int, diagonal: int) -> np.ndarray:
     return index
 
 
-def _batch_shape(batch: tuple[int, ...] | int) -> tuple[int, ...]:
+def batch_shape_of(batch: tuple[int, ...] | int) -> tuple[int, ...]:
+    """Return leading dimensions as a tuple, or raise ValueError."""
     shape = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
     if not all(isinstance(size, (int, np.integer)) and size >= 0 for size in shape):
         raise ValueError(f"batch must be a tuple of integers ≥ 0, got {batch!r}")

@@ -8,13 +8,14 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space, create_empty_array
 
 from secagent_env._device import DeviceScore
 from secagent_env._errors import unknown_name
 from secagent_env._vector import (
     Recycler,
+    SeededVectorEnv,
     SubGenerators,
     check_shapes,
     masked,
@@ -31,7 +32,7 @@ from secagent_env.sampling import CHUNK, draw, empty_instances
 from secagent_env.scenario import Scenario
 
 
-class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
+class AllocationVectorEnv(SeededVectorEnv):
     """``num_envs`` environments of :class:`~secagent_env.allocation.AllocationEnv` in one.
 
     Environment i, seeded with s, plays the same episodes as the scalar one seeded with s, bit for bit, and every
@@ -140,16 +141,6 @@ class AllocationVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         if self._instance is None:
             raise gymnasium.error.ResetNeeded("there are no instances yet: call reset() first")
         return self._instance
-
-    @property  # type: ignore[misc]
-    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
-        """The generator of each environment."""
-        return self._random.generators
-
-    @property
-    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
-        """The seed of each environment's generator."""
-        return self._random.seeds
 
     def decode(self, actions: Any) -> Decision:
         """Return the decisions that actions (num_envs, …) stand for."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from secagent_env._vector import SubGenerators, check_shapes, masked, reset_mask_of, rows_of, seeds_of
+from secagent_env._vector import SeededVectorEnv, SubGenerators, check_shapes, reset_mask_of, same_step_infos, seeds_of
 from secagent_env.decision import Decision
 from secagent_env.instance import Instance
 from secagent_env.lifetime import MAX_EPISODE_STEPS
@@ -19,7 +19,7 @@ from secagent_env.rules import count_of, options_of
 from secagent_env.scenario import Scenario
 
 
-class LifetimeVectorEnv(VectorEnv[Any, Any, np.ndarray]):
+class LifetimeVectorEnv(SeededVectorEnv):
     """``num_envs`` environments of :class:`~secagent_env.lifetime.LifetimeEnv` in one.
 
     Environment i, seeded with s, plays the same episodes as the scalar one seeded with s, bit for bit, and every
@@ -92,16 +92,6 @@ class LifetimeVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         """What the batteries hold now, (num_envs, N), J."""
         return self._running.battery_j.copy()
 
-    @property  # type: ignore[misc]
-    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
-        """The generator of each environment."""
-        return self._random.generators
-
-    @property
-    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
-        """The seed of each environment's generator."""
-        return self._random.seeds
-
     def decode(self, actions: Any) -> Decision:
         """Return the decisions that actions (num_envs, …) stand for."""
         return self._rules.action_format.decode(actions, None if self._episodes is None else self.instance)
@@ -131,17 +121,9 @@ class LifetimeVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         terminated = self._rules.over(self._episodes)
         truncated = self._episodes.served + self._episodes.unserved >= self._limit
         done = terminated | truncated
-        infos: dict[str, Any] = {} if done.all() else masked(info, ~done)
+        final = self._rules.observe(self._episodes[done]) if done.any() else None
+        infos = same_step_infos(info, done, final)
         if done.any():
-            final = np.full(self.num_envs, None, dtype=object)
-            for i, row in zip(np.flatnonzero(done), rows_of(self._rules.observe(self._episodes[done])), strict=True):
-                final[i] = row
-            infos |= {
-                "final_obs": final,
-                "_final_obs": done.copy(),
-                "final_info": masked(info, done),
-                "_final_info": done.copy(),
-            }
             self._begin(done)
         return self._rules.observe(self._episodes), rewards, terminated, truncated, infos
 

@@ -10,7 +10,7 @@ import numpy as np
 from secagent_env.power_control.feasibility import is_feasible
 from secagent_env.power_control.game import MAX_POWER_W, Game, positive, rates
 from secagent_env.rules import count_of
-from secagent_env.sampling import instance_generator
+from secagent_env.sampling import batch_shape_of, generators_of
 
 INITIAL_POWER_W = (1.0, 5.0)
 TARGET_SCALE = (0.5, 1.5)
@@ -53,16 +53,8 @@ def sample_game(
     ValueError
         For a bad argument, or if no game fits in 10 000 tries.
     """
-    shape = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
-    if not all(isinstance(size, (int, np.integer)) and size >= 0 for size in shape):
-        raise ValueError(f"batch must be a tuple of integers ≥ 0, got {batch!r}")
-    count = math.prod(shape)
-    if isinstance(seed, np.random.Generator):
-        generators: Sequence[np.random.Generator] = [seed] * count
-    elif isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:
-        generators = [instance_generator(int(seed), i) for i in range(count)]
-    else:
-        raise ValueError(f"seed must be an integer ≥ 0 or a numpy Generator, got {seed!r}")
+    shape = batch_shape_of(batch)
+    generators = generators_of(seed, math.prod(shape))
     drawn = draw_games(num_pairs, generators, feasible=feasible, max_power_w=max_power_w)
     return drawn._map(lambda array: array.reshape(shape + array.shape[1:]))
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from secagent_env._vector import SubGenerators, check_shapes, masked, object_rows, reset_mask_of, rows_of, seeds_of
+from secagent_env._vector import SeededVectorEnv, SubGenerators, check_shapes, reset_mask_of, same_step_infos, seeds_of
 from secagent_env.power_control.game import MAX_POWER_W, Game, fitting
 from secagent_env.power_control.gym_rules import ControlRules, Plays
 from secagent_env.power_control.match import ROUNDS
@@ -18,7 +18,7 @@ from secagent_env.power_control.metrics import Function, Metric
 from secagent_env.rules import count_of, options_of
 
 
-class PowerControlVectorEnv(VectorEnv[Any, Any, np.ndarray]):
+class PowerControlVectorEnv(SeededVectorEnv):
     """``num_envs`` environments of :class:`~secagent_env.power_control.gym_view.PowerControlEnv` in one.
 
     Environment i, seeded with s, plays the same episodes as the scalar one seeded with s, bit for bit, and every
@@ -80,16 +80,6 @@ class PowerControlVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         """A copy of the games being played, a batch (num_envs,)."""
         return self._running.game._map(np.copy)
 
-    @property  # type: ignore[misc]
-    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
-        """The generator of each environment."""
-        return self._random.generators
-
-    @property
-    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
-        """The seed of each environment's generator."""
-        return self._random.seeds
-
     def decode(self, actions: Any) -> np.ndarray:
         """Return the powers (num_envs, N), W, that actions stand for."""
         return self._rules.decode(actions)
@@ -124,16 +114,9 @@ class PowerControlVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         limit = self._limit
         truncated = np.zeros(self.num_envs, bool) if limit is None else self._plays.round >= limit
         done = terminated | truncated
-        infos: dict[str, Any] = {} if done.all() else masked(info, ~done)
+        final = self._rules.observe(self._plays[done]) if done.any() else None
+        infos = same_step_infos(info, done, final)
         if done.any():
-            final = np.full(self.num_envs, None, dtype=object)
-            final[done] = object_rows(rows_of(self._rules.observe(self._plays[done])), int(done.sum()))
-            infos |= {
-                "final_obs": final,
-                "_final_obs": done.copy(),
-                "final_info": masked(info, done),
-                "_final_info": done.copy(),
-            }
             self._begin(done)
         return self._rules.observe(self._plays), rewards, terminated, truncated, infos
 
