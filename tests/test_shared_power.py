@@ -8,7 +8,8 @@ from secagent_env.power_control.metrics import metric_of, rate_gap, total_power
 from solvers.power_control import dpc
 from solvers.power_control.players import play
 from training.bridge import GymVecEnv
-from training.shared_power import METRIC, PairsVectorEnv, SharedPolicy, export, main, observations, train
+from training.pairs import METRIC, PairsVectorEnv, observations
+from training.shared_power import SharedPolicy, export, main, train
 
 
 def test_what_a_pair_sees_is_what_the_numeric_environment_shows():

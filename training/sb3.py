@@ -82,7 +82,7 @@ class SB3Learner:
         model.ep_info_buffer = model.ep_success_buffer = None
         self._measure_progress(self.steps, 0)
         model.set_logger(logger)
-        model.learn(steps, _Watch(steps, progress), log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
+        model.learn(steps, Watch(steps, progress), log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
         model.dump_logs()
 
     def _measure_progress(self, num_timesteps: int, total_timesteps: int) -> None:
@@ -213,7 +213,7 @@ def _linear(name: str, ends: Mapping[str, Any]) -> Linear:
     return Linear(**{part: float(value) for part, value in ends.items()})
 
 
-class _Watch(BaseCallback):
+class Watch(BaseCallback):
     """Tells the progress, and has SB3 write its log some times per segment, not after every few episodes."""
 
     def __init__(self, steps: int, progress: Callable[[int], None]) -> None:

@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
-from gymnasium.spaces import Box
-from gymnasium.vector import AutoresetMode, VectorEnv
 
 from secagent_env._extras import require
 from secagent_env._files import whole_file
-from secagent_env.power_control import Game, rates, sample_game
+from secagent_env.power_control import Game
+from secagent_env.power_control.game import MAX_POWER_W
 from secagent_env.power_control.match import ROUNDS
-from secagent_env.power_control.metrics import Function, Metric, metric_of
+from secagent_env.power_control.numeric import numeric_observation
+from training.pairs import METRIC, PairsVectorEnv, observations
 
 FOLDER = Path(__file__).with_name("policies") / "power_control"
-MAX_RATE = 64.0
-METRIC = "rate_gap_and_power"
 HYPERPARAMETERS: dict[str, Any] = {
     "n_steps": ROUNDS,
     "batch_size": 2560,
@@ -42,98 +40,6 @@ HYPERPARAMETERS: dict[str, Any] = {
 def trained(folder: Path = FOLDER) -> list[int]:
     """Return for which numbers of pairs there is a policy."""
     return sorted(int(path.stem.removeprefix("ppo-")) for path in folder.glob("ppo-*.onnx"))
-
-
-def observations(game: Game, power_w: np.ndarray, played: float) -> np.ndarray:
-    """Return what every pair sees, (…, N, N + 3) float32, as the numeric parallel environment has it.
-
-    Parameters
-    ----------
-    game
-        A batch of games (…).
-    power_w
-        Their present powers (…, N), W.
-    played
-        The share of the rounds that have been played.
-    """
-    n, target = game.num_pairs, np.minimum(game.target_rate, MAX_RATE)
-    others = np.array([[j for j in range(n) if j != i] for i in range(n)], int).reshape(n, n - 1)
-    own = (
-        power_w / game.max_power_w,
-        np.minimum(rates(game, power_w), MAX_RATE),
-        np.full_like(power_w, played),
-        target,
-    )
-    return np.concatenate([np.stack(own, axis=-1), target[..., others]], axis=-1).astype(np.float32)
-
-
-class PairsVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
-    """Pairs of many games at once, all in the same round: environment g N + i is pair i of game g.
-
-    Actions are powers on the scale −1 (silent) to 1 (P_max). New games are drawn when all rounds have been played.
-
-    Parameters
-    ----------
-    num_pairs, games
-        N, and how many games.
-    metric
-        The reward of every pair of a game, after each round.
-    feasible
-        Which games are drawn, as for ``sample_game``.
-    """
-
-    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
-
-    def __init__(
-        self,
-        num_pairs: int,
-        games: int,
-        *,
-        metric: str | Metric | Function = METRIC,
-        feasible: bool | None = False,
-    ) -> None:
-        self.num_pairs, self.games, self.feasible = num_pairs, games, feasible
-        self.metric = metric_of(metric)
-        self.num_envs = games * num_pairs
-        self.single_observation_space = Box(0.0, MAX_RATE, (num_pairs + 3,), np.float32)
-        self.single_action_space = Box(-1.0, 1.0, (1,), np.float32)
-        self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, self.num_envs)
-        self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, self.num_envs)
-        self._seeds = np.random.default_rng()
-        self._round = 0
-
-    def reset(
-        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Draw new games; ``seed`` (an int) makes all draws from now on repeatable."""
-        if isinstance(seed, int):
-            self._seeds = np.random.default_rng(seed)
-        return self._deal(), {}
-
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Play a round."""
-        power = (np.clip(actions, -1.0, 1.0).reshape(self.games, self.num_pairs) + 1.0) / 2.0 * self._game.max_power_w
-        self._power_w, self._round = power.astype(float), self._round + 1
-        value = self.metric(self._game, self._power_w, rates(self._game, self._power_w))
-        reward = np.repeat(np.asarray(value, float), self.num_pairs)
-        over = np.full(self.num_envs, self._round == ROUNDS)
-        seen, info = self._seen(), {}
-        if over[0]:
-            final = np.empty(self.num_envs, object)
-            final[:] = list(seen)
-            info = {"final_obs": final, "_final_obs": over}
-            seen = self._deal()
-        return seen, reward, over, np.zeros(self.num_envs, bool), info
-
-    def _deal(self) -> np.ndarray:
-        seed = int(self._seeds.integers(2**32))
-        self._game = sample_game(self.num_pairs, seed, (self.games,), feasible=self.feasible)
-        self._power_w, self._round = self._game.initial_power_w, 0
-        return self._seen()
-
-    def _seen(self) -> np.ndarray:
-        seen = observations(self._game, self._power_w, self._round / ROUNDS)
-        return seen.reshape(self.num_envs, self.num_pairs + 3)
 
 
 class SharedPolicy:
@@ -178,13 +84,11 @@ class SharedPolicy:
 
     def act(self, agent: str, observation: Mapping[str, Any]) -> float:
         """Return the power of an agent, W, in a game of the usual rounds and P_max = 10 W."""
-        from secagent_env.power_control.game import MAX_POWER_W
         from solvers.power_control.players import agent_index
 
-        i, targets = agent_index(agent), np.minimum(observation["targets"], MAX_RATE)
-        own = [observation["power"][0] / MAX_POWER_W, min(float(observation["rate"][0]), MAX_RATE)]
-        seen = np.concatenate([own, [observation["round"] / ROUNDS, targets[i]], np.delete(targets, i)])
-        return float(self._decide(seen.astype(np.float32)) * MAX_POWER_W)
+        power, rate, played = observation["power"][0], observation["rate"][0], observation["round"] / ROUNDS
+        seen = numeric_observation(agent_index(agent), power / MAX_POWER_W, rate, played, observation["targets"])
+        return float(self._decide(seen) * MAX_POWER_W)
 
     def _decide(self, seen: np.ndarray) -> np.ndarray:
         """Return powers (…) as shares of P_max, for observations (…, N + 3)."""
@@ -193,18 +97,23 @@ class SharedPolicy:
         return (np.clip(action.astype(float), -1, 1).reshape(seen.shape[:-1]) + 1) / 2
 
 
-def train(num_pairs: int, steps: int, seed: int, *, games: int = 256, progress: bool = False) -> Any:
-    """Return a PPO model of Stable-Baselines3, trained for so many steps (of a pair each)."""
+def train(
+    num_pairs: int, steps: int, seed: int, *, games: int = 256, progress: Callable[[int], None] = lambda steps: None
+) -> Any:
+    """Return a PPO model of Stable-Baselines3, trained for so many steps (of a pair each).
+
+    ``progress`` is told how many steps were taken, each time that some were.
+    """
     require("stable_baselines3", extra="rl")
     from stable_baselines3 import PPO
 
     from training.bridge import GymVecEnv
-    from training.sb3 import Linear
+    from training.sb3 import Linear, Watch
 
     envs = GymVecEnv(PairsVectorEnv(num_pairs, games))
     schedule = Linear(HYPERPARAMETERS["learning_rate"], 0.0)
     model = PPO("MlpPolicy", envs, seed=seed, device="cpu", **{**HYPERPARAMETERS, "learning_rate": schedule})
-    model.learn(steps, progress_bar=progress)
+    model.learn(steps, callback=Watch(max(steps, 1), progress))
     envs.close()
     return model
 
@@ -236,13 +145,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=FOLDER, metavar="DIR", help="default: where it is looked for")
     options = parser.parse_args(argv)
-    import time
-
     import torch
 
     torch.set_num_threads(1)
     began = time.process_time()
-    model = train(options.pairs, options.steps, options.seed)
+    with require("tqdm", extra="rl").tqdm(total=options.steps, unit="step", unit_scale=True, disable=None) as bar:
+        model = train(options.pairs, options.steps, options.seed, progress=bar.update)
     arguments = f"--pairs {options.pairs} --steps {options.steps} --seed {options.seed}"
     about = {
         "pairs": options.pairs,

@@ -16,11 +16,9 @@ from secagent_env.power_control.game import MAX_POWER_W, Game, fitting
 from secagent_env.power_control.match import ROUNDS, Action, Match, Record, agent_names
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, MessageSpace
 from secagent_env.power_control.metrics import Function, Metric, metric_of
+from secagent_env.power_control.numeric import MAX_RATE, numeric_observation
 from secagent_env.power_control.sampling import check_feasible, check_max_power, draw_games
 from secagent_env.rules import count_of
-
-MAX_RATE = 64.0
-"""Where rates are clipped in observations, bit/s/Hz: far beyond those of any game drawn."""
 
 
 class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
@@ -244,14 +242,12 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
 
     def _observation(self, agent: str) -> Any:
         seen = self.match.observe(agent)
-        targets = np.minimum(seen["targets"], MAX_RATE)
-        rate = np.minimum(seen["rate"], MAX_RATE)
         if self.talk:
+            rate, targets = (np.minimum(seen[name], MAX_RATE) for name in ("rate", "targets"))
             return {**seen, "rate": rate, "targets": targets}
-        i = self.possible_agents.index(agent)
-        played = [seen["round"] / self.rounds]
-        flat = (seen["power"] / self.max_power_w, rate, played, targets[i : i + 1], np.delete(targets, i))
-        return np.concatenate(flat).astype(np.float32)
+        share, rate = (float(seen[name][0]) for name in ("power", "rate"))
+        i, played = self.possible_agents.index(agent), seen["round"] / self.rounds
+        return numeric_observation(i, share / self.max_power_w, rate, played, seen["targets"])
 
     def _infos(self) -> dict[str, dict[str, Any]]:
         match = self.match
