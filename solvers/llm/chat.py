@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 STANDIN_MODEL = "no-LLM"
 """Name of the stand-ins, which follow rules; in this process, and served over HTTP."""
@@ -99,6 +101,22 @@ class Reply:
     seconds: float = 0.0
     fingerprint: str = ""
     recorded: bool = False
+
+
+class Closing(ABC):
+    """What holds connections or files until it is closed, at the latest where its ``with`` block ends."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of them; closing twice does no harm."""
 
 
 class Chat(Protocol):

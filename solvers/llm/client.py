@@ -7,13 +7,12 @@ import logging
 import os
 import threading
 import time
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from secagent_env._extras import require
 from solvers.llm.bounded import ENDING, TOO_LARGE, TOO_LATE, bounded_client
-from solvers.llm.chat import EndpointError, Reply, Request
+from solvers.llm.chat import Closing, EndpointError, Reply, Request
 from solvers.llm.completion import failed, reply_of
 from solvers.llm.dialect import Dialect
 from solvers.llm.options import check_url
@@ -33,7 +32,7 @@ LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
 """Libraries that log headers and addresses, and so whatever secret a server or a user puts there."""
 
 
-class OpenAIChat:
+class OpenAIChat(Closing):
     """Asks a model over HTTP; a context manager, safe to be used from several threads.
 
     The openai library retries what is worth it. Parameters that the server refuses are left out from then on,
@@ -102,14 +101,6 @@ class OpenAIChat:
             max_retries=retries,
             http_client=bounded_client(timeout_s, proxies=urlsplit(url).hostname not in LOOPBACK),
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""

@@ -14,10 +14,9 @@ import time
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
-from types import TracebackType
 from typing import Any, Self
 
-from solvers.llm.chat import STANDIN_MODEL, Message, estimated_tokens
+from solvers.llm.chat import STANDIN_MODEL, Closing, Message, estimated_tokens
 
 logger = logging.getLogger("secagent.llm.server")
 
@@ -55,7 +54,7 @@ def serve(reply: Rules, port: int = 0, host: str = "127.0.0.1") -> StandinServer
     return StandinServer(reply, port, host)
 
 
-class StandinServer:
+class StandinServer(Closing):
     """The server; as a context manager it answers from a thread until the block ends.
 
     Attributes
@@ -77,11 +76,6 @@ class StandinServer:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def serve_forever(self) -> None:
         """Answer in this thread until it is interrupted."""

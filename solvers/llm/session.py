@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from solvers.llm.chat import (
     MAX_REPLY_CHARACTERS,
     STANDIN_MODEL,
     CapReached,
     Chat,
+    Closing,
     EndpointError,
     Reply,
     Request,
@@ -91,7 +91,7 @@ class StandIn:
         )
 
 
-class Session:
+class Session(Closing):
     """Asks whom the options name; a context manager, safe to be used from several threads.
 
     Parameters
@@ -154,14 +154,6 @@ class Session:
         if options.transcript is None:
             return chat
         return Recorded(chat, self._resources.enter_context(Transcript(options.transcript, writable=True)))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close connections and files; closing twice does no harm."""

@@ -13,10 +13,9 @@ import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from solvers.llm.chat import MAX_REPLY_CHARACTERS, Chat, EndpointError, Reply, Request
+from solvers.llm.chat import MAX_REPLY_CHARACTERS, Chat, Closing, EndpointError, Reply, Request
 
 FORMAT = "secagent transcript"
 VERSION = 1
@@ -24,7 +23,7 @@ VERSION = 1
 REPLY_FIELDS = {field.name: field.default for field in dataclasses.fields(Reply) if field.name != "recorded"}
 
 
-class Transcript:
+class Transcript(Closing):
     """The replies of a transcript, and its file; a context manager.
 
     Parameters
@@ -61,14 +60,6 @@ class Transcript:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file; closing twice does no harm."""
