@@ -317,9 +317,12 @@ def test_the_stand_in_reads_nothing_but_the_prompt():
     invented = json.loads(standin.reply([Message("user", prompt)], 1))
     assert "no example" in invented["reason"]
     assert len(invented["selected"]) == 2
-    shown = json.loads(standin.reply([Message("user", prompt + '{"selected": [0, 1]}')], 1))
-    assert "perturbed" in shown["reason"]
-    assert len({0, 1} & set(shown["selected"])) >= 1 or len(shown["selected"]) == 2
+    example = list(range(6))
+    prompt = prompt.replace('"agents": 5, "select_at_least": 2', '"agents": 30, "select_at_least": 6')
+    for seed in range(20):
+        shown = json.loads(standin.reply([Message("user", f'{prompt}{{"selected": {example}}}')], seed))
+        assert "the best example, perturbed" in shown["reason"]
+        assert 4 <= len(set(example) & set(shown["selected"])) <= 6  # two are exchanged at most
 
 
 # --- Replies are data ----------------------------------------------------------------------------------------
