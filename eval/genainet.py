@@ -8,14 +8,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from eval.convergence import check_picture
+from eval.genainet_games import LEARNT, OPTIMUM, REFERENCE, Course, run
 from eval.genainet_page import save_page
 from eval.paired import paired_ratio
 from eval.power_control import DRAWS, PAPER
@@ -23,23 +23,12 @@ from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
 from eval.table import NONE, percent
 from secagent_env._extras import require
 from secagent_env._files import whole_file
-from secagent_env.power_control import Game, rates, sample_game, sinr
+from secagent_env.power_control import sample_game
 from secagent_env.power_control.match import ROUNDS
-from secagent_env.power_control.metrics import rate_gap, total_power
 from secagent_env.rendering.style import BLUE, GREEN, GREY, INK, ORANGE, RED, own_style
 from solvers.genainet import GenAINet
-from solvers.llm.chat import EndpointError
-from solvers.power_control import dpc, optimum
-from training.shared_power import SharedPolicy, trained
 
 TABLE = "genainet.md"
-REFERENCE, OPTIMUM, LEARNT = "dpc", "optimum", "ppo (shared)"
-TEAMS: dict[str, dict[str, Any]] = {
-    "alone": {"talk": False},
-    "without messages": {"delivery": False},
-    "talking": {},
-    "led": {"organisation": "hierarchical"},
-}
 GAMES = {
     "infeasible": "not all targets can be reached",
     "feasible": "all targets can be reached",
@@ -54,96 +43,6 @@ SEED = 1
 """Of the games; the stand-in's rules were chosen on seed 0."""
 PAPER_MESSAGES = {2: "3.72", 4: "5.00", 10: "3.80"}
 """Messages per transmitter in the paper's Table 2, of GenAINet."""
-
-
-@dataclass(frozen=True, eq=False)
-class Course:
-    """What one method did in a batch of games (B), round by round; row 0 is before the first round.
-
-    Attributes
-    ----------
-    num_pairs, method
-        N, and its name.
-    rate_gap
-        (R + 1, B): mean over the pairs of |target − rate|, bit/s/Hz.
-    total_power_w
-        (R + 1, B), W.
-    share
-        (B,): the least SINR / target SINR among the pairs, at the end.
-    messages, proposals
-        (B,): for each transmitter, messages delivered and proposals written; of agents that talk.
-    faults
-        How many replies could not be used.
-    """
-
-    num_pairs: int
-    method: str
-    rate_gap: np.ndarray
-    total_power_w: np.ndarray
-    share: np.ndarray
-    messages: np.ndarray | None = None
-    proposals: np.ndarray | None = None
-    faults: int = 0
-
-    @classmethod
-    def of(cls, method: str, game: Game, power_w: np.ndarray, **more: Any) -> Course:
-        """Return the course of powers (R + 1, B, N), W, in games (B)."""
-        rate = [rates(game, power) for power in power_w]
-        gap = np.stack([rate_gap(game, *pair) for pair in zip(power_w, rate, strict=True)])
-        total = np.stack([total_power(game, *pair) for pair in zip(power_w, rate, strict=True)])
-        share = np.min(sinr(game, power_w[-1]) / game.target_sinr, axis=-1)
-        return cls(game.num_pairs, method, gap, total, share, **more)
-
-
-def run(
-    pairs: Iterable[int],
-    draws: int,
-    seed: int,
-    rounds: int = ROUNDS,
-    model: Mapping[str, Any] | None = None,
-    feasible: bool | None = False,
-) -> list[Course]:
-    """Return the courses of all methods on the same games.
-
-    Parameters
-    ----------
-    pairs
-        Numbers of pairs.
-    draws, seed
-        How many games of each, and from which seed.
-    rounds
-        How many rounds a game has.
-    model
-        Options of :class:`solvers.genainet.GenAINet` that name a language model; empty or None for the stand-in.
-    feasible
-        False: games whose targets cannot all be reached, on which DPC does not converge; True: others; None: all.
-    """
-    tqdm = require("tqdm", extra="eval").tqdm
-    pairs = list(pairs)
-    courses = []
-    with tqdm(total=len(pairs) * len(TEAMS) * draws, unit="game", disable=None) as bar:
-        for num_pairs in pairs:
-            game = sample_game(num_pairs, seed, (draws,), feasible=feasible)
-            best = np.broadcast_to(optimum(game).power_w, (rounds + 1, draws, num_pairs))
-            courses += [Course.of(REFERENCE, game, dpc(game, rounds)), Course.of(OPTIMUM, game, best)]
-            if num_pairs in trained():
-                courses.append(Course.of(LEARNT, game, SharedPolicy(num_pairs).powers(game, rounds)))
-            for options in TEAMS.values():
-                courses.append(_played(GenAINet(**{**(model or {}), **options}), game, rounds, seed, bar))
-    return courses
-
-
-def _played(team: GenAINet, game: Game, rounds: int, seed: int, bar: Any) -> Course:
-    powers, messages, proposals, faults = [], [], [], 0
-    for i in range(game.batch_shape[0]):
-        play = team.play(game[i], rounds, seed + i)
-        powers.append(play.record.power_w)
-        messages.append(play.messages_per_transmitter)
-        proposals.append(play.proposals_per_transmitter)
-        faults += sum(bool(turn.trouble) for turn in play.turns)
-        bar.update()
-    talks = {"messages": np.array(messages), "proposals": np.array(proposals)} if team.talk else {}
-    return Course.of(team.name, game, np.stack(powers, axis=1), faults=faults, **talks)
 
 
 def markdown(courses: Sequence[Course], of: str = "infeasible") -> str:
@@ -262,20 +161,26 @@ def save_picture(courses: Sequence[Course], path: Path) -> None:
             figure.savefig(file, format=path.suffix[1:].lower())
 
 
-def reproduce(experiments: Sequence[str], draws: int, out: Path) -> str:
+def pairs_of(experiments: Sequence[str]) -> list[int]:
+    """Return the numbers of pairs that experiments are about."""
+    return list(PAPER) if "genainet-table2" in experiments else [CURVES]
+
+
+def reproduce(experiments: Sequence[str], draws: int, seed: int, out: Path, **how: Any) -> str:
     """Return the second paper's table and curves in Markdown, and write them, with their picture, into a folder.
 
     Parameters
     ----------
     experiments
         Of ``EXPERIMENTS``.
-    draws
-        How many games of each number of pairs.
+    draws, seed
+        How many games of each number of pairs, and from which seed.
     out
         The folder; made if need be.
+    how
+        See :func:`eval.sweep.run_sweep`.
     """
-    pairs = list(PAPER) if "genainet-table2" in experiments else [CURVES]
-    courses = run(pairs, draws, SEED)
+    courses = run(pairs_of(experiments), draws, seed, out, **how)
     shown = [course for course in courses if course.num_pairs == CURVES]
     parts = []
     if "genainet-table2" in experiments:
@@ -293,7 +198,6 @@ def reproduce(experiments: Sequence[str], draws: int, out: Path) -> str:
             headers = ["method", *(f"round {number}" for number in range(len(lines[0]) - 1))]
             text = tabulate(lines, headers, tablefmt="github", disable_numparse=True)
             parts.append(f"## GenAINet, {title}, {CURVES} pairs\n\n{text}\n")
-    out.mkdir(parents=True, exist_ok=True)
     if parts[1:] or "genainet-table2" not in experiments:
         for suffix in (".png", ".pdf"):
             save_picture(shown, out / f"genainet{suffix}")
@@ -318,10 +222,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the rounds of 4 pairs: .png, .pdf or .svg")
     parser.add_argument("--page", type=Path, metavar="FILE", help="write an HTML page of one game, and nothing else")
     parser.add_argument("--organisation", default="distributed", help="of the page's game; default: %(default)s")
-    parser.add_argument("--out", type=Path, default=Path("results"), help="default: results")
+    parser.add_argument("--out", type=Path, default=Path("results"), help="default: results; a run resumes there")
+    parser.add_argument("--workers", type=int, metavar="K", help="processes (default: one per core)")
+    parser.add_argument("--retry-failed", action="store_true", help="play games again that failed")
     options = parser.parse_args(arguments)
-    if options.draws < 1:
-        parser.error(f"--draws must be at least 1, got {options.draws}")
     named = {name: getattr(options, name) for name in ("model", "base_url", "transcript", "replay")}
     model = {name: value for name, value in named.items() if value is not None}
     try:
@@ -333,12 +237,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             return
         if options.picture is not None:
             check_picture(options.picture)
-        courses = run(options.pairs, options.draws, options.seed, options.rounds, model, DRAWS[options.of])
-    except (ValueError, EndpointError) as error:
+        how = {"workers": options.workers, "retry_failed": options.retry_failed}
+        games = (options.rounds, model, DRAWS[options.of])
+        courses = run(options.pairs, options.draws, options.seed, options.out, *games, **how)
+    except (ValueError, OSError) as error:
         parser.error(str(error))
     table = markdown(courses, options.of)
     print(table, end="")
-    options.out.mkdir(parents=True, exist_ok=True)
     with whole_file(options.out / TABLE) as file:
         file.write(table.encode())
     if options.picture is not None:

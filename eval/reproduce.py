@@ -22,11 +22,13 @@ from eval.agents import default_solvers, make
 from eval.as_written import SOURCES as WRITTEN_SOURCES
 from eval.cells import Cell
 from eval.compare import Comparison, honest, labelled, name_in, sweep_of
-from eval.experiments import AS_WRITTEN, TRANSMISSION, TYPICAL, Experiment, chosen
+from eval.experiments import AS_WRITTEN, EXPERIMENTS, TRANSMISSION, TYPICAL, Experiment, chosen
+from eval.genainet import EXPERIMENTS as SECOND
 from eval.reproduced import CERTIFIED, Reproduced, reproduced
 from eval.rows import frame_of, write_whole
 from eval.sweep import Sweep, run_sweep
 from secagent_env import Scenario, __version__
+from secagent_env._errors import unknown_name
 from secagent_env._extras import require
 from training.run_folder import RunFolder
 
@@ -174,6 +176,22 @@ class Reproduction:
             setting: Comparison(scenario, {**solvers, **self._agents}, self.instances, self.seed)
             for setting, (scenario, solvers) in found.items()
         }
+
+
+def of_both_papers(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which of the experiments named are the first paper's, and which the second's; ``all`` are all of them.
+
+    Raises
+    ------
+    ValueError
+        If there is none of a name.
+    """
+    wanted = list(names)
+    for name in wanted:
+        if name not in ("all", *EXPERIMENTS, *SECOND):
+            raise unknown_name("experiment", name, ["all", *EXPERIMENTS, *SECOND])
+    first, second = (tuple(name for name in of if name in wanted or "all" in wanted) for of in (EXPERIMENTS, SECOND))
+    return first, second
 
 
 def setting_of(scenario: Scenario) -> str:

@@ -6,10 +6,10 @@ import re
 
 import numpy as np
 import pytest
-from faulty_server import FaultyServer, says
+from faulty_server import FaultyServer, fails, says
 from hostile_replies import INSTRUCTIONS
 
-from eval import cli, genainet
+from eval import cli, genainet, genainet_games
 from eval.genainet_page import page
 from secagent_env.power_control import Game, rates, sample_game
 from solvers.genainet import GenAINet
@@ -17,8 +17,8 @@ from solvers.power_control import dpc
 
 
 @pytest.fixture(scope="module")
-def courses():
-    return genainet.run([2, 4], draws=12, seed=3, rounds=6)
+def courses(tmp_path_factory):
+    return genainet_games.run([2, 4], 12, 3, tmp_path_factory.mktemp("games"), rounds=6, workers=1)
 
 
 def test_courses_are_of_the_same_games_round_by_round(courses):
@@ -87,6 +87,16 @@ def test_bad_arguments_are_told_in_a_sentence(arguments, capsys, tmp_path):
     assert "error:" in capsys.readouterr().err
 
 
+def test_games_that_fail_are_told_and_the_others_kept(tmp_path, capsys):
+    with FaultyServer(fails(401)) as server:
+        model = ["--model", "m", "--base-url", server.base_url]
+        with pytest.raises(SystemExit):
+            genainet.main(["--pairs", "2", "--draws", "2", *model, "--out", str(tmp_path), "--workers", "1"])
+    said = capsys.readouterr().err
+    assert "8 of 8 games failed, the first with EndpointError" in said
+    assert "--retry-failed" in said
+
+
 def data_in(text: str) -> dict:
     [found] = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
     return json.loads(found)
@@ -141,5 +151,9 @@ def test_secagent_reproduces_the_second_paper(tmp_path, capsys):
     for part in ("## GenAINet, Table 2", "## GenAINet, Fig. 7", "## GenAINet, Fig. 8", "paper: GenAINet", "round 10"):
         assert part in shown
     assert (tmp_path / "genainet.png").stat().st_size > 10_000
+    assert cli.main(["reproduce", *names, "--instances", "3", "--out", str(tmp_path), "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("36 cells: 24 finished, 0 failed, 12 to be computed")  # 3 N, 4 teams
+    assert cli.main(["reproduce", *names, "--instances", "2", "--seed", "5", "--out", str(tmp_path), "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("24 cells: 0 finished")  # other games
     assert cli.main(["reproduce", "genainet-fig9"]) == 2
     assert "unknown experiment 'genainet-fig9'" in capsys.readouterr().err
