@@ -18,6 +18,7 @@ import numpy as np
 import solvers
 import solvers.lifetime
 import training
+from eval.paired import paired_difference
 from eval.plots import draw_values
 from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
 from eval.table import count, percent
@@ -130,7 +131,7 @@ def markdown(played: Mapping[str, Sequence[Episode]]) -> str:
         attainable = bound > 0
         versus = "–"
         if baseline and name != BASELINE:
-            versus = _signed(bootstrap_mean(served - np.array(baseline)))
+            versus = _signed(paired_difference(served, np.array(baseline)))
         lines.append(
             [
                 name,
