@@ -1,0 +1,1 @@
+"""Cooperative reasoning: the selected agents answer, the supervisor votes (section III-B)."""
