@@ -43,7 +43,7 @@ def save_experiment(result: Reproduced, path: Path) -> None:
     require("matplotlib", extra="eval")
     experiment = result.experiment
     with own_style():
-        figure = _figure(7.5, 4.8)
+        figure = figure_of(7.5, 4.8)
         ax = figure.subplots()
         schemes = [s for s in dict.fromkeys(e.scheme for e in result.entries) if s not in (BOUND, AS_WRITTEN)]
         step = 0.012 * (max(experiment.values) - min(experiment.values))
@@ -64,7 +64,7 @@ def save_experiment(result: Reproduced, path: Path) -> None:
             size=8,
             color=DIM,
         )
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def save_profiles(gaps: Mapping[str, np.ndarray], path: Path) -> None:
@@ -73,7 +73,7 @@ def save_profiles(gaps: Mapping[str, np.ndarray], path: Path) -> None:
     from matplotlib.ticker import PercentFormatter
 
     with own_style():
-        figure = _figure(7.5, 4.2)
+        figure = figure_of(7.5, 4.2)
         ax = figure.subplots()
         others = iter(TRAINED * len(gaps))
         for name, values in gaps.items():
@@ -91,7 +91,7 @@ def save_profiles(gaps: Mapping[str, np.ndarray], path: Path) -> None:
         ax.set_axisbelow(True)
         figure.legend(loc="outside right upper", frameon=False, fontsize=8)
         figure.supxlabel(f"Bands: {CONFIDENCE:.0%} bootstrap intervals over draws, and seeds.", size=8, color=DIM)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def _draw(ax: Axes, entries: list[Entry], style: tuple[str, str], shift: float) -> None:
@@ -128,7 +128,8 @@ def _axes(ax: Axes, result: Reproduced) -> None:
     ax.set_axisbelow(True)
 
 
-def _figure(width: float, height: float) -> Figure:
+def figure_of(width: float, height: float) -> Figure:
+    """Return an empty figure of this size, inches, that needs no display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -137,7 +138,8 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure to ``path`` with the suffixes .png and .pdf."""
     for form in FORMATS:
         undated: dict[str, Any] = {"CreationDate": None} if form == "pdf" else {}  # the same input, the same bytes
         with whole_file(path.with_name(f"{path.name}.{form}")) as file:
