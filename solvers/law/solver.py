@@ -2,8 +2,8 @@
 
 One step of the optimiser: the generation module writes a prompt and reads the reply (:mod:`solvers.law.prompts`,
 :mod:`solvers.law.proposals`); the evaluation module scores the proposal (:mod:`solvers.law.evaluation`). A better one
-becomes the best example. Otherwise a reminder says why not, and the expert search scores candidates near the proposal,
-of which the best feasible ones are the expert examples of the next prompt.
+becomes the best example. Otherwise a reminder says why not, and the expert search scores candidates near the proposal:
+the best of them can become the best example, and the best feasible ones are the expert examples of the next prompt.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ class Workflow:
                 if self.options.expert_search:
                     found = self._search(sub_problem, proposed, facts)
                     best = min([best, *found[:1]], key=_order)
-                    experts = [expert for expert in found if expert.design != best.design][: self.options.experts]
+                    feasible = [near for near in found if near.score.outcome.feasible and near.design != best.design]
+                    experts = feasible[: self.options.experts]
             self._record(sub_problem, number, iteration, requests, replies, proposed, best, verdict, complaint, experts)
         return best.design
 
@@ -206,14 +207,13 @@ class Workflow:
         return min((prompts.Example(*pair) for pair in scored), key=_order), complaint
 
     def _search(self, sub_problem: str, around: prompts.Example, facts: dict[str, Any]) -> list[prompts.Example]:
-        """Return the feasible ones of Q candidates near a proposal, best first (expert search)."""
+        """Return Q candidates near a proposal, best first: feasible ones, then the least violating (expert search)."""
         centre = around.design.proposal(sub_problem)
         near = [neighbour(centre, facts, self.run.rng) for _ in range(self.options.candidates)]
         # Each candidate once: a small neighbourhood holds fewer than Q.
         designs = list(dict.fromkeys(around.design.replaced(proposal, self.translator.directions) for proposal in near))
         scored = zip(designs, self.evaluator.score(sub_problem, designs), strict=True)
-        feasible = [prompts.Example(*pair) for pair in scored if pair[1].outcome.feasible]
-        return sorted(feasible, key=_order)
+        return sorted((prompts.Example(*pair) for pair in scored), key=_order)
 
     def _record(
         self,
