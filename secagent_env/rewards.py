@@ -21,9 +21,9 @@ def mean_execution_energy_j(scenario: Scenario) -> float:
     mean_tokens = (first + last) / 2
     mean_square = mean_tokens**2 + (count**2 - 1) / 12
     output = scenario.output_tokens
-    operations = (
-        sum(scenario.model_dim) / 2 * (scenario.activation_ops + 1 + mean_tokens + output + mean_square + output**2)
-    )
+    dims = scenario.model_dims
+    mean_dim = sum(scenario.model_dim) / 2 if dims is None else sum(dims) / len(dims)
+    operations = mean_dim * (scenario.activation_ops + 1 + mean_tokens + output + mean_square + output**2)
     return sum(scenario.compute_power_w) / 2 * operations * mean_inverse_rate
 
 

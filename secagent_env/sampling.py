@@ -201,7 +201,9 @@ def _draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> tup
     eve_position: Any = task.eve_position_m
     position[...] = per_agent[:, :2].swapaxes(1, 2)
     eve_position[...] = _spread(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m)
-    task.accuracy[...] = scaling_law_accuracy(dim, np.exp(log_budget))
+    if scenario.model_sizes is not None:  # what was drawn is not used: everything else stays the draw of the seed
+        dim[...] = scenario.model_dims
+    task.accuracy[...] = scaling_law_accuracy(dim, np.exp(log_budget), scenario.task_difficulty)
     task.compute_power_w[...] = power
     mean_gain = mean_gain_at_1m(scenario)
     scale = math.sqrt(mean_gain / 2)  # of real and imaginary part
@@ -267,14 +269,25 @@ def mean_gain_at_1m(scenario: Scenario) -> float:
     return 4 / math.pi * float(10 ** (-loss_db / 10))
 
 
-def scaling_law_accuracy(model_dim: np.ndarray, training_budget: np.ndarray) -> np.ndarray:
-    """Return Acc = 1 − exp(−M(k) ln C + R) of (14), clipped to [0, 1].
+def scaling_law_accuracy(
+    model_dim: np.ndarray, training_budget: np.ndarray, task_difficulty: float = 1.0
+) -> np.ndarray:
+    """Return Acc = 1 − exp((R − M(k) ln C) / δ), clipped to [0, 1]: (14) at the difficulty δ = 1.
 
     The paper leaves M and R open; M(k) = 0.45 / (1 + 3000/k) is the saturating form of arXiv 2509.25300 and
-    R = 0.2, both fitted to the paper's typical case.
+    R = 0.2, both fitted to the paper's typical case. δ is not in the paper.
     """
     exponent = 0.2 - 0.45 / (1 + 3000 / model_dim) * np.log(training_budget)
-    return np.clip(-np.expm1(exponent), 0.0, 1.0)
+    return np.clip(-np.expm1(exponent / task_difficulty), 0.0, 1.0)
+
+
+def accuracy_at_difficulty(accuracy: np.ndarray, ratio: float) -> np.ndarray:
+    """Return the accuracies (…) of agents in a task whose δ is ``ratio`` times that of the task they are given for.
+
+    By (14) this is 1 − (1 − Acc)^(1/ratio), whatever their models and budgets; 0 stays 0.
+    """
+    with np.errstate(divide="ignore"):  # the logarithm of an accuracy of 1
+        return -np.expm1(np.log1p(-np.asarray(accuracy)) / ratio)
 
 
 def inference_time(

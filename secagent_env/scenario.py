@@ -18,6 +18,7 @@ Area = tuple[Range, Range]
 
 _COUNTS = ("num_agents", "num_antennas", "num_eavesdroppers")
 _POSITIVE = (
+    "task_difficulty",
     "bs_power_w",
     "max_power_w",
     "bandwidth_hz",
@@ -48,6 +49,9 @@ class Scenario:
         N_min of (13): how many agents must compute; None means ``floor(num_agents / 3)``, at least 1.
     min_accuracy
         Acc_min of (15), in [0, 1].
+    task_difficulty
+        δ > 0, by which the exponent of (14) is divided: 1 is (14) itself, and the larger δ, the less accurate everybody
+        is, in the same order. The paper's (14) knows no task; this is how one that is harder than another enters.
     bs_power_w, max_power_w
         Power budgets of the base station (1) and of each agent (20c), W.
     bandwidth_hz, noise_power_w, carrier_hz
@@ -64,6 +68,9 @@ class Scenario:
         Ranges (low, high) from which each agent draws its model width k_n, its tool-call length q_n
         (integers), its computing rate f_n in operations/s, its computing power p_n^exe in W, and its
         post-training budget C_n (log-uniform; the others uniform).
+    model_sizes
+        Groups ``((width, share), …)`` of agents with the same model, in place of the range ``model_dim``: agents in the
+        order of the groups, as many of each as its share of N says (largest remainders). None: the range.
     area_m, eve_area_m
         Where agents and eavesdroppers are, m: ``(low, high)`` on both axes, or
         ``((x_low, x_high), (y_low, y_high))``. The default ``eve_area_m`` is the point (150, 150).
@@ -81,6 +88,7 @@ class Scenario:
     num_eavesdroppers: int = 1
     min_selected: int | None = None
     min_accuracy: float = 0.7
+    task_difficulty: float = 1.0
     bs_power_w: float = 10.0
     max_power_w: float = 2.0
     bandwidth_hz: float = 5e6
@@ -97,6 +105,7 @@ class Scenario:
     compute_rate: Range = (0.12e9, 0.8e9)
     compute_power_w: Range = (10.0, 20.0)
     training_budget: Range = (1e2, 1e4)
+    model_sizes: tuple[tuple[float, int], ...] | None = None
     area_m: Range | Area = (0.0, 100.0)
     eve_area_m: Range | Area = (150.0, 150.0)
     colluding: bool = False
@@ -119,6 +128,8 @@ class Scenario:
         if low != int(low) or high != int(high):
             raise ValueError(f"tool_tokens must be a (low, high) range of integers, got {self.tool_tokens!r}")
         self._set("tool_tokens", (low, high))
+        if self.model_sizes is not None:
+            self._set("model_sizes", _groups("model_sizes", self.model_sizes))
         for name in _AREAS:
             self._set(name, _area(name, getattr(self, name)))
         if not isinstance(self.colluding, bool):
@@ -131,6 +142,20 @@ class Scenario:
     def required_agents(self) -> int:
         """N_min of (13): ``min_selected``, or a third of the agents (rounded down, at least 1)."""
         return max(1, self.num_agents // 3) if self.min_selected is None else self.min_selected
+
+    @property
+    def model_dims(self) -> tuple[float, ...] | None:
+        """The width of each agent's model where ``model_sizes`` says it; None where it is drawn from ``model_dim``."""
+        if self.model_sizes is None:
+            return None
+        shares = [share for _, share in self.model_sizes]
+        total = sum(shares)
+        counts = [self.num_agents * share // total for share in shares]
+        remainders = [self.num_agents * share % total for share in shares]
+        # Sorting is stable: among equal remainders the first group gets the agent.
+        for i in sorted(range(len(shares)), key=lambda i: -remainders[i])[: self.num_agents - sum(counts)]:
+            counts[i] += 1
+        return tuple(width for (width, _), count in zip(self.model_sizes, counts, strict=True) for _ in range(count))
 
     @property
     def downlink_bits(self) -> float:
@@ -208,12 +233,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tool_tokens": (16, 64),
     },
     "dense": {"num_agents": 200, "num_antennas": 64},
+    "qwen": {"model_sizes": ((1024, 12), (2048, 12), (2560, 6)), "min_accuracy": 0.6},
 }
 """Named scenarios; ``docs/scenarios.md`` shows what is hard about them.
 
 ``paper``: the paper's typical case. ``small``: six agents, for first trials and tests. ``tight-latency``: computing,
 downlink and uplink compete for the time allowed. ``contested``: eavesdroppers among the agents, whom the beam alone
-cannot keep out. ``dense``: 200 agents, 64 antennas.
+cannot keep out. ``dense``: 200 agents, 64 antennas. ``qwen``: the three models of section V-C.
 """
 
 
@@ -256,6 +282,16 @@ def _range(name: str, value: object, **bounds: float) -> Range:
     if low > high:
         raise ValueError(f"{name} must be a (low, high) range with low ≤ high, got {value!r}")
     return (low, high)
+
+
+def _groups(name: str, value: object) -> tuple[tuple[float, int], ...]:
+    groups = value if isinstance(value, (tuple, list)) else ()
+    if not groups or not all(isinstance(group, (tuple, list)) and len(group) == 2 for group in groups):
+        raise ValueError(f"{name} must be groups ((width, share), …) or None, got {value!r}")
+    return tuple(
+        (_number(f"{name}[{i}][0]", width, above=0), _integer(f"{name}[{i}][1]", share, low=1))
+        for i, (width, share) in enumerate(groups)
+    )
 
 
 def _area(name: str, value: object) -> Area:

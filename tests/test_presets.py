@@ -79,6 +79,18 @@ def test_contested_meets_its_claims():
         assert np.mean(short) >= share
 
 
+# --- qwen ----------------------------------------------------------------------------------------------------
+
+
+def test_accuracy_binds_in_qwen_and_can_always_be_met():
+    network = sample_instance("qwen", seed=1, batch=(300,))
+    required, accuracy = 10, network.scenario.min_accuracy
+    best = np.sort(network.accuracy, -1)[:, -required:]
+    cheapest = np.argsort(network.execution_energy_j, -1)[:, :required]
+    assert np.mean(np.mean(best, -1) >= accuracy) == 1
+    assert np.mean(np.mean(np.take_along_axis(network.accuracy, cheapest, -1), -1) < accuracy) > 0.98
+
+
 # --- What the claims rest on ---------------------------------------------------------------------------------
 
 

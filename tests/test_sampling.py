@@ -1,6 +1,7 @@
 """The random instance: its distribution as the model states it, and what a seed determines."""
 
 import hashlib
+import json
 import math
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from secagent_env import Scenario, sample_instance
+from secagent_env import Instance, Scenario, sample_instance
+from secagent_env.rewards import mean_execution_energy_j
+from secagent_env.sampling import accuracy_at_difficulty
 
 ARRAYS = (
     "channel_bs",
@@ -263,6 +266,59 @@ def test_accuracy_is_clipped(budget, accuracy):
     """Without training 1 − exp(0.2) < 0; with 10³⁰⁰ it rounds to 1."""
     instance = many_agents(**FIXED, training_budget=(budget, budget))
     np.testing.assert_array_equal(instance.accuracy, accuracy)
+
+
+def test_a_difficulty_divides_the_exponent():
+    harder = many_agents(**FIXED, training_budget=(1e3, 1e3), task_difficulty=2.0)
+    np.testing.assert_allclose(harder.accuracy, 1 - math.exp((0.2 - 0.225 * math.log(1e3)) / 2), rtol=1e-13)
+    np.testing.assert_array_equal(many_agents(task_difficulty=1.0).accuracy, many_agents().accuracy)
+
+
+def test_accuracies_move_from_one_difficulty_to_another():
+    for ratio in (0.5, 3.0):
+        there = many_agents(task_difficulty=2.0 * ratio).accuracy
+        moved = accuracy_at_difficulty(many_agents(task_difficulty=2.0).accuracy, ratio)
+        np.testing.assert_allclose(moved, there, rtol=1e-12)
+    np.testing.assert_array_equal(accuracy_at_difficulty(np.array([0.0, 1.0]), 3.0), [0.0, 1.0])
+
+
+def test_groups_of_models_change_widths_alone():
+    """Whoever stands where, how fast and how well trained it is: all as the seed draws it."""
+    drawn = sample_instance(Scenario(), seed=6)
+    grouped = sample_instance(Scenario.preset("qwen"), seed=6)
+    ranged = Scenario(model_dim=(2048, 2048))
+    same = sample_instance(ranged, seed=6)
+    for name in ("position_m", "channel_bs", "gain_agents", "compute_power_w"):
+        np.testing.assert_array_equal(getattr(grouped, name), getattr(drawn, name), err_msg=name)
+    np.testing.assert_array_equal(grouped.inference_time_s[12:24], same.inference_time_s[12:24])
+    np.testing.assert_array_equal(grouped.accuracy[12:24], same.accuracy[12:24])
+    np.testing.assert_allclose(grouped.inference_time_s[:12], same.inference_time_s[:12] / 2, rtol=1e-14)
+    np.testing.assert_allclose(grouped.inference_time_s[24:], same.inference_time_s[24:] * 1.25, rtol=1e-14)
+
+
+def test_the_mean_energy_knows_groups_of_models():
+    scenario = Scenario.preset("qwen")
+    energy = sample_instance(scenario, seed=0, batch=(2000,)).execution_energy_j
+    assert mean_execution_energy_j(scenario) == pytest.approx(np.mean(energy), rel=0.01)
+    mean_width = (12 * 1024 + 12 * 2048 + 6 * 2560) / 30
+    same = Scenario(model_dim=(mean_width, mean_width))
+    assert mean_execution_energy_j(scenario) == pytest.approx(mean_execution_energy_j(same), rel=1e-14)
+
+
+def test_a_file_of_before_the_groups_is_read(tmp_path):
+    path = tmp_path / "x.npz"
+    instance = sample_instance(Scenario(num_agents=3, num_antennas=2), seed=0)
+    instance.save(path)
+    with np.load(path) as archive:
+        content = dict(archive)
+    header = json.loads(str(content["header"]))
+    for name in ("task_difficulty", "model_sizes"):
+        del header["scenario"][name]
+    np.savez(path, **{**content, "header": np.array(json.dumps(header))})
+    assert Instance.load(path).scenario == instance.scenario
+    grouped = sample_instance("qwen", seed=0)
+    grouped.save(path)
+    assert Instance.load(path).scenario == grouped.scenario
 
 
 def test_typical_case_meets_the_fit():

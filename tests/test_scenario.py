@@ -1,8 +1,11 @@
 """Scenario: defaults of the paper, presets, files, and one clear sentence for everything out of range."""
 
+import json
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from secagent_env import Scenario
 
@@ -16,6 +19,14 @@ BAD = [
     ("min_selected", 0, "integer from 1 to 30"),
     ("min_accuracy", 1.01, "number from 0 to 1"),
     ("min_accuracy", math.nan, "number from 0 to 1"),
+    ("task_difficulty", 0, "> 0"),
+    ("task_difficulty", math.inf, "> 0"),
+    ("model_sizes", 1024, "((width, share), …)"),
+    ("model_sizes", (), "((width, share), …)"),
+    ("model_sizes", (1024, 12), "((width, share), …)"),
+    ("model_sizes", ((0, 12),), "> 0"),
+    ("model_sizes", ((1024, 0),), "integer ≥ 1"),
+    ("model_sizes", ((1024, 1.5),), "integer ≥ 1"),
     ("bs_power_w", -1.0, "> 0"),
     ("max_power_w", 0, "> 0"),
     ("noise_power_w", math.inf, "> 0"),
@@ -58,6 +69,42 @@ def test_the_default_is_the_typical_case_of_the_paper():
 def test_a_third_of_the_agents_is_required_unless_said_otherwise(agents, required):
     assert Scenario(num_agents=agents).required_agents == required
     assert Scenario(num_agents=agents).replace(min_selected=1).required_agents == 1
+
+
+@pytest.mark.parametrize(
+    ("agents", "counts"),
+    [
+        (30, (12, 12, 6)),
+        (10, (4, 4, 2)),
+        (7, (3, 3, 1)),  # 2.8, 2.8, 1.4
+        (6, (3, 2, 1)),  # 2.4, 2.4, 1.2: of equal remainders the first
+        (1, (1, 0, 0)),
+    ],
+)
+def test_groups_of_models_share_the_agents_by_largest_remainders(agents, counts):
+    dims = Scenario.preset("qwen", num_agents=agents).model_dims
+    assert dims == (1024,) * counts[0] + (2048,) * counts[1] + (2560,) * counts[2]
+
+
+@given(st.integers(1, 300), st.lists(st.tuples(st.floats(1, 1e4), st.integers(1, 50)), min_size=1, max_size=6))
+def test_everybody_has_a_model_and_no_group_is_off_by_an_agent(agents, groups):
+    scenario = Scenario(num_agents=agents, model_sizes=tuple(groups))
+    dims, total = scenario.model_dims, sum(share for _, share in groups)
+    assert len(dims) == agents
+    for width in {width for width, _ in groups}:
+        fair = [agents * share / total for other, share in groups if other == width]
+        assert abs(dims.count(width) - sum(fair)) < len(fair)
+
+
+def test_groups_of_models_survive_json_and_toml(tmp_path):
+    scenario = Scenario.preset("qwen", task_difficulty=2)
+    assert Scenario(**json.loads(json.dumps(scenario.to_dict()))) == scenario
+    assert hash(scenario) == hash(Scenario.preset("qwen", task_difficulty=2.0))
+    path = tmp_path / "s.toml"
+    path.write_text("model_sizes = [[1024, 12], [2048, 12], [2560, 6]]\nmin_accuracy = 0.6\n", encoding="utf-8")
+    assert Scenario.from_toml(path) == Scenario.preset("qwen")
+    assert Scenario.preset("qwen").replace(model_sizes=None, min_accuracy=0.7) == Scenario()
+    assert Scenario().model_dims is None
 
 
 def test_a_preset_takes_overrides_and_follows_the_number_of_agents():
