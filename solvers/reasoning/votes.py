@@ -1,0 +1,112 @@
+"""Votes: how the supervisor makes one answer of many, o = V(α_1 o_1, …, α_n o_n) of section III-B."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+_SURE = 1e-9
+"""How near to 0 and 1 an accuracy counts: nobody's vote weighs infinitely much."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The result of a vote.
+
+    Attributes
+    ----------
+    option
+        The index of the option that won; None where nobody voted, which counts as wrong.
+    counts
+        What each option got: votes, or the sum of their weights.
+    tied
+        The options that got the most: more than one where chance decided, none where nobody voted.
+    """
+
+    option: int | None
+    counts: tuple[float, ...]
+    tied: tuple[int, ...]
+
+
+def vote(
+    options: Sequence[int | None],
+    num_options: int,
+    weights: Sequence[float] | None = None,
+    rng: np.random.Generator | None = None,
+) -> Tally:
+    """Return the result of a vote.
+
+    Parameters
+    ----------
+    options
+        The index of the option that each agent chose; None where it has no answer, which is no vote.
+    num_options
+        How many options there are.
+    weights
+        Of the agents' votes; negative ones count against an option. None: all count 1.
+    rng
+        Decides among tied options, all with the same probability. None: the lowest index wins.
+
+    Raises
+    ------
+    ValueError
+        If a vote is for none of the options, or the weights are not one finite number for each agent.
+    """
+    if num_options < 1:
+        raise ValueError(f"num_options must be an integer ≥ 1, got {num_options!r}")
+    if weights is None:
+        weights = [1.0] * len(options)
+    elif len(weights) != len(options) or not np.isfinite(weights).all():
+        raise ValueError(f"weights must hold a finite number for each of the {len(options)} agents, got {weights!r}")
+    counts = [0.0] * num_options
+    voted = False
+    for option, weight in zip(options, weights, strict=True):
+        if option is None:
+            continue
+        if not 0 <= option < num_options:
+            raise ValueError(f"a vote must be for an option from 0 to {num_options - 1}, or None, got {option!r}")
+        counts[option] += float(weight)
+        voted = True
+    if not voted:
+        return Tally(None, tuple(counts), ())
+    most = max(counts)
+    # Sums of the same weights in another order are the same result.
+    near = 1e-12 * max(map(abs, counts))
+    tied = tuple(i for i, count in enumerate(counts) if count >= most - near)
+    return Tally(tied[0] if rng is None or len(tied) == 1 else int(rng.choice(tied)), tuple(counts), tied)
+
+
+def log_odds_weights(accuracies: Sequence[float] | np.ndarray, num_options: int) -> np.ndarray:
+    """Return the weights that make a vote of independent agents right most often, ln((m − 1) p / (1 − p)).
+
+    With them the vote is the maximum-likelihood answer, if a wrong agent takes every wrong option equally often
+    (Nitzan and Paroush, 1982, for two options). An agent that guesses, p = 1/m, weighs nothing, a worse one votes
+    against what it says.
+
+    Parameters
+    ----------
+    accuracies
+        p of each agent, from 0 to 1; 0 and 1 count as 1e-9 from there.
+    num_options
+        m.
+
+    Raises
+    ------
+    ValueError
+        If an accuracy is out of range, or there are fewer than two options.
+    """
+    p = checked_accuracies(accuracies)
+    if num_options < 2:
+        raise ValueError(f"num_options must be an integer ≥ 2, got {num_options!r}")
+    p = np.clip(p, _SURE, 1 - _SURE)
+    return np.asarray(np.log((num_options - 1) * p / (1 - p)))
+
+
+def checked_accuracies(accuracies: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return accuracies (N,) as an array, or raise ValueError where one is not from 0 to 1."""
+    p = np.asarray(accuracies, float)
+    if p.ndim != 1 or not np.all((p >= 0) & (p <= 1)):
+        raise ValueError(f"accuracies must be numbers from 0 to 1, one for each agent, got {accuracies!r}")
+    return p
