@@ -25,7 +25,7 @@ from solvers.knowledge.passages import Passage
 Level = Literal["information", "decision", "intent"]
 LEVELS: tuple[Level, ...] = ("information", "decision", "intent")
 
-MAX_BYTES = 1 << 22
+MAX_BYTES = 1 << 25
 """A message that is longer, or would be once inflated, is refused."""
 _VERSION, _DEFLATED = 0x10, 0x08
 _MAX_NUMBER = 2**32
