@@ -33,7 +33,7 @@ class Tally:
 def vote(
     options: Sequence[int | None],
     num_options: int,
-    weights: Sequence[float] | None = None,
+    weights: Sequence[float] | np.ndarray | None = None,
     rng: np.random.Generator | None = None,
 ) -> Tally:
     """Return the result of a vote.
