@@ -103,7 +103,7 @@ class Student:
         known = {passage.key for passage in self.base.passages}
         new = {passage.key: passage for passage in passages if passage.key not in known}
         if new:
-            self.base = joined(self.base, KnowledgeBase.build(new.values(), self.encoder))
+            self.base = self.base.merge(KnowledgeBase.build(new.values(), self.encoder, self.base.precision))
         return len(new)
 
     def _take(self, base: KnowledgeBase) -> None:
@@ -158,17 +158,6 @@ class Student:
         noted = self.unanswered[:MAX_FED_BACK]
         self._unanswered.clear()
         return encode(Inquiries(noted))
-
-
-def joined(base: KnowledgeBase, more: KnowledgeBase) -> KnowledgeBase:
-    """Return a base with the passages of another one, which take the place of those with the same keys."""
-    keys = {passage.key for passage in more.passages}
-    stays = [index for index, passage in enumerate(base.passages) if passage.key not in keys]
-    return KnowledgeBase(
-        (*(base.passages[index] for index in stays), *more.passages),
-        np.concatenate([base.vectors[stays], more.at_precision(base.precision).vectors]),
-        base.precision,
-    )
 
 
 def warm(encoder: Encoder, questions: Sequence[Question]) -> None:

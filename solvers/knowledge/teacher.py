@@ -20,7 +20,7 @@ from solvers.knowledge.compression import compress
 from solvers.knowledge.encoder import Encoder
 from solvers.knowledge.levels import Inquiries, decode
 from solvers.knowledge.passages import Passage
-from solvers.knowledge.student import Student, joined, query, warm
+from solvers.knowledge.student import Student, query, warm
 
 
 class Teacher:
@@ -103,7 +103,7 @@ class Teacher:
         indices, _ = self.base.search(vectors, passages, exclude_groups=[each.group for each in asked.questions])
         known = set(self.taught.passages)
         wanted = [index for index in np.unique(indices[indices >= 0]) if self.base.passages[index] not in known]
-        grown = joined(self.taught, self.base.select(wanted))
+        grown = self.taught.merge(self.base.select(wanted).at_precision(self.taught.precision))
         update = wire.difference(self.taught, grown)
         self.taught = grown
         return update
