@@ -1,0 +1,188 @@
+"""The files of question sets: bytes in, questions out; a record that is no question is skipped and told.
+
+What is told of a record never holds its text.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from secagent_env._extras import require
+from secagent_env.questions.question import Question, QuestionSet
+
+PASSWORD = b"teleqnadataset"
+"""Of TeleQnA's archive, as its authors publish it: they encrypt it so that no model is trained on it by accident."""
+MAX_UNPACKED_BYTES = 200_000_000
+
+_ARC_OPTION = re.compile(r"\bAnswer(\d):")
+_ARC_INTRODUCTION = "Please choose the correct answer to the question:"
+_ARC_END = "Answer format:"
+_OPTION = re.compile(r"option (\d+)")
+_RELEASE = re.compile(r"\s*\[[^\]]*\]\s*$")
+
+Maker = Callable[[str, Any], Question]
+
+
+def read_arc(name: str, data: bytes) -> QuestionSet:
+    """Read ARC as a list of instructions: ``… question: TEXT Answer1: … Answer2: … Answer format: …``."""
+    return _set(name, enumerate(_list(_json(data))), _arc)
+
+
+def read_boolq(name: str, data: bytes) -> QuestionSet:
+    """Read BoolQ, a JSON object a line: ``query`` (passage and question), ``choices``, ``gold``."""
+    lines = [line for line in _text(data).splitlines() if line.strip()]
+    if not lines:
+        raise ValueError("it is empty")
+    return _set(name, enumerate(lines), lambda key, line: _boolq(key, _json(line.encode())))
+
+
+def read_teleqna(name: str, data: bytes) -> QuestionSet:
+    """Read TeleQnA from its encrypted archive, or from the JSON in it, in memory: nothing is written anywhere."""
+    if data.startswith(b"PK"):
+        data = _unzipped(data)
+    content = _json(data)
+    if not isinstance(content, dict) or not content:
+        raise ValueError("it must hold a JSON object of questions")
+    return _set(name, content.items(), _teleqna)
+
+
+def read_sample(name: str, data: bytes) -> QuestionSet:
+    """Read the packaged sample: a list of objects with the fields of :class:`Question`."""
+    return _set(name, enumerate(_list(_json(data))), _plain)
+
+
+def group_of(text: str) -> str:
+    """Return what questions have in common that say the same: their words, in lower case."""
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def _set(name: str, records: Iterable[tuple[Any, Any]], make: Maker) -> QuestionSet:
+    questions, skipped = [], []
+    for number, (key, record) in enumerate(records, start=1):
+        try:
+            questions.append(make(f"{name}-{key}" if isinstance(key, int) else str(key), record))
+        except _Bad as error:
+            skipped.append(f"record {number}: {error}")
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            told = str(error) if type(error) is ValueError and str(error).startswith("it") else "it has another form"
+            skipped.append(f"record {number}: {told}")
+    if not questions:
+        raise ValueError(f"it holds no question; {skipped[0] if skipped else 'it is empty'}")
+    return QuestionSet(name, tuple(questions), tuple(skipped))
+
+
+class _Bad(Exception):
+    """A record is no question: why, without its text."""
+
+
+def _arc(key: str, record: Any) -> Question:
+    parts = _ARC_OPTION.split(_string(record["instruction"]).partition(_ARC_END)[0])
+    if [*parts[1::2]] != [str(number) for number in range(1, 1 + len(parts) // 2)]:
+        raise _Bad("its options are not numbered from 1")
+    text = parts[0].replace(_ARC_INTRODUCTION, "").strip()
+    gold = re.fullmatch(r"answer(\d)", _string(record["answer"]))
+    if gold is None:
+        raise _Bad("its answer is not of the form answer1")
+    options = tuple(part.strip() for part in parts[2::2])
+    return Question(key, text, options, int(gold[1]) - 1, group=group_of(text))
+
+
+def _boolq(key: str, record: Any) -> Question:
+    passage, mark, text = _string(record["query"]).rpartition("\nQuestion:")
+    if not mark:
+        raise _Bad("it has no question after its passage")
+    options = tuple(_string(choice) for choice in _list(record["choices"]))
+    text = text.strip()
+    passage = passage.removeprefix("Passage:").strip()
+    return Question(key, text, options, _integer(record["gold"]), passage=passage, group=group_of(text))
+
+
+def _teleqna(key: str, record: Any) -> Question:
+    found = {int(match[1]): value for name, value in record.items() if (match := re.fullmatch(r"option (\d+)", name))}
+    if sorted(found) != list(range(1, 1 + len(found))):
+        raise _Bad("its options are not numbered from 1")
+    gold = _OPTION.match(_string(record["answer"]))
+    if gold is None:
+        raise _Bad("its answer does not begin with an option")
+    text = _RELEASE.sub("", _string(record["question"])).strip()
+    options = tuple(_string(found[number]).strip() for number in sorted(found))
+    explanation = record.get("explanation") or ""
+    return Question(
+        key,
+        text,
+        options,
+        int(gold[1]) - 1,
+        category=_string(record["category"]).strip(),
+        explanation=_string(explanation).strip(),
+        group=group_of(text),
+    )
+
+
+def _plain(key: str, record: Any) -> Question:
+    text = _string(record["text"])
+    return Question(
+        key,
+        text,
+        tuple(_string(option) for option in _list(record["options"])),
+        _integer(record["answer"]),
+        category=_string(record.get("category", "")),
+        explanation=_string(record.get("explanation", "")),
+        passage=_string(record.get("passage", "")),
+        group=group_of(text),
+    )
+
+
+def _unzipped(data: bytes) -> bytes:
+    pyzipper = require("pyzipper", extra="knowledge")
+    import zipfile
+    import zlib
+
+    try:
+        with pyzipper.AESZipFile(io.BytesIO(data)) as archive:
+            archive.setpassword(PASSWORD)
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            if len(entries) != 1:
+                raise ValueError(f"the archive must hold one file, got {len(entries)}")
+            with archive.open(entries[0]) as file:
+                content = file.read(MAX_UNPACKED_BYTES + 1)
+    except (pyzipper.BadZipFile, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error):
+        raise ValueError("the archive is broken, or its password is not the published one") from None
+    if len(content) > MAX_UNPACKED_BYTES:
+        raise ValueError(f"the archive unpacks to more than {MAX_UNPACKED_BYTES // 1_000_000} MB")
+    return bytes(content)
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text") from None
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(_text(data))
+    except (json.JSONDecodeError, RecursionError):
+        raise ValueError("it is not JSON") from None
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("it must be a list")
+    return value
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _integer(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError
+    return value

@@ -1,0 +1,107 @@
+"""Corpora: the passages that a teacher builds its knowledge base from."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from secagent_env._extras import require
+from secagent_env.questions import Question
+from solvers.knowledge.passages import Passage
+from solvers.knowledge.shortening import sentences
+
+SUFFIXES = (".txt", ".md")
+SENTENCES = 3
+"""Of a passage that is cut from a longer text."""
+MAX_BYTES = 50_000_000
+MAX_UNPACKED_BYTES = 200_000_000
+_TERM = re.compile(r"^\s*([^:\t]{1,120}?)\s*[:\t]\s*(\S.*)$")
+
+
+def explanations(questions: Iterable[Question]) -> tuple[Passage, ...]:
+    """Return the explanations of questions as passages, without those that are empty; equal texts of a group are one.
+
+    An explanation restates its answer: search with ``exclude_groups``, or keep a question's group out of the base.
+    """
+    found: dict[tuple[str, str], Passage] = {}
+    for question in questions:
+        if question.explanation:
+            passage = Passage(question.key, question.explanation, question.category, question.group)
+            found.setdefault((question.group, question.explanation), passage)
+    return tuple(found.values())
+
+
+def vocabulary(path: str | Path, category: str = "Lexicon") -> tuple[Passage, ...]:
+    """Return the terms and abbreviations of a 3GPP vocabulary (TR 21.905, a .docx file), one passage each.
+
+    A term is a paragraph ``term: definition`` or ``abbreviation⇥meaning`` under the numbered headings of terms.
+
+    Raises
+    ------
+    ValueError
+        If the file is no Word document with terms.
+    OSError, ImportError
+        If it cannot be read, or the extra ``knowledge`` is missing.
+    """
+    docx = require("docx", extra="knowledge")
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
+                raise ValueError(f"{path} unpacks to more than {MAX_UNPACKED_BYTES // 1_000_000} MB, and is not read")
+        paragraphs = docx.Document(str(path)).paragraphs
+    except OSError:
+        raise
+    except Exception as error:  # whatever a hostile file provokes in the XML reader
+        if isinstance(error, ValueError) and str(path) in str(error):
+            raise
+        raise ValueError(f"{path} is no Word document that can be read") from None
+    found: dict[str, Passage] = {}
+    for paragraph in paragraphs:
+        style = (paragraph.style.name if paragraph.style is not None else "") or ""
+        match = None if style.startswith(("Heading", "toc", "TOC")) else _TERM.match(paragraph.text)
+        if match:
+            key = f"term {match[1].strip()}"
+            found.setdefault(key, Passage(key, f"{match[1].strip()}: {match[2].strip()}", category))
+    if not found:
+        raise ValueError(f"{path} holds no terms: a paragraph of a term reads 'term: definition'")
+    return tuple(found.values())
+
+
+def texts(path: str | Path, category: str = "") -> tuple[Passage, ...]:
+    """Return a text file, or all .txt and .md files of a folder, as passages of up to three sentences.
+
+    Raises
+    ------
+    ValueError
+        If there is no text, a file is not UTF-8, or is too large.
+    OSError
+        If it cannot be read.
+    """
+    path = Path(path)
+    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.suffix in SUFFIXES and f.is_file())
+    if not files:
+        raise ValueError(
+            f"{path} holds no texts: a corpus is a text file, or a folder of {' and '.join(SUFFIXES)} files"
+        )
+    found = []
+    for file in files:
+        if file.stat().st_size > MAX_BYTES:
+            raise ValueError(f"{file} has more than {MAX_BYTES // 1_000_000} MB, and is not read")
+        try:
+            content = file.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            raise ValueError(f"{file} is not UTF-8 text") from None
+        name = file.name if file == path else file.relative_to(path).as_posix()
+        parts = [
+            " ".join(own[start : start + SENTENCES])
+            for paragraph in re.split(r"\n\s*\n", content)
+            for own in [sentences(" ".join(paragraph.split()))]
+            for start in range(0, len(own), SENTENCES)
+        ]
+        found += [Passage(f"{name}:{number}", part, category) for number, part in enumerate(parts, 1)]
+    if not found:
+        raise ValueError(f"{path} holds no text")
+    return tuple(found)
