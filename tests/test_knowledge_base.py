@@ -49,7 +49,7 @@ def equal(first: KnowledgeBase, second: KnowledgeBase) -> bool:
     return (
         first.passages == second.passages
         and first.precision == second.precision
-        and np.allclose(first.vectors, second.vectors, atol=1e-6)
+        and np.array_equal(first.vectors, second.vectors)
     )
 
 
@@ -138,10 +138,10 @@ def test_vectors_take_the_bytes_they_say_and_stay_near(precision):
     vectors = unit(np.random.default_rng(1).normal(size=(20, 50)))
     assert len(pack(vectors, precision)) == 20 * bytes_per_vector(precision, 50)
     left = round_trip(vectors, precision)
-    assert np.linalg.norm(left, axis=1) == pytest.approx(1, abs=1e-5)
-    least = {"float32": 1 - 1e-6, "float16": 1 - 1e-6, "int8": 0.9995, "binary": 0.6}[precision]
+    assert np.linalg.norm(left, axis=1) == pytest.approx(1, abs=1e-3)
+    least = {"float32": 1 - 1e-6, "float16": 0.999, "int8": 0.9995, "binary": 0.6}[precision]
     assert (np.sum(left * vectors, axis=1) > least).all()
-    assert round_trip(left, precision) == pytest.approx(left, abs=2e-3)
+    assert np.array_equal(round_trip(left, precision), left)  # who sends on what it has received loses no more
 
 
 def test_quantised_by_hand():

@@ -7,7 +7,7 @@ import numpy as np
 from secagent_env._errors import unknown_name
 
 PRECISIONS = ("float32", "float16", "int8", "binary")
-"""``int8``: a scale of 4 bytes for each vector; ``binary``: the signs alone."""
+"""``int8``: 127 steps to the largest number of a vector, whose length is one anyhow; ``binary``: the signs alone."""
 
 
 def check_precision(precision: str | None) -> None:
@@ -22,50 +22,42 @@ def bytes_per_vector(precision: str, dimension: int) -> int:
     return {
         "float32": 4 * dimension,
         "float16": 2 * dimension,
-        "int8": dimension + 4,
+        "int8": dimension,
         "binary": (dimension + 7) // 8,
     }[precision]
 
 
 def pack(vectors: np.ndarray, precision: str) -> bytes:
-    """Return vectors (P, d) at a precision, P times :func:`bytes_per_vector`."""
+    """Return unit vectors (P, d) at a precision, one after the other, P times :func:`bytes_per_vector`."""
     check_precision(precision)
     if precision == "binary":
         return np.packbits(vectors >= 0, axis=1).tobytes()
     if precision == "int8":
-        scale = (np.abs(vectors).max(axis=1, initial=0.0) / 127).astype("<f4")
-        levels = np.rint(vectors / np.where(scale > 0, scale, 1.0)[:, None]).astype(np.int8)
-        return scale.tobytes() + levels.tobytes()
+        largest = np.abs(vectors).max(axis=1, initial=0.0, keepdims=True)
+        return np.rint(vectors / np.where(largest > 0, largest, 1.0) * 127).astype(np.int8).tobytes()
     return vectors.astype({"float32": "<f4", "float16": "<f2"}[precision]).tobytes()
 
 
 def unpack(data: bytes, count: int, dimension: int, precision: str) -> np.ndarray:
-    """Return the unit vectors (count, dimension) float32 that :func:`pack` made bytes of.
+    """Return the vectors (count, dimension) float32 that :func:`pack` made bytes of, which it makes the same bytes of.
 
     Raises
     ------
     ValueError
         If there are more or fewer bytes, or numbers that are not finite.
     """
-    expected = count * bytes_per_vector(precision, dimension)
-    if len(data) != expected:
-        raise ValueError(f"{count} vectors at {precision} take {expected} bytes, got {len(data)}")
+    size = bytes_per_vector(precision, dimension)
+    if len(data) != count * size:
+        raise ValueError(f"{count} vectors at {precision} take {count * size} bytes, got {len(data)}")
     if precision == "binary":
-        bits = np.unpackbits(
-            np.frombuffer(data, np.uint8).reshape(count, bytes_per_vector(precision, dimension)),
-            axis=1,
-            count=dimension,
-        )
-        vectors = bits.astype(np.float32) * 2 - 1
-    elif precision == "int8":
-        scale = np.frombuffer(data, "<f4", count)
-        vectors = np.frombuffer(data, np.int8, offset=4 * count).reshape(count, dimension) * scale[:, None]
-    else:
-        stored = np.frombuffer(data, {"float32": "<f4", "float16": "<f2"}[precision])
-        vectors = stored.astype(np.float32).reshape(count, dimension)
-    if not np.isfinite(vectors).all():
+        bits = np.unpackbits(np.frombuffer(data, np.uint8).reshape(count, size), axis=1, count=dimension)
+        return unit(bits.astype(np.float32) * 2 - 1)
+    if precision == "int8":
+        return unit(np.frombuffer(data, np.int8).reshape(count, dimension))
+    stored = np.frombuffer(data, {"float32": "<f4", "float16": "<f2"}[precision])
+    if not np.isfinite(stored).all():
         raise ValueError("the vectors are not finite")
-    return unit(vectors)
+    return stored.astype(np.float32).reshape(count, dimension)
 
 
 def round_trip(vectors: np.ndarray, precision: str | None) -> np.ndarray:
