@@ -8,9 +8,24 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one worker per core already
 os.environ.setdefault("MPLBACKEND", "Agg")  # no windows
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile(
     "secagent", deadline=None, database=None, derandomize=bool(os.environ.get("CI")), print_blob=True
 )
 settings.load_profile("secagent")
+
+DATA_FOLDERS = (os.environ.get("SECAGENT_DATA"), Path(__file__).parents[2] / "shared" / "data")
+"""Where the downloaded data sets may be."""
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of the data sets; a test that needs them is skipped where there is none."""
+    for folder in DATA_FOLDERS:
+        if folder and Path(folder).is_dir():
+            return Path(folder)
+    pytest.skip("the data sets are not there: name their folder with SECAGENT_DATA")

@@ -17,6 +17,10 @@ SENTENCES = 3
 """Of a passage that is cut from a longer text."""
 MAX_BYTES = 50_000_000
 MAX_UNPACKED_BYTES = 200_000_000
+_SECTION = re.compile(r"terms|definitions|abbreviations", re.IGNORECASE)
+"""In the headings under which terms stand."""
+_STYLES = ("Normal", "EW")
+"""Of paragraphs that are terms or abbreviations; others belong to the one before."""
 _TERM = re.compile(r"^\s*([^:\t]{1,120}?)\s*[:\t]\s*(\S.*)$")
 
 
@@ -36,7 +40,7 @@ def explanations(questions: Iterable[Question]) -> tuple[Passage, ...]:
 def vocabulary(path: str | Path, category: str = "Lexicon") -> tuple[Passage, ...]:
     """Return the terms and abbreviations of a 3GPP vocabulary (TR 21.905, a .docx file), one passage each.
 
-    A term is a paragraph ``term: definition`` or ``abbreviation⇥meaning`` under the numbered headings of terms.
+    A term is a paragraph ``term: definition`` or ``abbreviation⇥meaning`` in a section of terms or abbreviations.
 
     Raises
     ------
@@ -59,9 +63,12 @@ def vocabulary(path: str | Path, category: str = "Lexicon") -> tuple[Passage, ..
             raise
         raise ValueError(f"{path} is no Word document that can be read") from None
     found: dict[str, Passage] = {}
+    among = False
     for paragraph in paragraphs:
         style = (paragraph.style.name if paragraph.style is not None else "") or ""
-        match = None if style.startswith(("Heading", "toc", "TOC")) else _TERM.match(paragraph.text)
+        if style == "Heading 1":
+            among = bool(_SECTION.search(paragraph.text))
+        match = _TERM.match(paragraph.text) if among and style in _STYLES else None
         if match:
             key = f"term {match[1].strip()}"
             found.setdefault(key, Passage(key, f"{match[1].strip()}: {match[2].strip()}", category))

@@ -1,0 +1,362 @@
+"""Question sets: files of all formats, good, bad and hostile; folds and samples; corpora."""
+
+import io
+import json
+import zipfile
+from collections import Counter
+
+import docx
+import numpy as np
+import pytest
+import pyzipper
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from secagent_env import questions
+from secagent_env.questions import Question, QuestionSet, formats, loading
+from solvers.knowledge import corpus
+
+ARC = {
+    "instruction": "Please choose the correct answer to the question: What falls?\n\nAnswer1: A stone. Answer2: Light. "
+    "Answer3: Nothing at 5: pm.\n\nAnswer format: answer1/answer2/answer3",
+    "input": "",
+    "output": "the correct answer is answer3",
+    "answer": "answer3",
+}
+BOOLQ = {"query": "Passage: Ice is cold.\nIt melts.\nQuestion: is ice cold?", "choices": ["no", "yes"], "gold": 1}
+TELEQNA = {
+    "question": "What is a beam? [3GPP Release 17]",
+    "option 1": "Light",
+    "option 2": "A shaped signal",
+    "answer": "option 2: a signal that is shaped",
+    "explanation": "A beam is a shaped signal.",
+    "category": "Lexicon",
+}
+
+
+def zipped(content: bytes, password: bytes = formats.PASSWORD, files: int = 1) -> bytes:
+    file = io.BytesIO()
+    with pyzipper.AESZipFile(file, "w", compression=pyzipper.ZIP_DEFLATED, encryption=pyzipper.WZ_AES) as archive:
+        archive.setpassword(password)
+        for number in range(files):
+            archive.writestr(f"{number}.txt", content)
+    return file.getvalue()
+
+
+# --- the formats -------------------------------------------------------------------------------------------------
+
+
+def test_arc_by_hand():
+    [question] = formats.read_arc("arc-easy", json.dumps([ARC]).encode())
+    assert question.text == "What falls?"
+    assert question.options == ("A stone.", "Light.", "Nothing at 5: pm.")
+    assert (question.answer, question.key) == (2, "arc-easy-0")
+
+
+def test_boolq_by_hand():
+    [question] = formats.read_boolq("boolq", json.dumps(BOOLQ).encode() + b"\n\n")
+    assert (question.text, question.passage) == ("is ice cold?", "Ice is cold.\nIt melts.")
+    assert (question.options, question.answer) == (("no", "yes"), 1)
+
+
+def test_teleqna_by_hand():
+    content = json.dumps({"question 0": TELEQNA, "question 1": {**TELEQNA, "question": "what is a BEAM?"}}).encode()
+    for data in (zipped(content), content):
+        first, second = formats.read_teleqna("teleqna", data)
+        assert first.text == "What is a beam?"
+        assert (first.answer, first.options) == (1, ("Light", "A shaped signal"))
+        assert (first.category, first.explanation) == ("Lexicon", "A beam is a shaped signal.")
+        assert first.group == second.group
+
+
+def test_bad_records_are_counted_and_named_without_their_text():
+    secret = "a text that nobody may see"
+    bad = [
+        {**TELEQNA, "answer": secret},
+        {**TELEQNA, "answer": "option 3: none"},
+        {**TELEQNA, "question": " "},
+        {**TELEQNA, "option 4": secret},
+        {**TELEQNA, "category": None},
+        {**TELEQNA, "question": {"text": secret}},
+        secret,
+        {name: value for name, value in TELEQNA.items() if name != "option 2"},
+        {**TELEQNA, "option 1": ""},
+        None,
+    ]
+    content = json.dumps({"good": TELEQNA, **{f"bad {i}": record for i, record in enumerate(bad)}}).encode()
+    found = formats.read_teleqna("teleqna", content)
+    assert len(found) == 1
+    assert len(found.skipped) == len(bad)
+    assert all(line.startswith(f"record {i}: ") for i, line in enumerate(found.skipped, 2))
+    assert not any(secret in line for line in found.skipped)
+    assert "answer must be one of the 2 options" in found.skipped[1]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+READERS = [formats.read_arc, formats.read_boolq, formats.read_teleqna, formats.read_sample]
+
+
+@given(st.sampled_from(READERS), st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
+@settings(max_examples=300, deadline=None)
+def test_whatever_a_file_holds_is_told_in_a_sentence(read, data):
+    with pytest.raises(ValueError, match=r"^(it|the archive)"):
+        read("any", data)
+
+
+@given(st.sampled_from(["question", "option 1", "option 2", "answer", "explanation", "category"]), JSON)
+@settings(max_examples=200, deadline=None)
+def test_one_bad_record_does_not_spoil_the_others(field, value):
+    content = json.dumps({"good": TELEQNA, "odd": {**TELEQNA, field: value}}).encode()
+    found = formats.read_teleqna("teleqna", content)
+    assert found[0].key == "good"
+    assert len(found) + len(found.skipped) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (zipped(b"{}", password=b"another"), "password is not the published one"),
+        (zipped(b"{}", files=2), "must hold one file, got 2"),
+        (zipped(b"{}")[:-30], "archive is broken"),
+        (b"PK\x03\x04 and so on", "archive is broken"),
+        (zipped(b"{}"), "must hold a JSON object of questions"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"[" * 100_000, "not JSON"),
+    ],
+)
+def test_broken_archives_are_told(data, message):
+    with pytest.raises(ValueError, match=message):
+        formats.read_teleqna("teleqna", data)
+
+
+def test_bombs_do_not_unpack(monkeypatch):
+    data = zipped(b" " * 3_000_000 + json.dumps({"q": TELEQNA}).encode())
+    assert len(data) < 10_000
+    monkeypatch.setattr(formats, "MAX_UNPACKED_BYTES", 1_000_000)
+    with pytest.raises(ValueError, match="unpacks to more than 1 MB"):
+        formats.read_teleqna("teleqna", data)
+
+
+# --- where files are ---------------------------------------------------------------------------------------------
+
+
+def test_files_are_found_by_path_folder_and_variable(tmp_path, monkeypatch):
+    file = tmp_path / "boolq" / "boolq-dev.jsonl"
+    file.parent.mkdir()
+    file.write_text(json.dumps(BOOLQ))
+    monkeypatch.setenv("SECAGENT_DATA", str(tmp_path))
+    for path in (None, tmp_path, file.parent, file):
+        assert questions.load("boolq", path)[0].answer == 1
+
+
+def test_missing_files_say_what_to_download(tmp_path, monkeypatch):
+    monkeypatch.delenv("SECAGENT_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match=r"download teleqna from https://github\.com/netop-team"):
+        questions.load("teleqna")
+    with pytest.raises(FileNotFoundError, match=r"TeleQnA\.zip is not in .*SECAGENT_DATA=FOLDER"):
+        questions.load("teleqna", tmp_path)
+    with pytest.raises(ValueError, match="did you mean 'arc-easy'"):
+        questions.load("arc-eazy")
+
+
+def test_broken_files_are_named(tmp_path, monkeypatch):
+    file = tmp_path / "boolq-dev.jsonl"
+    file.write_text("{")
+    with pytest.raises(ValueError, match=r"boolq-dev\.jsonl is not the file of boolq: it"):
+        questions.load("boolq", file)
+    monkeypatch.setattr(loading, "MAX_BYTES", 0)
+    with pytest.raises(ValueError, match="is not the file of boolq"):
+        questions.load("boolq", file)
+
+
+def test_nothing_is_written_when_the_archive_is_read(tmp_path, monkeypatch):
+    file = tmp_path / "TeleQnA.zip"
+    file.write_bytes(zipped(json.dumps({"q": TELEQNA}).encode()))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    questions.load("teleqna", file)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+# --- the sets themselves -----------------------------------------------------------------------------------------
+
+
+def test_the_packaged_sample_is_in_order():
+    sample = questions.load("sample")
+    assert sample.skipped == ()
+    assert len(sample) >= 40
+    assert len({question.group for question in sample}) == len(sample)
+    assert all(question.explanation for question in sample)
+    assert {"Lexicon", "Research overview", "Standards specifications"} <= set(sample.categories)
+    counts = Counter(question.answer for question in sample if len(question.options) == 4)
+    assert max(counts.values()) <= 2 * min(counts.values())  # nobody gains by always naming one option
+
+
+@pytest.mark.parametrize(("name", "size"), [("arc-easy", 2376), ("arc-challenge", 1172), ("boolq", 3270)])
+def test_real_sets(data_folder, name, size):
+    found = questions.load(name, data_folder)
+    assert len(found) == size
+    assert found.skipped == ()
+    assert all(2 <= len(question.options) <= 5 for question in found)
+    if name == "boolq":
+        assert sum(question.answer for question in found) == 2033
+        assert all(question.passage for question in found)
+
+
+def test_real_teleqna(data_folder):
+    found = questions.load("teleqna", data_folder)
+    assert len(found) == 10_000
+    assert found.skipped == ()
+    sizes = Counter(question.category for question in found)
+    assert sorted(sizes.values()) == [500, 1000, 2000, 2000, 4500]
+    assert 10_000 - len({question.group for question in found}) >= 51
+
+
+def test_real_vocabulary(data_folder):
+    terms = corpus.vocabulary(data_folder / "telecom" / "21905-h20.docx")
+    assert len({passage.key for passage in terms}) == len(terms) > 1500
+    by_key = {passage.key: passage.text for passage in terms}
+    assert "term Radio Network Temporary Identifier" in by_key
+    assert all(": " in text for text in by_key.values())
+
+
+# --- folds and samples -------------------------------------------------------------------------------------------
+
+
+def made(groups: list[int], categories: list[int]) -> QuestionSet:
+    return QuestionSet(
+        "made",
+        tuple(
+            Question(str(i), f"text {i}", ("a", "b"), 0, category=str(c), group=f"g{g}")
+            for i, (g, c) in enumerate(zip(groups, categories, strict=True))
+        ),
+    )
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 2)), min_size=4, max_size=60), st.integers(1, 4), st.data()
+)
+@settings(max_examples=80, deadline=None)
+def test_folds_part_the_questions_and_no_group(pairs, folds, data):
+    found = made(*map(list, zip(*pairs, strict=True)))
+    groups = len({question.group for question in found})
+    seed = data.draw(st.integers(0, 5))
+    if folds > groups:
+        with pytest.raises(ValueError, match="the number of groups"):
+            questions.split(found, folds, seed)
+        return
+    parts = questions.split(found, folds, seed)
+    assert np.sort(np.concatenate(parts)).tolist() == list(range(len(found)))
+    assert all(part.size for part in parts)
+    fold_of = {}
+    for number, part in enumerate(parts):
+        for index in part:
+            assert fold_of.setdefault(found[index].group, number) == number
+    assert all((a == b).all() for a, b in zip(parts, questions.split(found, folds, seed), strict=True))
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 70), st.integers(0, 5))
+@settings(max_examples=80, deadline=None)
+def test_samples_keep_the_shares_of_categories(categories, count, seed):
+    found = made(list(range(len(categories))), categories)
+    drawn = questions.sample(found, count, seed)
+    assert len(drawn) == min(count, len(found)) == len(set(drawn.tolist()))
+    if count < len(found):
+        for name, size in Counter(categories).items():
+            taken = sum(found[index].category == str(name) for index in drawn)
+            assert abs(taken - count * size / len(found)) < 1
+    with pytest.raises(ValueError, match="integer ≥ 1"):
+        questions.sample(found, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "message"),
+    [
+        (("a",), 0, "two options"),
+        (("a", " "), 0, "two options"),
+        (("a", "b"), 2, "number 3"),
+        (("a", "b"), -1, "number 0"),
+    ],
+)
+def test_what_is_no_question_is_refused(options, answer, message):
+    with pytest.raises(ValueError, match=message):
+        Question("k", "text", options, answer)
+
+
+# --- corpora -----------------------------------------------------------------------------------------------------
+
+
+def test_explanations_keep_their_groups_and_say_nothing_twice():
+    base = [
+        Question("1", "t", ("a", "b"), 0, "c", "Because.", group="g"),
+        Question("2", "T", ("a", "b"), 0, "c", "Because.", group="g"),
+        Question("3", "u", ("a", "b"), 0, "c", "", group="h"),
+        Question("4", "v", ("a", "b"), 0, "c", "Because.", group="i"),
+    ]
+    assert [(p.key, p.group) for p in corpus.explanations(base)] == [("1", "g"), ("4", "i")]
+
+
+def test_a_vocabulary_by_hand(tmp_path):
+    document = docx.Document()
+    document.add_paragraph("Tel.: 123")
+    document.add_heading("3 Terms and definitions", 1)
+    document.add_paragraph("Beam: a shaped signal.")
+    document.add_paragraph("no term at all")
+    document.add_heading("4 Abbreviations", 1)
+    document.add_paragraph("RF\tradio frequency")
+    document.add_heading("5 Equations", 1)
+    document.add_paragraph("E: energy")
+    document.save(str(tmp_path / "terms.docx"))
+    assert [p.text for p in corpus.vocabulary(tmp_path / "terms.docx")] == [
+        "Beam: a shaped signal.",
+        "RF: radio frequency",
+    ]
+
+
+def test_hostile_documents_are_told(tmp_path):
+    for name, data in {"a.docx": b"no zip", "b.docx": zipped(b"{}")}.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(ValueError, match="no Word document"):
+            corpus.vocabulary(tmp_path / name)
+    document = docx.Document()
+    document.save(str(tmp_path / "empty.docx"))
+    with pytest.raises(ValueError, match="holds no terms"):
+        corpus.vocabulary(tmp_path / "empty.docx")
+    with pytest.raises(FileNotFoundError):
+        corpus.vocabulary(tmp_path / "absent.docx")
+
+
+def test_document_bombs_do_not_unpack(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "bomb.docx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", b" " * 2_000_000)
+    monkeypatch.setattr(corpus, "MAX_UNPACKED_BYTES", 1_000_000)
+    with pytest.raises(ValueError, match="unpacks to more than 1 MB"):
+        corpus.vocabulary(tmp_path / "bomb.docx")
+
+
+def test_texts_are_cut_into_passages(tmp_path):
+    (tmp_path / "b.md").write_text("One. Two. Three. Four.\n\nFive\nand on.")
+    (tmp_path / "a.txt").write_text("Nur ein Satz.")
+    (tmp_path / "c.png").write_bytes(b"\xff")
+    assert [(p.key, p.text) for p in corpus.texts(tmp_path, "mine")] == [
+        ("a.txt:1", "Nur ein Satz."),
+        ("b.md:1", "One. Two. Three."),
+        ("b.md:2", "Four."),
+        ("b.md:3", "Five and on."),
+    ]
+    assert corpus.texts(tmp_path / "a.txt")[0].key == "a.txt:1"
+
+
+def test_what_is_no_corpus_is_told(tmp_path):
+    with pytest.raises(ValueError, match="holds no texts"):
+        corpus.texts(tmp_path)
+    (tmp_path / "a.txt").write_bytes(b"\xff\xff")
+    with pytest.raises(ValueError, match="not UTF-8"):
+        corpus.texts(tmp_path)
+    (tmp_path / "a.txt").write_text(" \n\n ")
+    with pytest.raises(ValueError, match="holds no text"):
+        corpus.texts(tmp_path)
