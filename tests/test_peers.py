@@ -118,10 +118,12 @@ def test_a_central_teacher_knows_all_and_sends_it_once():
 
 
 @settings(max_examples=20)
-@given(st.sampled_from(SHARING), st.integers(0, 3), st.integers(2, 4))
-def test_what_a_question_reveals_never_helps_its_own_group(sharing, number, size):
+@given(st.sampled_from(SHARING), st.integers(0, 3), st.integers(2, 4), st.booleans())
+def test_what_a_question_reveals_never_helps_its_own_group(sharing, number, size, grouped):
     peers = [knows() for _ in range(size)]
-    asked = [question(number, key=f"q{index}") for index in range(size)]  # the same question to all, of one group
+    # The same question to all: of one group, or without a group and with the same key.
+    changes = [{"key": f"q{index}"} if grouped else {"group": ""} for index in range(size)]
+    asked = [question(number, **each) for each in changes]
     rounds = run(peers, [[each] * 3 for each in asked], sharing)
     assert not any(right for each in rounds for right in each.correct)
     for peer in peers:

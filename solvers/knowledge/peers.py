@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ from secagent_env.questions import Question
 from solvers.knowledge.corpus import explanations
 from solvers.knowledge.levels import Information, Inquiries, Message, Pointers, decode, encode
 from solvers.knowledge.passages import Passage
-from solvers.knowledge.student import Student, inquiry_of, warm
+from solvers.knowledge.student import Student, group_of, inquiry_of, warm
 from solvers.reasoning.answer import Answer
 
 Sharing = Literal["alone", "broadcast", "request", "gossip", "central"]
@@ -129,14 +129,14 @@ class Peers:
 
     def _reveal(self, questions: Sequence[Question]) -> None:
         """Let every peer learn what its own question was about, and tell it where it is told at once."""
-        learned = [explanations((question,)) if question.explanation else () for question in questions]
+        learned = [_explained(question) for question in questions]
         if self.sharing == "central":
             self._tell_all([passage for own in learned for passage in own])
             return
         for peer, own in zip(self.peers, learned, strict=True):
             if not peer.learn(own) or self.sharing != "broadcast" or len(self.peers) == 1:
                 continue
-            message = self._sent(Information(tuple(own)))
+            message = self._sent(Information(own))
             for other in self.peers:
                 other.learn(_passages(message))
 
@@ -171,6 +171,11 @@ class Peers:
 def checksum(passage: Passage) -> int:
     """Return 32 bits that tell a passage from others: the CRC of its key and text."""
     return zlib.crc32(f"{passage.key}\0{passage.text}".encode())
+
+
+def _explained(question: Question) -> tuple[Passage, ...]:
+    """Return what a question teaches, for other questions only."""
+    return tuple(replace(passage, group=group_of(question)) for passage in explanations((question,)))
 
 
 def _nearer(peer: Student, request: bytes, best: float) -> tuple[Passage, ...]:

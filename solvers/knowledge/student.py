@@ -14,9 +14,6 @@ from solvers.knowledge.levels import Inquiries, Inquiry, encode
 from solvers.knowledge.passages import Passage
 from solvers.reasoning.answer import Answer, Reasoner
 
-MAX_FED_BACK = 10_000
-"""Questions in one feedback."""
-
 
 def inquiry_of(question: Question, *, passage: bool = False) -> Inquiry:
     """Return a question as it is asked: without its answer and explanation, its own passage only where wanted."""
@@ -155,9 +152,9 @@ class Student:
 
     def feedback(self) -> bytes:
         """Return the questions that could not be answered, to be sent to the teacher, and begin anew."""
-        noted = self.unanswered[:MAX_FED_BACK]
+        message = encode(Inquiries(self.unanswered))
         self._unanswered.clear()
-        return encode(Inquiries(noted))
+        return message
 
 
 def warm(encoder: Encoder, questions: Sequence[Question]) -> None:

@@ -99,11 +99,12 @@ class Teacher:
             raise ValueError(f"feedback must be questions, got a message of {type(asked).__name__.lower()}")
         if not asked.questions:
             return wire.difference(self.taught, self.taught)
-        vectors = self.encoder.encode([query(each) for each in asked.questions])
-        indices, _ = self.base.search(vectors, passages, exclude_groups=[each.group for each in asked.questions])
         known = set(self.taught.passages)
-        wanted = [index for index in np.unique(indices[indices >= 0]) if self.base.passages[index] not in known]
-        grown = self.taught.merge(self.base.select(wanted).at_precision(self.taught.precision))
+        rest = self.base.select([index for index, each in enumerate(self.base.passages) if each not in known])
+        vectors = self.encoder.encode([query(each) for each in asked.questions])
+        indices, _ = rest.search(vectors, passages, exclude_groups=[each.group for each in asked.questions])
+        wanted = rest.select(np.unique(indices[indices >= 0]))
+        grown = self.taught.merge(wanted.at_precision(self.taught.precision))
         update = wire.difference(self.taught, grown)
         self.taught = grown
         return update
