@@ -10,6 +10,7 @@ import numpy as np
 
 from eval.reproduce_pictures import STYLES, figure_of, save_figure
 from eval.statistics import CONFIDENCE
+from eval.votes import label
 from eval.voting import ANY, FITTED, SCHEMES, TITLES, Votes
 from secagent_env._extras import require
 from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, GREY, ORANGE, own_style
@@ -37,7 +38,9 @@ def save_votes(votes: Votes, rows: Sequence[dict[str, Any]], path: Path) -> None
                 ax.plot([place - 0.35, place + 0.35], [row["theory"]] * 2, color=colour, lw=1)
                 if row["printed"] is not None:
                     ax.plot(place, row["printed"], "o", ms=9, mfc="none", mec=colour, mew=1.2)
-            ax.set_xticks(range(len(SCHEMES)), [name.replace(ANY, "any ten") for name in SCHEMES], rotation=45)
+            ax.set_xticks(
+                range(len(SCHEMES)), ["any ten" if name == ANY else label(name) for name in SCHEMES], rotation=45
+            )
             stands = "" if asked.source == asked.name else f" ({asked.source})"
             ax.set_title(f"{TITLES[asked.name]}{stands}", size=9, loc="left")
         panels[0].set_ylabel("share of right answers")
