@@ -1,0 +1,161 @@
+"""The retrieval reader: it answers offline, by how near options and texts are. A weak but real model, named as such.
+
+It scores every option by a few features and takes the best. Without texts it has what can be guessed: how near an
+option is to the question, how long it is, and whether it sums up the others ("all of the above"). With texts it also
+has the evidence in them, in the mean over the texts, those nearest to the question counting most.
+
+The weights are those of a conditional logit model, fitted once on 1600 questions of TeleQnA with the explanations of
+other questions as texts, and rounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from secagent_env.questions.question import Question
+from solvers.knowledge.encoder import Encoder, default_encoder
+from solvers.knowledge.student import query
+from solvers.reasoning.answer import Answer
+
+FEATURES = (
+    "similarity of question and option",
+    "sums up the others",
+    "log of the length",
+    "similarity of question with option and text",
+    "similarity of option and text",
+    "share of the option's words in the text",
+)
+WITHOUT_TEXTS = (3.5, 5.2, 0.95, 0.0, 0.0, 0.0)
+WITH_TEXTS = (5.0, 5.0, 1.0, 6.2, -3.6, 1.6)
+"""The weights of the features. An option that is near to any text says little: that is taken off by the -3.6."""
+FITTED_ON = 1600
+"""Weights were fitted on so many questions of TeleQnA: the first of ``default_rng(0).permutation(10000)``."""
+SHARPNESS = 20.0
+"""How much more the texts count that are nearer to the question: by exp(20 · similarity)."""
+_SUMS_UP = re.compile(
+    r"(?:all|both)\b.{0,30}\b(?:above|these|those|options|mentioned|answers|choices|other)\b|both\b", re.IGNORECASE
+)
+_DENIES = re.compile(r"(?:none|neither)\b", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
+
+
+class RetrievalReader:
+    """Answers questions by the similarity of their options to texts.
+
+    The encoder and most features know any language; what sums up the other options is recognised in English alone.
+
+    Parameters
+    ----------
+    encoder
+        Of sentences; None: the one that the whole process shares.
+
+    Raises
+    ------
+    ImportError
+        If there is no encoder, and the extra ``knowledge`` is not installed.
+    """
+
+    name = "retrieval reader (offline)"
+
+    def __init__(self, encoder: Encoder | None = None) -> None:
+        self.encoder = default_encoder() if encoder is None else encoder
+
+    def answer(self, question: Question, texts: Sequence[str], rng: np.random.Generator | None = None) -> Answer:
+        """Return the option with the best score; nothing is random.
+
+        Parameters
+        ----------
+        question
+            The question. Its passage, if it has one, is read as a text.
+        texts
+            What may help, in any order; none: what can be guessed.
+        rng
+            Not used.
+
+        Returns
+        -------
+        Answer
+            ``confidence`` is by how much the probability of the option exceeds that of the next one.
+        """
+        return self.answer_all([question], [texts])[0]
+
+    def answer_all(self, questions: Sequence[Question], texts: Sequence[Sequence[str]]) -> list[Answer]:
+        """Return the answers to many questions, each with its own texts; the same as one by one, but faster.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many lists of texts as questions.
+        """
+        return [_best(scores) for scores in self.scores(questions, texts)]
+
+    def scores(self, questions: Sequence[Question], texts: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """Return the scores of the options of each question: log-odds, up to a constant.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many lists of texts as questions.
+        """
+        if len(questions) != len(texts):
+            raise ValueError(f"each question needs a list of texts: got {len(texts)} for {len(questions)}")
+        read = [_readable(question, own) for question, own in zip(questions, texts, strict=True)]
+        wanted: list[str] = []
+        for question, own in zip(questions, read, strict=True):
+            wanted += [question.text, *question.options]
+            if own:
+                wanted += [*own, query(question), *_completed(question)]
+        self.encoder.encode(list(dict.fromkeys(wanted)))  # in batches; what was encoded is remembered
+        return [
+            self.features(question, own) @ np.array(WITH_TEXTS if own else WITHOUT_TEXTS)
+            for question, own in zip(questions, read, strict=True)
+        ]
+
+    def features(self, question: Question, texts: Sequence[str]) -> np.ndarray:
+        """Return the features of the options of a question, (options, 6), in the order of ``FEATURES``."""
+        options = self.encoder.encode(question.options)
+        found = np.zeros((len(question.options), len(FEATURES)))
+        found[:, 0] = options @ self.encoder.encode([question.text])[0]
+        found[:, 1] = [bool(_SUMS_UP.match(option)) - bool(_DENIES.match(option)) for option in question.options]
+        found[:, 2] = np.log([len(option) for option in question.options])
+        if texts:
+            vectors = self.encoder.encode(texts)
+            near = np.exp(SHARPNESS * (vectors @ self.encoder.encode([query(question)])[0]))
+            weights = near / near.sum()
+            found[:, 3] = self.encoder.encode(_completed(question)) @ vectors.T @ weights
+            found[:, 4] = options @ vectors.T @ weights
+            found[:, 5] = _shares(question, texts) @ weights
+        return found
+
+
+def _completed(question: Question) -> list[str]:
+    """Return the question with each of its options."""
+    return [f"{question.text} {option}" for option in question.options]
+
+
+def _readable(question: Question, texts: Sequence[str]) -> list[str]:
+    """Return what is read: the question's own passage and the texts, without empty ones."""
+    return [text for text in (question.passage, *texts) if text.strip()]
+
+
+def _shares(question: Question, texts: Sequence[str]) -> np.ndarray:
+    """Return which share of the words of each option, but for those of the question, is in each text."""
+    asked = _words(question.text)
+    own = [_words(option) - asked for option in question.options]
+    there = [_words(text) for text in texts]
+    return np.array([[len(words & text) / len(words) if words else 0.0 for text in there] for words in own])
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.casefold()))
+
+
+def _best(scores: np.ndarray) -> Answer:
+    """Return the option of the best score; of equal ones the first."""
+    likely = np.exp(scores - scores.max())
+    likely /= likely.sum()
+    first = int(scores.argmax())
+    return Answer(first, confidence=float(likely[first] - np.delete(likely, first).max()))
