@@ -54,7 +54,8 @@ def compress(
     shortening
         ``"light"`` or ``"telegraphic"`` texts; None leaves them as they are.
     writer
-        Says a text in fewer words; what it returns counts where it is shorter and not empty.
+        Says a text in fewer words, such as :class:`solvers.knowledge.summaries.Summariser`; what it returns counts
+        where it is shorter and not empty. If it has a method ``prepare``, that is called with all texts first.
     encoder
         Encodes shortened texts anew. Without it a shortened passage keeps the vector of the whole one, which the
         receiver can have only where vectors are sent.
@@ -242,6 +243,8 @@ def _shorter(
         return base
     texts = [passage.text for passage in base.passages]
     if writer is not None:
+        if hasattr(writer, "prepare"):
+            writer.prepare(texts)
         written = [writer(text) for text in texts]
         texts = [new if new.strip() and len(new) < len(old) else old for new, old in zip(written, texts, strict=True)]
     if shortening is not None:
