@@ -3,14 +3,15 @@
 ``python -m eval.paradigms --questions 500`` prints the tables of ``docs/paradigms.md``: on TeleQnA where the folder of
 data sets has it (``--data``, or the environment variable ``SECAGENT_DATA``), else on the sample of the package. All
 answers are those of the offline retrieval reader. Knowledge are explanations of other questions; no question is asked
-whose group any of them is of.
+whose group any of them is of. With ``--own`` it holds the explanations of the questions asked too, which tell the
+answers, as the sources of questions do that the second paper builds its knowledge from.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,7 +22,7 @@ from eval.statistics import CONFIDENCE, Interval, share
 from eval.table import NONE, percent
 from secagent_env._extras import require
 from secagent_env._files import whole_file
-from secagent_env.questions import Question, QuestionSet, load, split
+from secagent_env.questions import Question, QuestionSet, load, sample
 from solvers.knowledge.base import KnowledgeBase
 from solvers.knowledge.compression import compress
 from solvers.knowledge.consultation import Shared, consult
@@ -33,7 +34,7 @@ from solvers.knowledge.peers import SHARING, run
 from solvers.knowledge.student import Student, warm
 from solvers.knowledge.teacher import Teacher, course
 from solvers.reasoning.answer import Reasoner
-from solvers.reasoning.reader import RetrievalReader
+from solvers.reasoning.reader import FITTED_ON, RetrievalReader
 
 RATIO = 0.45
 """Of compressed knowledge: the second paper's."""
@@ -43,6 +44,7 @@ FED_BACK, HELD_OUT = "questions that may be fed back", "other questions"
 SYNCHRONISED, EVERYTHING = "the shared base, nobody is asked", "everything, nobody is asked"
 PARTS = 2
 """Of a small data set, one is asked and the other is known."""
+TELEQNA = "teleqna"
 
 
 Team: TypeAlias = list[tuple[Student, list[Student]]]
@@ -56,11 +58,11 @@ class World:
     Attributes
     ----------
     name
-        Of the data set.
+        In a few words.
     asked
         The questions, in an order from the seed.
     known
-        Explanations of other questions.
+        Explanations of other questions, or of these too.
     encoder, reasoner
         Of all agents.
     """
@@ -102,19 +104,28 @@ class Line:
     beside: np.ndarray | None = None
 
 
-def draw(questions: QuestionSet, count: int, seed: int, encoder: Encoder, reasoner: Reasoner) -> World:
-    """Return a world in which ``count`` questions of a set are asked, at most half, and the others are known."""
-    if count < 1:
-        raise ValueError(f"the number of questions must be an integer ≥ 1, got {count}")
-    folds = max(PARTS, len(questions) // count)
-    chosen = split(questions, folds, seed)[0]
-    order = np.random.default_rng(seed).permutation(chosen)
-    asked = tuple(questions[int(index)] for index in order[:count])
-    held = set(chosen.tolist())
-    known = explanations([question for index, question in enumerate(questions) if index not in held])
+def draw(
+    questions: QuestionSet, count: int, seed: int, encoder: Encoder, reasoner: Reasoner, *, own: bool = False
+) -> World:
+    """Return a world in which ``count`` questions of a set are asked, at most half, and the others are known.
+
+    ``own``: so are those that are asked, and their explanations may help to answer them. Of TeleQnA none is asked that
+    the reader's weights were fitted on.
+    """
+    fitted = np.random.default_rng(0).permutation(len(questions))[: FITTED_ON if questions.name == TELEQNA else 0]
+    seen = {questions[int(index)].group for index in fitted}
+    fresh = [question for question in questions if question.group not in seen]
+    chosen = sample(fresh, min(count, len(questions) // PARTS), seed)
+    asked = tuple(fresh[int(index)] for index in np.random.default_rng(seed).permutation(chosen))
+    groups = {question.group for question in asked}
+    known = explanations([question for question in questions if question.group not in groups])
+    name = f"{questions.name}: {len(asked)} questions, knowledge of {len(known)} others"
+    if own:
+        known += tuple(replace(passage, group="") for passage in explanations(asked))
+        name += " and of themselves"
     encoder.encode([passage.text for passage in known])
     warm(encoder, asked)
-    return World(questions.name, asked, tuple(known), encoder, reasoner)
+    return World(name, asked, known, encoder, reasoner)
 
 
 def levels(world: World, seed: int = 0) -> list[Line]:
@@ -223,7 +234,7 @@ def _points(interval: Interval) -> str:
 def markdown(world: World, seed: int = 0) -> str:
     """Return all tables of a world, in Markdown."""
     note = (
-        f"{world.name}: {len(world.asked)} questions, knowledge of {len(world.known)} others; {world.reasoner.name}. "
+        f"{world.name}; {world.reasoner.name}. "
         f"Accuracy with Wilson's {CONFIDENCE:.0%} interval, gains with bootstrap intervals over the same questions."
     )
     parts = {
@@ -239,20 +250,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m eval.paradigms", description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="of the data sets; default: that of SECAGENT_DATA")
     parser.add_argument("--questions", type=int, default=500, metavar="K", help="how many are asked; default: 500")
+    parser.add_argument("--own", action="store_true", help="knowledge holds the explanations of what is asked too")
     parser.add_argument("--seed", type=int, default=0, help="which ones; default: 0")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the tables there too")
     options = parser.parse_args(arguments)
     try:
         try:
-            questions = load("teleqna", options.data)
+            questions = load(TELEQNA, options.data)
         except FileNotFoundError:
             if options.data is not None:
                 raise
             questions = load("sample")
         encoder = default_encoder()
-        text = markdown(
-            draw(questions, options.questions, options.seed, encoder, RetrievalReader(encoder)), options.seed
-        )
+        reader = RetrievalReader(encoder)
+        world = draw(questions, options.questions, options.seed, encoder, reader, own=options.own)
+        text = markdown(world, options.seed)
         print(text, end="")
         if options.out is not None:
             with whole_file(options.out) as file:

@@ -133,12 +133,11 @@ class Peers:
         if self.sharing == "central":
             self._tell_all([passage for own in learned for passage in own])
             return
-        for peer, own in zip(self.peers, learned, strict=True):
-            if not peer.learn(own) or self.sharing != "broadcast" or len(self.peers) == 1:
-                continue
-            message = self._sent(Information(own))
-            for other in self.peers:
-                other.learn(_passages(message))
+        new = [own for peer, own in zip(self.peers, learned, strict=True) if peer.learn(own)]
+        if self.sharing == "broadcast" and len(self.peers) > 1:
+            heard = [passage for own in new for passage in _passages(self._sent(Information(own)))]
+            for peer in self.peers:
+                peer.learn(heard)
 
     def _tell_all(self, passages: Sequence[Passage]) -> None:
         """Send passages to all peers at once, from outside."""
