@@ -1,0 +1,255 @@
+"""Agents that are language models behind OpenAI-compatible endpoints, in groups that share one.
+
+The paper's system has three groups of agents, each with its own model (section V-C): one endpoint each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from secagent_env._errors import unknown_name
+from secagent_env.questions import Question
+from solvers.llm.chat import Closing, Message, Reply, Request
+from solvers.llm.options import ChatOptions
+from solvers.llm.session import Session, Usage
+from solvers.llm.structured import Malformed, parse, schema_of
+from solvers.reasoning import prompts, standin
+from solvers.reasoning.answer import Answer
+from solvers.reasoning.prompts import Choice, Planned, Scores, Step, Thoughts, option_of
+from solvers.reasoning.tools import Calculator, Converter, Search, Tool
+
+NO_OPTION, UNUSABLE = "none of the options", "unusable answer"
+"""Faults of answers that name no option, and that are no answers."""
+_IN_PROSE = re.compile(r"\b(?:answer|option)\b(?:\s+is)?\s*[:=]?\s*[\"'(*]*([A-Z])\b(?!['’])")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group(ChatOptions):
+    """Agents with the same model.
+
+    Parameters
+    ----------
+    agents
+        How many.
+    planning
+        ``"direct"``: an answer at once; ``"steps"``: a plan before it; ``"tools"``: calls of tools before it;
+        ``"tree"``: a tree of thoughts, which are proposed, scored and expanded (Yao et al., 2023).
+    tool_calls
+        Of an answer with tools, at most.
+    width, depth
+        Of a tree: so many thoughts are proposed for each of the best lines, as many of which are kept, in so many
+        levels; an answer takes at most ``depth (width + 1) + 1`` calls.
+
+    The others are those of :class:`~solvers.llm.options.ChatOptions`: which model is asked, and what it may cost.
+    Without a model rules stand in for it. The caps hold for the whole group, as long as it is open.
+    """
+
+    agents: int = 1
+    planning: str = "direct"
+    tool_calls: int = 3
+    width: int = 2
+    depth: int = 2
+
+    def __post_init__(self) -> None:
+        self.check_chat_options()
+        for name, least in {"agents": 1, "tool_calls": 1, "width": 1, "depth": 1}.items():
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not least <= value <= 1000:
+                raise ValueError(f"{name} must be an integer from {least} to 1000, got {value!r}")
+        if self.planning not in PLANNING:
+            raise unknown_name("planning", self.planning, PLANNING)
+
+
+class EndpointReasoner:
+    """One agent: it asks its group's model; a :class:`~solvers.reasoning.answer.Reasoner`.
+
+    Parameters
+    ----------
+    group
+        What it is.
+    session
+        Through which its group asks.
+    tools
+        Which it may call, where its planning calls tools.
+    """
+
+    def __init__(self, group: Group, session: Session, tools: Sequence[Tool] = ()) -> None:
+        self.group, self.tools = group, tuple(tools)
+        self.remote = not group.in_process and group.replay is None
+        self._session = session
+
+    @property
+    def name(self) -> str:
+        """``reasoner (no LLM)`` for the stand-in, else with the model's name."""
+        return f"reasoner ({self.group.chat_name})"
+
+    def answer(self, question: Question, texts: Sequence[str], rng: np.random.Generator) -> Answer:
+        """Return the model's answer; one that cannot be read, or names no option, has a fault and counts as wrong.
+
+        Raises
+        ------
+        EndpointError, CapReached
+            If the endpoint cannot be used, or a cap leaves no room for another request.
+        """
+        return PLANNING[self.group.planning](self, question, prompts.task(question, texts), rng)
+
+    def ask(self, messages: tuple[Message, ...], kind: type, rng: np.random.Generator) -> Reply:
+        """Return the model's reply to a prompt."""
+        seed = int(rng.integers(2**31))
+        group = self.group
+        request = Request(messages, kind.__name__.lower(), schema_of(kind), seed, group.temperature, group.reply_tokens)
+        return self._session.ask([request])[0]
+
+
+def _answer(reply: Reply, kind: type[Choice], question: Question) -> Answer:
+    """Return the answer in a reply."""
+    if reply.fault:
+        return Answer(None, explanation=reply.detail, fault=reply.fault)
+    try:
+        found = parse(reply.text, kind)
+    except Malformed as error:
+        named = _IN_PROSE.findall(reply.text)
+        option = option_of(named[-1], question.options) if named else None
+        return Answer(option, explanation="" if named else str(error), fault="" if option is not None else UNUSABLE)
+    return _chosen(found.option, found.confidence, found.reason, question)
+
+
+def _chosen(said: str, confidence: float, reason: str, question: Question) -> Answer:
+    option = option_of(said, question.options)
+    return Answer(option, confidence if option is not None else None, reason, "" if option is not None else NO_OPTION)
+
+
+def _direct(agent: EndpointReasoner, question: Question, first: Message, rng: np.random.Generator) -> Answer:
+    return _answer(agent.ask(prompts.asked(first, prompts.direct(), Choice), Choice, rng), Choice, question)
+
+
+def _steps(agent: EndpointReasoner, question: Question, first: Message, rng: np.random.Generator) -> Answer:
+    return _answer(agent.ask(prompts.asked(first, prompts.steps(), Planned), Planned, rng), Planned, question)
+
+
+def _tools(agent: EndpointReasoner, question: Question, first: Message, rng: np.random.Generator) -> Answer:
+    group = question.group or question.key
+    tools = [tool.excluding(group) if isinstance(tool, Search) else tool for tool in agent.tools]
+    by_name = {tool.name: tool for tool in tools}
+    said: list[Message] = []
+    for left in range(agent.group.tool_calls if tools else 0, -1, -1):
+        reply = agent.ask(prompts.asked(first, prompts.tools(tools, left), Step, said), Step, rng)
+        if reply.fault:
+            return Answer(None, explanation=reply.detail, fault=reply.fault)
+        try:
+            step = parse(reply.text, Step)
+        except Malformed:
+            return _answer(reply, Choice, question)
+        if step.tool not in by_name or not left:
+            return _chosen(step.option, step.confidence, step.reason, question)
+        result = by_name[step.tool].run(step.input)
+        said += [
+            Message("assistant", Step(tool=step.tool, input=step.input).model_dump_json(include={"tool", "input"})),
+            Message("user", f"Result: {result[: prompts.MAX_TEXT_CHARACTERS]}"),
+        ]
+    raise AssertionError("the last step answers")
+
+
+def _tree(agent: EndpointReasoner, question: Question, first: Message, rng: np.random.Generator) -> Answer:
+    """Expand the best lines of thought level by level; a level that cannot be read ends the search."""
+    width = agent.group.width
+    lines: list[list[str]] = [[]]
+    for _ in range(agent.group.depth):
+        try:
+            grown = [
+                [*line, thought]
+                for line in lines
+                for thought in _read(
+                    agent, prompts.asked(first, prompts.propose(width, line), Thoughts), Thoughts, rng
+                ).thoughts[:width]
+            ]
+            scores = _read(agent, prompts.asked(first, prompts.score(grown), Scores), Scores, rng).scores
+        except Malformed:
+            break
+        if len(scores) != len(grown):
+            break
+        order = sorted(range(len(grown)), key=lambda index: -scores[index])
+        lines = [grown[index] for index in order[:width]]
+    return _answer(agent.ask(prompts.asked(first, prompts.conclude(lines[0]), Choice), Choice, rng), Choice, question)
+
+
+def _read(agent: EndpointReasoner, messages: tuple[Message, ...], kind: type, rng: np.random.Generator):  # type: ignore[no-untyped-def]
+    reply = agent.ask(messages, kind, rng)
+    if reply.fault:
+        raise Malformed(reply.detail or reply.fault)
+    return parse(reply.text, kind)
+
+
+PLANNING: dict[str, Callable[[EndpointReasoner, Question, Message, np.random.Generator], Answer]] = {
+    "direct": _direct,
+    "steps": _steps,
+    "tools": _tools,
+    "tree": _tree,
+}
+
+
+class Agents(Closing):
+    """The agents of several groups, in the order of the groups; a context manager that holds their connections.
+
+    Parameters
+    ----------
+    groups
+        Of all N agents.
+    tools
+        That agents whose planning calls tools may call; by default calculator and converter.
+
+    Attributes
+    ----------
+    reasoners
+        The agents, for a :class:`~solvers.reasoning.team.Supervisor`.
+
+    Raises
+    ------
+    ValueError, ImportError, EndpointError
+        As :class:`~solvers.llm.session.Session`.
+    """
+
+    def __init__(self, groups: Sequence[Group], tools: Sequence[Tool] | None = None) -> None:
+        offered = (Calculator(), Converter()) if tools is None else tuple(tools)
+        self._resources = ExitStack()
+        self.groups = tuple(groups)
+        self._sessions: list[Session] = []
+        try:
+            for group in self.groups:
+                session = Session(group, lambda request: standin.reply(request.messages, request.seed))
+                self._sessions.append(self._resources.enter_context(session))
+        except BaseException:
+            self.close()
+            raise
+        self.reasoners = tuple(
+            agent
+            for group, session in zip(self.groups, self._sessions, strict=True)
+            for agent in [EndpointReasoner(group, session, offered)] * group.agents
+        )
+
+    @property
+    def usage(self) -> list[Usage]:
+        """What each group has asked so far."""
+        return [session.usage for session in self._sessions]
+
+    def close(self) -> None:
+        """Close connections and files; closing twice does no harm."""
+        self._resources.close()
+
+
+def grouped(groups: Sequence[Group], num_agents: int) -> list[Group]:
+    """Return the groups with as many agents each as its share of ``num_agents`` (largest remainders).
+
+    The shares are the ``agents`` of the groups, as in the preset ``qwen``, 12, 12 and 6.
+    """
+    total = sum(group.agents for group in groups)
+    counts = [num_agents * group.agents // total for group in groups]
+    remainders = [num_agents * group.agents % total for group in groups]
+    for index in sorted(range(len(groups)), key=lambda i: -remainders[i])[: num_agents - sum(counts)]:
+        counts[index] += 1
+    return [replace(group, agents=count) for group, count in zip(groups, counts, strict=True) if count]

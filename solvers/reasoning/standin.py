@@ -1,0 +1,67 @@
+"""The stand-in for a model that reasons: it names the option that shares most words with what it was given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from solvers.llm.chat import Message
+from solvers.reasoning.prompts import FORMS, TASK, Choice, Planned, Scores, Step, Thoughts
+
+_COMMON_WORDS = "a an the of to in is are it and or that which what for by with on as be at from"
+_COMMON = frozenset(_COMMON_WORDS.split())
+
+
+def answers(messages: Sequence[Message]) -> bool:
+    """Return whether messages are a prompt of an agent that reasons."""
+    return len(messages) >= 3 and messages[1].content.startswith(TASK)
+
+
+def reply(messages: Sequence[Message], seed: int) -> str:
+    """Return the answer to a prompt; the same for the same prompt and seed.
+
+    Raises
+    ------
+    ValueError
+        If the messages are no such prompt.
+    """
+    if not answers(messages):
+        raise ValueError("the stand-in answers prompts of agents that reason, and this is none")
+    wanted = next(kind for kind, form in FORMS.items() if messages[-1].content.endswith(f"Form: {form}"))
+    task = json.loads(messages[1].content.removeprefix(TASK))
+    digest = hashlib.sha256(messages[1].content.encode()).digest()[:8]
+    letter, shared = _best(task, np.random.default_rng([seed, *digest]))
+    told = {"reason": "no model: most words in common", "option": letter, "confidence": round(shared, 2)}
+    if wanted is Choice:
+        return json.dumps(told)
+    if wanted is Planned:
+        return json.dumps({"plan": ["compare words"], **told})
+    if wanted is Step:
+        return json.dumps({"tool": "answer", **told})
+    if wanted is Thoughts:
+        return json.dumps({"thoughts": [f"Option {name} may be right." for name in task["options"]]})
+    assert wanted is Scores
+    lines = re.search(r"Lines of thought: (\[.*\])\n", messages[-1].content)
+    count = len(json.loads(lines[1])) if lines else 1
+    return json.dumps({"scores": [5.0] * count})
+
+
+def _best(task: dict[str, object], rng: np.random.Generator) -> tuple[str, float]:
+    """Return the letter of the option with the largest share of its words in the texts; ties by chance."""
+    texts = task.get("texts") or []
+    given = _words(" ".join([*(str(text) for text in texts), str(task.get("passage", ""))]))  # type: ignore[attr-defined]
+    options: dict[str, str] = task["options"]  # type: ignore[assignment]
+    shares = {}
+    for letter, option in options.items():
+        words = _words(option)
+        shares[letter] = len(words & given) / len(words) if words else 0.0
+    best = max(shares.values())
+    return str(rng.choice([letter for letter, share in shares.items() if share == best])), best
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower())) - _COMMON

@@ -1,0 +1,148 @@
+"""Tools that an agent may call while it reasons: each turns a text into a text, and never raises."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+from solvers.knowledge.base import KnowledgeBase
+from solvers.knowledge.encoder import Encoder
+
+MAX_INPUT_CHARACTERS = 400
+MAX_RESULT_CHARACTERS = 2000
+
+
+class Tool(Protocol):
+    """A tool of an agent; whatever has these is one.
+
+    Attributes
+    ----------
+    name
+        By which a model calls it: lower-case letters.
+    description
+        For the prompt, in one sentence.
+    """
+
+    name: str
+    description: str
+
+    def run(self, text: str) -> str:
+        """Return the result, or in a sentence what is wrong with the input."""
+
+
+_BINARY: dict[type, Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+_FUNCTIONS: dict[str, Callable[[float], float]] = {
+    "log2": math.log2,
+    "log10": math.log10,
+    "ln": math.log,
+    "sqrt": math.sqrt,
+    "exp": math.exp,
+}
+
+
+class Calculator:
+    """Arithmetic, read as a syntax tree: nothing is executed but the operations listed here."""
+
+    name = "calculate"
+    description = "the value of an expression such as 10*log10(2) + 3; +, -, *, /, **, and log2, log10, ln, sqrt, exp"
+
+    def run(self, text: str) -> str:
+        """Return the value of an expression, with six digits."""
+        try:
+            value = self._value(ast.parse(text[:MAX_INPUT_CHARACTERS].strip().replace("^", "**"), mode="eval").body)
+            return f"{value:.6g}"
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return f"this is no expression that can be calculated; it may hold {self.description.partition(';')[2]}"
+        except (OverflowError, ZeroDivisionError):
+            return "the value is not finite"
+
+    def _value(self, node: ast.AST) -> float:
+        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+            return float(node.value)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+            value = self._value(node.operand)
+            return -value if isinstance(node.op, ast.USub) else value
+        if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+            result = _BINARY[type(node.op)](self._value(node.left), self._value(node.right))
+            if isinstance(result, complex) or not math.isfinite(result):
+                raise OverflowError
+            return result
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
+            function = _FUNCTIONS.get(node.func.id)
+            if function is not None:
+                return function(self._value(node.args[0]))
+        raise ValueError
+
+
+_QUESTION = re.compile(
+    r"^\s*([-+]?[\d.]+(?:e[-+]?\d+)?)\s*(dBm|dBW|dB|W|mW|ratio)\s+to\s+(dBm|dBW|dB|W|mW|ratio)\W*$", re.I
+)
+_DECIBEL = {"dbm": 1e-3, "dbw": 1.0, "db": 1.0}
+_LINEAR = {"w": 1.0, "mw": 1e-3, "ratio": 1.0}
+_RATIOS = {"db", "ratio"}
+
+
+class Converter:
+    """Decibels to ratios and powers, and back."""
+
+    name = "convert"
+    description = "decibels and powers, as in '30 dBm to W', '2 W to dBm', '3 dB to ratio', '0.5 ratio to dB'"
+
+    def run(self, text: str) -> str:
+        """Return the converted number with its unit."""
+        match = _QUESTION.match(text[:MAX_INPUT_CHARACTERS])
+        if match is None:
+            return f"this cannot be converted; ask for {self.description}"
+        given, wanted = match[2].lower(), match[3].lower()
+        if (given in _RATIOS) != (wanted in _RATIOS):
+            return f"{match[2]} is not of the kind of {match[3]}"
+        try:
+            value = float(match[1])
+            linear = value * _LINEAR[given] if given in _LINEAR else _DECIBEL[given] * 10 ** (value / 10)
+            if wanted in _LINEAR:
+                return f"{linear / _LINEAR[wanted]:.6g} {match[3]}"
+            return f"{10 * math.log10(linear / _DECIBEL[wanted]):.6g} {match[3]}"
+        except (ValueError, OverflowError):
+            return "the value is not finite"
+
+
+class Search:
+    """The knowledge that the agent has been sent.
+
+    Parameters
+    ----------
+    knowledge, encoder
+        The base, and the encoder of its vectors.
+    passages
+        How many are found at most.
+    """
+
+    name = "search"
+    description = "passages of the knowledge base that are near to a question in words"
+
+    def __init__(self, knowledge: KnowledgeBase, encoder: Encoder, passages: int = 3) -> None:
+        self._knowledge, self._encoder, self._passages = knowledge, encoder, passages
+        self.exclude: str = ""
+
+    def excluding(self, group: str) -> Search:
+        """Return the tool without the passages of a group, which tell the answer of the question at hand."""
+        other = Search(self._knowledge, self._encoder, self._passages)
+        other.exclude = group
+        return other
+
+    def run(self, text: str) -> str:
+        """Return the passages, one a line."""
+        vectors = self._encoder.encode([text[:MAX_INPUT_CHARACTERS]])
+        indices, _ = self._knowledge.search(vectors, self._passages, [self.exclude])
+        found = [self._knowledge.passages[index].text for index in indices[0] if index >= 0]
+        return "\n".join(found)[:MAX_RESULT_CHARACTERS] or "nothing was found"
