@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -111,7 +112,7 @@ class Supervisor:
         selection
             A decision, or its selection (N,), bool.
         seed
-            Of everything random; each agent has its own random numbers, whoever else is asked.
+            Of everything random; each agent has its own random numbers for each question, whoever else is asked.
         accuracy
             Acc_n of all agents (N,), for a weighted vote.
 
@@ -152,10 +153,11 @@ class Supervisor:
         self, question: Question, chosen: list[int], texts: tuple[str, ...], seed: int
     ) -> Iterator[tuple[int, Answer]]:
         failures: list[EndpointError] = []
+        place = zlib.crc32(question.key.encode())
 
         def answer(agent: int) -> Answer:
             try:
-                return self.reasoners[agent].answer(question, texts, np.random.default_rng([seed, agent]))
+                return self.reasoners[agent].answer(question, texts, np.random.default_rng([seed, place, agent]))
             except EndpointError as error:
                 failures.append(error)
                 return Answer(None, explanation=str(error), fault=UNREACHABLE)
@@ -187,5 +189,10 @@ class Supervisor:
                 raise ValueError(f"a weighted vote needs the accuracies of all {len(self.reasoners)} agents")
             weights = log_odds_weights(np.maximum(np.asarray(accuracy, float)[chosen], 1 / options), options)
         said = [answers[agent].option for agent in chosen]
-        tally = vote(said, options, weights, np.random.default_rng([seed, len(self.reasoners)]))
+        tally = vote(
+            said,
+            options,
+            weights,
+            np.random.default_rng([seed, zlib.crc32(question.key.encode()), len(self.reasoners)]),
+        )
         return Verdict(tally.option, answers, tally, texts)
