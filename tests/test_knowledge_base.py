@@ -276,10 +276,18 @@ def test_passages_are_chosen_for_the_questions_expected_and_not_twice():
     assert set(ranking(base)[:3].tolist()) & {2, 3} == {2, 3}
 
 
+def test_of_two_passages_that_say_the_same_the_shorter_one_is_sent():
+    vectors = unit(np.array([[1, 0], [1, 0], [0.9, 0.1]], np.float32))
+    texts = ("a text with many more words than it needs", "a text", "a text that is a little longer")
+    base = KnowledgeBase(tuple(Passage(str(i), text) for i, text in enumerate(texts)), vectors)
+    assert ranking(base, np.array([[1.0, 0]]))[0] == 1
+
+
 @given(st.integers(0, 200))
 @settings(max_examples=20, deadline=None)
 def test_the_lazy_ranking_is_the_greedy_one(seed):
-    base = base_of(14, seed=seed)
+    vectors = base_of(14, seed=seed).vectors
+    base = KnowledgeBase(tuple(Passage(f"{i:02}", "of one length") for i in range(14)), vectors)
     queries = base_of(9, seed=seed + 1).vectors
     similar = np.maximum(base.vectors @ queries.T, 0)
     reached, left, greedy = np.zeros(9, np.float32), set(range(14)), []
@@ -319,6 +327,17 @@ def test_a_writer_shortens_and_cannot_do_harm():
     assert set(silent.passages) <= set(base.passages)
     with pytest.raises(ValueError, match="give the encoder"):
         compress(base, 0.5, shortening="light")
+
+
+def test_the_leading_sentence_of_each_text_is_sent():
+    texts = ["Beams protect agents. Beams protect agents and tokens. Nothing else.", "One sentence only."]
+    base = KnowledgeBase.build([Passage(str(i), text) for i, text in enumerate(texts)], ENCODER, "int8")
+    small = compress(base, 0.99, shortening="leading", encoder=ENCODER)
+    assert [passage.text for passage in small.passages] == ["Beams protect agents and tokens.", "One sentence only."]
+    with pytest.raises(ValueError, match="give the encoder"):
+        compress(base, 0.5, shortening="leading")
+    with pytest.raises(ValueError, match="unknown strength"):
+        compress(base, 0.5, shortening="strong", encoder=ENCODER)
 
 
 def test_bits_go_where_accuracy_is_lost():
