@@ -80,6 +80,8 @@ def compress(
         queries = np.atleast_2d(np.asarray(queries, np.float32))
         if queries.shape[1] != base.vectors.shape[1]:
             raise ValueError(f"queries must have {base.vectors.shape[1]} numbers each, got {queries.shape[1]}")
+        if not np.isfinite(queries).all():
+            raise ValueError("queries must be finite numbers")
     if (shortening or writer) and base.precision is None and encoder is None:
         raise ValueError("shorter texts have other vectors, which the receiver will compute: give the encoder")
     if ratios is not None:
@@ -137,7 +139,8 @@ def ranking(base: KnowledgeBase, queries: np.ndarray | None = None, seed: int = 
 def _costs(base: KnowledgeBase) -> np.ndarray:
     """Return about how many bits each passage takes in a message."""
     vector = 8 * bytes_per_vector(base.precision, base.vectors.shape[1]) if base.precision is not None else 0
-    plain = np.array([len(f"{p.key}{p.text}{p.category}{p.group}".encode(errors="replace")) + 1 for p in base.passages])
+    fields = (f'"{p.key}","{p.text}","{p.category}","{p.group}",' for p in base.passages)
+    plain = np.array([len(field.encode(errors="replace")) for field in fields])
     texts = base.size_bits - vector * len(base)
     return vector + plain * (texts / plain.sum() if len(base) else 1.0)
 
