@@ -19,10 +19,12 @@ from eval.compare import honest
 from eval.paired import paired_difference
 from eval.rows import write_whole
 from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
+from eval.sweep import Sweep, run_sweep
 from eval.table import NONE, percent, with_unit
-from eval.voting import ANY, CORRELATION, FITTED, PRINTED, SCHEMES, TITLES, Asked, Votes, fit, run
+from eval.voting import ANY, CORRELATION, FITTED, PRINTED, SCHEMES, TITLES, Asked, Votes, finished, fit, run
 from secagent_env._extras import require
 from secagent_env.sampling import accuracy_at_difficulty
+from solvers.reasoning.endpoint import Group
 from solvers.reasoning.simulated import mean_accuracy, voted_accuracy
 
 NAME, TITLE = "table5", "Table V: reasoning accuracy on public benchmarks"
@@ -264,7 +266,25 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def reproduce(instances: int, seed: int, out: Path, **how: Any) -> str:
+def behind_endpoints(
+    votes: Votes,
+    groups: Sequence[Group],
+    out: Path,
+    *,
+    count: int = 100,
+    data: Any = None,
+    correlation: Any = None,
+    **how: Any,
+) -> str:
+    """Return the table of the same agents when they are models behind endpoints; the arguments are those of `run`."""
+    from eval import endpoint_votes
+
+    able = votes.selections[votes.selections["index"].isin(votes.networks)]
+    cells = endpoint_votes.asking(able, votes.asked, groups, count)
+    return endpoint_votes.markdown(finished(run_sweep(Sweep(cells), out, **how)), votes.asked, groups)
+
+
+def reproduce(instances: int, seed: int, out: Path, *, groups: Sequence[Group] = (), **how: Any) -> str:
     """Return Table V in Markdown; write it, its numbers and its picture into a folder.
 
     Parameters
@@ -273,6 +293,8 @@ def reproduce(instances: int, seed: int, out: Path, **how: Any) -> str:
         How many networks, and from which seed.
     out
         The folder; made if need be.
+    groups
+        Of agents behind endpoints, which answer too; their shares are those of the N agents.
     how
         The other arguments of :func:`eval.voting.run`: ``count``, ``correlation``, ``data`` and those of
         :func:`eval.sweep.run_sweep`.
@@ -288,6 +310,8 @@ def reproduce(instances: int, seed: int, out: Path, **how: Any) -> str:
     votes = run(instances, seed, out, **how)
     rows = figures(votes)
     text = markdown(votes, rows)
+    if groups:
+        text += f"\n{behind_endpoints(votes, groups, out, **how)}"
     write_whole(out / TABLE, text)
     write_whole(out / CSV, pandas.DataFrame([flat(row) for row in rows]).to_csv(index=False))
     save_votes(votes, rows, out / NAME)
@@ -306,6 +330,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--correlation", type=float, default=CORRELATION, metavar="RHO", help="of the agents' errors; default: 0.5"
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="of the data sets; default: SECAGENT_DATA")
+    parser.add_argument("--groups", type=Path, metavar="FILE", help="agents behind endpoints, a TOML file, answer too")
     parser.add_argument("--out", type=Path, default=Path("results"), help="default: results; a run resumes there")
     parser.add_argument("--workers", type=int, metavar="K", help="processes (default: one per core)")
     parser.add_argument("--retry-failed", action="store_true", help="compute again what failed")
@@ -318,6 +343,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "retry_failed": options.retry_failed,
     }
     try:
+        if options.groups is not None:
+            from eval.endpoint_votes import read_groups
+
+            how["groups"] = read_groups(options.groups)
         print(reproduce(options.instances, options.seed, options.out, **how), end="")
     except (ValueError, OSError) as error:
         parser.error(str(error))

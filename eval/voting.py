@@ -24,7 +24,7 @@ from eval.rows import result_of
 from eval.solving import instance_at, solver_seed
 from eval.sweep import Sweep, run_sweep
 from secagent_env import Scenario, questions
-from secagent_env.questions import QuestionSet
+from secagent_env.questions import Question, QuestionSet
 from secagent_env.sampling import accuracy_at_difficulty
 from solvers.reasoning.simulated import SimulatedReasoner, fitted_difficulty
 from solvers.reasoning.team import Supervisor
@@ -176,17 +176,14 @@ def asking(
 def ask(cell: Cell) -> Row:
     """Return the row of a cell: how many of its questions were answered right, by the vote and by the agents."""
     told = cell.options
-    asked = pool(cell.value, told["source"], told["path"])
-    chooser, factors, noise = (np.random.SeedSequence((cell.seed, cell.index), spawn_key=(use,)) for use in (2, 3, 4))
-    picked = np.random.default_rng(chooser).permutation(len(asked))[: told["count"]]
     accuracy = accuracy_at_difficulty(np.array(told["accuracy"]), told["difficulty"])
-    factor_seed = int(factors.generate_state(1)[0])
+    factor_seed = int(_sequence(cell, 3).generate_state(1)[0])
     reasoners = [SimulatedReasoner(float(p), told["correlation"], factor_seed) for p in accuracy]
     supervisor = Supervisor(reasoners)
     selection = np.isin(np.arange(len(reasoners)), told["selected"])
     right, weighted, agents, tied = 0, 0, 0.0, 0
-    for i, seed in zip(picked.tolist(), noise.generate_state(len(picked)).tolist(), strict=True):
-        question = asked[i]
+    asked = questions_of(cell)
+    for question, seed in asked:
         options = len(question.options)
         verdict = supervisor.ask(question, selection, seed=seed)
         said = {agent: answer.option for agent, answer in verdict.answers.items()}
@@ -194,10 +191,25 @@ def ask(cell: Cell) -> Row:
         again = vote(list(said.values()), options, weights, np.random.default_rng(seed))
         right += verdict.option == question.answer
         weighted += again.option == question.answer
-        agents += np.mean([option == question.answer for option in said.values()])
+        agents += float(np.mean([option == question.answer for option in said.values()]))
         tied += len(verdict.tally.tied) > 1
-    counts = {"asked": len(picked), "right": right, "right_weighted": weighted, "tied": tied}
-    return {**counts, "agents_right": agents / len(picked)}
+    counts = {"asked": len(asked), "right": right, "right_weighted": weighted, "tied": tied}
+    return {**counts, "agents_right": agents / len(asked)}
+
+
+def questions_of(cell: Cell) -> list[tuple[Question, int]]:
+    """Return the questions that a cell asks, the same for every scheme in a network, and a seed for each."""
+    told = cell.options
+    found = pool(cell.value, told["source"], told["path"])
+    picked = np.random.default_rng(_sequence(cell, 2)).permutation(len(found))[: told["count"]].tolist()
+    return [
+        (found[i], seed)
+        for i, seed in zip(picked, _sequence(cell, 4).generate_state(len(picked)).tolist(), strict=True)
+    ]
+
+
+def _sequence(cell: Cell, use: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence((cell.seed, cell.index), spawn_key=(use,))
 
 
 @dataclass(frozen=True)
@@ -297,18 +309,19 @@ def run(
     if count < 1:
         raise ValueError(f"the number of questions must be an integer ≥ 1, got {count}")
     asked = tuple(Asked.of(name, data) for name in PRINTED)
-    selections = _finished(run_sweep(Sweep(selecting(instances, seed)), out, **how))
+    selections = finished(run_sweep(Sweep(selecting(instances, seed)), out, **how))
     feasible = selections.pivot(index="index", columns="scheme", values="feasible").astype(bool).all(axis=1)
     networks = tuple(int(index) for index in feasible.index[feasible])
     if not networks:
         raise ValueError(f"in none of the {instances} networks did every scheme find a feasible decision; take more")
     difficulty = fit(asked, selected_accuracies(selections, FITTED, networks), correlation)
     able = selections[selections["index"].isin(networks)]
-    answers = _finished(run_sweep(Sweep(asking(able, asked, difficulty, count, correlation)), out, **how))
+    answers = finished(run_sweep(Sweep(asking(able, asked, difficulty, count, correlation)), out, **how))
     return Votes(selections, answers, asked, difficulty, correlation, networks, instances)
 
 
-def _finished(frame: Any) -> Any:
+def finished(frame: Any) -> Any:
+    """Return the rows of a sweep, or raise ValueError if cells failed."""
     failed = frame[frame["error"].notna()]
     if len(failed):
         raise ValueError(

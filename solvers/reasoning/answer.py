@@ -36,7 +36,9 @@ class Answer:
 class Reasoner(Protocol):
     """Answers questions with the texts that it is given."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is, for tables; a stand-in says so."""
 
     def answer(self, question: Question, texts: Sequence[str], rng: np.random.Generator) -> Answer:
         """Return the answer to a question.
