@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from secagent_env._extras import require
 from secagent_env.questions import Question
@@ -53,18 +54,23 @@ def vocabulary(path: str | Path, category: str = "Lexicon") -> tuple[Passage, ..
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
-                raise ValueError(f"{path} unpacks to more than {MAX_UNPACKED_BYTES // 1_000_000} MB, and is not read")
-        paragraphs = docx.Document(str(path)).paragraphs
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        found = _terms(docx.Document(str(path)), category) if unpacked <= MAX_UNPACKED_BYTES else {}
     except OSError:
         raise
-    except Exception as error:  # whatever a hostile file provokes in the XML reader
-        if isinstance(error, ValueError) and str(path) in str(error):
-            raise
+    except Exception:  # whatever a hostile file provokes in the XML reader
         raise ValueError(f"{path} is no Word document that can be read") from None
+    if unpacked > MAX_UNPACKED_BYTES:
+        raise ValueError(f"{path} unpacks to more than {MAX_UNPACKED_BYTES // 1_000_000} MB, and is not read")
+    if not found:
+        raise ValueError(f"{path} holds no terms: a paragraph of a term reads 'term: definition'")
+    return tuple(found.values())
+
+
+def _terms(document: Any, category: str) -> dict[str, Passage]:
     found: dict[str, Passage] = {}
     among = False
-    for paragraph in paragraphs:
+    for paragraph in document.paragraphs:
         style = (paragraph.style.name if paragraph.style is not None else "") or ""
         if style == "Heading 1":
             among = bool(_SECTION.search(paragraph.text))
@@ -72,9 +78,7 @@ def vocabulary(path: str | Path, category: str = "Lexicon") -> tuple[Passage, ..
         if match:
             key = f"term {match[1].strip()}"
             found.setdefault(key, Passage(key, f"{match[1].strip()}: {match[2].strip()}", category))
-    if not found:
-        raise ValueError(f"{path} holds no terms: a paragraph of a term reads 'term: definition'")
-    return tuple(found.values())
+    return found
 
 
 def texts(path: str | Path, category: str = "") -> tuple[Passage, ...]:
@@ -88,7 +92,9 @@ def texts(path: str | Path, category: str = "") -> tuple[Passage, ...]:
         If it cannot be read.
     """
     path = Path(path)
-    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.suffix in SUFFIXES and f.is_file())
+    files = (
+        [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    )
     if not files:
         raise ValueError(
             f"{path} holds no texts: a corpus is a text file, or a folder of {' and '.join(SUFFIXES)} files"
