@@ -73,8 +73,8 @@ def make_parser() -> argparse.ArgumentParser:
         "experiments",
         nargs="+",
         metavar="EXPERIMENT",
-        help="fig4, table2, table3, fig5, table4; of the second paper genainet-table2, genainet-fig7, genainet-fig8; "
-        "or all of them: all",
+        help="fig4, table2, table3, fig5, table4, table5; of the second paper genainet-table1, genainet-table2, "
+        "genainet-fig7, genainet-fig8; knowledge-energy, which links the two; or all of them: all",
     )
     sub.add_argument(
         "--instances", type=int, default=100, metavar="K", help="networks, or games, of each setting (default: 100)"
@@ -91,6 +91,22 @@ def make_parser() -> argparse.ArgumentParser:
         default="",
         metavar="OPTIONS",
         help='options of law, as in \'model="NAME", base_url="URL"\' (default: no language model)',
+    )
+    questions = sub.add_argument_group("experiments with questions: table5, genainet-table1, knowledge-energy")
+    questions.add_argument(
+        "--questions",
+        type=int,
+        metavar="Q",
+        help="asked in all for genainet-table1 (2000), in each network for table5 (100)",
+    )
+    questions.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="of the data sets (default: that of SECAGENT_DATA)"
+    )
+    questions.add_argument(
+        "--correlation", type=float, metavar="RHO", help="of the errors of simulated agents, 0 to 1 (default: 0.5)"
+    )
+    questions.add_argument(
+        "--groups", type=Path, metavar="FILE", help="a TOML file of agents behind endpoints, which answer table5 too"
     )
     sub.add_argument(
         "--out",

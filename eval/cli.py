@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import functools
 import logging
 import os
 import shlex
@@ -121,27 +122,39 @@ def _reproduce(args: argparse.Namespace) -> None:
     from eval import genainet
     from eval.compare import sweep_of
     from eval.genainet_games import cells
-    from eval.reproduce import WHOLE, Reproduction, of_both_papers, run
+    from eval.reasoning import Reasoning
+    from eval.reproduce import WHOLE, Reproduction, by_kind, run
     from eval.sweep import plan
 
-    first, second = of_both_papers(args.experiments)
+    kinds = by_kind(args.experiments)
     games = args.instances, genainet.SEED + args.seed
     given = {} if args.agents is None else {"agents": tuple(args.agents)}
     reproduction = None
-    if first:
-        reproduction = Reproduction(first, instances=args.instances, seed=args.seed, law=args.law, **given)
+    if kinds.solves:
+        reproduction = Reproduction(kinds.solves, instances=args.instances, seed=args.seed, law=args.law, **given)
+    reasoning = Reasoning(
+        kinds.questions, args.instances, args.seed, args.questions, args.correlation, args.data, args.groups
+    )
     how = {"workers": args.workers, "scheduler": args.scheduler, "fresh": args.fresh, "retry_failed": args.retry_failed}
     if args.dry_run:
-        everything = [] if reproduction is None else reproduction.cells()
-        everything += cells(genainet.pairs_of(second), *games) if second else []
+        everything = reasoning.cells() + ([] if reproduction is None else reproduction.cells())
+        everything += cells(genainet.pairs_of(kinds.games), *games) if kinds.games else []
         print(plan(sweep_of(everything), args.out, **how))
+        if kinds.questions:
+            print("questions to selected agents, and networks with measured knowledge, depend on these and come on top")
         return
-    progress = False if args.quiet else None
-    if second:
-        print(genainet.reproduce(second, *games, args.out, **how, progress=progress), end="\n" if first else "")
+    how["progress"] = False if args.quiet else None
+    texts = {}
+    if kinds.games:
+        texts[genainet.TABLE] = functools.partial(genainet.reproduce, kinds.games, *games, args.out, **how)
+    for name in kinds.questions:
+        texts[f"{name}.md"] = functools.partial(reasoning.reproduce, name, args.out, **how)
     if reproduction is not None:
-        print(run(reproduction, args.out, **how, progress=progress), end="")
-    logger.info("wrote %s, and tables, figures and rows beside it, in %s", WHOLE if first else genainet.TABLE, args.out)
+        texts[WHOLE] = functools.partial(run, reproduction, args.out, **how)
+    for number, text in enumerate(texts.values()):
+        print("\n" * (number > 0) + text(), end="", flush=True)
+    beside = "it" if len(texts) == 1 else "them"
+    logger.info("wrote %s, and tables, figures and rows beside %s, in %s", ", ".join(texts), beside, args.out)
 
 
 def _report(args: argparse.Namespace) -> None:

@@ -39,14 +39,6 @@ ENOUGH = 0.9
 
 
 @dataclass(frozen=True)
-class Point:
-    """How accurate agents are with knowledge sent at a ratio of its full size (0: none), between 0 and 1 both."""
-
-    ratio: float
-    accuracy: float
-
-
-@dataclass(frozen=True)
 class Curve:
     """Accuracy against compression.
 
@@ -55,27 +47,27 @@ class Curve:
     name
         Whose accuracy it is.
     points
-        From no knowledge to all of it: the ratios 0 and 1 are among them.
+        ``(ratio, accuracy)``: what is sent, as a share of all of the knowledge, from 0 to 1; the mean accuracy with it.
     bits
         What all of it takes to send, bit; None where that is not known.
     """
 
     name: str
-    points: tuple[Point, ...]
+    points: tuple[tuple[float, float], ...]
     bits: float | None = None
 
     def __post_init__(self) -> None:
-        ratios = [point.ratio for point in self.points]
+        ratios = [ratio for ratio, _ in self.points]
         if ratios != sorted(set(ratios)) or ratios[:1] != [0.0] or ratios[-1:] != [1.0]:
             raise ValueError(f"a curve goes from the ratio 0 to 1 in ascending order, got {ratios}")
 
     def levels(self, count: int) -> list[float]:
         """Return accuracies to be required, of full percents: from what no knowledge gives to what all of it gives."""
-        none, full = self.points[0].accuracy, self.points[-1].accuracy
+        (_, none), (_, full) = self.points[0], self.points[-1]
         return sorted({round(float(level), 2) for level in np.linspace(none, full, count)})
 
 
-PRINTED = Curve("LLM of the second paper", (Point(0.0, 0.692), Point(0.4552, 0.84), Point(1.0, 0.896)))
+PRINTED = Curve("LLM of the second paper", ((0.0, 0.692), (0.4552, 0.84), (1.0, 0.896)))
 """Its Table 1, row "Overall"."""
 
 
@@ -105,24 +97,23 @@ class Setting:
 def settings(curves: Iterable[Curve]) -> list[Setting]:
     """Return the scenarios: every network at every ratio of every curve and every accuracy required."""
     return [
-        Setting(name, curve.name, point.ratio, required, scenario.replace(min_accuracy=required))
+        Setting(name, curve.name, ratio, required, scenario.replace(min_accuracy=required))
         for name, network in NETWORKS.items()
         for curve in curves
-        for point, scenario in linked(Scenario.preset(name), curve)
+        for ratio, scenario in linked(Scenario.preset(name), curve).items()
         for required in (curve.levels(network.levels) if network.levels > 1 else [_middle(curve)])
     ]
 
 
-def linked(scenario: Scenario, curve: Curve) -> list[tuple[Point, Scenario]]:
-    """Return the scenario at each point of a curve; all of the knowledge is the scenario's own D."""
-    return [
-        (point, with_knowledge(scenario, point.ratio * scenario.knowledge_bits, point.accuracy))
-        for point in curve.points
-    ]
+def linked(scenario: Scenario, curve: Curve) -> dict[float, Scenario]:
+    """Return the scenario at each ratio of a curve; all of the knowledge is the scenario's own D."""
+    bits = scenario.knowledge_bits
+    return {ratio: with_knowledge(scenario, ratio * bits, accuracy) for ratio, accuracy in curve.points}
 
 
 def _middle(curve: Curve) -> float:
-    return round((curve.points[0].accuracy + curve.points[-1].accuracy) / 2, 2)
+    (_, none), (_, full) = curve.points[0], curve.points[-1]
+    return round((none + full) / 2, 2)
 
 
 def cells(curves: Iterable[Curve], instances: int, seed: int) -> list[Cell]:
@@ -223,7 +214,7 @@ def markdown(found: Sequence[Entry], curves: Sequence[Curve]) -> str:
     for (network, curve), own in _grouped(found, "network", "curve"):
         exact = [entry for entry in own if entry.scheme == CERTIFIED]
         ratios = sorted({entry.ratio for entry in exact}, reverse=True)
-        accuracy = {point.ratio: point.accuracy for each in curves if each.name == curve for point in each.points}
+        accuracy = {ratio: right for each in curves if each.name == curve for ratio, right in each.points}
         headers = ["required", *(f"{ratio:.0%} sent, mean {accuracy[ratio]:.1%}" for ratio in ratios), "best"]
         lines = []
         for (required,), row in _grouped(exact, "required"):
@@ -320,7 +311,7 @@ def reproduce(curves: Sequence[Curve], instances: int, seed: int, out: Path, **h
 
 def _setting(curves: Sequence[Curve]) -> str:
     told = [
-        f"{curve.name}: {', '.join(f'{p.accuracy:.1%} with {p.ratio:.0%}' for p in reversed(curve.points))}"
+        f"{curve.name}: {', '.join(f'{right:.1%} with {ratio:.0%}' for ratio, right in reversed(curve.points))}"
         + (f" of {with_unit(Interval(curve.bits, np.nan, np.nan, 1), 'bit')}" if curve.bits else "")
         for curve in curves
     ]

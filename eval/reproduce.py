@@ -7,12 +7,13 @@ all of them, is solved once. Instance i is drawn as `secagent compare` draws it.
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +24,8 @@ from eval.as_written import SOURCES as WRITTEN_SOURCES
 from eval.cells import Cell
 from eval.compare import Comparison, honest, labelled, name_in, sweep_of
 from eval.experiments import AS_WRITTEN, EXPERIMENTS, TRANSMISSION, TYPICAL, Experiment, chosen
-from eval.genainet import EXPERIMENTS as SECOND
+from eval.genainet import EXPERIMENTS as GAMES
+from eval.reasoning import EXPERIMENTS as QUESTIONS
 from eval.reproduced import CERTIFIED, Reproduced, reproduced
 from eval.rows import frame_of, write_whole
 from eval.sweep import Sweep, run_sweep
@@ -178,8 +180,16 @@ class Reproduction:
         }
 
 
-def of_both_papers(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return which of the experiments named are the first paper's, and which the second's; ``all`` are all of them.
+class Kinds(NamedTuple):
+    """Names of experiments by what they are made of: networks that are solved, games of power control, questions."""
+
+    solves: tuple[str, ...]
+    games: tuple[str, ...]
+    questions: tuple[str, ...]
+
+
+def by_kind(names: Iterable[str]) -> Kinds:
+    """Return the experiments named, of both papers, by kind; ``all`` are all of them.
 
     Raises
     ------
@@ -187,11 +197,12 @@ def of_both_papers(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ..
         If there is none of a name.
     """
     wanted = list(names)
+    known = Kinds(tuple(EXPERIMENTS), tuple(GAMES), tuple(QUESTIONS))
+    valid = ["all", *itertools.chain(*known)]
     for name in wanted:
-        if name not in ("all", *EXPERIMENTS, *SECOND):
-            raise unknown_name("experiment", name, ["all", *EXPERIMENTS, *SECOND])
-    first, second = (tuple(name for name in of if name in wanted or "all" in wanted) for of in (EXPERIMENTS, SECOND))
-    return first, second
+        if name not in valid:
+            raise unknown_name("experiment", name, valid)
+    return Kinds(*(tuple(name for name in kind if name in wanted or "all" in wanted) for kind in known))
 
 
 def setting_of(scenario: Scenario) -> str:

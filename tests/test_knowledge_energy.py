@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 import secagent_env  # noqa: F401 (registers the environments)
 from eval import knowledge_energy
-from eval.knowledge_energy import PRINTED, Curve, Entry, Point, advice, best, cells, entries, linked, markdown
+from eval.knowledge_energy import PRINTED, Curve, Entry, advice, best, cells, entries, linked, markdown
 from eval.statistics import Interval
 from eval.sweep import Sweep, run_sweep
 from secagent_env import Scenario, sample_instance
 from solvers.knowledge.link import mean_accuracy, with_knowledge
 
-CURVE = Curve("test", (Point(0.0, 0.5), Point(0.5, 0.6), Point(1.0, 0.65)), bits=4e6)
+CURVE = Curve("test", ((0.0, 0.5), (0.5, 0.6), (1.0, 0.65)), bits=4e6)
 
 
 @pytest.mark.parametrize("preset", ["paper", "contested", "qwen"])
@@ -69,12 +69,12 @@ def test_an_environment_plays_the_linked_scenario():
 @pytest.mark.parametrize("ratios", [(0.0, 0.5), (0.5, 1.0), (0.0, 1.0, 0.5), (0.0, 0.0, 1.0), ()])
 def test_a_curve_goes_from_nothing_to_all(ratios):
     with pytest.raises(ValueError, match="from the ratio 0 to 1"):
-        Curve("broken", tuple(Point(ratio, 0.5) for ratio in ratios))
+        Curve("broken", tuple((ratio, 0.5) for ratio in ratios))
 
 
 def test_the_knowledge_sent_is_the_ratio_of_all_of_it():
     scenario = Scenario.preset("contested")
-    bits = [own.knowledge_bits for _, own in linked(scenario, PRINTED)]
+    bits = [own.knowledge_bits for own in linked(scenario, PRINTED).values()]
     assert bits == [0.0, pytest.approx(0.4552 * 80e9), 80e9]
 
 
