@@ -11,7 +11,7 @@ from eval.knowledge_answers import ADAPTIVE, PRINTED_RATIO, RANDOM, Condition
 from eval.knowledge_results import ALL, ANSWERS_CHOSEN, CHOSEN, OVERALL, PRINTED, WITH_ANSWERS, WITHOUT, Transfer
 from eval.statistics import Interval
 from eval.table import percent
-from eval.votes import points
+from eval.votes_report import points
 
 LEXICON = "Lexicon"
 NEARLY_FREE = 0.056

@@ -49,7 +49,7 @@ from eval.knowledge_results import (
 from eval.rows import write_whole
 from eval.statistics import CONFIDENCE
 from eval.table import NONE, percent
-from eval.votes import points
+from eval.votes_report import points
 from secagent_env._extras import require
 from solvers.reasoning.reader import RetrievalReader
 
