@@ -10,7 +10,7 @@ from scipy import stats
 from eval.knowledge_answers import ADAPTIVE, PRINTED_RATIO, RANDOM, Condition
 from eval.knowledge_results import ALL, ANSWERS_CHOSEN, CHOSEN, OVERALL, PRINTED, WITH_ANSWERS, WITHOUT, Transfer
 from eval.statistics import Interval
-from eval.table import percent
+from eval.table import percent, points
 from eval.votes_report import points
 
 LEXICON = "Lexicon"

@@ -36,9 +36,28 @@ def percent(interval: Interval) -> str:
     return _join(interval, lambda value: f"{100 * value:.{3 if abs(value) >= 1e-5 else 1}g}", " %")
 
 
+def points(interval: Interval) -> str:
+    """Return a difference of shares in percentage points: ``+1.2 [+0.3, +2.1] points``."""
+    mean, low, high = (100 * value for value in (interval.mean, interval.low, interval.high))
+    bounds = "" if np.isnan(low) or low == high else f" [{low:+.1f}, {high:+.1f}]"
+    return f"{mean:+.1f}{bounds} points"
+
+
+def tabulated(lines: Any, headers: Sequence[str] | str = "keys") -> str:
+    """Return a table in Markdown: of lines of text and headers, or of columns by their names."""
+    return str(require("tabulate", extra="eval").tabulate(lines, headers, tablefmt="github", disable_numparse=True))
+
+
 def count(interval: Interval) -> str:
     """Return an interval of counts: ``61.5 [58.2, 65.1]``."""
     return _join(interval, lambda value: f"{value:.0f}" if value >= 1000 else f"{value:.3g}", "")
+
+
+def points(interval: Interval) -> str:
+    """Return a difference of shares in percentage points: ``+1.2 [+0.3, +2.1] points``."""
+    mean, low, high = (100 * value for value in (interval.mean, interval.low, interval.high))
+    bounds = "" if math.isnan(low) or low == high else f" [{low:+.1f}, {high:+.1f}]"
+    return f"{mean:+.1f}{bounds} points"
 
 
 def _join(interval: Interval, text: Callable[[float], str], unit: str) -> str:
