@@ -544,3 +544,26 @@ def test_a_narrow_screen_scrolls_one_way_only(browser, report: Path, width: int)
     pictures = "[...document.querySelectorAll('.main-svg, .network')]"
     right = f"return Math.max(...{pictures}.map(picture => picture.getBoundingClientRect().right))"
     assert 0 < browser.execute_script(right) <= width
+
+
+# --- experiments that come as texts -------------------------------------------------------------------------------
+
+
+def test_texts_with_tables_and_pictures_are_shown(tmp_path):
+    rows = "| who | printed | printed |\n|---|---|---|\n| asc | 85% | `x` |\n"
+    text = f"## Table V\n\nA **bold** claim, {HOSTILE}.\n\n{rows}"
+    (tmp_path / "table5.md").write_text(text)
+    (tmp_path / "table5.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    path = write_report(tmp_path)
+    page = Page(path.read_text())
+    assert ["asc", "85%", "x"] in page.tables[0]
+    assert page.tables[0][0] == ["who", "printed", "printed"]
+    sources = [attrs["src"] for tag, attrs in page.tags if tag == "img"]
+    assert sources == ["data:image/png;base64,iVBORw0KGgo="]
+    assert "<strong>bold</strong>" in path.read_text()
+
+
+def test_a_text_that_is_none_is_told(tmp_path):
+    (tmp_path / "knowledge-energy.md").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"knowledge-energy\.md is not UTF-8"):
+        write_report(tmp_path)

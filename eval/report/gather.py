@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eval.report.documents import Document, read_documents
 from eval.report.provenance import Provenance, provenance
 from eval.report.reproduced import Reproduction, read_reproduction
 from eval.rows import frame_of
@@ -84,6 +85,7 @@ class Results:
     folder: Path
     comparisons: list[Compared] = field(default_factory=list)
     reproduced: Reproduction | None = None
+    documents: list[Document] = field(default_factory=list)
     learners: Any = None
     runs: list[Run] = field(default_factory=list)
 
@@ -115,10 +117,12 @@ def gather(folder: Path | str, runs: Iterable[Path | str] = ()) -> Results:
         folder,
         comparisons,
         next(filter(None, map(read_reproduction, places)), None),
+        read_documents(places),
         learners=require("pandas", extra="eval").read_csv(judged) if judged.is_file() else None,
         runs=trainings,
     )
-    if not (comparisons or results.reproduced or trainings or results.learners is not None):
+    shown = results.reproduced or results.documents or results.learners is not None
+    if not (comparisons or trainings or shown):
         if (folder / EARLIER).exists():
             raise ValueError(
                 f"{folder} holds results of an earlier version of secagent ({EARLIER}), which this one does not read; "

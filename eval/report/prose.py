@@ -12,13 +12,13 @@ def html_of(markdown: str) -> str:
     for block in re.split(r"\n\s*\n", markdown.strip()):
         lines = block.splitlines()
         if all(line.startswith("- ") for line in lines):
-            blocks.append(f"<ul>{''.join(f'<li>{_inline(line[2:])}</li>' for line in lines)}</ul>")
+            blocks.append(f"<ul>{''.join(f'<li>{inline(line[2:])}</li>' for line in lines)}</ul>")
         else:
-            blocks.append(f"<p>{_inline(' '.join(lines))}</p>")
+            blocks.append(f"<p>{inline(' '.join(lines))}</p>")
     return "".join(blocks)
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
     """Return text with its marks as tags; escaping comes first, since marks are no characters of HTML."""
     marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
     return notation(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", marked))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from eval.report.comparison_section import comparison_section
 from eval.report.configuration import configuration_section
+from eval.report.documents import documents_section
 from eval.report.gather import Results, gather
 from eval.report.page import page
 from eval.report.pdf import save_figures
@@ -70,6 +71,8 @@ def write_report(folder: Path | str, out: Path | str | None = None, runs: Iterab
     sections: list[Section] = []
     if results.reproduced is not None:
         sections.append(paper_section(results.reproduced))
+    if results.documents:
+        sections.append(documents_section(results.documents))
     if latest is not None:
         sections.append(comparison_section(results.comparisons))
     if latest is not None and converging:
