@@ -53,13 +53,6 @@ def count(interval: Interval) -> str:
     return _join(interval, lambda value: f"{value:.0f}" if value >= 1000 else f"{value:.3g}", "")
 
 
-def points(interval: Interval) -> str:
-    """Return a difference of shares in percentage points: ``+1.2 [+0.3, +2.1] points``."""
-    mean, low, high = (100 * value for value in (interval.mean, interval.low, interval.high))
-    bounds = "" if math.isnan(low) or low == high else f" [{low:+.1f}, {high:+.1f}]"
-    return f"{mean:+.1f}{bounds} points"
-
-
 def _join(interval: Interval, text: Callable[[float], str], unit: str) -> str:
     if math.isnan(interval.mean):
         return NONE

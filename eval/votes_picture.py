@@ -10,7 +10,7 @@ import numpy as np
 
 from eval.reproduce_pictures import STYLES, figure_of, save_figure
 from eval.statistics import CONFIDENCE
-from eval.votes import label
+from eval.votes_report import label
 from eval.voting import ANY, FITTED, SCHEMES, TITLES, Votes
 from secagent_env._extras import require
 from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, GREY, ORANGE, own_style
@@ -21,7 +21,7 @@ CURVE = np.linspace(0.0, 1.0, 21)
 
 
 def save_votes(votes: Votes, rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw the rows of :func:`eval.votes.figures` and write ``path`` with the suffixes .png and .pdf."""
+    """Draw the rows of :func:`eval.votes_report.figures` and write ``path`` with the suffixes .png and .pdf."""
     require("matplotlib", extra="eval")
     from matplotlib.ticker import PercentFormatter
 

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from eval import votes, voting
+from eval import votes, votes_report, voting
 from eval.cells import Cell
 from eval.statistics import Interval
+from eval.table import points
 from secagent_env.questions import Question, QuestionSet
 from secagent_env.sampling import accuracy_at_difficulty
 from solvers.reasoning.simulated import voted_accuracy
@@ -149,7 +150,7 @@ def test_the_report_is_written_with_numbers_and_picture(text, folder):
     assert fitted["theory"].to_dict() == pytest.approx(
         {"arc-easy": 0.85, "arc-challenge": 0.75, "boolq": 0.83}, abs=1e-3
     )
-    best, worst = (frame[frame["scheme"] == scheme] for scheme in (votes.MOST, votes.LEAST))
+    best, worst = (frame[frame["scheme"] == scheme] for scheme in (votes_report.MOST, votes_report.LEAST))
     assert (best["theory"].to_numpy() > worst["theory"].to_numpy()).all()
     assert (folder / "table5.png").stat().st_size > 10_000
     assert (folder / "table5.pdf").exists()
@@ -183,8 +184,8 @@ def test_a_vote_that_cannot_be_as_printed_is_said():
 
 
 def test_points_are_signed():
-    assert votes.points(Interval(0.012, -0.003, 0.021, 9)) == "+1.2 [-0.3, +2.1] points"
-    assert votes.points(Interval(0.0, math.nan, math.nan, 1)) == "+0.0 points"
+    assert points(Interval(0.012, -0.003, 0.021, 9)) == "+1.2 [-0.3, +2.1] points"
+    assert points(Interval(0.0, math.nan, math.nan, 1)) == "+0.0 points"
 
 
 def test_the_sample_stands_with_as_many_options(no_data):
