@@ -13,8 +13,9 @@ text without spaces between words gives one concept a clause.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 MAX_WORDS = 3
@@ -48,6 +49,7 @@ make makes made take takes taken get gets give gives becomes become several vari
 """
 _STOPS = frozenset(_STOP_WORDS.split()) | frozenset(_VERBS)
 _TOKEN = re.compile(r"[^\W_]+(?:[-'’/.+][^\W_]+)*\+*|[^\w\s]|_")
+_SENTENCE = re.compile(r"[.!?;:]\s")
 _INTRODUCED = re.compile(r"\(\s*([A-Z][A-Za-z0-9-]{1,9})\s*\)")
 
 
@@ -65,7 +67,7 @@ class Concepts:
     Parameters
     ----------
     abbreviations
-        Long forms by abbreviation, both as :func:`normal` writes them.
+        Long forms by abbreviation, in lower case.
     """
 
     abbreviations: Mapping[str, str] = field(default_factory=dict)
@@ -78,8 +80,8 @@ class Concepts:
             for match in _INTRODUCED.finditer(text):
                 long = _long_form(text[: match.start()], match[1])
                 if long:
-                    found.setdefault(normal(match[1]), normal(long))
-        return cls({short: long for short, long in found.items() if short != long and long not in found})
+                    found.setdefault(match[1].lower(), long)
+        return cls(found)
 
     def of(self, text: str) -> tuple[str, ...]:
         """Return the concepts of a text, each once, in the order in which they come."""
@@ -90,10 +92,9 @@ class Concepts:
         found: list[Mention] = []
         phrase: list[str] = []
         relation: str | None = None
-        for token in [*_TOKEN.findall(text), "."]:
-            word = token.lower()
-            if token[0].isalnum() and word not in _STOPS:
-                phrase.append(word)
+        for token in [*self._abbreviated(_TOKEN.findall(text.lower())), "."]:
+            if token[0].isalnum() and token not in _STOPS:
+                phrase.append(token)
                 continue
             if phrase:
                 found.append(Mention(self._concepts(phrase), relation))
@@ -103,13 +104,35 @@ class Concepts:
             if token in ".!?;:。！？":
                 relation = None
             elif relation is not None:
-                relation = _VERBS.get(word, relation)
+                relation = _VERBS.get(token, relation)
         return [mention for mention in found if mention.concepts]
 
-    def _concepts(self, phrase: list[str]) -> tuple[str, ...]:
+    def _abbreviated(self, tokens: list[str]) -> Iterator[str]:
+        """Give tokens, with abbreviations in the place of their long forms."""
+        place = 0
+        while place < len(tokens):
+            for short, long in self._by_first.get(tokens[place], ()):
+                if tokens[place : place + len(long)] == long:
+                    yield short
+                    place += len(long)
+                    break
+            else:
+                yield tokens[place]
+                place += 1
+
+    @cached_property
+    def _by_first(self) -> dict[str, list[tuple[str, list[str]]]]:
+        """The abbreviations by the first words of their long forms, the longest first."""
+        found: dict[str, list[tuple[str, list[str]]]] = {}
+        for short, long in sorted(self.abbreviations.items(), key=lambda pair: -len(pair[1])):
+            words = long.split(" ")
+            found.setdefault(words[0], []).append((short, words))
+        return found
+
+    @staticmethod
+    def _concepts(phrase: list[str]) -> tuple[str, ...]:
         names = [" ".join(phrase[-MAX_WORDS:]), *phrase] if len(phrase) > 1 else phrase
-        plain = (normal(name) for name in names)
-        return tuple(dict.fromkeys(self.abbreviations.get(name, name) for name in plain if _telling(name)))
+        return tuple(dict.fromkeys(normal(name) for name in names if _telling(name)))
 
 
 def normal(name: str) -> str:
@@ -124,20 +147,29 @@ def _telling(name: str) -> bool:
 
 
 def _long_form(before: str, short: str) -> str:
-    """Return the fewest last words whose initials begin the abbreviation's letters and hold the others in order."""
+    """Return the fewest last words that hold the abbreviation's letters in order, its first at their beginning.
+
+    (Schwartz and Hearst, 2003: letters are looked for from the end.)
+    """
     letters = [letter for letter in short.lower() if letter.isalnum()]
-    words = re.findall(r"[^\W_]+", before.rsplit(".", 1)[-1])[-2 * len(letters) :]
+    most = min(len(letters) + 5, 2 * len(letters))
+    words = _words(_SENTENCE.split(before)[-1])[-most:]
     for start in range(len(words) - 1, -1, -1):
         own = words[start:]
-        if own[0][0].lower() == letters[0] and len(own) <= len(letters) + 2 and _spells(own, letters):
+        if own[0] != short.lower() and own[0][0] == letters[0] and _holds(" ".join(own), letters):
             return " ".join(own)
     return ""
 
 
-def _spells(words: list[str], letters: list[str]) -> bool:
-    """Tell whether initials spell the letters; short function words may be left out."""
-    initials = [word[0].lower() for word in words]
-    if initials == letters:
-        return True
-    content = [word[0].lower() for word in words if word.lower() not in _STOPS]
-    return content == letters
+def _holds(text: str, letters: list[str]) -> bool:
+    """Tell whether letters come in a text in their order, beginning with its first."""
+    place = len(text)
+    for letter in reversed(letters[1:]):
+        place = text.rfind(letter, 0, place)
+        if place <= 0:
+            return False
+    return text[0] == letters[0]
+
+
+def _words(text: str) -> list[str]:
+    return [token for token in _TOKEN.findall(text.lower()) if token[0].isalnum()]

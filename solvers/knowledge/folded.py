@@ -1,7 +1,8 @@
-"""Structures on the wire: JSON, deflated, checked; data, never code."""
+"""Structures on the wire: compressed JSON, checked; data, never code."""
 
 from __future__ import annotations
 
+import bz2
 import hashlib
 import json
 import zlib
@@ -14,13 +15,16 @@ VERSION = 1
 MAX_BYTES = 1 << 28
 """Messages that unfold to more are refused."""
 _CHECK = 8
+_DEFLATE, _BLOCK_SORT = 0, 1
+"""Codecs: little is smaller by the first, much by the second; the sender tries both."""
 _FIELDS = ("keys", "texts", "categories", "groups")
 
 
 def fold(magic: bytes, told: dict[str, Any]) -> bytes:
-    """Return a message: four letters that say of what, the version, deflated JSON, and a checksum."""
+    """Return a message: four letters that say of what, the version, the codec, compressed JSON, and a checksum."""
     plain = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    body = magic + bytes([VERSION]) + zlib.compress(plain, 9)
+    codec, folded = min(enumerate((zlib.compress(plain, 9), bz2.compress(plain))), key=lambda pair: len(pair[1]))
+    body = magic + bytes([VERSION, codec]) + folded
     return body + hashlib.sha256(body).digest()[:_CHECK]
 
 
@@ -32,17 +36,18 @@ def unfold(magic: bytes, data: bytes) -> dict[str, Any]:
     ValueError
         If it is foreign, of another version, cut, damaged or too large.
     """
-    if len(data) <= len(magic) + 1 + _CHECK or not data.startswith(magic):
+    if len(data) <= len(magic) + 2 + _CHECK or not data.startswith(magic):
         raise ValueError("this is no message of the kind that was expected: it begins differently, or is cut")
     if data[len(magic)] != VERSION:
         raise ValueError(f"the message is of version {data[len(magic)]}; this secagent reads version {VERSION}")
     if hashlib.sha256(data[:-_CHECK]).digest()[:_CHECK] != data[-_CHECK:]:
         raise ValueError("the message is damaged or cut: its checksum is wrong")
-    reader = zlib.decompressobj()
+    codec = data[len(magic) + 1]
+    reader = zlib.decompressobj() if codec == _DEFLATE else bz2.BZ2Decompressor()
     try:
-        plain = reader.decompress(data[len(magic) + 1 : -_CHECK], MAX_BYTES)
-        told = json.loads(plain) if reader.eof else None
-    except (zlib.error, ValueError, RecursionError):
+        plain = reader.decompress(data[len(magic) + 2 : -_CHECK], MAX_BYTES)
+        told = json.loads(plain) if reader.eof and codec in (_DEFLATE, _BLOCK_SORT) else None
+    except (zlib.error, OSError, ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
         raise ValueError("the message is damaged, or too large to be read")
