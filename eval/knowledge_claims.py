@@ -11,7 +11,6 @@ from eval.knowledge_answers import ADAPTIVE, PRINTED_RATIO, RANDOM, Condition
 from eval.knowledge_results import ALL, ANSWERS_CHOSEN, CHOSEN, OVERALL, PRINTED, WITH_ANSWERS, WITHOUT, Transfer
 from eval.statistics import Interval
 from eval.table import percent, points
-from eval.votes_report import points
 
 LEXICON = "Lexicon"
 NEARLY_FREE = 0.056
@@ -120,10 +119,10 @@ def _adaptive(found: Transfer) -> str:
 def _leak(found: Transfer) -> str:
     leak, chosen = found.accuracy(WITH_ANSWERS), found.accuracy(ANSWERS_CHOSEN)
     loss = found.difference(ANSWERS_CHOSEN, WITH_ANSWERS)
-    gain = found.difference(WITH_ANSWERS, WITHOUT)
+    gain, more = (found.difference(WITH_ANSWERS, other) for other in (WITHOUT, ALL))
     limit = (
         " So what other questions' explanations do not say limits the rows above, more than the reader does."
-        if leak.mean - found.accuracy(ALL).mean > found.difference(ALL, WITHOUT).mean
+        if more.low > max(found.difference(ALL, WITHOUT).mean, 0)
         else ""
     )
     free = (

@@ -49,7 +49,6 @@ from eval.knowledge_results import (
 from eval.rows import write_whole
 from eval.statistics import CONFIDENCE
 from eval.table import NONE, percent, points
-from eval.votes_report import points
 from secagent_env._extras import require
 from solvers.reasoning.reader import RetrievalReader
 
