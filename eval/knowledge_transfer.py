@@ -48,7 +48,7 @@ from eval.knowledge_results import (
 )
 from eval.rows import write_whole
 from eval.statistics import CONFIDENCE
-from eval.table import NONE, percent, points
+from eval.table import NONE, percent, points, tabulated
 from secagent_env._extras import require
 from solvers.reasoning.reader import RetrievalReader
 
@@ -192,11 +192,6 @@ def _told(condition: Condition) -> str:
 
 def _bytes(bits: float) -> str:
     return f"{bits / 8e3:,.1f} kB"
-
-
-def tabulated(lines: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
-    """Return a table in Markdown."""
-    return str(require("tabulate", extra="eval").tabulate(lines, headers, tablefmt="github", disable_numparse=True))
 
 
 def reproduce(questions: int, seed: int, out: Path, data: Path | str | None = None, **how: Any) -> str:
