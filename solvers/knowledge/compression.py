@@ -279,11 +279,21 @@ def _by_rules(texts: list[str], shortening: str, encoder: Encoder | None) -> lis
 
 def _most(base: KnowledgeBase, order: np.ndarray, budget: float) -> int:
     """Return how many passages, in this order, fit into the budget, bit."""
-    low, high = 0, len(order)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if base.select(np.sort(order[:middle])).size_bits <= budget:
-            low = middle
+
+    def fits(count: int) -> bool:
+        return base.select(np.sort(order[:count])).size_bits <= budget
+
+    # Messages are slow to make: the costs tell about how many fit, and the search widens around that.
+    low, high = 0, len(order) + 1  # fits, does not fit
+    middle = int(np.searchsorted(np.cumsum(_costs(base)[order]), budget))
+    step = 1 + len(order) // 200
+    while high - low > 1:
+        middle = min(max(middle, low + 1), high - 1)
+        if fits(middle):
+            low, middle = middle, middle + step
         else:
-            high = middle - 1
+            high, middle = middle, middle - step
+        if low > 0 and high <= len(order):
+            middle = (low + high) // 2
+        step *= 2
     return low

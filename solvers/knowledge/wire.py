@@ -30,7 +30,9 @@ MAX_DIMENSION = 1 << 16
 _HEADER = struct.Struct("<4sBBBBIQQ")
 """Magic, version, kind, codec, precision (0: none), dimension, bytes of the compressed JSON and of the vectors."""
 _DEFLATE, _BLOCK_SORT = 0, 1
-"""Codecs: few texts are smaller by the first, many by the second; the sender tries both."""
+"""Codecs: few texts are smaller by the first, many by the second."""
+_TRIED = 1 << 16
+"""Below so many bytes the sender tries both codecs."""
 _CHECK = 8
 _FIELDS = ("keys", "texts", "categories", "groups")
 
@@ -147,7 +149,9 @@ def _columns(passages: Iterable[Passage]) -> dict[str, list[str]]:
 
 def _message(kind: int, base: KnowledgeBase, told: dict[str, Any], vectors: np.ndarray) -> bytes:
     plain = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    folded = {_DEFLATE: zlib.compress(plain, 9), _BLOCK_SORT: bz2.compress(plain)}
+    folded = {_BLOCK_SORT: bz2.compress(plain)}
+    if len(plain) < _TRIED:
+        folded[_DEFLATE] = zlib.compress(plain, 9)
     codec = min(folded, key=lambda name: len(folded[name]))
     text = folded[codec]
     packed = b"" if base.precision is None else pack(vectors, base.precision)
