@@ -24,7 +24,7 @@ from eval import bench_environments, usable_cores
 from eval.agents import make
 from eval.compare import DEFAULT_SOLVERS, instance_at, solver_seed
 from eval.statistics import Interval
-from eval.table import with_unit
+from eval.table import tabulated, with_unit
 from eval.timing import Figure, in_turns, plainly, processor_seconds, seconds_of, spread, verdict
 from secagent_env import Decision, Instance, Scenario, __version__, evaluate, sample_instance
 from secagent_env._extras import require
@@ -234,10 +234,9 @@ def _energy(solution: Solution, part: str) -> float | None:
 
 def report(results: Figure) -> str:
     """Return the figures as text."""
-    tabulate = require("tabulate", extra="eval").tabulate
 
     def table(rows: list[list[str]], headers: list[str]) -> str:
-        return str(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+        return tabulated(rows, headers)
 
     where, evaluation, sampling = results["machine"], results["evaluate"], results["sampling"]
     ratio = evaluation["ratio"]["median"]

@@ -16,9 +16,8 @@ import numpy as np
 
 from eval.cells import Cell, Row
 from eval.statistics import CONFIDENCE, bootstrap_mean, share
-from eval.table import NONE, percent
+from eval.table import NONE, percent, tabulated
 from eval.voting import EXPERIMENT, PRINTED, TITLES, Asked, questions_of
-from secagent_env._extras import require
 from solvers.reasoning.endpoint import Agents, Group, grouped
 from solvers.reasoning.team import Supervisor
 
@@ -148,7 +147,7 @@ def markdown(rows: Any, asked: Sequence[Asked], groups: Sequence[Group]) -> str:
                 ]
             )
     headers = ["data set", "scheme", "vote", "printed", *who, "faults", "calls, tokens"]
-    table = require("tabulate", extra="eval").tabulate(lines, headers, tablefmt="github", disable_numparse=True)
+    table = tabulated(lines, headers)
     note = (
         f"Agents behind endpoints; (no LLM): rules stand in for a model. Votes with {CONFIDENCE:.0%} intervals over "
         "networks, an agent of each group with Wilson intervals over answers. An answer that names no option, or that "

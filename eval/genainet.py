@@ -20,7 +20,7 @@ from eval.genainet_page import save_page
 from eval.paired import paired_ratio
 from eval.power_control import DRAWS, PAPER
 from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
-from eval.table import NONE, percent
+from eval.table import NONE, percent, tabulated
 from secagent_env._extras import require
 from secagent_env._files import whole_file
 from secagent_env.power_control import sample_game
@@ -66,7 +66,7 @@ def markdown(courses: Sequence[Course], of: str = "infeasible") -> str:
         *("pairs", "method", "absolute rate gap, bit/s/Hz", "gap beside DPC's", "total power, W", "power beside DPC's"),
         *("least share of a target SINR", "messages per transmitter (proposals)"),
     ]
-    text = require("tabulate", extra="eval").tabulate(lines, headers, tablefmt="github", disable_numparse=True)
+    text = tabulated(lines, headers)
     draws = courses[0].rate_gap.shape[1] if courses else 0
     faults = sum(course.faults for course in courses)
     note = (
@@ -185,7 +185,6 @@ def reproduce(experiments: Sequence[str], draws: int, seed: int, out: Path, **ho
     parts = []
     if "genainet-table2" in experiments:
         parts.append(f"## GenAINet, Table 2: power control\n\n{markdown(courses)}")
-    tabulate = require("tabulate", extra="eval").tabulate
     for name, field, title in (
         ("genainet-fig7", "rate_gap", "Fig. 7: absolute rate gap, bit/s/Hz"),
         ("genainet-fig8", "total_power_w", "Fig. 8: total power, W"),
@@ -196,7 +195,7 @@ def reproduce(experiments: Sequence[str], draws: int, seed: int, out: Path, **ho
                 for method, means in rounds_table(shown, field)
             ]
             headers = ["method", *(f"round {number}" for number in range(len(lines[0]) - 1))]
-            text = tabulate(lines, headers, tablefmt="github", disable_numparse=True)
+            text = tabulated(lines, headers)
             parts.append(f"## GenAINet, {title}, {CURVES} pairs\n\n{text}\n")
     if parts[1:] or "genainet-table2" not in experiments:
         for suffix in (".png", ".pdf"):

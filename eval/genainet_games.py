@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from eval.cells import Cell, Row
-from eval.sweep import Sweep, run_sweep
+from eval.sweep import Sweep, completed, run_sweep
 from secagent_env.power_control import Game, rates, sample_game, sinr
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.metrics import rate_gap, total_power
@@ -149,13 +149,7 @@ def run(
         For a bad argument, or if games failed.
     """
     pairs = list(pairs)
-    frame = run_sweep(Sweep(cells(pairs, draws, seed, rounds, model, feasible)), out, **how)
-    failed = frame[frame["error"].notna()]
-    if len(failed):
-        raise ValueError(
-            f"{len(failed)} of {len(frame)} games failed, the first with {failed['error'].iloc[0]}; "
-            "those that did not are kept, and --retry-failed plays the others again"
-        )
+    frame = completed(run_sweep(Sweep(cells(pairs, draws, seed, rounds, model, feasible)), out, **how), "games")
     courses = []
     for num_pairs in pairs:
         game = sample_game(num_pairs, seed, (draws,), feasible=feasible)

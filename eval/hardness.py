@@ -15,6 +15,7 @@ import numpy as np
 
 import solvers
 from eval.compare import instance_at, solver_seed
+from eval.table import tabulated
 from secagent_env import Instance, Scenario, evaluate
 from secagent_env._extras import require
 from secagent_env.scenario import PRESETS
@@ -93,7 +94,6 @@ def measure(scenario: Scenario, instances: int, seed: int = 0, *, silent: bool =
 
 def report(rows: Sequence[dict[str, Any]]) -> str:
     """Return the tables of the rows, in Markdown."""
-    tabulate = require("tabulate", extra="eval").tabulate
     solved = [row for row in rows if math.isfinite(row["best"])]
     lines = []
     for name in rows[0]["energy"]:
@@ -108,7 +108,7 @@ def report(rows: Sequence[dict[str, Any]]) -> str:
         seconds = f"{np.median([row['seconds'][name] for row in rows]):.2g} s"
         lines.append([label, f"{len(able)}/{len(rows)}", short, mean, best, seconds])
     headers = ["scheme", "feasible", "infeasible or ≥ 5 % dearer", "mean energy", "best known of these", "median time"]
-    parts = [tabulate(lines, headers, tablefmt="github", disable_numparse=True)]
+    parts = [tabulated(lines, headers)]
     served = [row for row in rows if math.isfinite(row["energy"]["asc"])]
     notes = [f"Shares of the {len(solved)} of {len(rows)} instances for which a feasible decision is known."]
     if "silent bound" in rows[0]:

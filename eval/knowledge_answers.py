@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from eval.cells import Cell, Row
-from eval.sweep import Sweep, run_sweep
+from eval.sweep import Sweep, completed, run_sweep
 from secagent_env import questions
 from secagent_env.questions import Question, QuestionSet
 from solvers.knowledge.base import KnowledgeBase
@@ -299,11 +299,4 @@ def run(source: Source, count: int = COUNT, seed: int = 0, out: Path | str = "re
     ValueError
         For a bad argument, or if cells failed.
     """
-    frame = run_sweep(Sweep(cells(source, count, seed)), out, **how)
-    failed = frame[frame["error"].notna()]
-    if len(failed):
-        raise ValueError(
-            f"{len(failed)} of {len(frame)} cells failed, the first with {failed['error'].iloc[0]}; "
-            "those that did not are kept, and --retry-failed computes the others again"
-        )
-    return frame
+    return completed(run_sweep(Sweep(cells(source, count, seed)), out, **how))

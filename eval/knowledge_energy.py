@@ -21,8 +21,8 @@ from eval.paired import paired_ratio
 from eval.rows import plain, result_of, write_whole
 from eval.solving import instance_at, solver_seed
 from eval.statistics import Interval, bootstrap_mean
-from eval.sweep import Sweep, run_sweep
-from eval.table import NONE, percent, with_unit
+from eval.sweep import Sweep, completed, run_sweep
+from eval.table import NONE, percent, tabulated, with_unit
 from secagent_env import Scenario, evaluate
 from secagent_env._extras import require
 from solvers.knowledge.link import with_knowledge
@@ -209,7 +209,6 @@ def best(found: Sequence[Entry]) -> Entry | None:
 
 def markdown(found: Sequence[Entry], curves: Sequence[Curve]) -> str:
     """Return the tables: by network and curve, the energy of `exact` at every accuracy and ratio."""
-    tabulate = require("tabulate", extra="eval").tabulate
     parts = []
     for (network, curve), own in _grouped(found, "network", "curve"):
         exact = [entry for entry in own if entry.scheme == CERTIFIED]
@@ -222,7 +221,7 @@ def markdown(found: Sequence[Entry], curves: Sequence[Curve]) -> str:
             winner = best(row)
             shown = "nobody can" if winner is None else f"{winner.ratio:.0%}, {with_unit(winner.energy_j, 'J')}"
             lines.append([f"{required:.0%}", *(_shown(by_ratio[ratio]) for ratio in ratios), shown])
-        table = tabulate(lines, headers, tablefmt="github", disable_numparse=True)
+        table = tabulated(lines, headers)
         parts.append(f"### `{network}`, {curve}\n\n{table}\n\n{_schemes(own)}")
     return "\n\n".join(parts) + "\n"
 
@@ -297,10 +296,7 @@ def reproduce(curves: Sequence[Curve], instances: int, seed: int, out: Path, **h
     from eval.knowledge_energy_picture import save_frontier
 
     pandas = require("pandas", extra="eval")
-    frame = run_sweep(Sweep(cells(curves, instances, seed)), out, **how)
-    failed = frame[frame["error"].notna()]
-    if len(failed):
-        raise ValueError(f"{len(failed)} of {len(frame)} solves failed, the first with {failed['error'].iloc[0]}")
+    frame = completed(run_sweep(Sweep(cells(curves, instances, seed)), out, **how), "solves")
     found = entries(frame)
     text = f"## {TITLE}\n\n{_setting(curves)}\n\n{markdown(found, curves)}\n### What to do\n\n{advice(found)}\n"
     write_whole(out / TABLE, text)

@@ -18,7 +18,7 @@ import solvers
 from eval.compare import instance_at, solver_seed
 from eval.convergence import check_picture
 from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
-from eval.table import NONE, count, percent, with_unit
+from eval.table import NONE, count, percent, tabulated, with_unit
 from secagent_env import Scenario
 from secagent_env._extras import require
 from secagent_env._files import whole_file
@@ -92,7 +92,7 @@ def table(frame: Frame) -> str:
                 "time": with_unit(_mean([s.wall_time_s for s in solutions]), "s", digits=3),
             }
         )
-    text = require("tabulate", extra="eval").tabulate(lines, headers="keys", tablefmt="github", disable_numparse=True)
+    text = tabulated(lines)
     who = f"all but {', '.join(never)}" if never else "all"
     return (
         f"{text}\n\nMeans with {CONFIDENCE:.0%} bootstrap intervals over the {able.sum()} of {able.size} instances "

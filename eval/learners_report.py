@@ -10,7 +10,7 @@ import numpy as np
 
 from eval.paired import over_seeds
 from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
-from eval.table import NONE, percent
+from eval.table import NONE, percent, tabulated
 from secagent_env._extras import require
 from secagent_env._files import whole_file
 
@@ -42,7 +42,7 @@ def markdown(results: Sequence[Result]) -> str:
             }
         )
     columns = {name: [str(row[name]) for row in rows] for name in rows[0]}
-    table = require("tabulate", extra="eval").tabulate(columns, "keys", tablefmt="github", disable_numparse=True)
+    table = tabulated(columns)
     return (
         f"{table}\n\nOn {results[0].gap.size} test instances of each N. Interquartile means over the seeds of means "
         f"over the instances, with {CONFIDENCE:.0%} bootstrap intervals over both; energies over the certified bound "

@@ -21,7 +21,7 @@ import training
 from eval.paired import paired_difference
 from eval.plots import draw_values
 from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
-from eval.table import count, percent
+from eval.table import count, percent, tabulated
 from secagent_env import Scenario
 from secagent_env._errors import unknown_name
 from secagent_env._extras import require
@@ -123,7 +123,6 @@ def run(names: Sequence[str], scenario: Scenario, episodes: int, seed: int) -> I
 
 def markdown(played: Mapping[str, Sequence[Episode]]) -> str:
     """Return the table of the policies' episodes, in Markdown."""
-    tabulate = require("tabulate", extra="eval").tabulate
     lines = []
     baseline = [episode.served for episode in played.get(BASELINE, ())]
     for name, found in played.items():
@@ -149,7 +148,7 @@ def markdown(played: Mapping[str, Sequence[Episode]]) -> str:
         f"Means with {CONFIDENCE:.0%} bootstrap intervals over {len(bounds)} episodes, the same for every policy; "
         "differences are of pairs."
     )
-    return tabulate(lines, headers, tablefmt="github", disable_numparse=True) + f"\n\n{note}\n"
+    return tabulated(lines, headers) + f"\n\n{note}\n"
 
 
 def _signed(interval: Interval) -> str:

@@ -19,8 +19,7 @@ import numpy as np
 
 from eval.paired import paired_difference
 from eval.statistics import CONFIDENCE, Interval, share
-from eval.table import NONE, percent
-from secagent_env._extras import require
+from eval.table import NONE, percent, tabulated
 from secagent_env._files import whole_file
 from secagent_env.questions import Question, QuestionSet, load, sample
 from solvers.knowledge.base import KnowledgeBase
@@ -223,7 +222,7 @@ def table(lines: Sequence[Line]) -> str:
         accuracy = percent(share(int(line.correct.sum()), line.correct.size))
         rows.append([line.paradigm, line.way, accuracy, gain, bits, f"{line.before_bits:,}"])
     headers = ["who", "what is sent", "accuracy", "gain, points", "bit a question", "bit before"]
-    return require("tabulate", extra="eval").tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+    return tabulated(rows, headers)
 
 
 def _points(interval: Interval) -> str:

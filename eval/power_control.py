@@ -14,8 +14,7 @@ import numpy as np
 
 from eval.bench_power_control import measure, report
 from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
-from eval.table import percent
-from secagent_env._extras import require
+from eval.table import percent, tabulated
 from secagent_env._files import whole_file
 from secagent_env.power_control import Game, rates, sample_game, sinr
 from secagent_env.power_control.match import ROUNDS
@@ -102,8 +101,7 @@ def markdown(results: Sequence[Result], *, paper: bool = True) -> str:
 
 
 def _github(lines: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
-    tabulate = require("tabulate", extra="eval").tabulate
-    return tabulate(lines, headers, tablefmt="github", disable_numparse=True)
+    return tabulated(lines, headers)
 
 
 def _number(interval: Interval, decimals: int) -> str:

@@ -12,8 +12,7 @@ from eval.experiments import EXPERIMENTS, HEADLINE, Printed, contradictions
 from eval.paired import over_seeds, performance_profile
 from eval.reproduced import BOUND, FIRST, TELLING, Entry, Pair, Reproduced
 from eval.statistics import CONFIDENCE, Interval, bootstrap_mean
-from eval.table import NONE, percent, with_unit
-from secagent_env._extras import require
+from eval.table import NONE, percent, tabulated, with_unit
 
 LIMITS = (1e-6, 1e-3, 1e-2, 1e-1)
 """Gaps to the bound of which the table of the learners tells how often they are kept."""
@@ -210,7 +209,7 @@ def _spread(name: str, interval: Interval | None) -> dict[str, float]:
 
 def _table(rows: Sequence[Mapping[str, str]]) -> str:
     columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return str(require("tabulate", extra="eval").tabulate(columns, "keys", tablefmt="github", disable_numparse=True))
+    return tabulated(columns)
 
 
 def _joules(printed: Printed | None) -> str:

@@ -85,9 +85,6 @@ def measure(
 
 def markdown(rows: Sequence[Row]) -> str:
     """Return the tables over N and over L: medians with the smallest and the largest value."""
-    from secagent_env._extras import require
-
-    tabulate = require("tabulate", extra="eval").tabulate
     tables = []
     for axis in dict.fromkeys(row["axis"] for row in rows):
         lines = []
@@ -100,7 +97,7 @@ def markdown(rows: Sequence[Row]) -> str:
         headers = [axis]
         for name in SOLVERS:
             headers += [f"{name}: time", "gap", "transmission gap", "ended as"]
-        tables.append(str(tabulate(lines, headers, tablefmt="github", disable_numparse=True)))
+        tables.append(tabulated(lines, headers))
     return "\n\n".join(tables)
 
 

@@ -206,6 +206,23 @@ def run_sweep(
     return frame_of(sweep.cells, store.records(state.cells))
 
 
+def completed(frame: Any, what: str = "cells") -> Any:
+    """Return what :func:`run_sweep` returned, for experiments that cannot do without a single cell.
+
+    Raises
+    ------
+    ValueError
+        If cells failed; the sentence calls them ``what``, and quotes the first error.
+    """
+    failed = frame[frame["error"].notna()]
+    if len(failed):
+        raise ValueError(
+            f"{len(failed)} of {len(frame)} {what} failed, the first with {failed['error'].iloc[0]}; "
+            "those that did not are kept, and --retry-failed computes the others again"
+        )
+    return frame
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a run would do.

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from eval.rows import write_whole
-from eval.sweep import Sweep, run_sweep
+from eval.sweep import Sweep, completed, run_sweep
 from eval.votes_report import figures, flat, markdown
-from eval.voting import CORRELATION, Votes, finished, run
+from eval.voting import CORRELATION, Votes, run
 from secagent_env._extras import require
 from solvers.reasoning.endpoint import Group
 
@@ -39,7 +39,7 @@ def behind_endpoints(
 
     able = votes.selections[votes.selections["index"].isin(votes.networks)]
     cells = endpoint_votes.asking(able, votes.asked, groups, count)
-    return endpoint_votes.markdown(finished(run_sweep(Sweep(cells), out, **how)), votes.asked, groups)
+    return endpoint_votes.markdown(completed(run_sweep(Sweep(cells), out, **how)), votes.asked, groups)
 
 
 def reproduce(instances: int, seed: int, out: Path, *, groups: Sequence[Group] = (), **how: Any) -> str:

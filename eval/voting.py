@@ -22,7 +22,7 @@ from eval.agents import make
 from eval.cells import Cell, Row
 from eval.rows import result_of
 from eval.solving import instance_at, solver_seed
-from eval.sweep import Sweep, run_sweep
+from eval.sweep import Sweep, completed, run_sweep
 from secagent_env import Scenario, questions
 from secagent_env.questions import Question, QuestionSet
 from secagent_env.sampling import accuracy_at_difficulty
@@ -309,23 +309,12 @@ def run(
     if count < 1:
         raise ValueError(f"the number of questions must be an integer ≥ 1, got {count}")
     asked = tuple(Asked.of(name, data) for name in PRINTED)
-    selections = finished(run_sweep(Sweep(selecting(instances, seed)), out, **how))
+    selections = completed(run_sweep(Sweep(selecting(instances, seed)), out, **how))
     feasible = selections.pivot(index="index", columns="scheme", values="feasible").astype(bool).all(axis=1)
     networks = tuple(int(index) for index in feasible.index[feasible])
     if not networks:
         raise ValueError(f"in none of the {instances} networks did every scheme find a feasible decision; take more")
     difficulty = fit(asked, selected_accuracies(selections, FITTED, networks), correlation)
     able = selections[selections["index"].isin(networks)]
-    answers = finished(run_sweep(Sweep(asking(able, asked, difficulty, count, correlation)), out, **how))
+    answers = completed(run_sweep(Sweep(asking(able, asked, difficulty, count, correlation)), out, **how))
     return Votes(selections, answers, asked, difficulty, correlation, networks, instances)
-
-
-def finished(frame: Any) -> Any:
-    """Return the rows of a sweep, or raise ValueError if cells failed."""
-    failed = frame[frame["error"].notna()]
-    if len(failed):
-        raise ValueError(
-            f"{len(failed)} of {len(frame)} cells failed, the first with {failed['error'].iloc[0]}; "
-            "those that did not are kept, and --retry-failed computes the others again"
-        )
-    return frame
