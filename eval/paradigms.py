@@ -184,13 +184,13 @@ def courses(world: World, seed: int = 0) -> list[Line]:
     lines, sent = [], 0
     for number, each in enumerate(rounds):
         sent += each.bits_down
-        way = f"round {number + 1}: {each.passages} passages, {each.fed_back} questions without an answer"
-        for told, correct, first in (
-            (FED_BACK, each.correct, rounds[0].correct),
-            (HELD_OUT, each.held_out, rounds[0].held_out),
+        way = f"round {number + 1}: {each.passages} passages"
+        for told, shown, correct, first in (
+            (FED_BACK, f"{way}, {each.fed_back} questions without an answer", each.correct, rounds[0].correct),
+            (HELD_OUT, way, each.held_out, rounds[0].held_out),
         ):
             beside = np.array(first) if number else None
-            lines.append(Line(told, way, sent, np.zeros(len(correct)), np.array(correct), beside))
+            lines.append(Line(told, shown, sent, np.zeros(len(correct)), np.array(correct), beside))
         sent += each.bits_up
     return sorted(lines, key=lambda line: line.paradigm == HELD_OUT)
 
