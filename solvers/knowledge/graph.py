@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -180,7 +181,7 @@ class KnowledgeGraph:
         if not reached:
             return ()
         way = min(reached, key=len)
-        return tuple(self._step(one, other) for one, other in zip(way, way[1:], strict=False))
+        return tuple(self._step(one, other) for one, other in pairwise(way))
 
     def _step(self, one: str, other: str) -> Triple:
         for subject, object_ in ((one, other), (other, one)):

@@ -52,11 +52,11 @@ class Complex:
 
     @property
     def euler_characteristic(self) -> int:
-        """The alternating sum of the numbers of faces: vertices − edges + triangles − …"""
+        """The alternating sum of the numbers of faces: vertices − edges + triangles and so on."""
         return sum((-1) ** dimension * len(self.faces(dimension)) for dimension in range(self.dimension + 1))
 
     def betti(self, dimension: int) -> int:
-        """Return a Betti number over GF(2): of parts (0), of cycles that nothing fills (1), of voids (2), …"""
+        """Return a Betti number over GF(2): of parts (0), of cycles that nothing fills (1), of voids (2)."""
         own = len(self.faces(dimension))
         return own - self._rank(dimension) - self._rank(dimension + 1)
 
@@ -71,7 +71,7 @@ class Complex:
         return Complex(set(simplex) - wanted for simplex in self.star(wanted))
 
     def _rank(self, dimension: int) -> int:
-        """The rank of the boundary of faces of a dimension over GF(2), by column reduction."""
+        """Return the rank of the boundary of faces of a dimension over GF(2), by column reduction."""
         if dimension < 1:
             return 0
         place = {face: index for index, face in enumerate(self.faces(dimension - 1))}
