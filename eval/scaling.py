@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval import one_blas_thread
+from eval.table import tabulated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
