@@ -238,7 +238,7 @@ def _right(passages: Sequence[Passage], asked: Sequence[Question], found: np.nda
 def corpora(data: Path | None, most: int | None) -> list[tuple[str, tuple[Passage, ...], Sequence[Question]]]:
     """Return title, passages and questions of each corpus that is on this machine; the sample always is."""
     sample = questions.load("sample")
-    found: list[tuple[str, tuple[Passage, ...], Sequence[Question]]] = [("Sample", explanations(sample), sample)]
+    found: list[tuple[str, tuple[Passage, ...], Sequence[Question]]] = [("Sample", explanations(sample)[:most], sample)]
     asked: Sequence[Question] = sample
     try:
         asked = questions.load("teleqna", data)
