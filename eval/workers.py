@@ -258,6 +258,7 @@ class Loky(Workers):
 def start_worker(parent: int, level: int) -> None:
     """Prepare a worker: an interrupt is the parent's business, and it does not outlive the parent."""
     logging.basicConfig(level=level, format="secagent: %(message)s")
+    os.dup2(2, 1)  # HiGHS leaves lines of its own on stdout, which is for tables
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def leave_with_parent() -> None:

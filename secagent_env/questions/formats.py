@@ -5,6 +5,7 @@ What is told of a record never holds its text.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import re
@@ -55,16 +56,14 @@ def read_sample(name: str, data: bytes) -> QuestionSet:
     return _set(name, enumerate(_list(_json(data))), _plain)
 
 
-def group_of(text: str) -> str:
-    """Return what questions have in common that say the same: their words, in lower case."""
-    return " ".join(re.findall(r"\w+", text.lower()))
-
-
 def _set(name: str, records: Iterable[tuple[Any, Any]], make: Maker) -> QuestionSet:
     questions, skipped = [], []
+    groups: dict[str, str] = {}  # called after the first question that says the same
     for number, (key, record) in enumerate(records, start=1):
         try:
-            questions.append(make(f"{name}-{key}" if isinstance(key, int) else _string(key), record))
+            question = make(f"{name}-{key}" if isinstance(key, int) else _string(key), record)
+            group = groups.setdefault(_words_of(question.text), question.key)
+            questions.append(dataclasses.replace(question, group=group))
         except _Bad as error:
             skipped.append(f"record {number}: {error}")
         except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
@@ -73,6 +72,11 @@ def _set(name: str, records: Iterable[tuple[Any, Any]], make: Maker) -> Question
     if not questions:
         raise ValueError(f"it holds no question; {skipped[0] if skipped else 'it is empty'}")
     return QuestionSet(name, tuple(questions), tuple(skipped))
+
+
+def _words_of(text: str) -> str:
+    """Return what questions have in common that say the same: their words, in lower case."""
+    return " ".join(re.findall(r"\w+", text.lower()))
 
 
 class _Bad(Exception):
@@ -88,7 +92,7 @@ def _arc(key: str, record: Any) -> Question:
     if gold is None:
         raise _Bad("its answer is not of the form answer1")
     options = tuple(part.strip() for part in parts[2::2])
-    return Question(key, text, options, int(gold[1]) - 1, group=group_of(text))
+    return Question(key, text, options, int(gold[1]) - 1)
 
 
 def _boolq(key: str, record: Any) -> Question:
@@ -98,7 +102,7 @@ def _boolq(key: str, record: Any) -> Question:
     options = tuple(_string(choice) for choice in _list(record["choices"]))
     text = text.strip()
     passage = passage.removeprefix("Passage:").strip()
-    return Question(key, text, options, _integer(record["gold"]), passage=passage, group=group_of(text))
+    return Question(key, text, options, _integer(record["gold"]), passage=passage)
 
 
 def _teleqna(key: str, record: Any) -> Question:
@@ -118,7 +122,6 @@ def _teleqna(key: str, record: Any) -> Question:
         int(gold[1]) - 1,
         category=_string(record["category"]).strip(),
         explanation=_string(explanation).strip(),
-        group=group_of(text),
     )
 
 
@@ -132,7 +135,6 @@ def _plain(key: str, record: Any) -> Question:
         category=_string(record.get("category", "")),
         explanation=_string(record.get("explanation", "")),
         passage=_string(record.get("passage", "")),
-        group=group_of(text),
     )
 
 

@@ -1,1 +1,19 @@
 """Knowledge that travels: what a teacher knows, made small and sent to who answers by it (GenAINet, III and IV-A)."""
+
+from solvers.knowledge.base import KnowledgeBase
+from solvers.knowledge.compression import adaptive_ratios, compress
+from solvers.knowledge.encoder import Encoder, MiniLM, default_encoder
+from solvers.knowledge.link import mean_accuracy, with_knowledge
+from solvers.knowledge.passages import Passage
+
+__all__ = [
+    "Encoder",
+    "KnowledgeBase",
+    "MiniLM",
+    "Passage",
+    "adaptive_ratios",
+    "compress",
+    "default_encoder",
+    "mean_accuracy",
+    "with_knowledge",
+]

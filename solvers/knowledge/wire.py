@@ -35,6 +35,8 @@ _TRIED = 1 << 16
 """Below so many bytes the sender tries both codecs."""
 _CHECK = 8
 _FIELDS = ("keys", "texts", "categories", "groups")
+_KEY = "="
+"""Stands for a group with the key of its passage, as most have; before others that begin so it is written once more."""
 
 
 class _Content(NamedTuple):
@@ -143,8 +145,15 @@ def _hashes(base: KnowledgeBase) -> dict[str, bytes]:
 
 def _columns(passages: Iterable[Passage]) -> dict[str, list[str]]:
     """Return the passages by field: like next to like is shorter when compressed."""
-    rows = [(passage.key, passage.text, passage.category, passage.group) for passage in passages]
+    rows = [(passage.key, passage.text, passage.category, _sent(passage)) for passage in passages]
     return {name: [row[place] for row in rows] for place, name in enumerate(_FIELDS)}
+
+
+def _sent(passage: Passage) -> str:
+    """Return the group of a passage as it is sent."""
+    if passage.group == passage.key:
+        return _KEY
+    return f"{_KEY}{passage.group}" if passage.group.startswith(_KEY) else passage.group
 
 
 def _message(kind: int, base: KnowledgeBase, told: dict[str, Any], vectors: np.ndarray) -> bytes:
@@ -203,7 +212,10 @@ def _base(content: _Content, encoder: Encoder | None) -> KnowledgeBase:
         raise ValueError("the message is damaged: its passages are none")
     if len({len(column) for column in columns}) > 1:
         raise ValueError("the message is damaged: its passages have gaps")
-    passages = tuple(Passage(*row) for row in zip(*columns, strict=True))
+    passages = tuple(
+        Passage(key, text, category, key if group == _KEY else group.removeprefix(_KEY))
+        for key, text, category, group in zip(*columns, strict=True)
+    )
     if content.precision is not None:
         vectors = unpack(content.packed, len(passages), content.dimension, content.precision)
     elif content.packed:
