@@ -69,8 +69,8 @@ CONDITIONS = (
     Condition(ADAPTIVE, PRINTED_RATIO),
     Condition(EIGHT_BITS),
     Condition(ONE_BIT),
+    *(Condition(LEAK_COMPRESSED, ratio) for ratio in RATIOS),
     Condition(LEAK),
-    Condition(LEAK_COMPRESSED, PRINTED_RATIO),
 )
 
 

@@ -43,10 +43,14 @@ def _free(found: Transfer) -> str:
         told = "holds: at most as much is lost as is printed"
     else:
         told = "cannot be told" if loss.mean >= -NEARLY_FREE else "does not hold"
-    gain, kept = found.difference(ALL, WITHOUT).mean, found.difference(CHOSEN, WITHOUT).mean
-    printed = PRINTED[OVERALL]
+    gain = found.difference(ALL, WITHOUT)
+    kept, printed = found.difference(CHOSEN, WITHOUT).mean / gain.mean if gain.mean else np.nan, PRINTED[OVERALL]
     paper = (printed.compressed - printed.none) / (printed.full - printed.none)
-    share = f" Of what all knowledge adds, {kept / gain:.0%} is left (printed {paper:.0%})." if gain > 0 else ""
+    share = (
+        f" Of what all knowledge adds, {kept:.0%} is left (printed {paper:.0%})."
+        if verdict(gain) == 1
+        else " That says little where all knowledge does not visibly help either."
+    )
     return (
         f"**Compression to {PRINTED_RATIO:.2%} of the bits is nearly free: {told}.** {points(loss)} "
         f"(printed {-100 * NEARLY_FREE:+.1f}).{share}"

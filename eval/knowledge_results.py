@@ -150,27 +150,39 @@ class Point:
     accuracy: Interval
 
 
-def points_of(found: Transfer) -> list[Point]:
-    """Return accuracy against ratio, from no knowledge to all of it; the ratios are those asked for."""
+def points_of(found: Transfer, *, leak: bool = False) -> list[Point]:
+    """Return accuracy against ratio, from no knowledge to all of it; the ratios are those asked for.
+
+    ``leak``: where the explanations of the very questions are among the knowledge.
+    """
     return [
-        Point(condition.ratio, found.sent[condition].bits, found.accuracy(condition))
-        for condition in CONDITIONS
-        if condition.kind in (NOTHING, COMPRESSED, FULL)
+        Point(condition.ratio, found.sent[condition].bits, found.accuracy(condition)) for condition in curve_of(leak)
     ]
 
 
+def curve_of(leak: bool = False) -> list[Condition]:
+    """Return the conditions of a curve, from no knowledge to all of it."""
+    kinds = (NOTHING, LEAK_COMPRESSED, LEAK) if leak else (NOTHING, COMPRESSED, FULL)
+    return [condition for condition in CONDITIONS if condition.kind in kinds]
+
+
 def curve_json(found: Transfer) -> str:
-    """Return the curve as JSON: by ratio, bits, accuracy, its interval, and of how many questions."""
-    told = {
+    """Return the curves as JSON: by ratio, bits, accuracy, its interval, and of how many questions."""
+    told = {"questions": found.source.name, "reader": RetrievalReader.name}
+    curves = {"curve": points_of(found), "leak": points_of(found, leak=True)}
+    return json.dumps({**told, **{name: _told(points) for name, points in curves.items()}}, indent=1) + "\n"
+
+
+def _told(points: list[Point]) -> dict[str, Any]:
+    return {
         f"{point.ratio:g}": {
             "bits": point.bits,
             "accuracy": point.accuracy.mean,
             "interval": [point.accuracy.low, point.accuracy.high],
             "n": point.accuracy.size,
         }
-        for point in points_of(found)
+        for point in points
     }
-    return json.dumps({"questions": found.source.name, "reader": RetrievalReader.name, "curve": told}, indent=1) + "\n"
 
 
 def figures(found: Transfer) -> list[dict[str, Any]]:

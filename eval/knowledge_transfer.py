@@ -16,24 +16,21 @@ import numpy as np
 
 from eval.knowledge_answers import (
     ADAPTIVE,
-    COMPRESSED,
     CONDITIONS,
     COUNT,
-    FULL,
-    LEAK,
-    LEAK_COMPRESSED,
-    NOTHING,
+    EIGHT_BITS,
+    ONE_BIT,
     PASSAGES,
     PRINTED_RATIO,
     RANDOM,
     SAMPLE,
-    Condition,
     Source,
     run,
 )
 from eval.knowledge_claims import claims
 from eval.knowledge_results import (
     ALL,
+    ANSWERS_CHOSEN,
     CHOSEN,
     OVERALL,
     PRINTED,
@@ -42,6 +39,7 @@ from eval.knowledge_results import (
     Point,
     Transfer,
     curve_json,
+    curve_of,
     figures,
     points_of,
     transfer,
@@ -57,14 +55,21 @@ TABLE, CSV, CURVE = f"{NAME}.md", f"{NAME}.csv", "knowledge-curve.json"
 
 
 def measured_curve(
-    questions: int = COUNT, seed: int = 0, out: Path = Path("results"), data: Path | str | None = None, **how: Any
+    questions: int = COUNT,
+    seed: int = 0,
+    out: Path | str = "results",
+    data: Path | str | None = None,
+    *,
+    leak: bool = False,
+    **how: Any,
 ) -> list[Point]:
     """Return how accurate the reader is with knowledge that is compressed more and less; no knowledge comes first.
 
-    The arguments are those of :func:`reproduce`; what is in the folder already is not computed again.
+    The arguments are those of :func:`reproduce`; what is in the folder already is not computed again. ``leak``: the
+    explanations of the very questions are among the knowledge.
     """
     source = Source.of(data=data)
-    return points_of(transfer(run(source, questions, seed, out, **how), source))
+    return points_of(transfer(run(source, questions, seed, out, **how), source), leak=leak)
 
 
 def markdown(found: Transfer) -> str:
@@ -79,8 +84,10 @@ def markdown(found: Transfer) -> str:
         "\n".join(f"- {claim}" for claim in claims(found)),
         "### Accuracy against what is sent",
         _curve(found),
-        "### Other ways to choose and to send, and the leak",
+        "### Other ways to choose and to send",
         _others(found),
+        "### Where the answers are among the knowledge",
+        _with_answers(found),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -143,51 +150,43 @@ def _differences(found: Transfer) -> str:
     return tabulated(lines, headers)
 
 
-def _curve(found: Transfer) -> str:
+def _curve(found: Transfer, leak: bool = False) -> str:
     lines = []
-    for condition in CONDITIONS:
-        if condition.kind in (NOTHING, COMPRESSED, FULL):
-            sent = found.sent[condition]
-            lines.append(
-                [
-                    condition.label,
-                    f"{sent.passages:.0f}",
-                    _bytes(sent.bits),
-                    percent(found.accuracy(condition)),
-                    NONE if condition == WITHOUT else points(found.difference(condition, WITHOUT)),
-                ]
-            )
+    for condition in curve_of(leak):
+        sent = found.sent[condition]
+        beside = points(found.difference(condition, WITHOUT))
+        accuracy = percent(found.accuracy(condition))
+        lines.append([condition.label, f"{sent.passages:.0f}", _bytes(sent.bits), accuracy, beside])
+    lines[0][-1] = NONE
     return tabulated(lines, ["knowledge", "passages", "sent", "right", "beside none"])
+
+
+def _with_answers(found: Transfer) -> str:
+    lines = []
+    for category in [*found.names, OVERALL]:
+        pairs = ((WITH_ANSWERS, WITHOUT), (ANSWERS_CHOSEN, WITHOUT), (ANSWERS_CHOSEN, WITH_ANSWERS))
+        lines.append([category, *(percent(found.accuracy(each, category)) for each in (WITH_ANSWERS, ANSWERS_CHOSEN))])
+        lines[-1] += [points(found.difference(*pair, category)) for pair in pairs]
+    headers = ["category", "full (leak)", "compressed (leak)", "full − none", "compressed − none", "compressed − full"]
+    note = (
+        "**A leak, shown on purpose:** the explanations of the very questions are among the knowledge, and restate "
+        "the answers. It says what the reader can do when an answer is there to be found, and what compression by "
+        "other questions then costs."
+    )
+    return f"{note}\n\n{tabulated(lines, headers)}\n\n{_curve(found, leak=True)}"
 
 
 def _others(found: Transfer) -> str:
     lines = []
     for condition in CONDITIONS:
-        if condition.kind in (NOTHING, COMPRESSED):
-            continue
-        sent = found.sent[condition]
-        beside = {RANDOM: CHOSEN, ADAPTIVE: CHOSEN, LEAK_COMPRESSED: WITH_ANSWERS}.get(condition.kind, ALL)
-        lines.append(
-            [
-                _told(condition),
-                _bytes(sent.bits),
-                f"{sent.bits / sent.whole_bits:.1%}",
-                percent(found.accuracy(condition)),
-                NONE if condition == ALL else f"{points(found.difference(condition, beside))} ({beside.label})",
-            ]
-        )
-    note = (
-        "Texts travel alone and are encoded by the receiver, unless vectors are named; vectors as float32 would make "
-        "the message many times larger and the answers no others. Leak: the explanations of the very questions are "
-        "among the knowledge. They restate the answers; that row says what the reader can do when the answer is there."
-    )
+        if condition.kind in (RANDOM, ADAPTIVE, EIGHT_BITS, ONE_BIT):
+            sent = found.sent[condition]
+            beside = CHOSEN if condition.kind in (RANDOM, ADAPTIVE) else ALL
+            difference = f"{points(found.difference(condition, beside))} ({beside.label})"
+            accuracy, ratio = percent(found.accuracy(condition)), f"{sent.bits / sent.whole_bits:.1%}"
+            lines.append([condition.label, _bytes(sent.bits), ratio, accuracy, difference])
+    note = "Texts travel alone and are encoded by the receiver, unless vectors are named."
     return f"{tabulated(lines, ['knowledge', 'sent', 'of the bits', 'right', 'beside'])}\n\n{note}"
-
-
-def _told(condition: Condition) -> str:
-    if condition.kind.startswith(LEAK):
-        return f"**{condition.label}: with the questions' own explanations**"
-    return condition.label
 
 
 def _bytes(bits: float) -> str:

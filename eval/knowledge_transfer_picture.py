@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.knowledge_results import ALL, CHOSEN, OVERALL, PRINTED, WITH_ANSWERS, WITHOUT, Transfer, points_of
+from eval.knowledge_results import ALL, CHOSEN, OVERALL, PRINTED, WITHOUT, Transfer, points_of
 from eval.reproduce_pictures import figure_of, save_figure
 from eval.statistics import CONFIDENCE, Interval
 from secagent_env._extras import require
@@ -24,15 +24,15 @@ def save_curve(found: Transfer, path: Path) -> None:
     with own_style():
         figure = figure_of(10.5, 4.4)
         left, right = figure.subplots(1, 2)
-        curve = points_of(found)
-        x = np.array([point.ratio for point in curve])
-        mean, low, high = (
-            np.array([getattr(point.accuracy, end) for point in curve]) for end in ("mean", "low", "high")
-        )
-        left.fill_between(x, low, high, color=BLUE, alpha=0.15, lw=0)
-        left.plot(x, mean, "o-", color=BLUE, ms=4, label="the reader here")
-        leak = found.accuracy(WITH_ANSWERS)
-        left.plot([1], [leak.mean], "*", color=GREEN, ms=9, label="with the questions' own explanations (leak)")
+        for leak, colour, label in (
+            (False, BLUE, "the reader here"),
+            (True, GREEN, "with the questions' own explanations (leak)"),
+        ):
+            curve = points_of(found, leak=leak)
+            x = [point.ratio for point in curve]
+            mean, low, high = _ends([point.accuracy for point in curve])
+            left.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+            left.plot(x, mean, "*:" if leak else "o-", color=colour, ms=4, label=label)
         printed = PRINTED[OVERALL]
         paper = (printed.none, printed.compressed, printed.full)
         left.plot([0, printed.ratio, 1], paper, "s--", color=DIM, mfc="none", ms=5, label="printed (a language model)")
@@ -40,7 +40,7 @@ def save_curve(found: Transfer, path: Path) -> None:
         left.set_title("Accuracy against what is sent", loc="left", size=9.5)
         left.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         _categories(found, right)
-        right.set_title("By category; hollow: printed", loc="left", size=9.5)
+        right.set_title("By category; pale: printed", loc="left", size=9.5)
         for ax in (left, right):
             ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             ax.grid(axis="y", color=FAINT)

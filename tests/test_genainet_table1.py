@@ -189,9 +189,13 @@ def test_a_run_that_is_there_is_not_computed_again(swept, monkeypatch):
     pandas.testing.assert_frame_equal(again, frame)
 
 
-def test_the_curve_goes_from_nothing_to_everything(swept):
+@pytest.mark.parametrize("leak", [False, True])
+def test_the_curve_goes_from_nothing_to_everything(swept, leak):
     frame, _ = swept
-    curve = points_of(transfer(frame, Source.of()))
+    found = transfer(frame, Source.of())
+    curve = points_of(found, leak=leak)
+    assert curve[0].accuracy == found.accuracy(WITHOUT)
+    assert curve[-1].accuracy == found.accuracy(WITH_ANSWERS if leak else ALL)
     ratios = [point.ratio for point in curve]
     assert ratios == sorted(set(ratios))
     assert (ratios[0], ratios[-1]) == (0, 1)
