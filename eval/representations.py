@@ -25,7 +25,7 @@ from secagent_env import questions
 from secagent_env._extras import require
 from secagent_env.questions import Question
 from secagent_env.questions.loading import ENVIRONMENT_VARIABLE
-from secagent_env.rendering.style import BLUE, FAINT, GREEN, ORANGE, own_style
+from secagent_env.rendering.style import BLUE, FAINT, GREEN, INK, ORANGE, own_style
 from solvers.knowledge.base import KnowledgeBase
 from solvers.knowledge.corpus import explanations, vocabulary
 from solvers.knowledge.encoder import Encoder, default_encoder
@@ -44,6 +44,7 @@ READ = 3
 SPARE = 10
 """More are looked for, so that some are left without those of the question's own group."""
 QUERIES = 1000
+ENCODED = "with an encoder"
 COLOURS = {"vectors": BLUE, "graph": ORANGE, "topology": GREEN}
 Search = Callable[[Sequence[str], int], np.ndarray]
 
@@ -159,54 +160,62 @@ def markdown(rows: Sequence[Row], title: str, passages: int, asked: int) -> str:
 def claims(rows: Sequence[Row]) -> str:
     """Return which of the paper's claims (GenAINet, III-A) hold by these figures."""
     by = {row.name: row for row in rows}
-    dense, small = by["vectors, float32"], by["vectors, int8"]
     graph, simplices, faces = by["graph"], by["topology, simplices"], by["topology, all faces"]
+    shares = {name: by[f"vectors, {name}"].sent_bits / graph.sent_bits for name in ("binary", "int8", "float32")}
+    less = [name for name, part in shares.items() if part < 1]
+    built = by["vectors, float32"].build_s / graph.build_s
+    topology = {
+        "as simplices": simplices.sent_bits / graph.sent_bits,
+        "with all faces": faces.sent_bits / graph.sent_bits,
+    }
+    more = [name for name, part in topology.items() if part > 1]
     told = (
-        (
-            "vectors are the cheapest to send",
-            small.sent_bits < min(graph.sent_bits, simplices.sent_bits),
-            f"int8 {_ratio(small, graph)} of the graph's bits, float32 {_ratio(dense, graph)}",
-        ),
-        (
-            "vectors are the cheapest to compute",
-            small.build_s < graph.build_s,
-            f"built in {small.build_s / graph.build_s:.1f} of the graph's time, with a sentence encoder",
-        ),
-        (
-            "a topology costs much more to send than a graph",
-            simplices.sent_bits > graph.sent_bits,
-            f"{_ratio(simplices, graph)} of the graph's bits as simplices, {_ratio(faces, graph)} with all faces",
-        ),
+        ("vectors cost less to send than a graph", less, shares, "of the graph's bits"),
+        ("vectors cost less to build than a graph", [ENCODED] * (built < 1), {ENCODED: built}, "of its time"),
+        ("a topology costs more to send than a graph", more, topology, "of the graph's bits"),
     )
-    return "\n".join(
-        f"- *{claim}*: {'holds' if holds else 'does not hold'} here ({figures})." for claim, holds, figures in told
-    )
+    lines = []
+    for claim, holding, figures, unit in told:
+        verdict = "holds" if len(holding) == len(figures) else f"holds only {', '.join(holding)}" if holding else ""
+        shown = ", ".join(f"{name} {part:.3g}" for name, part in figures.items())
+        lines.append(f"- *{claim}*: {verdict or 'does not hold'} here ({shown} {unit}).")
+    return "\n".join(lines)
 
 
 def save_picture(rows: Sequence[Row], title: str, path: Path) -> None:
-    """Draw what is found over what is sent, and write ``path`` with the suffixes .png and .pdf."""
+    """Draw what is sent and what is found, and write ``path`` with the suffixes .png and .pdf."""
     require("matplotlib", extra="eval")
+    from matplotlib.ticker import PercentFormatter
+
     with own_style():
-        figure = figure_of(7.5, 4.2)
-        ax = figure.subplots()
-        for row in rows:
-            y = row.recall if row.own is None else row.own.mean
-            x = row.sent_bits / 8e3
-            ax.plot([x], [y], "o", color=COLOURS[row.kind], ms=6)
-            ax.annotate(row.name, (x, y), (0, 7), textcoords="offset points", fontsize=7, rotation=25)
-        ax.set(xscale="log", ylim=(0, 1.25), xlabel="sent, kB", ylabel=f"own explanation among {FOUND}")
-        ax.set_title(title, loc="left", size=9.5)
-        ax.grid(axis="y", color=FAINT)
+        figure = figure_of(9.5, 3.6)
+        left, right = figure.subplots(1, 2, sharey=True)
+        places = np.arange(len(rows))
+        colours = [COLOURS[row.kind] for row in rows]
+        left.scatter([row.sent_bits / 8e3 for row in rows], places, color=colours)
+        left.set(xscale="log", xlabel="sent, kB, with the texts")
+        left.set_yticks(places, [row.name for row in rows])
+        left.invert_yaxis()
+        left.set_title(title, loc="left", size=9.5)
+        right.scatter([row.recall for row in rows], places, color=colours, marker="o", label=f"recall of {FOUND}")
+        own = [(row.own, place) for row, place in zip(rows, places, strict=True) if row.own is not None]
+        if own:
+            mean, low, high = (np.array([getattr(part, end) for part, _ in own]) for end in ("mean", "low", "high"))
+            spread = np.clip([mean - low, high - mean], 0, None)
+            at, label = [place for _, place in own], f"own explanation in {FOUND}"
+            right.errorbar(mean, at, xerr=spread, fmt="s", color=INK, mfc="none", ms=6, elinewidth=1, label=label)
+        right.set(xlim=(0, 1.03), xlabel="found")
+        right.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        right.legend(frameon=False, fontsize=8, loc="upper left")
+        for ax in (left, right):
+            ax.grid(axis="x", color=FAINT)
+            ax.set_axisbelow(True)
         save_figure(figure, path)
 
 
 def _by_vectors(held: KnowledgeBase | VectorIndex, queries: np.ndarray) -> Search:
     """Return the search by the vectors of the questions, which are encoded already."""
     return lambda _, k: held.search(queries, k)[0]
-
-
-def _ratio(one: Row, other: Row) -> str:
-    return f"{one.sent_bits / other.sent_bits:.2f}"
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:

@@ -31,15 +31,18 @@ def test_the_table_and_the_claims_follow_from_the_figures():
         return Row(name, "vectors", int(8e3 * kilobytes), build_s, 0.001, 0.5, None, share(1, 2))
 
     own = [
-        *(row("texts alone", 10, 1), row("vectors, float32", 40, 1), row("vectors, int8", 15, 1)),
-        *(row("graph", 20, 2), row("topology, simplices", 30, 3), row("topology, all faces", 100, 3)),
+        *(row("texts alone", 10, 1), row("vectors, float32", 19, 1), row("vectors, int8", 15, 1)),
+        *(row("vectors, binary", 12, 1), row("graph", 20, 2)),
+        *(row("topology, simplices", 30, 3), row("topology, all faces", 100, 3)),
     ]
     text = claims(own)
-    assert text.count("*: holds") == 3
-    assert "int8 0.75 of the graph's bits, float32 2.00" in text
-    assert "1.50 of the graph's bits as simplices, 5.00 with all faces" in text
-    own[3] = row("graph", 14, 0.5)
-    assert claims(own).count("does not hold") == 2
+    assert text.count("*: holds here") == 3
+    assert "(binary 0.6, int8 0.75, float32 0.95 of the graph's bits)" in text
+    assert "(as simplices 1.5, with all faces 5 of the graph's bits)" in text
+    own[4] = row("graph", 14, 0.5)
+    assert "graph*: holds only binary here" in claims(own)
+    assert "(with an encoder 2 of its time)" in claims(own)
+    assert claims(own).count("does not hold") == 1
     line = next(line for line in markdown(own, "T", 3, 2).splitlines() if "vectors, int8" in line)
     assert [cell.strip() for cell in line.split("|")[2:8]] == ["15.0 kB", "1.50", "1 s", "1 ms", "50.0%", "–"]
 
