@@ -1,13 +1,15 @@
 import networkx
 import numpy as np
 import pytest
+from hashing_encoder import HashingEncoder
 from hypothesis import given
 from hypothesis import strategies as st
 
 from secagent_env import questions
+from solvers.knowledge.base import KnowledgeBase
 from solvers.knowledge.concepts import BESIDE, MAX_LENGTH, MAX_MENTIONS, Concepts
 from solvers.knowledge.corpus import explanations
-from solvers.knowledge.folded import fold, unfold
+from solvers.knowledge.folded import columns, fold, unfold
 from solvers.knowledge.graph import DAMPING, MAGIC, NEAR, TOLD, KnowledgeGraph, Triple
 from solvers.knowledge.passages import Passage
 
@@ -119,6 +121,20 @@ def test_what_is_sent_arrives():
     np.testing.assert_array_equal(received.walk(["HARQ"]), graph.walk(["HARQ"]))
     assert graph.size_bits == 8 * len(graph.to_bytes())
     assert graph.to_bytes() == graph_of(*TEXTS).to_bytes()
+
+
+@pytest.mark.parametrize("group", ["p0", "", "of others"])
+def test_groups_arrive_and_those_called_as_their_passages_hardly_cost(group):
+    passage = Passage("p0", TEXTS[0], "radio", group)
+    graph = KnowledgeGraph.build([passage])
+    assert KnowledgeGraph.from_bytes(graph.to_bytes()).passages == (passage,)
+    assert (unfold(MAGIC, graph.to_bytes())["groups"] == [None]) == (group == "p0")
+
+
+def test_passages_cost_as_much_as_with_vectors():
+    passages = explanations(questions.load("sample"))
+    texts = KnowledgeBase.build(passages, HashingEncoder()).size_bits
+    assert 8 * len(fold(MAGIC, columns(passages))) == pytest.approx(texts, rel=0.01)
 
 
 @given(st.lists(st.text(max_size=40), max_size=6), st.text(max_size=40), st.integers(0, 4))

@@ -54,15 +54,25 @@ def unfold(magic: bytes, data: bytes) -> dict[str, Any]:
     return told
 
 
-def columns(passages: Sequence[Passage]) -> dict[str, list[str]]:
-    """Return passages by field, as they are folded."""
-    rows = [(passage.key, passage.text, passage.category, passage.group) for passage in passages]
+def columns(passages: Sequence[Passage]) -> dict[str, list[str | None]]:
+    """Return passages by field, as they are folded; None stands for a group with the key of its passage, as most have.
+
+    Passages cost as much here as with vectors, so that sizes can be compared.
+    """
+    rows = [
+        (passage.key, passage.text, passage.category, None if passage.group == passage.key else passage.group)
+        for passage in passages
+    ]
     return {name: [row[place] for row in rows] for place, name in enumerate(_FIELDS)}
 
 
 def passages_of(told: dict[str, Any]) -> tuple[Passage, ...]:
     """Return the passages of a message."""
-    parts = [strings(told, name) for name in _FIELDS]
+    keys, sent = strings(told, "keys"), told.get("groups")
+    if not isinstance(sent, list) or len(sent) != len(keys):
+        raise ValueError("the message is damaged: its passages have gaps")
+    groups = [key if group is None else group for key, group in zip(keys, sent, strict=True)]
+    parts = [strings({**told, "groups": groups}, name) for name in _FIELDS]
     if len({len(part) for part in parts}) > 1:
         raise ValueError("the message is damaged: its passages have gaps")
     return tuple(Passage(*row) for row in zip(*parts, strict=True))
