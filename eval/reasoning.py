@@ -15,11 +15,12 @@ from eval import knowledge_answers, knowledge_energy, knowledge_transfer, votes,
 from eval.cells import Cell
 from eval.endpoint_votes import read_groups
 from eval.knowledge_energy import PRINTED, Curve
+from eval.knowledge_results import Point, points_of, transfer
 from secagent_env._errors import unknown_name
 from secagent_env._extras import require
 
 EXPERIMENTS = (votes.NAME, knowledge_transfer.NAME, knowledge_energy.NAME)
-RATIOS = (0.1, 0.3, knowledge_answers.PRINTED_RATIO)
+RATIOS = (0.1, knowledge_answers.PRINTED_RATIO)
 """At which knowledge is sent in networks, beside none and all of it."""
 
 
@@ -90,20 +91,29 @@ class Reasoning:
             return votes.reproduce(self.instances, self.seed, out, groups=groups, data=self.data, **options, **how)
         if name == knowledge_transfer.NAME:
             return knowledge_transfer.reproduce(self._asked, self.seed, out, self.data, **how)
-        return knowledge_energy.reproduce([self._measured(out, **how), PRINTED], self.instances, self.seed, out, **how)
+        return knowledge_energy.reproduce([*self._measured(out, **how), PRINTED], self.instances, self.seed, out, **how)
 
     @property
     def _asked(self) -> int:
         return knowledge_answers.COUNT if self.questions is None else self.questions
 
-    def _measured(self, out: Path, **how: Any) -> Curve:
-        """Return how accurate the offline reader is with compressed knowledge."""
-        points = knowledge_transfer.measured_curve(self._asked, self.seed, out, self.data, **how)
-        source = knowledge_answers.Source.of(data=self.data).name
-        shown = [point for point in points if point.ratio in (0.0, *RATIOS, 1.0)]
-        # Nobody is always right or always wrong: the share is kept by half a question from 0 and 1.
-        bounds = [0.5 / point.accuracy.size for point in shown]
-        right = [min(max(point.accuracy.mean, bound), 1 - bound) for point, bound in zip(shown, bounds, strict=True)]
-        name = f"offline reader on {'TeleQnA' if source == knowledge_answers.TELEQNA else 'the packaged sample'}"
-        pairs = tuple((point.ratio, accuracy) for point, accuracy in zip(shown, right, strict=True))
-        return Curve(name, pairs, points[-1].bits)
+    def _measured(self, out: Path, **how: Any) -> list[Curve]:
+        """Return how accurate the offline reader is with compressed knowledge: of other questions, and of all."""
+        source = knowledge_answers.Source.of(data=self.data)
+        found = transfer(knowledge_answers.run(source, self._asked, self.seed, out, **how), source)
+        sample = "" if source.name == knowledge_answers.TELEQNA else ", packaged sample"
+        return [
+            _curve(f"offline reader, {what}{sample}", points_of(found, leak=leak))
+            for what, leak in (("knowledge of other questions", False), ("knowledge with the answers", True))
+        ]
+
+
+def _curve(name: str, points: Sequence[Point]) -> Curve:
+    """Return a curve at the ratios at which knowledge is sent in networks."""
+    pairs = []
+    for point in points:
+        if point.ratio in (0.0, *RATIOS, 1.0):
+            # Nobody is always right or always wrong: the share is kept by half a question from 0 and 1.
+            bound = 0.5 / point.accuracy.size
+            pairs.append((point.ratio, min(max(point.accuracy.mean, bound), 1 - bound)))
+    return Curve(name, tuple(pairs), points[-1].bits)

@@ -120,14 +120,14 @@ def test_files_hold_what_is_printed(found):
     for name in ("knowledge-energy.csv", "knowledge-energy.png", "knowledge-energy.pdf"):
         assert (out / name).stat().st_size > 200
     assert "`small`, test" in text
-    assert "asc needs at most" in text
+    assert "exact is proved to be within" in text
     assert advice(results) in text
 
 
 def entry(ratio, mean, feasible=10, scheme="exact"):
     interval = Interval(mean, mean - 1, mean + 1, 10)
     relative = Interval(mean / 100, mean / 100 - 0.01, mean / 100 + 0.01, 10)
-    return Entry("net", "curve", ratio, 0.7, scheme, feasible, 10, interval, interval, interval, relative)
+    return Entry("net", "curve", ratio, 0.7, scheme, feasible, 10, interval, interval, interval, interval, relative)
 
 
 def test_the_best_ratio_is_the_cheapest_that_nearly_all_can_meet():

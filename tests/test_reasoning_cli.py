@@ -21,7 +21,7 @@ def test_measured_knowledge_becomes_energy(tmp_path, capsys):
     command += ["--workers", "1", "--out", "out"]
     assert main(command) == 0
     printed = capsys.readouterr().out
-    assert "offline reader on the packaged sample" in printed
+    assert "offline reader, knowledge with the answers, packaged sample" in printed
     assert "LLM of the second paper" in printed
     assert "the packaged sample stands for it" in printed
     for name in ("genainet-table1", "knowledge-energy"):
