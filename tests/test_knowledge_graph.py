@@ -168,6 +168,7 @@ def test_damaged_messages_are_refused(place):
     ("name", "value"),
     [
         *(("mentions", [[99], [], []]), ("mentions", [[True], [], []]), ("mentions", [])),
+        *(("groups", [1, 2, 3]), ("groups", None), ("groups", [None])),
         *(("edges", [[0, 0]]), ("said", [[7]]), ("short", ["x", "y"]), ("concepts", [1]), ("texts", ["one"])),
     ],
 )
