@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from eval.rows import NO_LLM, frame_of, write_whole
 from eval.solving import AGENT_SOURCES, SOURCES, describe_solver
 from eval.solving import instance_at as instance_at
 from eval.solving import solver_seed as solver_seed
-from eval.sweep import Sweep, run_sweep
+from eval.sweep import How, Sweep, run_sweep
 from secagent_env import Scenario, __version__
 from secagent_env._extras import require
 from secagent_env.estimation import check_error_variance
@@ -183,23 +183,14 @@ def honest(label: str, solver: Solver) -> str:
     return f"{name.strip()} {NO_LLM[:-1]}{', ' * bool(rest)}{rest or ')'}"
 
 
-def run(
-    comparison: Comparison,
-    out: Path | str,
-    *,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    fresh: bool = False,
-    retry_failed: bool = False,
-    progress: bool | None = None,
-) -> Any:
+def run(comparison: Comparison, out: Path | str, **how: Unpack[How]) -> Any:
     """Compute what is missing in the folder ``out``; write the table, the CSV file and the picture.
 
     Parameters
     ----------
     comparison
         What to compare.
-    out, workers, scheduler, fresh, retry_failed, progress
+    out, how
         See :func:`eval.sweep.run_sweep`.
 
     Returns
@@ -217,15 +208,7 @@ def run(
     out = Path(out)
     if (out / EARLIER).exists():
         logger.info("%s is of an earlier version of secagent, and is not read", out / EARLIER)
-    swept = run_sweep(
-        comparison.sweep(),
-        out,
-        workers=workers,
-        scheduler=scheduler,
-        fresh=fresh,
-        retry_failed=retry_failed,
-        progress=progress,
-    )
+    swept = run_sweep(comparison.sweep(), out, **how)
     frame = frame_of(swept, believed=comparison.csi_error > 0)
     _report(comparison, frame, out)
     return frame

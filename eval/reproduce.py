@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from eval.genainet import EXPERIMENTS as GAMES
 from eval.reasoning import EXPERIMENTS as QUESTIONS
 from eval.reproduced import CERTIFIED, Reproduced, reproduced
 from eval.rows import frame_of, write_whole
-from eval.sweep import Sweep, run_sweep
+from eval.sweep import How, Sweep, run_sweep
 from secagent_env import Scenario, __version__
 from secagent_env._errors import unknown_name
 from secagent_env._extras import require
@@ -230,23 +230,14 @@ def learner_of(label: str) -> str:
     return label
 
 
-def run(
-    reproduction: Reproduction,
-    out: Path | str,
-    *,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    fresh: bool = False,
-    retry_failed: bool = False,
-    progress: bool | None = None,
-) -> str:
+def run(reproduction: Reproduction, out: Path | str, **how: Unpack[How]) -> str:
     """Compute what is missing in the folder ``out``; write tables, rows and pictures, and return the tables.
 
     Parameters
     ----------
     reproduction
         What to reproduce.
-    out, workers, scheduler, fresh, retry_failed, progress
+    out, how
         See :func:`eval.sweep.run_sweep`.
 
     Raises
@@ -260,15 +251,7 @@ def run(
     if out.is_dir():
         check_writable(out)
     sweep = reproduction.sweep()
-    swept = run_sweep(
-        sweep,
-        out,
-        workers=workers,
-        scheduler=scheduler,
-        fresh=fresh,
-        retry_failed=retry_failed,
-        progress=progress,
-    )
+    swept = run_sweep(sweep, out, **how)
     return _report(reproduction, sweep.cells, swept, out)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from eval import usable_cores
 from eval.cells import BOOKKEEPING, LABELS, Cell, Done, Row, sources_digest
@@ -63,6 +63,16 @@ class Sweep:
         """Return what workers need to know besides the cells."""
         codes = {cell.code for cell in self.cells}
         return Work(self.setup, {names: sources_digest(names) for names in codes}, self.modules)
+
+
+class How(TypedDict, total=False):
+    """The arguments of :func:`run_sweep` by which it computes, for functions that hand them on."""
+
+    workers: int | None
+    scheduler: str | None
+    fresh: bool
+    retry_failed: bool
+    progress: bool | None
 
 
 class Times:
