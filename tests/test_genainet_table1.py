@@ -59,14 +59,15 @@ def hashing(monkeypatch):
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
-    """The rows of the packaged sample, with the stand-in encoder."""
+    """The rows of the packaged sample with the stand-in encoder, the folder, and the report that was written there."""
     with pytest.MonkeyPatch.context() as patch:
         encoder = HashingEncoder(64)
         patch.setattr(knowledge_answers, "default_encoder", lambda: encoder)
         patch.delenv("SECAGENT_DATA", raising=False)
         knowledge_answers.world_of.cache_clear()
         out = tmp_path_factory.mktemp("table1")
-        return run(Source.of(), out=out, workers=1), out
+        text = reproduce(2000, 0, out, workers=1)
+        return run(Source.of(), out=out, workers=1), out, text
 
 
 def made(count, name="made"):
@@ -121,7 +122,7 @@ def test_batches_are_of_others_only():
 
 
 def test_what_is_sent_keeps_to_the_ratio(swept):
-    frame, _ = swept
+    frame, *_ = swept
     for condition in CONDITIONS:
         rows = frame[(frame["condition"] == condition.kind) & (frame["ratio"] == condition.ratio)]
         if condition.kind in (COMPRESSED, RANDOM, LEAK_COMPRESSED):
@@ -136,21 +137,20 @@ def test_what_is_sent_keeps_to_the_ratio(swept):
 
 
 def test_every_question_is_asked_once_in_each_condition(swept):
-    frame, _ = swept
+    frame, *_ = swept
     for _, rows in frame.groupby(["condition", "ratio"]):
         asked = [number for text in rows["asked"] for number in json.loads(text)]
         assert sorted(asked) == list(range(len(questions.load("sample"))))
 
 
 def test_a_text_that_tells_the_answer_helps_even_this_reader(swept):
-    frame, _ = swept
+    frame, *_ = swept
     found = transfer(frame, Source.of())
     assert verdict(found.difference(WITH_ANSWERS, WITHOUT)) == 1
 
 
-def test_no_text_of_a_question_leaves_a_cell(swept, tmp_path):
-    frame, out = swept
-    text = reproduce(2000, 0, out, workers=1)
+def test_no_text_of_a_question_leaves_a_cell(swept):
+    frame, out, text = swept
     written = [path.read_text() for path in out.iterdir() if path.suffix in (".md", ".csv", ".json")]
     assert len(written) == 3
     everything = " ".join([frame.to_csv(), text, *written])
@@ -160,8 +160,7 @@ def test_no_text_of_a_question_leaves_a_cell(swept, tmp_path):
 
 
 def test_files_say_the_same_as_the_report(swept):
-    frame, out = swept
-    text = reproduce(2000, 0, out, workers=1)
+    frame, out, text = swept
     assert (out / TABLE).read_text() == text
     rows = pandas.read_csv(out / CSV)
     found = transfer(frame, Source.of())
@@ -179,7 +178,7 @@ def test_files_say_the_same_as_the_report(swept):
 
 
 def test_a_run_that_is_there_is_not_computed_again(swept, monkeypatch):
-    frame, out = swept
+    frame, out, _ = swept
 
     def never(*_):
         raise AssertionError
@@ -191,7 +190,7 @@ def test_a_run_that_is_there_is_not_computed_again(swept, monkeypatch):
 
 @pytest.mark.parametrize("leak", [False, True])
 def test_the_curve_goes_from_nothing_to_everything(swept, leak):
-    frame, _ = swept
+    frame, *_ = swept
     found = transfer(frame, Source.of())
     curve = points_of(found, leak=leak)
     assert curve[0].accuracy == found.accuracy(WITHOUT)
