@@ -190,7 +190,8 @@ def test_links_lead_somewhere(page: Path):
 
 
 REPRODUCED = {f"reproduce-{name}.png" for name in ("fig4", "table4", "profiles")}
-ELSEWHERE = REPRODUCED | {"genainet.png", "law.png", "lifetime.png", "learning-curves.png", "report.png"}
+REASONING = {"genainet-table1.png", "knowledge-energy.png", "representations.png", "table5.png"}
+ELSEWHERE = REPRODUCED | REASONING | {"genainet.png", "law.png", "lifetime.png", "learning-curves.png", "report.png"}
 """Pictures that the commands of their pages draw, such as `python -m eval.lifetime`, and a browser's of a report."""
 
 

@@ -8,7 +8,7 @@ from hashing_encoder import HashingEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solvers.knowledge import wire
+from solvers.knowledge import folded, wire
 from solvers.knowledge.base import KnowledgeBase
 from solvers.knowledge.compression import adaptive_ratios, compress, missing, ranking
 from solvers.knowledge.encoder import default_encoder
@@ -221,7 +221,7 @@ def test_cut_messages_and_missing_encoders_are_told():
 def test_bombs_do_not_unfold(monkeypatch):
     data = wire.to_bytes(KnowledgeBase.build([Passage("a", "x" * 100_000)], ENCODER))
     assert len(data) < 1000
-    monkeypatch.setattr(wire, "MAX_TEXT_BYTES", 50_000)
+    monkeypatch.setattr(folded, "MAX_TEXT_BYTES", 50_000)
     with pytest.raises(ValueError, match="unfolds to more"):
         wire.from_bytes(data, ENCODER)
 

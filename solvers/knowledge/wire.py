@@ -6,37 +6,25 @@ sender sends them. Messages are data, never code, and are checked before anythin
 
 from __future__ import annotations
 
-import bz2
 import hashlib
 import json
 import struct
-import zlib
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from solvers.knowledge.base import KnowledgeBase
 from solvers.knowledge.encoder import Encoder
-from solvers.knowledge.passages import Passage
+from solvers.knowledge.folded import checked, columns, expanded, passages_of, signed, squeezed
 from solvers.knowledge.quantisation import PRECISIONS, pack, unpack
 
 MAGIC = b"SAKB"
 VERSION = 1
 WHOLE, DIFFERENCE = 0, 1
-MAX_TEXT_BYTES = 1 << 28
-"""Messages that unfold to more are refused."""
 MAX_DIMENSION = 1 << 16
 _HEADER = struct.Struct("<4sBBBBIQQ")
 """Magic, version, kind, codec, precision (0: none), dimension, bytes of the compressed JSON and of the vectors."""
-_DEFLATE, _BLOCK_SORT = 0, 1
-"""Codecs: few texts are smaller by the first, many by the second."""
-_TRIED = 1 << 16
-"""Below so many bytes the sender tries both codecs."""
 _CHECK = 8
-_FIELDS = ("keys", "texts", "categories", "groups")
-_KEY = "="
-"""Stands for a group with the key of its passage, as most have; before others that begin so it is written once more."""
 
 
 class _Content(NamedTuple):
@@ -51,7 +39,7 @@ class _Content(NamedTuple):
 
 def to_bytes(base: KnowledgeBase) -> bytes:
     """Return a base as a message."""
-    return _message(WHOLE, base, _columns(base.passages), base.vectors)
+    return _message(WHOLE, base, columns(base.passages), base.vectors)
 
 
 def from_bytes(data: bytes, encoder: Encoder | None = None) -> KnowledgeBase:
@@ -94,7 +82,7 @@ def difference(old: KnowledgeBase, new: KnowledgeBase) -> bytes:
         "of": digest(old),
         "gives": digest(new),
         "removed": [key for key in before if key not in after],
-        **_columns(new.passages[index] for index in fresh),
+        **columns(new.passages[index] for index in fresh),
     }
     return _message(DIFFERENCE, new, told, new.vectors[fresh])
 
@@ -137,37 +125,18 @@ def _hashes(base: KnowledgeBase) -> dict[str, bytes]:
     packed = b"" if base.precision is None else pack(base.vectors, base.precision)
     size = len(packed) // len(base) if len(base) else 0
     hashes = {}
-    for index, (key, *rest) in enumerate(zip(*_columns(base.passages).values(), strict=True)):
+    for index, (key, *rest) in enumerate(zip(*columns(base.passages).values(), strict=True)):
         said = json.dumps([key, *rest]).encode() + packed[index * size : (index + 1) * size]
         hashes[key] = hashlib.sha256(said).digest()
     return hashes
 
 
-def _columns(passages: Iterable[Passage]) -> dict[str, list[str]]:
-    """Return the passages by field: like next to like is shorter when compressed."""
-    rows = [(passage.key, passage.text, passage.category, _sent(passage)) for passage in passages]
-    return {name: [row[place] for row in rows] for place, name in enumerate(_FIELDS)}
-
-
-def _sent(passage: Passage) -> str:
-    """Return the group of a passage as it is sent."""
-    if passage.group == passage.key:
-        return _KEY
-    return f"{_KEY}{passage.group}" if passage.group.startswith(_KEY) else passage.group
-
-
 def _message(kind: int, base: KnowledgeBase, told: dict[str, Any], vectors: np.ndarray) -> bytes:
-    plain = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    folded = {_BLOCK_SORT: bz2.compress(plain)}
-    if len(plain) < _TRIED:
-        folded[_DEFLATE] = zlib.compress(plain, 9)
-    codec = min(folded, key=lambda name: len(folded[name]))
-    text = folded[codec]
+    codec, text = squeezed(told)
     packed = b"" if base.precision is None else pack(vectors, base.precision)
     code = 0 if base.precision is None else 1 + PRECISIONS.index(base.precision)
     sizes = (base.vectors.shape[1], len(text), len(packed))
-    body = _HEADER.pack(MAGIC, VERSION, kind, codec, code, *sizes) + text + packed
-    return body + hashlib.sha256(body).digest()[:_CHECK]
+    return signed(_HEADER.pack(MAGIC, VERSION, kind, codec, code, *sizes) + text + packed)
 
 
 def _read(data: bytes) -> _Content:
@@ -178,44 +147,16 @@ def _read(data: bytes) -> _Content:
         raise ValueError(f"the message is of version {version}; this secagent reads version {VERSION}")
     if len(data) != _HEADER.size + text_size + vector_size + _CHECK:
         raise ValueError("the message is cut: it is shorter or longer than it says")
-    if hashlib.sha256(data[:-_CHECK]).digest()[:_CHECK] != data[-_CHECK:]:
-        raise ValueError("the message is damaged: its checksum is wrong")
-    if max(kind, codec) > 1 or code > len(PRECISIONS) or dimension > MAX_DIMENSION:
+    body = checked(data)
+    if kind not in (WHOLE, DIFFERENCE) or code > len(PRECISIONS) or dimension > MAX_DIMENSION:
         raise ValueError("the message is damaged: its header makes no sense")
-    plain = _unfold(data[_HEADER.size : _HEADER.size + text_size], codec)
-    try:
-        told = json.loads(plain)
-    except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict):
-        raise ValueError("the message is damaged: its texts cannot be read")
-    precision = None if code == 0 else PRECISIONS[code - 1]
-    return _Content(kind, precision, dimension, told, data[_HEADER.size + text_size : -_CHECK])
-
-
-def _unfold(text: bytes, codec: int) -> bytes:
-    unfold = zlib.decompressobj() if codec == _DEFLATE else bz2.BZ2Decompressor()
-    try:
-        plain = unfold.decompress(text, MAX_TEXT_BYTES + 1)
-    except (zlib.error, OSError):
-        raise ValueError("the message is damaged: its texts cannot be read") from None
-    if len(plain) > MAX_TEXT_BYTES:
-        raise ValueError(f"the message unfolds to more than {MAX_TEXT_BYTES} bytes, and is not read")
-    if not unfold.eof or unfold.unused_data:
-        raise ValueError("the message is damaged: its texts end too early or too late")
-    return plain
+    texts_end = _HEADER.size + text_size
+    told = expanded(codec, body[_HEADER.size : texts_end])
+    return _Content(kind, None if code == 0 else PRECISIONS[code - 1], dimension, told, body[texts_end:])
 
 
 def _base(content: _Content, encoder: Encoder | None) -> KnowledgeBase:
-    columns: list[Any] = [content.told.get(name) for name in _FIELDS]
-    if not all(isinstance(column, list) and all(isinstance(part, str) for part in column) for column in columns):
-        raise ValueError("the message is damaged: its passages are none")
-    if len({len(column) for column in columns}) > 1:
-        raise ValueError("the message is damaged: its passages have gaps")
-    passages = tuple(
-        Passage(key, text, category, key if group == _KEY else group.removeprefix(_KEY))
-        for key, text, category, group in zip(*columns, strict=True)
-    )
+    passages = passages_of(content.told)
     if content.precision is not None:
         vectors = unpack(content.packed, len(passages), content.dimension, content.precision)
     elif content.packed:
