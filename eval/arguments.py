@@ -106,7 +106,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--correlation", type=float, metavar="RHO", help="of the errors of simulated agents, 0 to 1 (default: 0.5)"
     )
     questions.add_argument(
-        "--groups", type=Path, metavar="FILE", help="a TOML file of agents behind endpoints, which answer table5 too"
+        "--groups",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file of agents behind endpoints, which answer table5 and genainet-table1 too",
     )
     sub.add_argument(
         "--out",

@@ -232,18 +232,21 @@ class World:
                     curve.append((condition.ratio, float(right[own].sum())))
         return curves
 
-    def correct(self, asked: Sequence[Question], condition: Condition) -> np.ndarray:
-        """Return which questions are answered right, (Q,) bool.
+    def texts(self, asked: Sequence[Question], condition: Condition) -> list[list[str]]:
+        """Return what a student reads for each question.
 
-        What is known of a question's own group does not help, but where the leak is to be shown.
+        What is known of a question's own group is left out, but where the leak is to be shown.
         """
         base = self.sent(condition)
         leak = condition.kind.startswith(LEAK)
         vectors = self.encoder.encode([query(question) for question in asked])
         groups = [() if leak else group_of(question) for question in asked]
         nearest, _ = base.search(vectors, PASSAGES, exclude_groups=groups)
-        texts = [[base.passages[number].text for number in row if number >= 0] for row in nearest]
-        answers = self.reader.answer_all(asked, texts)
+        return [[base.passages[number].text for number in row if number >= 0] for row in nearest]
+
+    def correct(self, asked: Sequence[Question], condition: Condition) -> np.ndarray:
+        """Return which questions the reader answers right, (Q,) bool."""
+        answers = self.reader.answer_all(asked, self.texts(asked, condition))
         return np.array([got.option == question.answer for got, question in zip(answers, asked, strict=True)], bool)
 
 
@@ -255,31 +258,37 @@ def world_of(name: str, path: str | None, count: int, seed: int, block: int) -> 
 
 
 def answer(cell: Cell) -> list[Row]:
-    """Return a row for each condition: what was sent, in bits, and which questions were answered right."""
+    """Return a row for each condition: what was sent, in bits, and which questions the reader answered right."""
+    world, piece, some = piece_of(cell)
+    block = cell.options["block"]
+    return [row_of(world, condition, block, piece, world.correct(some, condition)) for condition in CONDITIONS]
+
+
+def piece_of(cell: Cell) -> tuple[World, np.ndarray, list[Question]]:
+    """Return what is known where a cell asks, and which questions it asks, by number and as they are."""
     told = cell.options
     asked = load(told["source"], told["path"])
     block = blocks(asked, told["count"], cell.seed)[told["block"]]
     piece = block[cell.index * PIECE : (cell.index + 1) * PIECE]
     world = world_of(told["source"], told["path"], told["count"], cell.seed, told["block"])
-    some = [asked[int(number)] for number in piece]
-    rows = []
-    for condition in CONDITIONS:
-        sent, whole = world.sent(condition), world.reference(condition)
-        rows.append(
-            {
-                "condition": condition.kind,
-                "ratio": condition.ratio,
-                "block": told["block"],
-                "passages": len(sent),
-                "bits": sent.size_bits,
-                "whole_bits": whole.size_bits,
-                "bits_by_category": json.dumps(bits_by_category(sent)),
-                "whole_bits_by_category": json.dumps(bits_by_category(whole)),
-                "asked": piece.tolist(),
-                "right": world.correct(some, condition).astype(int).tolist(),
-            }
-        )
-    return rows
+    return world, piece, [asked[int(number)] for number in piece]
+
+
+def row_of(world: World, condition: Condition, block: int, piece: np.ndarray, right: np.ndarray) -> Row:
+    """Return the row of a condition: what was sent, in bits, and which questions were answered right."""
+    sent, whole = world.sent(condition), world.reference(condition)
+    return {
+        "condition": condition.kind,
+        "ratio": condition.ratio,
+        "block": block,
+        "passages": len(sent),
+        "bits": sent.size_bits,
+        "whole_bits": whole.size_bits,
+        "bits_by_category": json.dumps(bits_by_category(sent)),
+        "whole_bits_by_category": json.dumps(bits_by_category(whole)),
+        "asked": piece.tolist(),
+        "right": right.astype(int).tolist(),
+    }
 
 
 @functools.lru_cache(maxsize=64)

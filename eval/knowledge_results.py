@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,12 +114,12 @@ class Transfer:
         return paired_difference(self.right[first][own].astype(float), self.right[second][own].astype(float))
 
 
-def transfer(frame: Any, source: Source) -> Transfer:
+def transfer(frame: Any, source: Source, conditions: Sequence[Condition] = CONDITIONS) -> Transfer:
     """Return what the rows of the cells say (a pandas DataFrame of :func:`eval.knowledge_answers.run`)."""
     questions = source.load()
     right, sent = {}, {}
     asked: list[int] = []
-    for condition in CONDITIONS:
+    for condition in conditions:
         rows = frame[(frame["condition"] == condition.kind) & (frame["ratio"] == condition.ratio)]
         asked = [number for text in rows["asked"] for number in json.loads(text)]
         right[condition] = np.array([correct for text in rows["right"] for correct in json.loads(text)], bool)

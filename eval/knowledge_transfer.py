@@ -77,9 +77,9 @@ def markdown(found: Transfer) -> str:
     parts = [
         f"## {TITLE}",
         _setting(found),
-        _table1(found),
+        table1(found),
         "### What knowledge and compression are worth",
-        _differences(found),
+        differences(found),
         "### What holds of the paper's claims",
         "\n".join(f"- {claim}" for claim in claims(found)),
         "### Accuracy against what is sent",
@@ -110,7 +110,8 @@ def _setting(found: Transfer) -> str:
     )
 
 
-def _table1(found: Transfer) -> str:
+def table1(found: Transfer) -> str:
+    """Return accuracy by category with all knowledge, compressed and without, beside the printed numbers."""
     lines = []
     for category in [*found.names, OVERALL]:
         printed = PRINTED.get(category)
@@ -131,7 +132,8 @@ def _table1(found: Transfer) -> str:
     return tabulated(lines, headers)
 
 
-def _differences(found: Transfer) -> str:
+def differences(found: Transfer) -> str:
+    """Return what knowledge and compression are worth by category, beside the printed differences."""
     pairs = ((ALL, WITHOUT), (CHOSEN, WITHOUT), (CHOSEN, ALL))
     lines = []
     for category in [*found.names, OVERALL]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eval import knowledge_answers, knowledge_energy, knowledge_transfer, votes, voting
+from eval import knowledge_answers, knowledge_endpoints, knowledge_energy, knowledge_transfer, votes, voting
 from eval.cells import Cell
 from eval.endpoint_votes import read_groups
 from eval.knowledge_energy import PRINTED, Curve
@@ -42,7 +42,7 @@ class Reasoning:
         The folder of the data sets; None: the one that the environment names. The packaged sample stands for what is
         not there.
     groups
-        A TOML file of agents behind endpoints, which answer Table V's questions too.
+        A TOML file of agents behind endpoints, which answer the questions of both tables too.
 
     Raises
     ------
@@ -90,7 +90,11 @@ class Reasoning:
             groups = () if self.groups is None else read_groups(self.groups)
             return votes.reproduce(self.instances, self.seed, out, groups=groups, data=self.data, **options, **how)
         if name == knowledge_transfer.NAME:
-            return knowledge_transfer.reproduce(self._asked, self.seed, out, self.data, **how)
+            arguments = (self._asked, self.seed, out, self.data)
+            text = knowledge_transfer.reproduce(*arguments, **how)
+            if self.groups is not None:
+                text += f"\n{knowledge_endpoints.reproduce(read_groups(self.groups), *arguments, **how)}"
+            return text
         return knowledge_energy.reproduce([*self._measured(out, **how), PRINTED], self.instances, self.seed, out, **how)
 
     @property
