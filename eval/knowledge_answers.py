@@ -45,7 +45,7 @@ BATCH, MEASURED = 1500, 400
 """Questions of others by which the teacher chooses what to send, and by which it measures what a category needs."""
 NOTHING, FULL, COMPRESSED = "no knowledge", "full", "compressed"
 RANDOM, ADAPTIVE, EIGHT_BITS, ONE_BIT = "at random", "adaptive by category", "int8 vectors", "binary vectors"
-LEAK, LEAK_COMPRESSED = "leak", "leak, compressed"
+LEAK, LEAK_COMPRESSED, LEAK_ASKED = "leak", "leak, compressed", "leak, compressed by what is asked"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ CONDITIONS = (
     Condition(ADAPTIVE, PRINTED_RATIO),
     Condition(EIGHT_BITS),
     Condition(ONE_BIT),
-    *(Condition(LEAK_COMPRESSED, ratio) for ratio in RATIOS),
+    *(Condition(kind, ratio) for kind in (LEAK_COMPRESSED, LEAK_ASKED) for ratio in RATIOS),
     Condition(LEAK),
 )
 
@@ -201,6 +201,9 @@ class World:
             case "leak, compressed":
                 leak = self.sent(Condition(LEAK))
                 return compress(leak, condition.ratio, queries=self.queries, seed=self.seed)
+            case "leak, compressed by what is asked":
+                asked = self.encoder.encode([query(question) for question in self.told])
+                return compress(self.sent(Condition(LEAK)), condition.ratio, queries=asked, seed=self.seed)
         return self.whole
 
     @functools.cached_property

@@ -14,6 +14,7 @@ from eval.knowledge_answers import (
     CONDITIONS,
     FULL,
     LEAK,
+    LEAK_ASKED,
     LEAK_COMPRESSED,
     NOTHING,
     PRINTED_RATIO,
@@ -151,26 +152,34 @@ class Point:
     accuracy: Interval
 
 
-def points_of(found: Transfer, *, leak: bool = False) -> list[Point]:
+CURVES = {
+    "others": (NOTHING, COMPRESSED, FULL),
+    "answers": (NOTHING, LEAK_COMPRESSED, LEAK),
+    "asked": (NOTHING, LEAK_ASKED, LEAK),
+}
+"""Kinds of conditions from no knowledge to all of it: explanations of other questions; those of the very questions too,
+which is the leak, chosen by other questions; the same, chosen by the very questions, which a device has fed back."""
+
+
+def points_of(found: Transfer, curve: str = "others") -> list[Point]:
     """Return accuracy against ratio, from no knowledge to all of it; the ratios are those asked for.
 
-    ``leak``: where the explanations of the very questions are among the knowledge.
+    ``curve`` is one of :data:`CURVES`.
     """
     return [
-        Point(condition.ratio, found.sent[condition].bits, found.accuracy(condition)) for condition in curve_of(leak)
+        Point(condition.ratio, found.sent[condition].bits, found.accuracy(condition)) for condition in curve_of(curve)
     ]
 
 
-def curve_of(leak: bool = False) -> list[Condition]:
+def curve_of(curve: str) -> list[Condition]:
     """Return the conditions of a curve, from no knowledge to all of it."""
-    kinds = (NOTHING, LEAK_COMPRESSED, LEAK) if leak else (NOTHING, COMPRESSED, FULL)
-    return [condition for condition in CONDITIONS if condition.kind in kinds]
+    return [condition for kind in CURVES[curve] for condition in CONDITIONS if condition.kind == kind]
 
 
 def curve_json(found: Transfer) -> str:
     """Return the curves as JSON: by ratio, bits, accuracy, its interval, and of how many questions."""
     told = {"questions": found.source.name, "reader": RetrievalReader.name}
-    curves = {"curve": points_of(found), "leak": points_of(found, leak=True)}
+    curves = {name: points_of(found, name) for name in CURVES}
     return json.dumps({**told, **{name: _told(points) for name, points in curves.items()}}, indent=1) + "\n"
 
 

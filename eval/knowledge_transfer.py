@@ -60,16 +60,16 @@ def measured_curve(
     out: Path | str = "results",
     data: Path | str | None = None,
     *,
-    leak: bool = False,
+    curve: str = "others",
     **how: Any,
 ) -> list[Point]:
     """Return how accurate the reader is with knowledge that is compressed more and less; no knowledge comes first.
 
-    The arguments are those of :func:`reproduce`; what is in the folder already is not computed again. ``leak``: the
-    explanations of the very questions are among the knowledge.
+    The arguments are those of :func:`reproduce`; what is in the folder already is not computed again. ``curve``: of
+    which knowledge, one of :data:`eval.knowledge_results.CURVES`.
     """
     source = Source.of(data=data)
-    return points_of(transfer(run(source, questions, seed, out, **how), source), leak=leak)
+    return points_of(transfer(run(source, questions, seed, out, **how), source), curve)
 
 
 def markdown(found: Transfer) -> str:
@@ -83,7 +83,7 @@ def markdown(found: Transfer) -> str:
         "### What holds of the paper's claims",
         "\n".join(f"- {claim}" for claim in claims(found)),
         "### Accuracy against what is sent",
-        _curve(found),
+        _curve(found, "others"),
         "### Other ways to choose and to send",
         _others(found),
         "### Where the answers are among the knowledge",
@@ -152,9 +152,9 @@ def differences(found: Transfer) -> str:
     return tabulated(lines, headers)
 
 
-def _curve(found: Transfer, leak: bool = False) -> str:
+def _curve(found: Transfer, curve: str) -> str:
     lines = []
-    for condition in curve_of(leak):
+    for condition in curve_of(curve):
         sent = found.sent[condition]
         beside = points(found.difference(condition, WITHOUT))
         accuracy = percent(found.accuracy(condition))
@@ -175,7 +175,9 @@ def _with_answers(found: Transfer) -> str:
         "the answers. It says what the reader can do when an answer is there to be found, and what compression by "
         "other questions then costs."
     )
-    return f"{note}\n\n{tabulated(lines, headers)}\n\n{_curve(found, leak=True)}"
+    asked = "Compressed by the very questions, as a teacher does to whom a device has fed back what it is asked:"
+    curves = f"{_curve(found, 'answers')}\n\n{asked}\n\n{_curve(found, 'asked')}"
+    return f"{note}\n\n{tabulated(lines, headers)}\n\n{curves}"
 
 
 def _others(found: Transfer) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from eval.knowledge_results import ALL, CHOSEN, OVERALL, PRINTED, WITHOUT, Transfer, points_of
-from eval.reproduce_pictures import figure_of, save_figure
+from eval.reproduce_pictures import PURPLE, figure_of, save_figure
 from eval.statistics import CONFIDENCE, Interval
 from secagent_env._extras import require
 from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, INK, ORANGE, own_style
@@ -24,15 +24,16 @@ def save_curve(found: Transfer, path: Path) -> None:
     with own_style():
         figure = figure_of(10.5, 4.4)
         left, right = figure.subplots(1, 2)
-        for leak, colour, label in (
-            (False, BLUE, "the reader here"),
-            (True, GREEN, "with the questions' own explanations (leak)"),
+        for name, colour, style, label in (
+            ("others", BLUE, "o-", "explanations of other questions"),
+            ("answers", GREEN, "*:", "the questions' own among them (leak)"),
+            ("asked", PURPLE, "D:", "the same, chosen by the questions asked"),
         ):
-            curve = points_of(found, leak=leak)
+            curve = points_of(found, name)
             x = [point.ratio for point in curve]
             mean, low, high = _ends([point.accuracy for point in curve])
             left.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
-            left.plot(x, mean, "*:" if leak else "o-", color=colour, ms=4, label=label)
+            left.plot(x, mean, style, color=colour, ms=4, label=label)
         printed = PRINTED[OVERALL]
         paper = (printed.none, printed.compressed, printed.full)
         left.plot([0, printed.ratio, 1], paper, "s--", color=DIM, mfc="none", ms=5, label="printed (a language model)")

@@ -107,8 +107,8 @@ class Reasoning:
         found = transfer(knowledge_answers.run(source, self._asked, self.seed, out, **how), source)
         sample = "" if source.name == knowledge_answers.TELEQNA else ", packaged sample"
         return [
-            _curve(f"offline reader, {what}{sample}", points_of(found, leak=leak))
-            for what, leak in (("knowledge of other questions", False), ("knowledge with the answers", True))
+            _curve(f"offline reader, {what}{sample}", points_of(found, name))
+            for what, name in (("knowledge of other questions", "others"), ("knowledge with the answers", "asked"))
         ]
 
 

@@ -169,9 +169,9 @@ def test_files_say_the_same_as_the_report(swept):
     told = json.loads((out / CURVE).read_text())
     assert told["questions"] == "sample"
     curve = measured_curve(2000, 0, out, workers=1)
-    assert [float(ratio) for ratio in told["curve"]] == [point.ratio for point in curve]
-    assert told["curve"]["0.4552"]["accuracy"] == found.right[CHOSEN].mean()
-    assert told["curve"]["0"]["bits"] == 0
+    assert [float(ratio) for ratio in told["others"]] == [point.ratio for point in curve]
+    assert told["others"]["0.4552"]["accuracy"] == found.right[CHOSEN].mean()
+    assert told["others"]["0"]["bits"] == 0
     assert (out / "genainet-table1.png").stat().st_size > 10_000
     assert (out / "genainet-table1.pdf").read_bytes().startswith(b"%PDF")
     assert "the packaged sample stands for it" in text
@@ -188,13 +188,13 @@ def test_a_run_that_is_there_is_not_computed_again(swept, monkeypatch):
     pandas.testing.assert_frame_equal(again, frame)
 
 
-@pytest.mark.parametrize("leak", [False, True])
-def test_the_curve_goes_from_nothing_to_everything(swept, leak):
+@pytest.mark.parametrize("name", ["others", "answers", "asked"])
+def test_the_curve_goes_from_nothing_to_everything(swept, name):
     frame, *_ = swept
     found = transfer(frame, Source.of())
-    curve = points_of(found, leak=leak)
+    curve = points_of(found, name)
     assert curve[0].accuracy == found.accuracy(WITHOUT)
-    assert curve[-1].accuracy == found.accuracy(WITH_ANSWERS if leak else ALL)
+    assert curve[-1].accuracy == found.accuracy(ALL if name == "others" else WITH_ANSWERS)
     ratios = [point.ratio for point in curve]
     assert ratios == sorted(set(ratios))
     assert (ratios[0], ratios[-1]) == (0, 1)
