@@ -8,7 +8,17 @@ import numpy as np
 from scipy import stats
 
 from eval.knowledge_answers import ADAPTIVE, PRINTED_RATIO, RANDOM, Condition
-from eval.knowledge_results import ALL, ANSWERS_CHOSEN, CHOSEN, OVERALL, PRINTED, WITH_ANSWERS, WITHOUT, Transfer
+from eval.knowledge_results import (
+    ALL,
+    ANSWERS_CHOSEN,
+    ASKED_CHOSEN,
+    CHOSEN,
+    OVERALL,
+    PRINTED,
+    WITH_ANSWERS,
+    WITHOUT,
+    Transfer,
+)
 from eval.statistics import Interval
 from eval.table import percent, points
 
@@ -122,7 +132,7 @@ def _adaptive(found: Transfer) -> str:
 
 def _leak(found: Transfer) -> str:
     leak, chosen = found.accuracy(WITH_ANSWERS), found.accuracy(ANSWERS_CHOSEN)
-    loss = found.difference(ANSWERS_CHOSEN, WITH_ANSWERS)
+    loss, asked = (found.difference(other, WITH_ANSWERS) for other in (ANSWERS_CHOSEN, ASKED_CHOSEN))
     gain, more = (found.difference(WITH_ANSWERS, other) for other in (WITHOUT, ALL))
     limit = (
         " So what other questions' explanations do not say limits the rows above, more than the reader does."
@@ -137,5 +147,6 @@ def _leak(found: Transfer) -> str:
     return (
         "**Where the answers are among the knowledge** (a leak here; in the paper, the sources of the questions are in "
         f"the cloud), the same reader is right on {percent(leak)}, {points(gain)} beside no knowledge, and on "
-        f"{percent(chosen)} when that is compressed by other questions: {points(loss)}.{limit}{free}"
+        f"{percent(chosen)} when that is compressed by other questions: {points(loss)}. Compressed by the very questions "
+        f"it is right on {percent(found.accuracy(ASKED_CHOSEN))}: {points(asked)}.{limit}{free}"
     )

@@ -28,6 +28,7 @@ from solvers.reasoning.reader import RetrievalReader
 OVERALL = "Overall"
 WITHOUT, ALL, CHOSEN = Condition(NOTHING, 0.0), Condition(FULL), Condition(COMPRESSED, PRINTED_RATIO)
 WITH_ANSWERS, ANSWERS_CHOSEN = Condition(LEAK), Condition(LEAK_COMPRESSED, PRINTED_RATIO)
+ASKED_CHOSEN = Condition(LEAK_ASKED, PRINTED_RATIO)
 
 
 @dataclass(frozen=True)
