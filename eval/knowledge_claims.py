@@ -147,6 +147,6 @@ def _leak(found: Transfer) -> str:
     return (
         "**Where the answers are among the knowledge** (a leak here; in the paper, the sources of the questions are in "
         f"the cloud), the same reader is right on {percent(leak)}, {points(gain)} beside no knowledge, and on "
-        f"{percent(chosen)} when that is compressed by other questions: {points(loss)}. Compressed by the very questions "
-        f"it is right on {percent(found.accuracy(ASKED_CHOSEN))}: {points(asked)}.{limit}{free}"
+        f"{percent(chosen)} when that is compressed by other questions: {points(loss)}. Compressed by the very "
+        f"questions it is right on {percent(found.accuracy(ASKED_CHOSEN))}: {points(asked)}.{limit}{free}"
     )
