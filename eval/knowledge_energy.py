@@ -323,8 +323,8 @@ def _setting(curves: Sequence[Curve]) -> str:
         f"Accuracy of the agents in the mean, by the share of the knowledge that is sent. {'; '.join(told)}. All of it "
         "is the preset's own D. With less the agents are less accurate, so dearer ones must be selected to meet what "
         "is required; but less has to be sent. Energies are those of `exact`; with compressed knowledge, relative to "
-        "all of it on the same networks. Brackets are intervals over networks; those of the measured accuracies come on "
-        "top."
+        "all of it on the same networks. Brackets are intervals over networks; to them come those of the measured "
+        "accuracies."
     )
 
 

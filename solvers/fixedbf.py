@@ -17,6 +17,7 @@ from solvers.asc import ASC, GOOD_GAP
 from solvers.base import Run
 from solvers.beamforming import Beam
 from solvers.links import Links
+from solvers.milp import milp
 from solvers.sdr import Downlink
 from solvers.starts import JAMMED, jammers_of
 
@@ -131,7 +132,7 @@ def reached_selection(
         np.hstack([surplus, 0 * surplus])[None],
     ]
     lower += [np.full(n, -1.0), np.array([scenario.required_agents, 0.0])]
-    result = optimize.milp(
+    result = milp(
         np.concatenate([energy / (energy.mean() or 1.0), np.full(n, 1e-6)]),
         integrality=np.repeat([1, 0], n),
         bounds=optimize.Bounds(0, np.concatenate([allowed, np.ones(n)])),

@@ -12,6 +12,7 @@ from scipy import optimize
 
 from secagent_env import Instance
 from secagent_env.physics import LN2, secrecy_rate, transfer_time
+from solvers.milp import milp
 
 if TYPE_CHECKING:
     from solvers.secrecy_program import SecrecyRows
@@ -204,7 +205,7 @@ def integer_program(
         rows = np.hstack([secrecy.on_agents, np.zeros((len(secrecy.lower), times)), secrecy.on_shares])
         matrix = np.concatenate([np.hstack([matrix, np.zeros((len(matrix), shares))]), rows])
         lower += list(secrecy.lower)
-    result = optimize.milp(
+    result = milp(
         np.concatenate([cost[agents] / scale, np.zeros(times + shares)]),
         integrality=np.repeat([1, 0], [size, times + shares]),
         bounds=optimize.Bounds(0, np.repeat([1.0, np.inf], [size + times, shares])),

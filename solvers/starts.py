@@ -17,6 +17,7 @@ from secagent_env import Decision, Instance
 from secagent_env.actions import LOWEST_POWER_W
 from secagent_env.physics import combine_eavesdroppers
 from solvers.greedy import Costs, repair
+from solvers.milp import milp
 
 START_SNR = 0.03
 """Receive SNR of the senders at a start without jammers; p ∝ 1/g_n, about 1e-9 W."""
@@ -129,7 +130,7 @@ def protected_selection(
     matrix = np.concatenate(
         [rows / scale[:, None], [np.repeat([1.0, 0.0], n)], [np.concatenate([surplus, np.zeros(n)])]]
     )
-    result = optimize.milp(
+    result = milp(
         np.concatenate([energy / (energy.mean() or 1.0), np.full(n, 1e-6)]),
         integrality=np.repeat([1, 0], n),
         bounds=optimize.Bounds(

@@ -1,0 +1,49 @@
+"""Integer programs by scipy's HiGHS, without the lines of its own that it leaves on stdout now and then."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from typing import Any
+
+from scipy import optimize
+
+
+def milp(*arguments: Any, **options: Any) -> Any:
+    """Return what ``scipy.optimize.milp`` returns; what HiGHS prints meanwhile goes to stderr."""
+    with _REDIRECTED:
+        return optimize.milp(*arguments, **options)
+
+
+class _StdoutToStderr:
+    """Redirects the process's standard output, past Python, while any thread is inside; C's buffers are flushed."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None)
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._kept: int | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._libc.fflush(None)
+                try:
+                    self._kept = os.dup(1)
+                    os.dup2(2, 1)
+                except OSError:  # one of them is closed: there is nothing to spoil
+                    pass
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0 and self._kept is not None:
+                self._libc.fflush(None)
+                os.dup2(self._kept, 1)
+                os.close(self._kept)
+                self._kept = None
+
+
+_REDIRECTED = _StdoutToStderr()
