@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from contextlib import ExitStack
 
 import numpy as np
@@ -23,7 +24,7 @@ from solvers.llm.server import serve
 from solvers.reasoning import prompts
 from solvers.reasoning.endpoint import Agents, EndpointReasoner, Group, grouped
 from solvers.reasoning.prompts import option_of
-from solvers.reasoning.team import Supervisor
+from solvers.reasoning.team import Supervisor, ask_all
 from solvers.reasoning.tools import Calculator
 
 QUESTION = Question(
@@ -46,6 +47,11 @@ class Scripted:
         self.requests += requests
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         return [reply if isinstance(reply, Reply) else Reply(reply)]
+
+
+def slowly(handler):
+    time.sleep(0.05)
+    says(choice("B"))(handler)
 
 
 def agent(*replies, tools=(), **options) -> EndpointReasoner:
@@ -93,6 +99,9 @@ def test_long_texts_are_cut_and_stay_data():
         ("B", 1), ("b)", 1), ("(B)", 1), ("B: A shaped signal", 1), ("option 2", 1), ("2", 1), ("Option B", 1),
         ("a shaped  signal", 1), ("A", 0), ("A shaped signal", 1), ("D", None), ("4", None), ("0", None), ("", None),
         ("none of them", None), ("Beam", None), ("٢", None), ("2" * 5000, None), ("noise", 2),
+        ("B A shaped signal", 1), ("C A shaped signal", None), ("**B** (surely)", 1), ("B - A shaped signal", 1),
+        ("B) because", 1), ("Option B: a guess", 1), ("A lamp", None), ("A/D converter", None), ("a-priori", None),
+        ("\u212a", None), ("Z", None), ("ſ", None),
     ],
 )  # fmt: skip
 def test_options_are_named_in_many_ways(said, option):
@@ -217,14 +226,67 @@ def test_three_groups_answer_over_http_and_replay_without(tmp_path, monkeypatch)
     assert all(verdict.option is not None and not verdict.faults for verdict in verdicts)
     assert "a-key" not in "".join(file.read_text() for file in tmp_path.iterdir())
 
-    replayed = [Group(agents=n, replay=tmp_path / f"{i}.jsonl") for i, n in enumerate((12, 12, 6)) if counts[i]]
-    assert len(replayed) == sum(count > 0 for count in counts)
-    if len(replayed) == 3:  # and else a transcript is missing, since nobody of the group was asked
-        with Agents(replayed) as agents:
-            supervisor = Supervisor(agents.reasoners, knowledge=base, encoder=encoder)
-            again = [supervisor.ask(question, decision, seed=5) for question in SAMPLE[:6]]
-        assert [verdict.option for verdict in again] == [verdict.option for verdict in verdicts]
-        assert [verdict.answers for verdict in again] == [verdict.answers for verdict in verdicts]
+    replayed = [Group(agents=n, replay=tmp_path / f"{i}.jsonl") for i, n in enumerate((12, 12, 6))]
+    with Agents(replayed) as agents:
+        supervisor = Supervisor(agents.reasoners, knowledge=base, encoder=encoder)
+        again = [supervisor.ask(question, decision, seed=5) for question in SAMPLE[:6]]
+    assert [verdict.option for verdict in again] == [verdict.option for verdict in verdicts]
+    assert [verdict.answers for verdict in again] == [verdict.answers for verdict in verdicts]
+
+
+def test_questions_are_asked_several_at_a_time_and_replay_to_the_same_rows(tmp_path):
+    decision = decision_of()
+    with FaultyServer(slowly) as server:
+        how = {"model": "m", "base_url": server.base_url, "api_key": "k", "retries": 0}
+        # Fewer agents of the last group are selected than it may be asked requests at a time.
+        groups = [Group(agents=24), Group(agents=6, concurrency=5, transcript=tmp_path / "t.jsonl", **how)]
+        with Agents(groups) as agents:
+            rows = ask_all(Supervisor(agents.reasoners), SAMPLE[:8], decision, seed=5)
+        selected = int(decision.selection[24:].sum())
+        assert len(server.bodies) == 8 * selected
+        assert selected < server.most_at_once <= 5
+    replayed = [Group(agents=24), Group(agents=6, replay=tmp_path / "t.jsonl")]
+    with Agents(replayed) as agents:
+        assert ask_all(Supervisor(agents.reasoners), SAMPLE[:8], decision, seed=5) == rows
+    assert [row["key"] for row in rows] == [question.key for question in SAMPLE[:8]]
+
+
+def test_ten_of_three_faulty_groups_have_a_verdict_on_every_question():
+    decision = decision_of()
+    members = [decision.selection[start:end].sum() for start, end in ((0, 12), (12, 24), (24, 30))]
+    assert sum(members) == 10
+    assert all(members)
+    rng = random.Random(1)
+    hostile = [says(hostile_reply(rng)) for _ in range(40)]
+    with ExitStack() as stack:
+        script = [says(choice("Q")), fails(500), says(None, refusal="no"), says(""), sends(b"\x00"), *hostile]
+        good = stack.enter_context(FaultyServer(says(choice("B"))))
+        bad = stack.enter_context(FaultyServer(*script))
+        how = {"api_key": "k", "retries": 0}
+        groups = [
+            Group(model="a", base_url=bad.base_url, agents=12, planning="steps", **how),
+            Group(model="b", base_url=good.base_url, agents=12, **how),
+            Group(model="c", base_url="http://127.0.0.1:9/v1", agents=6, **how),
+        ]
+        with Agents(groups) as agents:
+            rows = ask_all(Supervisor(agents.reasoners), SAMPLE[:6], decision)
+        assert len(good.bodies) == 6 * members[1]
+        assert len(bad.bodies) == 6 * members[0]
+    chosen = np.flatnonzero(decision.selection).tolist()
+    for row in rows:
+        assert list(row["answers"]) == chosen
+        assert row["option"] is not None
+        assert row["faults"]["unreachable"] == members[2]
+        assert sum(row["faults"].values()) == sum(option is None for option in row["answers"].values())
+        assert sum(row["votes"]) == 10 - sum(row["faults"].values())
+
+
+def test_of_many_questions_no_more_are_asked_once_nobody_is_there():
+    with FaultyServer(fails(401)) as server:
+        group = Group(model="m", base_url=server.base_url, agents=1, api_key="k", retries=0, concurrency=2)
+        with Agents([group]) as agents, pytest.raises(EndpointError):
+            ask_all(Supervisor(agents.reasoners), SAMPLE, np.ones(1, bool))
+        assert len(server.bodies) <= 2
 
 
 def test_faults_of_servers_are_counted_and_the_others_vote():

@@ -16,7 +16,7 @@ from solvers.knowledge.corpus import explanations
 from solvers.llm.chat import CapReached, EndpointError
 from solvers.reasoning.answer import Answer
 from solvers.reasoning.simulated import SimulatedReasoner
-from solvers.reasoning.team import Supervisor
+from solvers.reasoning.team import Supervisor, ask_all
 from solvers.reasoning.tools import Calculator, Converter, Search
 
 ENCODER = HashingEncoder()
@@ -85,6 +85,27 @@ def test_a_weighted_vote_follows_the_accurate():
     assert Supervisor(team, voting="weighted").ask(QUESTION, mask(3, 0, 1, 2), accuracy=accuracy).option == 1
     with pytest.raises(ValueError, match="accuracies of all 3 agents"):
         Supervisor(team, voting="weighted").ask(QUESTION, mask(3, 0))
+
+
+def test_many_questions_have_a_row_each():
+    asked = [QUESTION, Question("r", "Is it?", ("Yes", "No"), 0, category="c")]
+    rows = ask_all(Supervisor([Says(1), Says(1), Says(None), Says(0)]), asked, mask(4, 0, 1, 2))
+    common = {"option": 1, "answers": {0: 1, 1: 1, 2: None}, "faults": {"refusal": 1}}
+    assert rows == [
+        {"key": "q", "category": "", "right": True, "votes": (0, 2, 0), **common},
+        {"key": "r", "category": "c", "right": False, "votes": (0, 2), **common},
+    ]
+
+
+def test_many_questions_are_answered_as_one_by_one():
+    sample = questions.load("sample")[:20]
+    supervisor = Supervisor([SimulatedReasoner(0.6)] * 5)
+    rows = ask_all(supervisor, sample, mask(5, 0, 2, 4), seed=3)
+    alone = [supervisor.ask(question, mask(5, 0, 2, 4), seed=3).option for question in sample]
+    assert [row["option"] for row in rows] == alone
+    assert [row["right"] for row in rows].count(True) == sum(
+        option == question.answer for option, question in zip(alone, sample, strict=True)
+    )
 
 
 def test_faults_are_counted_and_have_no_vote():

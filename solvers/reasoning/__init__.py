@@ -2,7 +2,7 @@
 
 from solvers.reasoning.answer import Answer, Reasoner
 from solvers.reasoning.simulated import SimulatedReasoner
-from solvers.reasoning.team import Supervisor, Verdict
+from solvers.reasoning.team import Supervisor, Verdict, ask_all
 from solvers.reasoning.vote_theory import expected_accuracy
 from solvers.reasoning.votes import Tally, log_odds_weights, vote
 
@@ -13,6 +13,7 @@ __all__ = [
     "Supervisor",
     "Tally",
     "Verdict",
+    "ask_all",
     "expected_accuracy",
     "log_odds_weights",
     "vote",

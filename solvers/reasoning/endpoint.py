@@ -76,11 +76,16 @@ class EndpointReasoner:
         Through which its group asks.
     tools
         Which it may call, where its planning calls tools.
+
+    Attributes
+    ----------
+    concurrency
+        How many requests its group's endpoint takes at a time; 0 where nothing is sent.
     """
 
     def __init__(self, group: Group, session: Session, tools: Sequence[Tool] = ()) -> None:
         self.group, self.tools = group, tuple(tools)
-        self.remote = not group.in_process and group.replay is None
+        self.concurrency = 0 if group.in_process or group.replay is not None else group.concurrency
         self._session = session
 
     @property

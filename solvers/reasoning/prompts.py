@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -135,16 +136,27 @@ def conclude(line: Sequence[str]) -> str:
     return f"The best line of thought: {json.dumps(list(line), ensure_ascii=False)}\nChoose the right option."
 
 
+# A letter names an option if it stands alone, in brackets or before a mark; that of "A wave" or "D/A" does not.
+_LETTER = re.compile(r"(?:option\s+)?([a-z])[\"'`*)\]]*\s*(?:$|[).:,;].*|\s[-–=(].*)", re.I | re.A | re.S)
+_NUMBER = re.compile(r"(?:option\s+)?([0-9]{1,3})", re.I | re.A)
+
+
 def option_of(said: str, options: Sequence[str]) -> int | None:
     """Return which option a text names: by letter, by number from 1, or in its own words; None if it names none."""
     text = said.strip().strip("\"'`*()[]{}.:, \n")
-    words = {" ".join(option.lower().split()): index for index, option in reversed(list(enumerate(options)))}
-    if (index := words.get(" ".join(text.lower().split()))) is not None:
+    words = {_words(option): index for index, option in reversed(list(enumerate(options)))}
+    if (index := words.get(_words(text))) is not None:
         return index
-    head, rest = text.removeprefix("option ").removeprefix("Option ")[:2], text
-    if head[:1].upper() in LETTERS[: len(options)] and head[:1] and not head[1:2].isalnum():
-        return LETTERS.index(head[0].upper())
-    number = rest.removeprefix("option ").removeprefix("Option ")
-    if number.isascii() and number.isdigit() and 1 <= int(number[:3]) <= len(options):
-        return int(number[:3]) - 1
-    return None
+    if letter := _LETTER.fullmatch(text):
+        place = LETTERS.index(letter[1].upper())
+    elif number := _NUMBER.fullmatch(text):
+        place = int(number[1]) - 1
+    else:  # perhaps "B A shaped signal": a letter, and its option's own words
+        place = words.get(_words(text[1:]), -1)
+        if LETTERS.find(text[:1].upper()) != place:
+            return None
+    return place if 0 <= place < len(options) else None
+
+
+def _words(text: str) -> str:
+    return " ".join(text.lower().split())

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -164,7 +165,7 @@ class Supervisor:
             except CapReached as error:
                 return Answer(None, explanation=str(error), fault=CAP)
 
-        if any(getattr(self.reasoners[agent], "remote", False) for agent in chosen):
+        if any(_concurrency(self.reasoners[agent]) for agent in chosen):
             with ThreadPoolExecutor(len(chosen), "secagent-team") as pool:
                 answers = list(pool.map(answer, chosen))
         else:
@@ -196,3 +197,59 @@ class Supervisor:
             np.random.default_rng([seed, zlib.crc32(question.key.encode()), len(self.reasoners)]),
         )
         return Verdict(tally.option, answers, tally, texts)
+
+
+def ask_all(
+    supervisor: Supervisor,
+    questions: Sequence[Question],
+    selection: Decision | np.ndarray,
+    seed: int = 0,
+    accuracy: Sequence[float] | np.ndarray | None = None,
+) -> list[dict[str, Any]]:
+    """Ask the selected agents questions, several at a time where endpoints allow it.
+
+    Parameters
+    ----------
+    supervisor, questions
+        Who is asked, and what.
+    selection, seed, accuracy
+        As of :meth:`Supervisor.ask`, for all questions.
+
+    Returns
+    -------
+    list of dict
+        A row for each question, in their order, the same however many are asked at a time: its ``key`` and
+        ``category``; the ``option`` that won and whether it is ``right``; the ``votes`` for each option; the
+        ``answers`` of the selected agents, by their indices; and the ``faults``, counted.
+
+    Raises
+    ------
+    ValueError, EndpointError
+        As :meth:`Supervisor.ask`; what is not yet under way then is not asked.
+    """
+
+    def row(question: Question) -> dict[str, Any]:
+        verdict = supervisor.ask(question, selection, seed, accuracy)
+        return {
+            "key": question.key,
+            "category": question.category,
+            "option": verdict.option,
+            "right": verdict.option == question.answer,
+            "votes": verdict.tally.counts,
+            "answers": {agent: answer.option for agent, answer in verdict.answers.items()},
+            "faults": verdict.faults,
+        }
+
+    at_once = max(map(_concurrency, supervisor.reasoners))
+    if not at_once:
+        return [row(question) for question in questions]
+    with ThreadPoolExecutor(at_once, "secagent-questions") as pool:
+        try:
+            return list(pool.map(row, questions))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _concurrency(reasoner: Reasoner) -> int:
+    """Return how many requests a reasoner's endpoint takes at a time; 0 where it has none."""
+    return int(getattr(reasoner, "concurrency", 0))
