@@ -53,6 +53,7 @@ def _main(argv: Sequence[str] | None) -> int:
     handler.setFormatter(logging.Formatter("secagent: %(message)s"))
     logger.addHandler(handler)
     verbose, args.quiet = getattr(args, "verbose", False), getattr(args, "quiet", False)
+    level = logger.level  # as it was, for whoever calls this from a program
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING if args.quiet else logging.INFO)
     if args.command in SWEEPS and not verbose:  # their tables tell which solvers failed, and why
         handler.addFilter(lambda record: record.name != "secagent.solvers")
@@ -72,6 +73,7 @@ def _main(argv: Sequence[str] | None) -> int:
         return 2
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def _how_to_resume(args: argparse.Namespace) -> str:

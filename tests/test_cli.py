@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import os
 import re
 import subprocess
@@ -527,3 +528,12 @@ def test_processes_of_a_run_use_one_blas_thread(monkeypatch: pytest.MonkeyPatch)
         assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "1"
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ
+
+
+def test_a_command_leaves_the_logger_as_it_was(capsys):
+    logger = logging.getLogger("secagent")
+    level = logger.level
+    main(["-q", "reproduce", "nothing"])
+    main(["-v", "reproduce", "nothing"])
+    assert logger.level == level
+    assert not logger.handlers
