@@ -25,7 +25,7 @@ from solvers.knowledge.base import KnowledgeBase
 from solvers.knowledge.compression import adaptive_ratios, compress
 from solvers.knowledge.corpus import explanations
 from solvers.knowledge.encoder import default_encoder
-from solvers.knowledge.student import group_of, query
+from solvers.knowledge.lookup import group_of, query
 from solvers.reasoning.reader import FITTED_ON, RetrievalReader
 
 EXPERIMENT, FUNCTION = "genainet-table1", "eval.knowledge_answers:answer"
@@ -204,7 +204,9 @@ class World:
             case "leak, compressed by what is asked":
                 asked = self.encoder.encode([query(question) for question in self.told])
                 return compress(self.sent(Condition(LEAK)), condition.ratio, queries=asked, seed=self.seed)
-        return self.whole
+            case "full":
+                return self.whole
+        raise ValueError(f"there is no condition {condition.kind!r}")
 
     @functools.cached_property
     def queries(self) -> np.ndarray:

@@ -31,8 +31,8 @@ from solvers.knowledge.base import KnowledgeBase
 from solvers.knowledge.corpus import explanations, vocabulary
 from solvers.knowledge.encoder import Encoder, default_encoder
 from solvers.knowledge.graph import KnowledgeGraph
+from solvers.knowledge.lookup import group_of
 from solvers.knowledge.passages import Passage
-from solvers.knowledge.student import group_of
 from solvers.knowledge.topology import KnowledgeTopology
 from solvers.knowledge.vectors import VectorIndex, recall
 from solvers.reasoning.reader import RetrievalReader

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from secagent_env._errors import unknown_name
+from secagent_env._shares import apportioned
 
 Range = tuple[float, float]
 Area = tuple[Range, Range]
@@ -148,13 +149,7 @@ class Scenario:
         """The width of each agent's model where ``model_sizes`` says it; None where it is drawn from ``model_dim``."""
         if self.model_sizes is None:
             return None
-        shares = [share for _, share in self.model_sizes]
-        total = sum(shares)
-        counts = [self.num_agents * share // total for share in shares]
-        remainders = [self.num_agents * share % total for share in shares]
-        # Sorting is stable: among equal remainders the first group gets the agent.
-        for i in sorted(range(len(shares)), key=lambda i: -remainders[i])[: self.num_agents - sum(counts)]:
-            counts[i] += 1
+        counts = apportioned(self.num_agents, [share for _, share in self.model_sizes])
         return tuple(width for (width, _), count in zip(self.model_sizes, counts, strict=True) for _ in range(count))
 
     @property

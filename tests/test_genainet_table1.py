@@ -42,7 +42,7 @@ from eval.knowledge_transfer import CSV, CURVE, TABLE, main, markdown, measured_
 from eval.statistics import Interval
 from secagent_env import questions
 from secagent_env.questions import Question, QuestionSet
-from solvers.knowledge.student import group_of
+from solvers.knowledge.lookup import group_of
 from solvers.reasoning.reader import FITTED_ON
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from secagent_env._shares import apportioned
 from secagent_env.questions.question import Question
 
 
@@ -58,10 +59,7 @@ def sample(questions: Sequence[Question], count: int, seed: int = 0) -> np.ndarr
     rng = np.random.default_rng(seed)
     categories = [question.category for question in questions]
     names = list(dict.fromkeys(categories))
-    sizes = np.array([categories.count(name) for name in names])
-    shares = count * sizes / sizes.sum()
-    counts = np.floor(shares).astype(int)
-    counts[np.argsort(counts - shares, kind="stable")[: count - counts.sum()]] += 1
+    counts = apportioned(count, [categories.count(name) for name in names])
     drawn = [
         rng.choice(np.flatnonzero([category == name for category in categories]), size, replace=False)
         for name, size in zip(names, counts, strict=True)

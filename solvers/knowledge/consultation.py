@@ -28,8 +28,9 @@ from solvers.knowledge.levels import (
     decode,
     encode,
 )
+from solvers.knowledge.lookup import group_of, query
 from solvers.knowledge.passages import Passage
-from solvers.knowledge.student import Student, group_of, inquiry_of, query
+from solvers.knowledge.student import Student, inquiry_of
 from solvers.reasoning.answer import Answer
 from solvers.reasoning.votes import vote
 

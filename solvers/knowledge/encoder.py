@@ -13,6 +13,8 @@ from secagent_env._extras import require
 DIMENSION = 384
 """Of the vectors of MiniLM."""
 BATCH = 64
+REMEMBERED = 400_000
+"""Texts, at most, whose vectors an encoder remembers."""
 
 
 class Encoder(Protocol):
@@ -29,12 +31,7 @@ class MiniLM:
     """The sentence encoder all-MiniLM-L6-v2 (22 million parameters, 384 dimensions), on this machine.
 
     It was trained on English; other languages are told apart by the words they share with it. What was encoded before
-    is remembered, up to some hundred thousand texts.
-
-    Parameters
-    ----------
-    threads
-        Of torch; None leaves them as they are.
+    is remembered, up to ``REMEMBERED`` texts.
 
     Raises
     ------
@@ -45,16 +42,14 @@ class MiniLM:
     name = "all-MiniLM-L6-v2"
     dimension = DIMENSION
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self) -> None:
         self._model = _minilm()
         self._known: dict[str, np.ndarray] = {}
-        if threads is not None:
-            require("torch", extra="knowledge").set_num_threads(threads)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return a unit vector for each of T texts, (T, 384) float32; the zero vector for an empty one."""
         new = list(dict.fromkeys(text for text in texts if text.strip() and text not in self._known))
-        if len(self._known) + len(new) > 400_000:
+        if len(self._known) + len(new) > REMEMBERED:
             self._known.clear()
             new = list(dict.fromkeys(text for text in texts if text.strip()))
         if new:

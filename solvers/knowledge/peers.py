@@ -18,8 +18,9 @@ from secagent_env._errors import unknown_name
 from secagent_env.questions import Question
 from solvers.knowledge.corpus import explanations
 from solvers.knowledge.levels import Information, Inquiries, Message, Pointers, decode, encode
+from solvers.knowledge.lookup import group_of
 from solvers.knowledge.passages import Passage
-from solvers.knowledge.student import Student, group_of, inquiry_of, warm
+from solvers.knowledge.student import Student, inquiry_of, warm
 from solvers.reasoning.answer import Answer
 
 Sharing = Literal["alone", "broadcast", "request", "gossip", "central"]

@@ -11,6 +11,7 @@ from solvers.knowledge import wire
 from solvers.knowledge.base import KnowledgeBase
 from solvers.knowledge.encoder import Encoder
 from solvers.knowledge.levels import Inquiries, Inquiry, encode
+from solvers.knowledge.lookup import group_of, query
 from solvers.knowledge.passages import Passage
 from solvers.reasoning.answer import Answer, Reasoner
 
@@ -18,16 +19,6 @@ from solvers.reasoning.answer import Answer, Reasoner
 def inquiry_of(question: Question, *, passage: bool = False) -> Inquiry:
     """Return a question as it is asked: without its answer and explanation, its own passage only where wanted."""
     return Inquiry(question.text, question.options, question.passage if passage else "", group_of(question))
-
-
-def group_of(question: Question) -> str:
-    """Return the group whose knowledge must not help to answer a question; a question without one is its own."""
-    return question.group or question.key
-
-
-def query(asked: Question | Inquiry) -> str:
-    """Return the text by which knowledge for a question is looked up: the question and its options."""
-    return " ".join([asked.text, *asked.options])
 
 
 class Student:

@@ -19,8 +19,9 @@ from solvers.knowledge.base import KnowledgeBase
 from solvers.knowledge.compression import compress
 from solvers.knowledge.encoder import Encoder
 from solvers.knowledge.levels import Inquiries, decode
+from solvers.knowledge.lookup import query
 from solvers.knowledge.passages import Passage
-from solvers.knowledge.student import Student, query, warm
+from solvers.knowledge.student import Student, warm
 
 
 class Teacher:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from secagent_env._errors import unknown_name
+from secagent_env._shares import apportioned
 from secagent_env.questions import Question
+from solvers.knowledge.lookup import group_of
 from solvers.llm.chat import Closing, Message, Reply, Request
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session, Usage
@@ -138,8 +140,7 @@ def _steps(agent: EndpointReasoner, question: Question, first: Message, rng: np.
 
 
 def _tools(agent: EndpointReasoner, question: Question, first: Message, rng: np.random.Generator) -> Answer:
-    group = question.group or question.key
-    tools = [tool.excluding(group) if isinstance(tool, Search) else tool for tool in agent.tools]
+    tools = [tool.excluding(group_of(question)) if isinstance(tool, Search) else tool for tool in agent.tools]
     by_name = {tool.name: tool for tool in tools}
     said: list[Message] = []
     for left in range(agent.group.tool_calls if tools else 0, -1, -1):
@@ -252,9 +253,5 @@ def grouped(groups: Sequence[Group], num_agents: int) -> list[Group]:
 
     The shares are the ``agents`` of the groups, as in the preset ``qwen``, 12, 12 and 6.
     """
-    total = sum(group.agents for group in groups)
-    counts = [num_agents * group.agents // total for group in groups]
-    remainders = [num_agents * group.agents % total for group in groups]
-    for index in sorted(range(len(groups)), key=lambda i: -remainders[i])[: num_agents - sum(counts)]:
-        counts[index] += 1
+    counts = apportioned(num_agents, [group.agents for group in groups])
     return [replace(group, agents=count) for group, count in zip(groups, counts, strict=True) if count]

@@ -17,7 +17,7 @@ import numpy as np
 
 from secagent_env.questions.question import Question
 from solvers.knowledge.encoder import Encoder, default_encoder
-from solvers.knowledge.student import query
+from solvers.knowledge.lookup import query
 from solvers.reasoning.answer import Answer
 
 FEATURES = (

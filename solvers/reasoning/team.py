@@ -17,6 +17,7 @@ from secagent_env._errors import unknown_name
 from secagent_env.questions import Question
 from solvers.knowledge.base import KnowledgeBase
 from solvers.knowledge.encoder import Encoder
+from solvers.knowledge.lookup import group_of, query
 from solvers.llm.chat import CapReached, EndpointError
 from solvers.reasoning.answer import Answer, Reasoner
 from solvers.reasoning.votes import Tally, log_odds_weights, vote
@@ -134,8 +135,8 @@ class Supervisor:
         """Return the knowledge that is sent with a question; nothing of the question's own group."""
         if self.knowledge is None or self.encoder is None or not self.passages:
             return ()
-        vectors = self.encoder.encode([" ".join([question.text, *question.options])])
-        indices, _ = self.knowledge.search(vectors, self.passages, [question.group or question.key])
+        vectors = self.encoder.encode([query(question)])
+        indices, _ = self.knowledge.search(vectors, self.passages, [group_of(question)])
         return tuple(self.knowledge.passages[index].text for index in indices[0] if index >= 0)
 
     def _chosen(self, selection: Decision | np.ndarray) -> list[int]:
