@@ -133,6 +133,10 @@ def test_ppo_learns_whom_to_select(tmp_path: Path):
 # --- It repeats itself ----------------------------------------------------------------------------------------
 
 
+# An interrupt may fall between the two lines with which shutil.rmtree opens a folder and takes care of it.
+@pytest.mark.filterwarnings(
+    r"ignore:Exception ignored in. <posix\.ScandirIterator:pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.parametrize(
     ("algo", "fields"),
     [
