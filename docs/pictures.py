@@ -33,7 +33,7 @@ def jamming(path: Path) -> None:
 
 def compare(path: Path, instances: int = 20) -> None:
     """Draw what ``secagent compare`` draws, with its defaults."""
-    from eval.compare import PICTURE, Comparison, run
+    from eval.compare.comparison import PICTURE, Comparison, run
 
     with tempfile.TemporaryDirectory() as folder:
         run(Comparison(instances=instances), folder)
@@ -41,8 +41,8 @@ def compare(path: Path, instances: int = 20) -> None:
 
 
 def scaling(path: Path) -> None:
-    """Draw what ``python -m eval.scaling`` draws: minutes."""
-    from eval.scaling import main as scale
+    """Draw what ``python -m eval.studies.scaling`` draws: minutes."""
+    from eval.studies.scaling import main as scale
 
     scale(["--out", str(path.parent), "--max-seconds", "10"])
 

@@ -13,10 +13,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from secagent_env._errors import unknown_name
+from secagent_env.support.errors import unknown_name
 
 if TYPE_CHECKING:
-    from training.agents import TrainedAgent
+    from training.play.agents import TrainedAgent
 
 __all__ = ["is_path", "load_agent", "names"]
 
@@ -42,7 +42,7 @@ def load_agent(name: str | Path, *, repair: bool = True, refine: int = 0) -> Tra
     name
         A shipped agent's, or a path: of an .onnx file, or of a run's folder, whose ``policy.onnx`` is loaded.
     repair, refine
-        See :class:`training.agents.TrainedAgent`.
+        See :class:`training.play.agents.TrainedAgent`.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def load_agent(name: str | Path, *, repair: bool = True, refine: int = 0) -> Tra
     ImportError
         If onnxruntime is not installed.
     """
-    from training.agents import TrainedAgent
+    from training.play.agents import TrainedAgent
 
     agent = TrainedAgent(find(name), repair=repair, refine=refine)
     if name in names():

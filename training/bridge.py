@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from secagent_env._extras import require
+from secagent_env.support.extras import require
 
 require("stable_baselines3", "rl")
 

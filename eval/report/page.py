@@ -9,9 +9,9 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from eval.report.schemes import css_colours
-from eval.report.section import Section
-from secagent_env._extras import require
+from eval.report.charts.schemes import css_colours
+from eval.report.sections.section import Section
+from secagent_env.support.extras import require
 
 ASSETS = files("eval.report") / "assets"
 """The template, the style and the script."""

@@ -6,15 +6,15 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from eval.convergence import save_convergence
-from eval.learners_report import save_curves
-from eval.plots import save_comparison
-from eval.report.gather import Results
-from eval.report.recompute import Solved
-from eval.report.schemes import base_name
-from secagent_env._files import whole_file
+from eval.compare.convergence import save_convergence
+from eval.compare.plots import save_comparison
+from eval.learners.report import save_curves
+from eval.report.charts.schemes import base_name
+from eval.report.data.gather import Results
+from eval.report.data.recompute import Solved
 from secagent_env.rendering import figure
 from secagent_env.rendering.style import own_style
+from secagent_env.support.files import whole_file
 from solvers import Solution
 
 

@@ -8,26 +8,26 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from eval.report.comparison_section import comparison_section
-from eval.report.configuration import configuration_section
-from eval.report.documents import documents_section
-from eval.report.gather import Results, gather
+from eval.compare.rows import write_whole
+from eval.experiments.secure.experiment import check_writable
+from eval.report.data.gather import Results, gather
+from eval.report.data.recompute import convergence, decisions
 from eval.report.page import page
 from eval.report.pdf import save_figures
-from eval.report.recompute import convergence, decisions
-from eval.report.section import Section
-from eval.report.sections import (
+from eval.report.sections.comparison_section import comparison_section
+from eval.report.sections.configuration import configuration_section
+from eval.report.sections.documents import documents_section
+from eval.report.sections.section import Section
+from eval.report.sections.sections import (
     convergence_section,
     learning_section,
     missing_section,
     network_section,
     paper_section,
 )
-from eval.reproduce import check_writable
-from eval.rows import write_whole
 from secagent_env import __version__
-from secagent_env._extras import require
-from secagent_env.rendering.units import plural
+from secagent_env.support.extras import require
+from secagent_env.support.units import plural
 
 logger = logging.getLogger("secagent.report")
 

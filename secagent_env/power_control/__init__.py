@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from secagent_env._extras import require
 from secagent_env.power_control.feasibility import is_feasible, least_powers
 from secagent_env.power_control.game import Game, rates, sinr
+from secagent_env.power_control.generator import sample_game
 from secagent_env.power_control.match import Match, Record
 from secagent_env.power_control.messages import Message
 from secagent_env.power_control.metrics import Metric
-from secagent_env.power_control.sampling import sample_game
+from secagent_env.support.extras import require
 
 if TYPE_CHECKING:
     from secagent_env.power_control.parallel import PowerControlParallelEnv

@@ -6,8 +6,8 @@ from typing import Any
 
 import gymnasium
 
-from secagent_env._errors import unknown_name
 from secagent_env.power_control.match import Record
+from secagent_env.support.errors import unknown_name
 
 RENDER_MODES = ("rgb_array", "human", "ansi")
 FPS = 4

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import array_api_compat
 import numpy as np
 
-from secagent_env._batched import Array, Batched, namespace, require_finite, require_shape
+from secagent_env.model.batched import Array, Batched, namespace, require_finite, require_shape
 
 MAX_POWER_W = 10.0
 """P_max of the paper, W."""

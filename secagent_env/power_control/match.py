@@ -9,9 +9,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from secagent_env.allocation.rules import count_of
 from secagent_env.power_control.game import Game, rates
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, Delivery, deliver, nothing, outbox_of
-from secagent_env.rules import count_of
 
 ROUNDS = 10
 

@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from secagent_env._batched import Array, namespace
-from secagent_env._errors import unknown_name
+from secagent_env.model.batched import Array, namespace
 from secagent_env.power_control.game import Game
+from secagent_env.support.errors import unknown_name
 
 Function = Callable[[Game, Array, Array], Array]
 

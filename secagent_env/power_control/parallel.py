@@ -11,14 +11,14 @@ from gymnasium.spaces import Box, Dict, Discrete
 from gymnasium.utils import seeding
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
+from secagent_env.allocation.rules import count_of
 from secagent_env.power_control.display import FPS, RENDER_MODES, Display
 from secagent_env.power_control.game import MAX_POWER_W, Game, fitting
+from secagent_env.power_control.generator import check_feasible, check_max_power, draw_games
 from secagent_env.power_control.match import ROUNDS, Action, Match, Record, agent_names
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, MessageSpace
 from secagent_env.power_control.metrics import Function, Metric, metric_of
 from secagent_env.power_control.numeric import MAX_RATE, numeric_observation
-from secagent_env.power_control.sampling import check_feasible, check_max_power, draw_games
-from secagent_env.rules import count_of
 
 
 class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
@@ -89,7 +89,7 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
     * v0: first version.
 
     For one central controller of all powers: ``secagent/PowerControl-v0``,
-    :class:`secagent_env.power_control.gym_view.PowerControlEnv`.
+    :class:`secagent_env.power_control.env.PowerControlEnv`.
     """
 
     metadata = {  # noqa: RUF012

@@ -10,7 +10,7 @@ from secagent_env.power_control.match import Record
 from secagent_env.power_control.metrics import rate_gap
 from secagent_env.rendering import style
 from secagent_env.rendering.text import COLUMNS
-from secagent_env.rendering.units import plural, quantity
+from secagent_env.support.units import plural, quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

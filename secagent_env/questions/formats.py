@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from secagent_env._extras import require
 from secagent_env.questions.question import Question, QuestionSet
+from secagent_env.support.extras import require
 
 PASSWORD = b"teleqnadataset"
 """Of TeleQnA's archive, as its authors publish it: they encrypt it so that no model is trained on it by accident."""

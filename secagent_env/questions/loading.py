@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from secagent_env._errors import unknown_name
 from secagent_env.questions import formats
 from secagent_env.questions.question import QuestionSet
+from secagent_env.support.errors import unknown_name
 
 ENVIRONMENT_VARIABLE = "SECAGENT_DATA"
 """Names the folder in which data sets are looked for."""

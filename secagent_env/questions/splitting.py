@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from secagent_env._shares import apportioned
 from secagent_env.questions.question import Question
+from secagent_env.support.shares import apportioned
 
 
 def split(questions: Sequence[Question], folds: int, seed: int = 0) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from secagent_env.rendering import style
 from secagent_env.rendering.text import BAR, table
-from secagent_env.rendering.units import plural, quantity
+from secagent_env.support.units import plural, quantity
 
 _HEIGHT = 140
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secagent_env.rendering import style
-from secagent_env.rendering.units import decibel, plural, quantity
 from secagent_env.rendering.view import View
+from secagent_env.support.units import decibel, plural, quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secagent_env.decision import Decision
-from secagent_env.instance import Instance
-from secagent_env.outcome import Outcome
+from secagent_env.model.decision import Decision
+from secagent_env.model.instance import Instance
+from secagent_env.model.outcome import Outcome
 from secagent_env.rendering import style
 from secagent_env.rendering.charts import draw_constraints, draw_costs, draw_energies, draw_powers, draw_sinr
 from secagent_env.rendering.network_map import draw_legend, draw_map

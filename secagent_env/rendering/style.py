@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from secagent_env._extras import require
+from secagent_env.support.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from secagent_env.decision import Decision
-from secagent_env.instance import Instance
-from secagent_env.outcome import Outcome
-from secagent_env.rendering.units import level, quantity, spans
+from secagent_env.model.decision import Decision
+from secagent_env.model.instance import Instance
+from secagent_env.model.outcome import Outcome
 from secagent_env.rendering.view import Constraint, View
+from secagent_env.support.units import level, quantity, spans
 
 COLUMNS = 100
 BAR = 20

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from secagent_env.decision import Decision
-from secagent_env.instance import Instance
-from secagent_env.outcome import Outcome, constraint_bounds
-from secagent_env.physics import combine_eavesdroppers, downlink_sinr, evaluate
-from secagent_env.rendering.units import decibel, level, plural, quantity
+from secagent_env.model.decision import Decision
+from secagent_env.model.instance import Instance
+from secagent_env.model.outcome import Outcome, constraint_bounds
+from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, evaluate
+from secagent_env.support.units import decibel, level, plural, quantity
 
 
 @dataclass(frozen=True)

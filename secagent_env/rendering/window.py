@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from secagent_env._extras import require
+from secagent_env.support.extras import require
 
 
 class Window:

@@ -4,7 +4,7 @@ The second paper's case study B. An agent (:mod:`~solvers.genainet.agent`) has t
 memory, planning and action; ``team`` lets agents play a game of :mod:`secagent_env.power_control`.
 """
 
-from secagent_env._extras import require
+from secagent_env.support.extras import require
 
 require("pydantic", extra="llm")
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from secagent_env._errors import unknown_name
 from secagent_env.power_control import Game, Match, Record
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH
 from secagent_env.power_control.metrics import metric_of
+from secagent_env.support.errors import unknown_name
 from solvers.genainet import standin
 from solvers.genainet.action import CommanderReply, Step
 from solvers.genainet.agent import Commander, Executor

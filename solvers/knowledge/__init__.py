@@ -1,10 +1,10 @@
 """Knowledge that travels: what a teacher knows, made small and sent to who answers by it (GenAINet, III and IV-A)."""
 
-from solvers.knowledge.base import KnowledgeBase
-from solvers.knowledge.compression import adaptive_ratios, compress
-from solvers.knowledge.encoder import Encoder, MiniLM, default_encoder
+from solvers.knowledge.compress.compression import adaptive_ratios, compress
 from solvers.knowledge.link import mean_accuracy, with_knowledge
-from solvers.knowledge.passages import Passage
+from solvers.knowledge.store.base import KnowledgeBase
+from solvers.knowledge.store.encoder import Encoder, MiniLM, default_encoder
+from solvers.knowledge.store.passages import Passage
 
 __all__ = [
     "Encoder",

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from secagent_env._extras import require
 from secagent_env.questions import Question
-from solvers.knowledge.passages import Passage
-from solvers.knowledge.shortening import sentences
+from secagent_env.support.extras import require
+from solvers.knowledge.compress.shortening import sentences
+from solvers.knowledge.store.passages import Passage
 
 SUFFIXES = (".txt", ".md")
 SENTENCES = 3

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from secagent_env import Scenario
-from secagent_env.sampling import scaling_law_accuracy
+from secagent_env.model.workload import scaling_law_accuracy
 
 _NODES = 48
 """Of the Gauss–Legendre quadrature over the training budget; the integrand has a kink where (14) is clipped."""
@@ -36,7 +36,7 @@ def with_knowledge(scenario: Scenario, knowledge_bits: float, accuracy: float) -
     scenario
         Of everything else.
     knowledge_bits
-        D of (7), bit, as in :attr:`solvers.knowledge.base.KnowledgeBase.size_bits`.
+        D of (7), bit, as in :attr:`solvers.knowledge.store.base.KnowledgeBase.size_bits`.
     accuracy
         The mean accuracy of the agents with this knowledge, between 0 and 1.
 

@@ -1,6 +1,6 @@
 """LAW: an LLM as the optimiser, in an agentic workflow (section IV-B)."""
 
-from secagent_env._extras import require
+from secagent_env.support.extras import require
 
 require("pydantic", extra="llm")
 

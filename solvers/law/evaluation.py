@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Decision, Instance, Outcome
-from secagent_env.outcome import constraint_bounds
-from secagent_env.physics import combine_eavesdroppers, downlink_sinr, uplink_sinr
-from solvers.base import Run
+from secagent_env.model.outcome import constraint_bounds
+from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, uplink_sinr
+from solvers.interface.base import Run
+from solvers.interface.violations import violation
 from solvers.law.proposals import Design, Translator, decibels, to_dbm
-from solvers.violations import violation
 
 OBJECTIVES = {
     "selection": ("energy_j", "energy of the task", "J"),

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Instance
-from secagent_env.beams import DIRECTIONS
-from secagent_env.physics import combine_eavesdroppers
+from secagent_env.model.beams import DIRECTIONS
+from secagent_env.model.physics import combine_eavesdroppers
 from solvers.law.evaluation import OBJECTIVES, Score
 from solvers.law.neighbours import Facts
 from solvers.law.proposals import PROPOSALS, Design, Translator, decibels, to_dbm

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from secagent_env import Decision, Instance
-from secagent_env.beams import DIRECTIONS, beam_directions
+from secagent_env.model.beams import DIRECTIONS, beam_directions
 
 GIVEN = "given"
 """The direction of the beam of the start that the user gave."""

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from secagent_env import Decision, Instance
-from secagent_env.outcome import constraint_bounds
-from solvers.base import Infeasible, Run, Solver
+from secagent_env.model.outcome import constraint_bounds
+from solvers.certificate.integer_program import why_infeasible
+from solvers.certificate.selection import eligible_agents, random_selection
+from solvers.interface.base import Infeasible, Run, Solver
 from solvers.law import prompts, standin
 from solvers.law.evaluation import Evaluator, Score
 from solvers.law.neighbours import neighbour
@@ -24,7 +26,6 @@ from solvers.law.proposals import GIVEN, PROPOSALS, Design, Translator, Unusable
 from solvers.llm.chat import CapReached, EndpointError, Reply, Request
 from solvers.llm.session import ChatOptions, Session
 from solvers.llm.structured import Malformed, parse, schema_of
-from solvers.selection import eligible_agents, random_selection, why_infeasible
 
 SUB_PROBLEMS = tuple(PROPOSALS)
 START_SNR_DB = -10.0

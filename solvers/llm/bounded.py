@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from secagent_env._extras import require
+from secagent_env.support.extras import require
 
 MAX_BODY_BYTES = 4_000_000
 

@@ -10,7 +10,7 @@ import time
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from secagent_env._extras import require
+from secagent_env.support.extras import require
 from solvers.llm.bounded import ENDING, TOO_LARGE, TOO_LATE, bounded_client
 from solvers.llm.chat import Closing, EndpointError, Reply, Request
 from solvers.llm.completion import failed, reply_of

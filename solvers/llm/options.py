@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from secagent_env._errors import unknown_name
+from secagent_env.support.errors import unknown_name
 from solvers.llm.chat import STANDIN_MODEL
 from solvers.llm.transcript import Transcript, only_model
 

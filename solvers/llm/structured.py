@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from secagent_env._extras import require
+from secagent_env.support.extras import require
 from solvers.llm.chat import MAX_REPLY_CHARACTERS
 from solvers.llm.text import excerpt
 

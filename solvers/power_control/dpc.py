@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from secagent_env._batched import Array, namespace
+from secagent_env.allocation.rules import count_of
+from secagent_env.model.batched import Array, namespace
 from secagent_env.power_control import Game, sinr
 from secagent_env.power_control.match import ROUNDS
-from secagent_env.rules import count_of
 from solvers.power_control.players import agent_index
 
 

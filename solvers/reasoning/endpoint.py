@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from secagent_env._errors import unknown_name
-from secagent_env._shares import apportioned
 from secagent_env.questions import Question
-from solvers.knowledge.lookup import group_of
+from secagent_env.support.errors import unknown_name
+from secagent_env.support.shares import apportioned
+from solvers.knowledge.store.lookup import group_of
 from solvers.llm.chat import Closing, Message, Reply, Request
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session, Usage

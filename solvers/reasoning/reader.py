@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from secagent_env.questions.question import Question
-from solvers.knowledge.encoder import Encoder, default_encoder
-from solvers.knowledge.lookup import query
+from solvers.knowledge.store.encoder import Encoder, default_encoder
+from solvers.knowledge.store.lookup import query
 from solvers.reasoning.answer import Answer
 
 FEATURES = (

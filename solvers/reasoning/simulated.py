@@ -16,8 +16,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtri
 
+from secagent_env.model.workload import accuracy_at_difficulty
 from secagent_env.questions.question import Question
-from secagent_env.sampling import accuracy_at_difficulty
 from solvers.reasoning.answer import Answer
 from solvers.reasoning.vote_theory import check_correlation, expected_accuracy
 

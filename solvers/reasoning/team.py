@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from secagent_env import Decision
-from secagent_env._errors import unknown_name
 from secagent_env.questions import Question
-from solvers.knowledge.base import KnowledgeBase
-from solvers.knowledge.encoder import Encoder
-from solvers.knowledge.lookup import group_of, query
+from secagent_env.support.errors import unknown_name
+from solvers.knowledge.store.base import KnowledgeBase
+from solvers.knowledge.store.encoder import Encoder
+from solvers.knowledge.store.lookup import group_of, query
 from solvers.llm.chat import CapReached, EndpointError
 from solvers.reasoning.answer import Answer, Reasoner
 from solvers.reasoning.votes import Tally, log_odds_weights, vote

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
-from solvers.knowledge.base import KnowledgeBase
-from solvers.knowledge.encoder import Encoder
+from solvers.knowledge.store.base import KnowledgeBase
+from solvers.knowledge.store.encoder import Encoder
 
 MAX_INPUT_CHARACTERS = 400
 MAX_RESULT_CHARACTERS = 2000

@@ -1,0 +1,1 @@
+"""Comparisons of solvers on the same random instances: cells, rows, summaries, tables, pictures."""

@@ -1,0 +1,235 @@
+"""The main job: solvers × instances, in parallel, resumable, into a table, a CSV file and a picture.
+
+A comparison is a declaration: its cells are a sweep (:mod:`eval.sweep.engine`). Instance i is
+``sample_instance(scenario, seed, batch)[i]``, and every solver's seed on it is derived from (seed, i): results depend
+neither on the number of instances nor on that of workers. A results folder may be used for any number of comparisons:
+the results of all of them stay in ``cells/``, and the table, ``rows.csv`` and the picture show the latest one.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+
+from eval.compare.lineup import default_solvers, make
+from eval.compare.rows import NO_LLM, frame_of, write_whole
+from eval.compare.solving import AGENT_SOURCES, SOURCES, describe_solver
+from eval.compare.solving import instance_at as instance_at
+from eval.compare.solving import solver_seed as solver_seed
+from eval.sweep.cells import Cell
+from eval.sweep.engine import How, Sweep, run_sweep
+from secagent_env import Scenario, __version__
+from secagent_env.sampling.estimation import check_error_variance
+from secagent_env.support.extras import require
+from solvers import Solver
+from solvers.interface import registry
+from training.play.agents import TrainedAgent
+
+logger = logging.getLogger("secagent.compare")
+
+DEFAULT_SOLVERS = default_solvers()
+FUNCTION = "eval.compare.solving:solve_cell"
+TABLE, CSV, PICTURE = "table.md", "rows.csv", "compare.png"
+EARLIER = "rows.jsonl"
+
+
+def labelled(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return solvers as ``Comparison`` takes them, from texts such as ``asc`` and ``asc(jamming=false, draws=9)``.
+
+    Values are TOML's. The label is the text with its options in alphabetical order and in one spelling.
+
+    Raises
+    ------
+    ValueError
+        If a text cannot be read, or two of them mean the same.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        match = re.fullmatch(r"\s*([^()]*[^()\s])\s*(?:\((.*)\)\s*)?", text)
+        try:
+            parsed = tomllib.loads(f"options = {{{match[2] or ''}}}") if match else {}
+        except tomllib.TOMLDecodeError:
+            parsed = {}
+        if match is None or set(parsed) != {"options"}:
+            raise ValueError(
+                f"a solver is given as name or as name(option=value, …) with values as in TOML "
+                f'(a number, true, false, [1, 2] or "text"), got {text!r}'
+            )
+        name, options = match[1], dict(sorted(parsed["options"].items()))
+        shown = ", ".join(f"{option}={json.dumps(value, default=str)}" for option, value in options.items())
+        label = f"{name}({shown})" if options else name
+        if label in found:
+            raise ValueError(f"the solver {label} is given twice")
+        found[label] = options
+    return found
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared with what, validated.
+
+    Parameters
+    ----------
+    scenario
+        Of the instances.
+    solvers
+        Maps labels to options. A label is the solver's or trained agent's name, or the path of an agent, or begins
+        with it: ``name(what sets it apart)``.
+    instances, seed
+        How many instances, from which seed.
+    max_seconds
+        Stop each solve after about this time, s.
+    csi_error
+        Error variance ε, in [0, 1), of the estimates of the eavesdroppers' channels on which decisions are made
+        (:mod:`secagent_env.sampling.estimation`). They are judged on the true channels.
+
+    Raises
+    ------
+    ValueError
+        If a solver or an option is unknown, a number out of range, or an agent does not take this scenario.
+    ImportError
+        If a solver needs an extra that is not installed.
+    """
+
+    scenario: Scenario = field(default_factory=Scenario)
+    solvers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {name: {} for name in DEFAULT_SOLVERS})
+    instances: int = 20
+    seed: int = 0
+    max_seconds: float | None = None
+    csi_error: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, low in (("instances", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < low:
+                raise ValueError(f"{name} must be an integer ≥ {low}, got {value!r}")
+        if self.max_seconds is not None and not 0 < self.max_seconds < float("inf"):
+            raise ValueError(f"max_seconds must be a finite number > 0, got {self.max_seconds!r}")
+        check_error_variance("csi_error", self.csi_error)
+        if not self.solvers:
+            raise ValueError("a comparison needs at least one solver, got none")
+        made = {label: make(name_in(label), **options) for label, options in self.solvers.items()}
+        for solver in made.values():
+            if isinstance(solver, TrainedAgent):
+                solver.check(self.scenario)
+        labels = [honest(label, solver) for label, solver in made.items()]
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"the solver {max(labels, key=labels.count)} is given twice")
+        object.__setattr__(self, "solvers", dict(zip(labels, self.solvers.values(), strict=True)))
+
+    def make_solvers(self) -> dict[str, Solver]:
+        """Return the solvers by label."""
+        return {label: make(name_in(label), **options) for label, options in self.solvers.items()}
+
+    def cells(self, experiment: str = "compare", value: Any = None) -> list[Cell]:
+        """Return what is to be computed, instance by instance: what is left by an early stop compares.
+
+        Parameters
+        ----------
+        experiment, value
+            For which experiment, and at which value of what it varies.
+        """
+        shared = {
+            "scenario": self.scenario.to_dict(),
+            "max_seconds": self.max_seconds,
+            "csi_error": float(self.csi_error),
+        }
+        kinds: dict[str, dict[str, Any]] = {}
+        for label, solver in self.make_solvers().items():
+            told = describe_solver(name_in(label), solver, dict(self.solvers[label]))
+            kinds[label] = {
+                "options": {**shared, **told},
+                "sources": AGENT_SOURCES if isinstance(solver, TrainedAgent) else SOURCES,
+                "paid": not getattr(solver, "in_process", True) and getattr(solver, "replay", None) is None,
+            }
+        return [
+            Cell(FUNCTION, experiment, label, value, seed=int(self.seed), index=i, **kind)
+            for i in range(self.instances)
+            for label, kind in kinds.items()
+        ]
+
+    def sweep(self) -> Sweep:
+        """Return the comparison as a sweep."""
+        return sweep_of(self.cells())
+
+
+def sweep_of(cells: Sequence[Cell]) -> Sweep:
+    """Return a sweep of cells that solve; workers will know the solvers that the user registered."""
+    own = registry.registered()
+    if not own:
+        return Sweep(cells)
+    modules = {getattr(factory, "__module__", "") for factory in own.values()}
+    return Sweep(cells, functools.partial(registry.restore, own), tuple(sorted(modules)))
+
+
+def name_in(label: str) -> str:
+    """Return the solver's name in a label such as ``asc(draws=9)``."""
+    return label.partition("(")[0].strip()
+
+
+def honest(label: str, solver: Solver) -> str:
+    """Return a label that says where rules stand in for a language model: ``law (no LLM, rounds=1)``."""
+    if NO_LLM not in solver.name or NO_LLM[1:-1] in label:
+        return label
+    name, _, rest = label.partition("(")
+    return f"{name.strip()} {NO_LLM[:-1]}{', ' * bool(rest)}{rest or ')'}"
+
+
+def run(comparison: Comparison, out: Path | str, **how: Unpack[How]) -> Any:
+    """Compute what is missing in the folder ``out``; write the table, the CSV file and the picture.
+
+    Parameters
+    ----------
+    comparison
+        What to compare.
+    out, how
+        See :func:`eval.sweep.engine.run_sweep`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per solver and instance. Missing numbers are those that are not finite.
+
+    Raises
+    ------
+    ValueError, OSError, ImportError, KeyboardInterrupt
+        See :func:`eval.sweep.engine.run_sweep`.
+    """
+    for module in ("pandas", "pyarrow", "joblib", "matplotlib", "tabulate", "tqdm"):
+        require(module, extra="eval")
+    out = Path(out)
+    if (out / EARLIER).exists():
+        logger.info("%s is of an earlier version of secagent, and is not read", out / EARLIER)
+    swept = run_sweep(comparison.sweep(), out, **how)
+    frame = frame_of(swept, believed=comparison.csi_error > 0)
+    _report(comparison, frame, out)
+    return frame
+
+
+def _report(comparison: Comparison, frame: Any, out: Path) -> None:
+    from eval.compare.plots import save_comparison
+    from eval.compare.table import markdown
+
+    title = describe(comparison)
+    write_whole(out / TABLE, f"{title}\n\n{markdown(frame)}")
+    write_whole(out / CSV, frame.to_csv(index=False))
+    save_comparison(frame, out / PICTURE, title=title)
+
+
+def describe(comparison: Comparison) -> str:
+    """Return in one line what a comparison compares on what."""
+    default = Scenario().to_dict()
+    changed = {name: value for name, value in comparison.scenario.to_dict().items() if value != default[name]}
+    scenario = ", ".join(["the paper's scenario", *(f"{name} = {value}" for name, value in changed.items())])
+    limit = "" if comparison.max_seconds is None else f", at most {comparison.max_seconds:g} s per solve"
+    known = f"; eavesdroppers' channels known with error variance {comparison.csi_error:g}" * (comparison.csi_error > 0)
+    return f"{comparison.instances} instances, seed {comparison.seed}{limit}{known}; {scenario}; secagent {__version__}"

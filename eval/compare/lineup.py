@@ -1,0 +1,48 @@
+"""Whatever decides, by name: a solver, a trained agent that is shipped, or the path of one."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from typing import Any
+
+import solvers
+import training
+from secagent_env.support.errors import unknown_name
+from solvers import Solver
+
+HEADLINE = ("ppo", "l2o")
+"""The trained agents of the default line-up, where they are shipped and can be run."""
+
+
+def make(name: str, **options: Any) -> Solver:
+    """Return the solver or trained agent called ``name``, or the agent at this path.
+
+    Raises
+    ------
+    ValueError
+        If the name or an option is unknown, an option out of range or a secret, or a policy's file broken, foreign or
+        newer.
+    OSError
+        If a policy's file cannot be read.
+    ImportError
+        If an extra is needed that is not installed.
+    """
+    if "api_key" in options:
+        raise ValueError("api_key is no option here, since options are written to files; set OPENAI_API_KEY instead")
+    if name in solvers.names():
+        return solvers.make(name, **options)
+    if name not in training.names() and not training.is_path(name):
+        raise unknown_name("solver", name, [*solvers.names(), *training.names()])
+    valid = [option for option in inspect.signature(training.load_agent).parameters if option != "name"]
+    for option in options:
+        if option not in valid:
+            raise unknown_name(f"option of {name}", option, valid)
+    return training.load_agent(name, **options)
+
+
+def default_solvers() -> tuple[str, ...]:
+    """Return the line-up of a comparison for which none is named."""
+    runs = importlib.util.find_spec("onnxruntime") is not None
+    learned = (name for name in HEADLINE if runs and name in training.names())
+    return ("exact", "asc", *learned, "randas")

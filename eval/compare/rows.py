@@ -1,0 +1,139 @@
+"""Rows: what a solve leaves, as plain values, and as a pandas DataFrame."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from eval.sweep.cells import Row
+from secagent_env import Instance, Outcome, evaluate
+from secagent_env.support.files import whole_file
+from solvers import Solution
+from solvers.certificate.bounds import lower_bound
+
+
+def plain(value: Any) -> Any:
+    """Return NumPy's scalars, and dicts of them, as JSON has them; None for numbers that are not finite."""
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def result_of(solution: Solution) -> Row:
+    """Return what a row says of a solution."""
+    outcome = solution.outcome
+    numbers = (
+        outcome.energy_j,
+        outcome.execution_energy_j,
+        outcome.transmission_energy_j,
+        outcome.latency_s,
+        solution.lower_bound_j,
+        solution.gap,
+        solution.transmission_gap,
+        solution.evaluations,
+        solution.wall_time_s,
+    )
+    feasible = {"feasible": outcome.feasible}
+    told = {"status": solution.status, "message": solution.message}
+    return {
+        **told,
+        **plain(feasible | dict(zip(NUMBERS, numbers, strict=True))),
+        **_repaired(solution),
+        **_asked(solution),
+    }
+
+
+def _asked(solution: Solution) -> Row:
+    """Return what a solver asked its language model, or what stands in for one, which costs nothing."""
+    usage = solution.usage
+    if not usage:
+        return {}
+    tokens = usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
+    cost = 0.0 if NO_LLM in solution.solver else usage.get("cost")
+    return plain(dict(zip(LLM, (usage.get("calls", 0), tokens, cost), strict=True)))
+
+
+def _repaired(solution: Solution) -> Row:
+    """Return, for a trained agent, whether its own decision had to be repaired."""
+    steps = [record.get("sub_problem") for record in solution.history]
+    return {REPAIRED: "repair" in steps} if "forward pass" in steps else {}
+
+
+NUMBERS = (
+    "energy_j",
+    "execution_energy_j",
+    "transmission_energy_j",
+    "latency_s",
+    "lower_bound_j",
+    "gap",
+    "transmission_gap",
+    "evaluations",
+    "seconds",
+)
+"""Columns of numbers, in the order of ``result_of``."""
+
+REPAIRED = "repaired"
+"""Column of rows of trained agents."""
+
+LLM = ("calls", "tokens", "cost")
+"""Columns of rows of solvers that ask a language model: requests, tokens both ways, cost in the prices' currency.
+
+Those with a stand-in count what would have been asked; their names say so."""
+
+NO_LLM = "(no LLM)"
+"""In the name of a solver in which rules stand in for the language model."""
+
+BELIEFS = ("believed_feasible", "secrecy_outage")
+"""Columns of rows whose decisions were made on estimated channels."""
+
+
+def judged(solution: Solution, truth: Instance) -> Row:
+    """Return what a row says of a solution that was found on an estimate, judged in the true instance.
+
+    All numbers but the effort are those of the truth, the lower bound too; the status is what the solver believed.
+    A *secrecy outage* is a decision that is feasible on the estimate and not on the true channels: there the downlink
+    or the uplink of a selected agent has no secrecy rate, or so low a one that the deadline is missed. Nothing else can
+    be violated, since no other constraint depends on the eavesdroppers.
+    """
+    outcome = evaluate(truth, solution.decision)
+    believed = bool(solution.outcome.feasible)
+    outage = believed and not outcome.feasible
+    told = f"but only on the estimate; on the true channels {_what_fails(outcome)}" if outage else solution.message
+    true = dataclasses.replace(solution, outcome=outcome, lower_bound_j=lower_bound(truth).energy_j, message=told)
+    return {**result_of(true), **plain(dict(zip(BELIEFS, (believed, outage), strict=True)))}
+
+
+def _what_fails(outcome: Outcome) -> str:
+    if not outcome.downlink_secrecy > 0:
+        return "the downlink is not secret"
+    if not math.isfinite(outcome.uplink_time_s):
+        return "the uplink is not secret"
+    return f"{', '.join(name for name, beyond in outcome.violated.items() if beyond)} is violated"
+
+
+def frame_of(swept: Any, *, believed: bool = False) -> Any:
+    """Return the rows of a comparison: those of its sweep (a pandas DataFrame) as solvers on instances.
+
+    A cell that failed is a solve that failed, with the error as its message. ``believed``: whether decisions were made
+    on estimated channels.
+    """
+    frame = swept.rename(columns={"index": "instance", "scheme": "solver"})
+    special = [*BELIEFS * believed, *(name for name in (REPAIRED, *LLM) if name in frame)]
+    frame = frame.reindex(columns=["instance", "solver", "status", "message", "feasible", *special, *NUMBERS, "error"])
+    failed = frame["error"].notna()
+    frame["status"] = frame["status"].where(~failed, "failed")
+    frame["message"] = frame["message"].where(~failed, frame["error"])
+    flags = ["feasible", *BELIEFS * believed]
+    frame[flags] = frame[flags].where(~failed, False).astype(bool)
+    numbers = [*NUMBERS, *(name for name in LLM if name in special)]
+    return frame.drop(columns="error").astype(dict.fromkeys(numbers, float))
+
+
+def write_whole(path: Path, content: str) -> None:
+    """Write a text file whole or not at all."""
+    with whole_file(path) as file:
+        file.write(content.encode())

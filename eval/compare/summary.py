@@ -1,0 +1,85 @@
+"""Summaries of a comparison: means with intervals, over instances that can be compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from eval.compare.rows import BELIEFS, LLM, REPAIRED
+from eval.stats.statistics import Interval, bootstrap_mean
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What one solver did in a comparison.
+
+    Attributes
+    ----------
+    solver
+        Its label.
+    instances, feasible
+        How many instances it was given, and of how many its decision is feasible.
+    endings
+        How many instances ended with each status, the most frequent first.
+    means
+        By column: the means of ``COMPARED`` over the common instances, of ``COUNTED`` over all of them.
+    repaired
+        On how many instances a trained agent's decision had to be repaired; None for other solvers.
+    believed, outages
+        Where decisions were made on estimated channels: how many the solver believed feasible, and how many of these
+        are not; None elsewhere.
+    asked
+        By column of ``LLM``: the means over all instances of what was asked of a language model; of solvers that ask
+        none, of none.
+    """
+
+    solver: str
+    instances: int
+    feasible: int
+    endings: dict[str, int]
+    means: dict[str, Interval]
+    repaired: int | None = None
+    believed: int | None = None
+    outages: int | None = None
+    asked: dict[str, Interval] = field(default_factory=dict)
+
+
+COMPARED = ("energy_j", "execution_energy_j", "transmission_energy_j", "latency_s", "gap", "transmission_gap")
+"""Columns that mean something for a feasible decision only."""
+
+COUNTED = ("evaluations", "seconds")
+"""Columns that every attempt has."""
+
+
+def common_instances(frame: Any) -> list[int]:
+    """Return the instances on which solvers can be compared: those that all of them solved feasibly.
+
+    A solver that solved none at all is left out of "all", or there would be nothing to compare.
+
+    Parameters
+    ----------
+    frame
+        A pandas DataFrame with the columns ``solver``, ``instance`` and ``feasible``.
+    """
+    table = frame.pivot(index="instance", columns="solver", values="feasible").astype(bool)
+    able = table.loc[:, table.any()]
+    return [int(i) for i in able.index[able.all(axis=1)]] if able.shape[1] else []
+
+
+def summarise(frame: Any) -> list[Summary]:
+    """Return a summary per solver of a comparison's rows (a pandas DataFrame), in their order."""
+    common = common_instances(frame)
+    summaries = []
+    for solver, rows in frame.groupby("solver", sort=False):
+        compared = rows[rows["feasible"].astype(bool) & rows["instance"].isin(common)]
+        means = {column: bootstrap_mean(compared[column]) for column in COMPARED}
+        means |= {column: bootstrap_mean(rows[column].dropna()) for column in COUNTED}
+        endings = rows["status"].value_counts().to_dict()
+        feasible, *beliefs = (int(rows[column].sum()) for column in ("feasible", *BELIEFS) if column in rows)
+        believed, outages = beliefs or (None, None)
+        treated = rows[REPAIRED].dropna() if REPAIRED in rows else ()
+        repaired = int(sum(treated)) if len(treated) else None
+        asked = {column: bootstrap_mean(rows[column].dropna()) for column in LLM if column in rows}
+        counts = (str(solver), len(rows), feasible, endings, means)
+        summaries.append(Summary(*counts, repaired, believed, outages, asked))
+    return summaries

@@ -1,0 +1,1 @@
+"""What compressed knowledge costs and saves in energy."""

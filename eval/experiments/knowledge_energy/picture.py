@@ -1,0 +1,92 @@
+"""The picture of the frontier: energy against the share of the knowledge sent, one line per accuracy required."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eval.experiments.knowledge_energy.experiment import CERTIFIED, ENOUGH
+from eval.experiments.knowledge_energy.results import Entry
+from eval.experiments.secure.pictures import figure_of, save_figure
+from secagent_env.rendering.style import DIM, FAINT, own_style
+from secagent_env.support.extras import require
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LINES = {CERTIFIED: "-", "asc": ":"}
+SAME = 0.004
+"""Lines that end nearer to each other, relatively, share a label."""
+
+
+def save_frontier(found: Sequence[Entry], path: Path) -> None:
+    """Draw the energies and write ``path`` with the suffixes .png and .pdf: a panel per network and curve."""
+    require("matplotlib", extra="eval")
+    networks = list(dict.fromkeys(entry.network for entry in found))
+    curves = list(dict.fromkeys(entry.curve for entry in found))
+    with own_style():
+        figure = figure_of(3.6 * len(networks) + 0.6, 2.7 * len(curves) + 0.8)
+        axes = figure.subplots(len(curves), len(networks), squeeze=False)
+        for row, curve in zip(axes, curves, strict=True):
+            for ax, network in zip(row, networks, strict=True):
+                _panel(ax, [entry for entry in found if (entry.network, entry.curve) == (network, curve)])
+            row[0].set_ylabel(f"{curve.replace(', ', chr(10))}\nenergy per task (20)")
+        for ax, network in zip(axes[0], networks, strict=True):
+            ax.set_title(network, size=10, loc="left")
+        for ax in axes[-1]:
+            ax.set_xlabel("share of the knowledge sent")
+        figure.supxlabel(
+            "Numbers at the lines: the mean accuracy required (15). Solid: exact, dotted: asc. Means over networks; "
+            "where a mark is missing, fewer than nine in ten can meet it.",
+            size=8,
+            color=DIM,
+        )
+        save_figure(figure, path)
+
+
+def _panel(ax: Axes, own: Sequence[Entry]) -> None:
+    from matplotlib import colormaps
+    from matplotlib.ticker import EngFormatter, PercentFormatter
+
+    levels = sorted({entry.required for entry in own})
+    colours = dict(zip(levels, colormaps["viridis"](np.linspace(0.85, 0.05, len(levels))), strict=True))
+    ends: list[tuple[float, float, float]] = []
+    for required in levels:
+        for scheme, line in LINES.items():
+            met = [
+                entry
+                for entry in own
+                if (entry.required, entry.scheme) == (required, scheme) and entry.feasible >= ENOUGH * entry.instances
+            ]
+            points = sorted((entry.ratio, entry.energy_j.mean) for entry in met)
+            if points:
+                ax.plot(*zip(*points, strict=True), ls=line, marker="o", ms=3.5, lw=1.3, color=colours[required])
+                if scheme == CERTIFIED:
+                    ends.append((*points[-1], required))
+    _label(ax, ends, colours)
+    ax.set_xlim(-0.04, 1.28)
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.yaxis.set_major_formatter(EngFormatter("J"))
+    ax.margins(y=0.12)
+    ax.grid(color=FAINT)
+    ax.set_axisbelow(True)
+
+
+def _label(ax: Axes, ends: Sequence[tuple[float, float, float]], colours: dict[float, Any]) -> None:
+    """Write the accuracies at the ends of the lines, those of lines that end together in one label."""
+    groups: list[list[tuple[float, float, float]]] = []
+    for end in sorted(ends):
+        last = groups[-1][-1] if groups else None
+        if last is not None and end[0] == last[0] and abs(end[1] / last[1] - 1) < SAME:
+            groups[-1].append(end)
+        else:
+            groups.append([end])
+    for group in groups:
+        low, high = min(end[2] for end in group), max(end[2] for end in group)
+        text = f"{low:.0%}" if low == high else f"{low:.0%} to {high:.0%}"
+        at = group[0][:2]
+        ax.annotate(text, at, (5, 0), textcoords="offset points", va="center", size=8, color=colours[high])

@@ -1,0 +1,72 @@
+"""The picture of GenAINet's Table 1: accuracy against the share of the bits, and by category."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from eval.experiments.knowledge_transfer.results import ALL, CHOSEN, OVERALL, PRINTED, WITHOUT, Transfer, points_of
+from eval.experiments.secure.pictures import PURPLE, figure_of, save_figure
+from eval.stats.statistics import CONFIDENCE, Interval
+from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, INK, ORANGE, own_style
+from secagent_env.support.extras import require
+
+CONDITIONS = ((ALL, "full", BLUE, "o"), (CHOSEN, "compressed", ORANGE, "^"), (WITHOUT, "none", INK, "x"))
+
+
+def save_curve(found: Transfer, path: Path) -> None:
+    """Draw accuracy over ratio and by category, and write ``path`` with the suffixes .png and .pdf."""
+    require("matplotlib", extra="eval")
+    from matplotlib.ticker import PercentFormatter
+
+    with own_style():
+        figure = figure_of(10.5, 4.4)
+        left, right = figure.subplots(1, 2)
+        for name, colour, style, label in (
+            ("others", BLUE, "o-", "explanations of other questions"),
+            ("answers", GREEN, "*:", "the questions' own among them (leak)"),
+            ("asked", PURPLE, "D:", "the same, chosen by the questions asked"),
+        ):
+            curve = points_of(found, name)
+            x = [point.ratio for point in curve]
+            mean, low, high = _ends([point.accuracy for point in curve])
+            left.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+            left.plot(x, mean, style, color=colour, ms=4, label=label)
+        printed = PRINTED[OVERALL]
+        paper = (printed.none, printed.compressed, printed.full)
+        left.plot([0, printed.ratio, 1], paper, "s--", color=DIM, mfc="none", ms=5, label="printed (a language model)")
+        left.set(xlabel="share of the bits sent", ylabel="right answers", xlim=(-0.03, 1.03), ylim=(0, 1))
+        left.set_title("Accuracy against what is sent", loc="left", size=9.5)
+        left.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        _categories(found, right)
+        right.set_title("By category; pale: printed", loc="left", size=9.5)
+        for ax in (left, right):
+            ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            ax.grid(axis="y", color=FAINT)
+            ax.set_axisbelow(True)
+            ax.legend(frameon=False, fontsize=8)
+        figure.supxlabel(
+            f"{found.source.name}, {found.categories.size} questions, {CONFIDENCE:.0%} intervals", size=8, color=DIM
+        )
+        save_figure(figure, path)
+
+
+def _ends(intervals: Sequence[Interval]) -> tuple[np.ndarray, ...]:
+    return tuple(np.array([getattr(each, end) for each in intervals]) for end in ("mean", "low", "high"))
+
+
+def _categories(found: Transfer, ax) -> None:  # type: ignore[no-untyped-def]
+    names = [*found.names, OVERALL]
+    for place, (condition, label, colour, mark) in enumerate(CONDITIONS):
+        x = np.arange(len(names)) + 0.22 * (place - 1)
+        got = [found.accuracy(condition, name) for name in names]
+        mean, low, high = _ends(got)
+        spread = np.clip([mean - low, high - mean], 0, None)
+        ax.errorbar(x, mean, spread, fmt=mark, color=colour, ms=5, elinewidth=1.2, label=label)
+        told = [(at, getattr(PRINTED[name], label)) for at, name in zip(x, names, strict=True) if name in PRINTED]
+        if told:
+            ax.plot(*zip(*told, strict=True), mark, color=colour, mfc="none", ms=5, ls="", alpha=0.6)
+    ax.set_xticks(range(len(names)), [name.replace(" ", "\n") or "none" for name in names])
+    ax.set_ylim(0, 1)

@@ -1,0 +1,146 @@
+"""The pictures of the reproduction: curves beside the paper's printed numbers, and performance profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eval.experiments.secure.printed import AS_WRITTEN, TRANSMISSION
+from eval.experiments.secure.results import BOUND, Entry, Reproduced
+from eval.stats.paired import performance_profile
+from eval.stats.statistics import CONFIDENCE
+from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, GREY, INK, ORANGE, RED, own_style
+from secagent_env.support.extras import require
+from secagent_env.support.files import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "pdf")
+PURPLE, SKY = "#CC79A7", "#56B4E9"
+STYLES = {
+    "exact": (INK, "x"),
+    "asc": (BLUE, "o"),
+    "law": (ORANGE, "^"),
+    "ga": (GREEN, "s"),
+    "randas": (RED, "v"),
+    "de": (GREEN, "s"),
+    "fixedbf": (PURPLE, "D"),
+    "fixedtp": (RED, "v"),
+}
+"""Colour and mark of a scheme, in whatever experiment it is."""
+TRAINED = ((PURPLE, "P"), (SKY, "X"), (GREY, "*"), (GREEN, "p"))
+GAPS = np.logspace(-6, 1, 71)
+"""Where profiles are drawn, as fractions."""
+
+
+def save_experiment(result: Reproduced, path: Path) -> None:
+    """Draw an experiment and write ``path`` with the suffixes .png and .pdf: ours filled, the paper's hollow."""
+    require("matplotlib", extra="eval")
+    experiment = result.experiment
+    with own_style():
+        figure = figure_of(7.5, 4.8)
+        ax = figure.subplots()
+        schemes = [s for s in dict.fromkeys(e.scheme for e in result.entries) if s not in (BOUND, AS_WRITTEN)]
+        step = 0.012 * (max(experiment.values) - min(experiment.values))
+        others = iter(TRAINED * len(schemes))
+        for place, scheme in enumerate(schemes):
+            style = STYLES.get(scheme) or next(others)
+            shift = step * (place - (len(schemes) - 1) / 2)
+            _draw(ax, [e for e in result.entries if e.scheme == scheme], style, shift)
+        bounds = [e for e in result.entries if e.scheme == BOUND and np.isfinite(e.mean.mean)]
+        ax.plot([e.value for e in bounds], [e.mean.mean for e in bounds], color=INK, lw=1, ls=(0, (4, 3)), label=BOUND)
+        _axes(ax, result)
+        ax.plot([], [], "o", mfc="none", mec=DIM, ls="", label="hollow: as printed in the paper")
+        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        figure.suptitle(experiment.title, size=9, color=DIM, x=0.01, ha="left")
+        figure.supxlabel(
+            f"Means over the draws that every scheme solved, with {CONFIDENCE:.0%} bootstrap intervals; marks of one "
+            "value stand side by side.",
+            size=8,
+            color=DIM,
+        )
+        save_figure(figure, path)
+
+
+def save_profiles(gaps: Mapping[str, np.ndarray], path: Path) -> None:
+    """Draw performance profiles, of gaps (seeds, draws), and write ``path`` with the suffixes .png and .pdf."""
+    require("matplotlib", extra="eval")
+    from matplotlib.ticker import PercentFormatter
+
+    with own_style():
+        figure = figure_of(7.5, 4.2)
+        ax = figure.subplots()
+        others = iter(TRAINED * len(gaps))
+        for name, values in gaps.items():
+            colour, _ = STYLES.get(name.partition(" ")[0]) or next(others)
+            shares = performance_profile(values, GAPS)
+            limits = 100 * GAPS
+            ax.step(limits, [s.mean for s in shares], where="post", color=colour, lw=1.4, label=name)
+            low, high = np.array([[s.low, s.high] for s in shares]).T
+            ax.fill_between(limits, low, high, step="post", color=colour, alpha=0.15, lw=0)
+        ax.set_xscale("log")
+        ax.set_xlabel("gap to the certified bound, %")
+        ax.set_ylabel("share of the draws with at most this gap")
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+        ax.grid(color=FAINT)
+        ax.set_axisbelow(True)
+        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        figure.supxlabel(f"Bands: {CONFIDENCE:.0%} bootstrap intervals over draws, and seeds.", size=8, color=DIM)
+        save_figure(figure, path)
+
+
+def _draw(ax: Axes, entries: list[Entry], style: tuple[str, str], shift: float) -> None:
+    """Draw one scheme: its means with intervals, and the paper's numbers at the values themselves."""
+    colour, mark = style
+    known = [e for e in entries if np.isfinite(e.mean.mean)]
+    at = np.array([e.value for e in known]) + shift
+    mean, low, high = (np.array([getattr(e.mean, part) for e in known]) for part in ("mean", "low", "high"))
+    spread = np.nan_to_num(np.array([mean - low, high - mean]))
+    ax.errorbar(at, mean, spread, color=colour, marker=mark, ms=5, lw=1.1, capsize=2, label=entries[0].label)
+    printed = [(e.value, e.printed.value) for e in entries if e.printed is not None]
+    if printed:
+        filled = mark not in "xX"
+        ax.plot(
+            *zip(*printed, strict=True), ls="", marker=mark if filled else "o", ms=8, mfc="none", mec=colour, mew=1.2
+        )
+
+
+def _axes(ax: Axes, result: Reproduced) -> None:
+    from matplotlib.ticker import EngFormatter, NullFormatter
+
+    experiment = result.experiment
+    ax.set_xticks(experiment.values, [f"{value:g}" for value in experiment.values])
+    name, _, index = experiment.symbol.partition("_")
+    ax.set_xlabel(f"{name}$_{{{index}}}$" if index else name)
+    if experiment.metric == TRANSMISSION:
+        ax.set_yscale("log")
+        ax.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        ax.set_ylim(bottom=0)
+    ax.set_ylabel("transmission energy (18)" if experiment.metric == TRANSMISSION else "execution energy (19)")
+    ax.yaxis.set_major_formatter(EngFormatter("J"))
+    ax.grid(color=FAINT)
+    ax.set_axisbelow(True)
+
+
+def figure_of(width: float, height: float) -> Figure:
+    """Return an empty figure of this size, inches, that needs no display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure to ``path`` with the suffixes .png and .pdf."""
+    for form in FORMATS:
+        undated: dict[str, Any] = {"CreationDate": None} if form == "pdf" else {}  # the same input, the same bytes
+        with whole_file(path.with_name(f"{path.name}.{form}")) as file:
+            figure.savefig(file, format=form, metadata=undated)

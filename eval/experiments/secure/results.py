@@ -1,0 +1,252 @@
+"""What came out of an experiment beside what the paper prints, in numbers: means, savings, orders, and verdicts.
+
+Everything is a statement about the draws that all schemes at a value solved feasibly, with a 95 % bootstrap interval.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eval.experiments.secure.printed import AS_WRITTEN, TRANSMISSION, Experiment, Printed
+from eval.stats.paired import cliffs_delta, over_seeds, paired_ratio, probability_larger
+from eval.stats.statistics import Interval, bootstrap_mean
+
+BOUND = "bound (proved)"
+"""The row of the certified bound: on the energy, or on the transmission energy of the agents that `exact` selects."""
+CERTIFIED = "exact"
+FIRST = "asc"
+"""The scheme that the others are compared with."""
+TELLING = 10
+"""With fewer draws nothing is said of agreement: intervals of so few are too narrow."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A scheme at a value.
+
+    Attributes
+    ----------
+    value, scheme, label
+        Of what; ``label`` is how the scheme is called for people.
+    feasible, attempts, seeds
+        How many solves were feasible, of how many; by how many trainings.
+    mean, median
+        Of the metric over the common draws, J: over seeds too, where there are several.
+    printed
+        What the paper prints.
+    saving, printed_saving
+        The share by which the scheme needs less than the reference, and what follows from the printed numbers, percent.
+    ratio, larger, delta
+        Against :data:`FIRST`, on the same draws: the ratio of the means, the share of the draws on which the scheme
+        needs more (a tie is half of one), and Cliff's δ.
+    note
+        Why the first infeasible draw is.
+    """
+
+    value: float
+    scheme: str
+    label: str
+    feasible: int
+    attempts: int
+    seeds: int
+    mean: Interval
+    median: float = np.nan
+    printed: Printed | None = None
+    saving: Interval | None = None
+    printed_saving: Printed | None = None
+    ratio: Interval | None = None
+    larger: Interval | None = None
+    delta: float | None = None
+    note: str = ""
+
+    @property
+    def sign(self) -> int | None:
+        """Whether the mean is larger (1) or smaller (-1) than the printed one, which lies in its interval (0)."""
+        if self.printed is None or self.mean.size < TELLING:
+            return None
+        low, high = self.printed.bounds
+        return -1 if self.mean.high < low else 1 if self.mean.low > high else 0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two schemes at a value that the paper puts in this order.
+
+    Attributes
+    ----------
+    value, better, worse
+        Which; ``better`` has the smaller printed number.
+    ratio
+        Of the means of better and worse, on the same draws.
+    """
+
+    value: float
+    better: str
+    worse: str
+    ratio: Interval
+
+    @property
+    def verdict(self) -> str:
+        """``"held"``, ``"reversed"`` or ``"open"``: by the interval, which excludes 1 or does not."""
+        if self.ratio.high < 1:
+            return "held"
+        return "reversed" if self.ratio.low > 1 else "open"
+
+
+class Draws:
+    """The solves at one value of an experiment.
+
+    Parameters
+    ----------
+    rows
+        Maps schemes to the rows of their trainings (one for what is not trained): pandas DataFrames of the same draws.
+    metric
+        The column compared.
+    """
+
+    def __init__(self, rows: Mapping[str, Sequence[Any]], metric: str) -> None:
+        self.rows = rows
+        self.metric = metric
+        self.feasible = {name: np.stack([f["feasible"].to_numpy(bool) for f in own]) for name, own in rows.items()}
+        able = [seed for name, seeds in self.feasible.items() if name != AS_WRITTEN for seed in seeds if seed.any()]
+        size = len(next(iter(rows.values()))[0])
+        self.common = np.logical_and.reduce(able) if able else np.zeros(size, bool)
+        self._ratios: dict[tuple[str, str], Interval] = {}
+
+    @property
+    def size(self) -> int:
+        """How many draws there are."""
+        return self.common.size
+
+    def values(self, scheme: str) -> np.ndarray:
+        """Return the metric on the common draws, (seeds, draws); of trainings that never were feasible none."""
+        feasible = self.feasible[scheme]
+        kept = [
+            frame[self.metric].to_numpy(float)[self.common]
+            for frame, own in zip(self.rows[scheme], feasible, strict=True)
+            if self.common.any() and own[self.common].all()
+        ]
+        return np.stack(kept) if kept else np.empty((0, 0))
+
+    def mean(self, scheme: str) -> Interval:
+        """Return the mean, of several seeds their interquartile mean."""
+        values = self.values(scheme)
+        return over_seeds(values) if len(values) > 1 else bootstrap_mean(values)
+
+    def bound(self) -> Interval:
+        """Return the mean of the certified bound."""
+        if CERTIFIED not in self.rows:
+            return bootstrap_mean([])
+        frame = self.rows[CERTIFIED][0][self.common]
+        bounds = frame["lower_bound_j"]
+        if self.metric == TRANSMISSION:
+            bounds = frame[TRANSMISSION] / (1 + frame["transmission_gap"])
+        return bootstrap_mean(bounds.to_numpy(float))
+
+    def paired(self, scheme: str) -> np.ndarray:
+        """Return the metric on the common draws, (draws,): the mean over the seeds."""
+        values = self.values(scheme)
+        return values.mean(axis=0) if len(values) else np.empty(0)
+
+    def ratio(self, scheme: str, other: str) -> Interval | None:
+        """Return the ratio of the means of two schemes; None if one of them has none."""
+        if not (scheme in self.rows and other in self.rows):
+            return None
+        values, reference = self.paired(scheme), self.paired(other)
+        if not values.size or not reference.size:
+            return None
+        if (scheme, other) not in self._ratios:
+            self._ratios[scheme, other] = paired_ratio(values, reference)
+        return self._ratios[scheme, other]
+
+    def note(self, scheme: str) -> str:
+        """Return why the first infeasible draw is, of the first training that has one."""
+        for frame, feasible in zip(self.rows[scheme], self.feasible[scheme], strict=True):
+            if not feasible.all():
+                return str(frame["message"].to_numpy()[~feasible][0])
+        return ""
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """An experiment with its results.
+
+    Attributes
+    ----------
+    experiment
+        Which.
+    entries
+        By value, in the order of the table.
+    pairs
+        What the paper puts in an order.
+    draws
+        By value: how many all schemes solved, and how many there are.
+    """
+
+    experiment: Experiment
+    entries: tuple[Entry, ...]
+    pairs: tuple[Pair, ...]
+    draws: Mapping[float, tuple[int, int]]
+
+    def of(self, scheme: str, value: float) -> Entry | None:
+        """Return the entry of a scheme at a value."""
+        return next((e for e in self.entries if (e.scheme, e.value) == (scheme, value)), None)
+
+
+def reproduced(
+    experiment: Experiment, rows: Mapping[float, Mapping[str, Sequence[Any]]], labels: Mapping[str, str]
+) -> Reproduced:
+    """Return the results of an experiment.
+
+    Parameters
+    ----------
+    experiment
+        Which.
+    rows
+        By value, what :class:`Draws` takes.
+    labels
+        What to call the schemes.
+    """
+    entries: list[Entry] = []
+    pairs: list[Pair] = []
+    counts: dict[float, tuple[int, int]] = {}
+    for value, of_schemes in rows.items():
+        draws = Draws(of_schemes, experiment.metric)
+        counts[value] = (int(draws.common.sum()), draws.size)
+        entries.append(Entry(value, BOUND, BOUND, 0, 0, 1, draws.bound()))
+        entries += [_entry(experiment, value, scheme, labels.get(scheme, scheme), draws) for scheme in of_schemes]
+        for better, worse in itertools.permutations(experiment.schemes, 2):
+            first, second = experiment.of_paper(better, value), experiment.of_paper(worse, value)
+            ratio = draws.ratio(better, worse)
+            if first and second and first.value < second.value and ratio is not None and ratio.size >= TELLING:
+                pairs.append(Pair(value, better, worse, ratio))
+    return Reproduced(experiment, tuple(entries), tuple(pairs), counts)
+
+
+def _entry(experiment: Experiment, value: float, scheme: str, label: str, draws: Draws) -> Entry:
+    feasible = draws.feasible[scheme]
+    saved = draws.ratio(scheme, experiment.reference) if scheme != experiment.reference else None
+    mine, first = draws.paired(scheme), draws.paired(FIRST) if FIRST in draws.rows else np.empty(0)
+    compared = bool(mine.size and first.size and scheme != FIRST)
+    return Entry(
+        value=value,
+        scheme=scheme,
+        label=label,
+        feasible=int(feasible.sum()),
+        attempts=feasible.size,
+        seeds=len(feasible),
+        mean=draws.mean(scheme),
+        median=float(np.median(mine)) if mine.size else np.nan,
+        printed=experiment.of_paper(scheme, value),
+        saving=None if saved is None else Interval(1 - saved.mean, 1 - saved.high, 1 - saved.low, saved.size),
+        printed_saving=experiment.saving(scheme, value),
+        ratio=draws.ratio(scheme, FIRST) if compared else None,
+        larger=probability_larger(mine, first) if compared else None,
+        delta=cliffs_delta(mine, first) if compared else None,
+        note=draws.note(scheme),
+    )

@@ -1,0 +1,1 @@
+"""The first paper's Table V: selected agents answer questions and vote."""

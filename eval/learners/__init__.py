@@ -1,0 +1,1 @@
+"""What learners learnt: runs, the test set, the table, and shipping."""

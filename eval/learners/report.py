@@ -1,0 +1,114 @@
+"""The table of learners, with intervals over seeds and instances, and their learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eval.compare.table import NONE, percent, tabulated
+from eval.stats.paired import over_seeds
+from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
+from secagent_env.support.extras import require
+from secagent_env.support.files import whole_file
+
+if TYPE_CHECKING:
+    from eval.learners.runs import Result, Run
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """Return the table: a row per learner and number of agents."""
+    cells: dict[tuple[int, str], list[Result]] = {}
+    for result in results:
+        cells.setdefault((result.agents, result.learner), []).append(result)
+    rows = []
+    for (agents, learner), group in cells.items():
+        gap, repaired = (np.stack([getattr(r, name) for r in group]) for name in ("gap", "repaired_gap"))
+        rows.append(
+            {
+                "N": agents,
+                "learner": learner,
+                "seeds": len(group),
+                "feasible": percent(over_seeds(np.isfinite(gap))),
+                "over the bound": percent(over_seeds(gap)),
+                "feasible, repaired": percent(over_seeds(np.isfinite(repaired))),
+                "over the bound, repaired": percent(over_seeds(repaired)),
+                "ms each in a batch": _number([r.batch_ms for r in group], ".3f"),
+                "ms alone": _number([r.single_ms for r in group], ".2f"),
+                "steps": _number([r.steps for r in group], ",.0f"),
+                "CPU min": _number([r.minutes for r in group], ".1f"),
+            }
+        )
+    columns = {name: [str(row[name]) for row in rows] for name in rows[0]}
+    table = tabulated(columns)
+    return (
+        f"{table}\n\nOn {results[0].gap.size} test instances of each N. Interquartile means over the seeds of means "
+        f"over the instances, with {CONFIDENCE:.0%} bootstrap intervals over both; energies over the certified bound "
+        "are those of feasible decisions. A repair acted on all decisions that were not feasible as they were. Times "
+        "include it; a batch holds all instances. Times, steps and the processor time of a training: medians over the "
+        "seeds.\n"
+    )
+
+
+def _number(values: Sequence[float], form: str) -> str:
+    known = [value for value in values if np.isfinite(value)]
+    return format(float(np.median(known)), form) if known else NONE
+
+
+PANELS = (("feasible", "feasible decisions, %"), ("gap", "energy over the bound, %"))
+
+
+def save_curves(runs: Sequence[Run], path: Path) -> None:
+    """Draw feasibility and gap on the validation instances against the steps: means and intervals over the seeds."""
+    require("matplotlib", extra="eval")
+    from secagent_env.rendering.style import BLUE, FAINT, GREEN, GREY, INK, ORANGE, RED, own_style
+
+    colours = (BLUE, ORANGE, GREEN, RED, "#CC79A7", "#56B4E9", GREY, INK)
+    learners: dict[str, list[Run]] = {}
+    for run in runs:
+        learners.setdefault(run.learner, []).append(run)
+    with own_style():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(11, 4.2), dpi=120, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(1, len(PANELS))
+        first = min((steps for group in learners.values() for steps in _curve(group, "score")[0] if steps), default=1)
+        for ax, (name, label) in zip(axes, PANELS, strict=True):
+            for (learner, group), colour in zip(learners.items(), colours * len(learners), strict=False):
+                steps, intervals = _curve(group, name)
+                if not steps:
+                    continue
+                mean, low, high = (100 * np.array([getattr(i, part) for i in intervals]) for part in PARTS)
+                ax.plot(steps, mean, color=colour, lw=1.5, label=f"{learner} ({len(group)})")
+                if len(group) > 1:
+                    ax.fill_between(steps, low, high, color=colour, alpha=0.2, lw=0)
+            ax.set_xscale("symlog", linthresh=first)
+            ax.set_xlabel("steps")
+            ax.set_ylabel(label)
+            ax.grid(color=FAINT)
+            ax.set_axisbelow(True)
+        axes[1].set_yscale("log")
+        axes[0].legend(loc="lower right", frameon=False)
+        figure.supxlabel(
+            "On the validation instances, without repair. Lines are means over the seeds (their number in brackets), "
+            f"bands their {CONFIDENCE:.0%} bootstrap intervals; energies are those of feasible decisions.",
+            size=8,
+        )
+        with whole_file(path) as file:
+            figure.savefig(file, format=path.suffix.lstrip(".").lower() or "png")
+
+
+PARTS = ("mean", "low", "high")
+
+
+def _curve(runs: Sequence[Run], name: str) -> tuple[list[int], list[Interval]]:
+    """Return the steps at which all runs were evaluated, and the means there of those that have a value."""
+    seen: list[dict[int, Any]] = [{row["steps"]: row.get(name) for row in run.evaluations} for run in runs]
+    common = sorted(set.intersection(*map(set, seen)))
+    values = {steps: [float(row[steps]) for row in seen if row[steps] is not None] for steps in common}
+    known = [steps for steps in common if values[steps]]
+    return known, [bootstrap_mean(values[steps]) for steps in known]

@@ -1,0 +1,135 @@
+"""Finished trainings, and what their policies reached on the test instances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from secagent_env import Scenario
+from training.learn.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training.
+
+    Attributes
+    ----------
+    path
+        Its folder.
+    config
+        What ``config.json`` says.
+    evaluations
+        The lines of ``evaluations.jsonl``.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    evaluations: list[dict[str, Any]]
+
+    @classmethod
+    def read(cls, path: str | Path) -> Run:
+        """Read a run's folder.
+
+        Raises
+        ------
+        ValueError
+            If it is none, or not finished.
+        """
+        folder = RunFolder(path)
+        if not folder.config.is_file():
+            raise ValueError(f"{path} is not the folder of a training: it has no config.json")
+        if not folder.policy.is_file():
+            raise ValueError(f"the training in {path} is not finished: it has no policy.onnx yet")
+        return cls(Path(path), folder.read_config(), folder.read_evaluations())
+
+    @property
+    def learner(self) -> str:
+        """The algorithm, and what is plainer than the equivariant policy: ``ppo``, ``ppo-mlp``, ``ppo-mlp-flat``."""
+        chosen = self.config["hyperparameters"]
+        plain = [name for name, key in (("mlp", "policy"), ("flat", "action_format")) if chosen.get(key) == name]
+        return "-".join([self.config["algo"], *plain])
+
+    @property
+    def seed(self) -> int:
+        """Of the training."""
+        return int(self.config["seed"])
+
+    @property
+    def scenario(self) -> Scenario:
+        """What it was trained on."""
+        return Scenario.coerce(self.config["scenario"])
+
+    @property
+    def steps(self) -> int:
+        """How many steps it learnt from."""
+        return int(self._used("steps"))
+
+    @property
+    def minutes(self) -> float:
+        """The processor time of the training, evaluations included, min."""
+        return float(self._used("cpu_seconds")) / 60
+
+    def _used(self, name: str) -> float:
+        last = self.evaluations[-1] if self.evaluations else {}
+        return float(self.config.get("used", last).get(name, np.nan))
+
+    @property
+    def score(self) -> float:
+        """By what the best seed is picked: the mean reward on the validation instances."""
+        score = self.config.get("best", {}).get("score")
+        return -np.inf if score is None else float(score)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a policy did on the test instances of one size.
+
+    Attributes
+    ----------
+    learner, seed
+        Whose.
+    agents
+        N.
+    gap, repaired_gap
+        (K,), energy over the bound minus 1 of the forward pass and with the repair; NaN where infeasible.
+    batch_ms, single_ms
+        Per decision, repair included: of all in a batch, and one by one (median); NaN if not measured.
+    steps, minutes
+        What the training took.
+    """
+
+    learner: str
+    seed: int
+    agents: int
+    gap: np.ndarray
+    repaired_gap: np.ndarray
+    batch_ms: float = np.nan
+    single_ms: float = np.nan
+    steps: float = np.nan
+    minutes: float = np.nan
+
+    def row(self) -> dict[str, Any]:
+        """Return the figures as a row of the CSV file."""
+        return {
+            "learner": self.learner,
+            "seed": self.seed,
+            "num_agents": self.agents,
+            "instances": self.gap.size,
+            "feasible": float(np.isfinite(self.gap).mean()),
+            "gap": _mean(self.gap),
+            "feasible_repaired": float(np.isfinite(self.repaired_gap).mean()),
+            "gap_repaired": _mean(self.repaired_gap),
+            "batch_ms": self.batch_ms,
+            "single_ms": self.single_ms,
+            "steps": self.steps,
+            "cpu_minutes": self.minutes,
+        }
+
+
+def _mean(gap: np.ndarray) -> float:
+    finite = gap[np.isfinite(gap)]
+    return float(finite.mean()) if finite.size else float("nan")

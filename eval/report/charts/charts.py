@@ -1,0 +1,113 @@
+"""The charts of a report, as plotly figures whose colours are names that the page resolves, on light and on dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eval.compare.plots import GAP_FLOOR
+from eval.compare.table import percent, with_unit
+from eval.stats.statistics import Interval
+from secagent_env.support.extras import require
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart of the page.
+
+    Attributes
+    ----------
+    name
+        Its identity in the page.
+    title, caption
+        What it is, and how it is read.
+    figure
+        What plotly draws: ``data`` and ``layout``.
+    height
+        In pixels.
+    """
+
+    name: str
+    title: str
+    caption: str
+    figure: dict[str, Any]
+    height: int = 380
+
+
+def make_chart(name: str, title: str, caption: str, traces: Sequence[Any], layout: Any, height: int = 380) -> Chart:
+    """Return a chart of traces, checked by plotly."""
+    graph = require("plotly.graph_objects", extra="report")
+    figure = graph.Figure(data=list(traces), layout=layout)
+    figure.update_layout(template=None, title=None)
+    content = figure.to_plotly_json()
+    content["layout"].pop("template", None)
+    return Chart(name, title, caption, {"data": content["data"], "layout": content["layout"]}, height)
+
+
+def error_bars(intervals: Sequence[Interval], colour: str = "var(--ink)") -> dict[str, Any]:
+    """Return the error bars of intervals; an interval without bounds has none."""
+
+    def widths(bound: str) -> list[float]:
+        pairs = [(interval.mean, getattr(interval, bound)) for interval in intervals]
+        return [abs(end - mean) if math.isfinite(end) else 0.0 for mean, end in pairs]
+
+    above, below = widths("high"), widths("low")
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": above,
+        "arrayminus": below,
+        "color": colour,
+        "thickness": 2,
+        "width": 0,
+    }
+
+
+def axis(kind: str, unit: str) -> dict[str, Any]:
+    """Return a value axis in joules or seconds with SI prefixes, or in percent."""
+    ticks = {"tickformat": "~g", "ticksuffix": " %"} if unit == "%" else {"tickformat": "~s", "ticksuffix": unit}
+    return {"type": kind, **ticks}
+
+
+def decades(values: Iterable[float | None]) -> dict[str, Any]:
+    """Return the ticks of a logarithmic axis for these values: only powers of ten where there are several."""
+    known = [value for value in values if value is not None and value > 0]
+    span = math.log10(max(known) / min(known)) if known else 0.0
+    return {"dtick": math.ceil(span / 8)} if span > 1.5 else {}
+
+
+def rule(**where: Any) -> dict[str, Any]:
+    """Return a dashed line across a chart, from and to where it is told."""
+    return {"type": "line", **where, "line": {"color": "var(--dim)", "width": 1.5, "dash": "dash"}, "layer": "below"}
+
+
+def remark(**what: Any) -> dict[str, Any]:
+    """Return a small text in a chart."""
+    return {
+        "showarrow": False,
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "font": {"size": 11, "color": "var(--dim)"},
+        **what,
+    }
+
+
+def finite(value: Any) -> float | None:
+    """Return a number as JSON has it."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def told_value(value: float, unit: str) -> str:
+    """Return a number for people: joules and seconds with prefixes, or percent."""
+    if unit == "%":
+        return f"{max(value, 100 * GAP_FLOOR):.3g} %"
+    return with_unit(Interval(value, math.nan, math.nan, 1), unit)
+
+
+def told_interval(mean: Interval, unit: str) -> str:
+    """Return an interval for people, as :func:`told_value` returns a number."""
+    if unit == "%":
+        return percent(Interval(mean.mean / 100, mean.low / 100, mean.high / 100, mean.size))
+    return with_unit(mean, unit)

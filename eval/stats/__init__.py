@@ -1,0 +1,1 @@
+"""Statistics: bootstrap intervals, shares, paired comparisons."""

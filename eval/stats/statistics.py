@@ -1,0 +1,86 @@
+"""Statistics of a comparison: means with bootstrap intervals, over instances that can be compared."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+RESAMPLES = 9999
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its confidence interval, of ``size`` values.
+
+    The bounds are NaN for fewer than two values, of which no spread can be estimated; so is the mean of none.
+    """
+
+    mean: float
+    low: float
+    high: float
+    size: int
+
+
+def bootstrap_mean(values: Sequence[float] | np.ndarray, confidence: float = CONFIDENCE, seed: int = 0) -> Interval:
+    """Return the mean with its bias-corrected and accelerated (BCa) bootstrap interval, from a seed.
+
+    Where BCa is not defined (nearly all values equal) the percentile interval stands in; values that are all
+    equal have an interval of no width.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite, or ``confidence`` is not between 0 and 1.
+    """
+    data = np.asarray(values, float).ravel()
+    if not np.isfinite(data).all():
+        raise ValueError("a mean needs finite values, got NaN or infinite ones")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, got {confidence!r}")
+    if data.size < 2:
+        return Interval(float(data[0]) if data.size else math.nan, math.nan, math.nan, data.size)
+    mean = float(data.mean())
+    if np.ptp(data) == 0:
+        return Interval(mean, mean, mean, data.size)
+    return Interval(mean, *bootstrap_bounds((data,), np.mean, confidence, seed), data.size)
+
+
+def bootstrap_bounds(
+    samples: Sequence[np.ndarray], statistic: Callable[..., Any], confidence: float = CONFIDENCE, seed: int = 0
+) -> tuple[float, float]:
+    """Return the BCa bootstrap interval of a statistic of samples (n,) whose entries belong together, from a seed.
+
+    Where BCa is not defined the percentile interval stands in. ``statistic`` takes an axis.
+    """
+    for method in ("BCa", "percentile"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # degenerate data is seen by its NaN
+            bounds = stats.bootstrap(
+                samples,
+                statistic,
+                paired=len(samples) > 1,
+                vectorized=True,
+                axis=-1,
+                confidence_level=confidence,
+                n_resamples=RESAMPLES,
+                method=method,
+                random_state=np.random.default_rng(seed),  # scipy calls it rng since 1.15 and knows both names
+            ).confidence_interval
+        if np.isfinite(bounds).all():
+            break
+    return float(bounds.low), float(bounds.high)
+
+
+def share(successes: int, size: int, confidence: float = CONFIDENCE) -> Interval:
+    """Return a share with Wilson's interval, which has a width for none and for all of them too; NaN of nothing."""
+    if not size:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    bounds = stats.binomtest(successes, size).proportion_ci(confidence, method="wilson")
+    return Interval(successes / size, float(bounds.low), float(bounds.high), size)

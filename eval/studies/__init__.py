@@ -1,0 +1,1 @@
+"""Studies beyond the papers' tables, run by ``secagent study NAME``."""

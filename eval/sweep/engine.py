@@ -1,0 +1,380 @@
+"""Sweeps: thousands of cells, each computed once, on one machine or on a cluster, kept as Parquet files.
+
+A sweep is declared as its cells (:mod:`eval.sweep.cells`). :func:`run_sweep` takes over what its folder holds already,
+computes the rest on a backend (:mod:`eval.sweep.workers`), writes each result as soon as it is there
+(:mod:`eval.sweep.store`), and returns a pandas DataFrame. A run that was killed at any moment loses what was being
+computed, and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict
+
+from eval import usable_cores
+from eval.sweep.cells import BOOKKEEPING, LABELS, Cell, Done, Row, sources_digest
+from eval.sweep.cluster import Cluster
+from eval.sweep.store import Store
+from eval.sweep.workers import Backend, Here, Loky, Work
+from secagent_env.support.extras import require
+
+logger = logging.getLogger("secagent.sweep")
+
+CELLS = "cells"
+"""The folder of the Parquet files, in the results folder."""
+LOG_SECONDS = 60.0
+"""How often progress is logged where there is no terminal for a bar."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is to be computed.
+
+    Parameters
+    ----------
+    cells
+        In the order of the resulting rows.
+    setup
+        Called once in every worker process, before its first cell; it travels there, and is not part of the keys.
+    modules
+        Names of modules that ``setup`` needs and that the workers of a cluster may not have: they travel with it.
+
+    Raises
+    ------
+    ValueError
+        If a cell is not plain data, or names a function that does not exist.
+    """
+
+    cells: Sequence[Cell]
+    setup: Callable[[], None] | None = None
+    modules: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for cell in {cell.function: cell for cell in self.cells}.values():
+            cell.load()
+        for cell in self.cells:
+            cell.key  # noqa: B018 (raises for what is not plain data)
+
+    def work(self) -> Work:
+        """Return what workers need to know besides the cells."""
+        codes = {cell.code for cell in self.cells}
+        return Work(self.setup, {names: sources_digest(names) for names in codes}, self.modules)
+
+
+class How(TypedDict, total=False):
+    """The arguments of :func:`run_sweep` by which it computes, for functions that hand them on."""
+
+    workers: int | None
+    scheduler: str | None
+    fresh: bool
+    retry_failed: bool
+    progress: bool | None
+
+
+class Times:
+    """How long cells take, from those that are finished, of other versions of secagent too.
+
+    Parameters
+    ----------
+    table
+        What is in a store.
+    """
+
+    def __init__(self, table: Any) -> None:
+        self._known: dict[object, tuple[int, float]] = {}
+        if len(table):
+            names = ("kind", "experiment", "scheme", "part", "error", "cell_seconds")
+            columns = (table[name].to_pylist() for name in names)
+            for kind, experiment, scheme, part, error, seconds in zip(*columns, strict=True):
+                if part == 0 and error is None:
+                    self._add(kind, (experiment, scheme), seconds)
+
+    def add(self, cell: Cell, done: Done) -> None:
+        """Take a finished cell into account."""
+        if done.error is None:
+            self._add(cell.kind, cell.group, done.seconds)
+
+    def expected(self, cell: Cell, *, roughly: bool = False) -> float | None:
+        """Return how long a cell will take, s; None where nothing is known of its kind.
+
+        ``roughly``: then what is known of its scheme counts, at other values and options too.
+        """
+        count, seconds = self._known.get(cell.kind) or (roughly and self._known.get(cell.group)) or (0, 0.0)
+        return seconds / count if count else None
+
+    def _add(self, kind: str, group: tuple[str, str], seconds: float) -> None:
+        for what in (kind, group):
+            count, total = self._known.get(what, (0, 0.0))
+            self._known[what] = (count + 1, total + seconds)
+
+
+class State:
+    """What a results folder holds of a sweep, and what is missing.
+
+    Parameters
+    ----------
+    sweep, store
+        The sweep, and where its results are.
+    retry_failed
+        Whether cells that failed count as missing.
+    fresh
+        Whether all do.
+    """
+
+    def __init__(self, sweep: Sweep, store: Store, *, retry_failed: bool = False, fresh: bool = False) -> None:
+        self.cells = {cell.key: cell for cell in sweep.cells}
+        table = store.table()
+        self.times = Times(table)
+        self.records = {} if fresh else store.records(self.cells, table)
+        self.failed = [key for key, rows in self.records.items() if rows[0]["error"] is not None]
+        again = set(self.failed) if retry_failed else set()
+        self.missing = [cell for key, cell in self.cells.items() if key not in self.records or key in again]
+        names = ("kind", "seed", "index") if len(table) and not fresh else ()
+        there = set(zip(*(table[name].to_pylist() for name in names), strict=True))
+        new = (cell for cell in self.missing if cell.key not in again)
+        self.outdated = sum((cell.kind, cell.seed, cell.index) in there for cell in new)
+
+
+def run_sweep(
+    sweep: Sweep,
+    out: Path | str,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    fresh: bool = False,
+    retry_failed: bool = False,
+    progress: bool | None = None,
+) -> Any:
+    """Compute the cells that are missing in a results folder.
+
+    Parameters
+    ----------
+    sweep
+        What to compute.
+    out
+        The results folder; made if need be. Several sweeps can share it, at the same time too.
+    workers
+        How many processes on this machine, each with one BLAS thread; by default as many as there are cores. One
+        is this process itself.
+    scheduler
+        The address of a Dask scheduler, whose workers compute instead.
+    fresh
+        Whether to forget what is there of this sweep.
+    retry_failed
+        Whether to compute cells again that failed.
+    progress
+        Whether to show a progress bar on stderr; by default on a terminal only. Elsewhere it is logged once a minute.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of the cells, in their order, with the columns ``experiment``, ``scheme``, ``value``, ``seed``,
+        ``index``, what the functions returned, ``error`` (None where there is none) and ``cell_seconds``.
+
+    Raises
+    ------
+    ValueError
+        If ``workers`` is out of range, or a file in the folder is broken, foreign or newer, or code was changed.
+    OSError
+        If the folder cannot be written, or the scheduler does not answer.
+    ImportError
+        If an extra is not installed.
+    KeyboardInterrupt
+        If interrupted; what is finished is kept, and the next run goes on.
+    """
+    opened = _backend(workers, scheduler)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    store = Store(Path(out) / CELLS)
+    store.prepare()
+    if fresh:
+        store.discard({cell.key for cell in sweep.cells})
+    state = State(sweep, store, retry_failed=retry_failed)
+    total, kept = len(state.cells), len(state.cells) - len(state.missing)
+    if kept:
+        logger.info("%d of %d cells are taken from %s", kept, total, store.folder)
+    if state.outdated:
+        logger.info("%d cells are there of another version of secagent or its code, and computed anew", state.outdated)
+    if state.failed and not retry_failed:
+        logger.info("%d of them failed; --retry-failed computes them again", len(state.failed))
+    if state.missing:
+        with (
+            opened(len(state.missing)) as backend,
+            _progress(total, kept, progress) as advance,
+            closing(backend.run(state.missing, sweep.work(), state.times.expected)) as results,
+        ):
+            for chunk in results:
+                finished = [(state.cells[done.key], done) for done in chunk]
+                store.append(finished)
+                for cell, done in finished:
+                    state.times.add(cell, done)
+                advance(len(finished))
+    store.compact()
+    return frame_of(sweep.cells, store.records(state.cells))
+
+
+def completed(frame: Any, what: str = "cells") -> Any:
+    """Return what :func:`run_sweep` returned, for experiments that cannot do without a single cell.
+
+    Raises
+    ------
+    ValueError
+        If cells failed; the sentence calls them ``what``, and quotes the first error.
+    """
+    failed = frame[frame["error"].notna()]
+    if len(failed):
+        raise ValueError(
+            f"{len(failed)} of {len(frame)} {what} failed, the first with {failed['error'].iloc[0]}; "
+            "those that did not are kept, and --retry-failed computes the others again"
+        )
+    return frame
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do.
+
+    Attributes
+    ----------
+    cells, finished, failed, missing
+        How many there are, are finished, have failed, and would be computed.
+    seconds
+        About how long that would take, s, without the schemes of whose time nothing is known.
+    workers
+        On how many workers.
+    unknown
+        These schemes.
+    """
+
+    cells: int
+    finished: int
+    failed: int
+    missing: int
+    seconds: float
+    workers: int
+    unknown: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        counts = f"{self.cells} cells: {self.finished} finished, {self.failed} failed, {self.missing} to be computed"
+        if not self.missing:
+            return counts
+        workers = "1 worker" if self.workers == 1 else f"{self.workers} workers"
+        but = f", and longer for {', '.join(self.unknown)}, of whose time nothing is known" if self.unknown else ""
+        return f"{counts}, in about {in_words(self.seconds)} on {workers}{but}"
+
+
+def plan(
+    sweep: Sweep,
+    out: Path | str,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    fresh: bool = False,
+    retry_failed: bool = False,
+) -> Plan:
+    """Count the cells of a sweep and estimate how long :func:`run_sweep` would take; it writes nothing.
+
+    Times are those of the cells in the folder. Of schemes that are not there, one cell each is computed for its time,
+    but none of those that cost more than time.
+    """
+    opened = _backend(workers, scheduler)
+    state = State(sweep, Store(Path(out) / CELLS), retry_failed=retry_failed, fresh=fresh)
+    untimed = {cell.group: cell for cell in reversed(state.missing) if state.times.expected(cell, roughly=True) is None}
+    trials = [cell for cell in untimed.values() if not cell.paid]
+    with opened(len(state.missing), wait=False) as backend:
+        tried = {cell.key: cell for cell in trials}
+        for chunk in (backend if backend.cores else Here()).run(trials, sweep.work(), state.times.expected):
+            for done in chunk:
+                state.times.add(tried[done.key], done)
+        cores = max(1, min(backend.cores, len(state.missing)))
+    takes = {cell.key: state.times.expected(cell, roughly=True) for cell in state.missing}
+    return Plan(
+        cells=len(state.cells),
+        finished=len(state.records) - len(state.failed),
+        failed=len(state.failed),
+        missing=len(state.missing),
+        seconds=sum(seconds or 0.0 for seconds in takes.values()) / cores,
+        workers=cores,
+        unknown=tuple(dict.fromkeys(cell.scheme for cell in state.missing if takes[cell.key] is None)),
+    )
+
+
+def read_results(out: Path | str) -> Any:
+    """Return all that a results folder holds, of all sweeps and versions, as a pandas DataFrame.
+
+    Parameters
+    ----------
+    out
+        The results folder.
+
+    Raises
+    ------
+    ValueError
+        If a file in it is broken, foreign or newer.
+    """
+    return Store(Path(out) / CELLS).table().to_pandas()
+
+
+def frame_of(cells: Sequence[Cell], records: Mapping[str, Sequence[Row]]) -> Any:
+    """Return the rows of finished cells as a pandas DataFrame, with the columns in which some row has a value."""
+    pandas = require("pandas", extra="eval")
+    ending = ("error", "cell_seconds")
+    rows = []
+    for cell in cells:
+        if cell.key not in records:
+            raise ValueError("another process took results of this sweep away; run it again")
+        labels = {name: getattr(cell, name) for name in LABELS}
+        for row in records[cell.key]:
+            own = {name: value for name, value in row.items() if name not in BOOKKEEPING and value is not None}
+            rows.append({**labels, **own, **{name: row[name] for name in ending}})
+    own = dict.fromkeys(name for row in rows for name in row if name not in (*LABELS, *ending))
+    return pandas.DataFrame(rows, columns=[*LABELS, *own, *ending])
+
+
+def in_words(seconds: float) -> str:
+    """Return a time to one unit: ``40 s``, ``3 min``, ``5 h``, ``2 days``."""
+    for limit, unit, name in ((90, 1, "s"), (90 * 60, 60, "min"), (48 * 3600, 3600, "h")):
+        if seconds < limit:
+            return f"{max(1, round(seconds / unit))} {name}"
+    return f"{round(seconds / 86400)} days"
+
+
+def _backend(workers: int | None, scheduler: str | None) -> Callable[..., Backend]:
+    """Return what opens the backend for a number of cells, with the arguments checked."""
+    number = usable_cores() if workers is None else workers
+    if number < 1:
+        raise ValueError(f"workers must be an integer ≥ 1, got {workers!r}")
+    if scheduler is not None and workers is not None:
+        raise ValueError("the workers of a scheduler are its own: give workers or a scheduler, not both")
+
+    def opened(cells: int, *, wait: bool = True) -> Backend:
+        if scheduler is not None:
+            return Cluster(scheduler, wait=wait)
+        return Here() if number == 1 else Loky(min(number, max(cells, 2)))
+
+    return opened
+
+
+@contextmanager
+def _progress(total: int, kept: int, shown: bool | None) -> Iterator[Callable[[int], None]]:
+    """Yield what counts finished cells: on a bar, or in the log where there is no terminal for one."""
+    tqdm = require("tqdm", extra="eval").tqdm
+    began = logged = time.monotonic()
+    done = 0
+    with tqdm(total=total, initial=kept, unit="cell", disable=None if shown is None else not shown) as bar:
+
+        def advance(cells: int) -> None:
+            nonlocal done, logged
+            done += cells
+            bar.update(cells)
+            now = time.monotonic()
+            if bar.disable and now - logged > LOG_SECONDS:
+                logged = now
+                left = (total - kept - done) * (now - began) / done
+                logger.info("%d of %d cells are finished, about %s left", kept + done, total, in_words(left))
+
+        yield advance

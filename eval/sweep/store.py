@@ -1,0 +1,216 @@
+"""The results folder of sweeps: Parquet files, each written whole, of which no two writers share one.
+
+Finished cells are appended as new files, so that a process that is killed at any moment leaves whole files behind,
+and several processes, on several machines too, can use one folder at once. Files of a few rows would be slow by the
+thousand: while they are few they are merged, the merged file first, the parts removed after it. What is there twice
+for that, or since two processes computed it, is the same result, and counts once.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.sweep.cells import LABELS, Cell, Done, Row, sources_digest
+from secagent_env.support.extras import require
+from secagent_env.support.files import whole_file
+from secagent_env.support.version import __version__
+
+FORMAT, VERSION = b"secagent.cells", b"1"
+"""In the metadata of every file."""
+PARTS = 256
+"""How many files of a run are merged into one."""
+SMALL = 4 * 2**20
+"""Files of fewer bytes are merged when a run ends."""
+STALE = 600.0
+"""After this many seconds a file that was being written is a leftover."""
+
+
+class Store:
+    """The cells in a folder.
+
+    Parameters
+    ----------
+    folder
+        Where the files are; made, if need be, by :meth:`prepare`, in a folder that is there.
+
+    Raises
+    ------
+    ImportError
+        If pandas or pyarrow is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        require("pandas", extra="eval")
+        self._parquet = require("pyarrow.parquet", extra="eval")
+        self._arrow = require("pyarrow", extra="eval")
+        self.folder = folder
+        self._recent: list[tuple[Path, Any]] = []
+
+    def prepare(self) -> None:
+        """Make the folder, and raise OSError now if it cannot be written."""
+        self.folder.mkdir(exist_ok=True)
+        try:
+            with tempfile.TemporaryFile(dir=self.folder) as file:
+                file.write(b"\0")
+        except OSError as error:
+            raise type(error)(error.errno, error.strerror, str(self.folder)) from None
+
+    def table(self) -> Any:
+        """Return all that is there as an Arrow table, each cell once: its success rather than its failure, the latest.
+
+        Raises
+        ------
+        ValueError
+            If a file is broken, foreign or newer.
+        """
+        while True:
+            try:
+                tables = [self._read(path) for path in self._files()]
+                break
+            except FileNotFoundError:  # merged by another process meanwhile: its rows are in a new file
+                continue
+        return (
+            self._once(self._joined(tables)) if tables else self._arrow.table({"key": self._arrow.array([], "string")})
+        )
+
+    def records(self, keys: Collection[str], table: Any = None) -> dict[str, list[Row]]:
+        """Return the rows of the cells with these keys, of all that are there, as they were written."""
+        import pyarrow.compute
+
+        table = self.table() if table is None else table
+        found = table.filter(pyarrow.compute.is_in(table["key"], self._arrow.array(list(keys), "string")))
+        records: dict[str, list[Row]] = {}
+        for row in found.to_pylist():
+            records.setdefault(row["key"], []).append(row)
+        for rows in records.values():
+            rows.sort(key=lambda row: row["part"])
+        return records
+
+    def append(self, finished: Iterable[tuple[Cell, Done]]) -> None:
+        """Write the results of some cells, on disk when this returns as far as a killed process is concerned."""
+        table = self._tabulated([row for cell, done in finished for row in _records(cell, done)])
+        self._recent.append((self._write(table), table))
+        if len(self._recent) >= PARTS:
+            self._replace(*zip(*self._recent, strict=True))
+            self._recent.clear()
+
+    def discard(self, keys: Collection[str]) -> None:
+        """Forget the cells with these keys."""
+        import pyarrow.compute
+
+        dropped = self._arrow.array(list(keys), "string")
+        for path in self._files():
+            try:
+                table = self._read(path)
+            except FileNotFoundError:  # merged by another process meanwhile
+                return self.discard(keys)
+            kept = table.filter(pyarrow.compute.invert(pyarrow.compute.is_in(table["key"], dropped)))
+            if len(kept) < len(table):
+                self._replace([path], [kept])
+
+    def compact(self) -> None:
+        """Merge the small files, and remove what processes that were killed left half written."""
+        self._recent.clear()
+        try:
+            small = [path for path in self._files() if path.stat().st_size < SMALL]
+            if len(small) > 1:
+                self._replace(small, [self._read(path) for path in small])
+            for path in self.folder.glob(".*.parquet.*"):
+                if time.time() - path.stat().st_mtime > STALE:
+                    path.unlink(missing_ok=True)
+        except FileNotFoundError:  # another process is at it
+            pass
+
+    def _files(self) -> list[Path]:
+        return sorted(path for path in self.folder.glob("*.parquet") if not path.name.startswith("."))
+
+    def _read(self, path: Path) -> Any:
+        try:
+            with self._parquet.ParquetFile(path) as file:
+                version = (file.schema_arrow.metadata or {}).get(FORMAT)
+                table = file.read() if version == VERSION else None
+        except self._arrow.ArrowInvalid:
+            version = table = None
+        if version is None:
+            raise ValueError(f"{path} holds no results of secagent; move it away, or use another folder")
+        if table is None:
+            raise ValueError(
+                f"{path} has format version {version.decode()}, this secagent reads {VERSION.decode()}: "
+                "use another folder, or the version of secagent that wrote it"
+            )
+        return table
+
+    def _write(self, table: Any) -> Path:
+        """Write a table whole or not at all, into a new file."""
+        path = self.folder / f"{uuid.uuid4().hex}.parquet"
+        sink = self._arrow.BufferOutputStream()
+        self._parquet.write_table(table.replace_schema_metadata({FORMAT: VERSION}), sink, compression="zstd")
+        try:
+            with whole_file(path) as file:
+                file.write(sink.getvalue())
+        except OSError as error:
+            raise type(error)(error.errno, error.strerror, str(self.folder)) from None
+        return path
+
+    def _replace(self, paths: Sequence[Path], tables: Sequence[Any]) -> None:
+        """Put one file in the place of some."""
+        table = self._once(self._joined(tables))
+        if len(table):
+            self._write(table)
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+    def _joined(self, tables: Sequence[Any]) -> Any:
+        """Return tables in one; a column that is a number in some and text in others becomes text."""
+        types: dict[str, set[Any]] = {}
+        for table in tables:
+            for column in table.schema:
+                types.setdefault(column.name, set()).add(column.type)
+        numbers = {self._arrow.int64(), self._arrow.float64(), self._arrow.null()}
+        mixed = {name for name, of in types.items() if len(of - {self._arrow.null()}) > 1 and not of <= numbers}
+        cast = []
+        for table in tables:
+            for name in mixed & set(table.column_names):
+                at = table.column_names.index(name)
+                table = table.set_column(at, name, table[name].cast("string"))
+            cast.append(table)
+        return self._arrow.concat_tables(cast, promote_options="permissive")
+
+    def _once(self, table: Any) -> Any:
+        """Return a table in which every cell is there once."""
+        if len(table) == 0:
+            return table
+        frame = table.select(["key", "part", "error", "finished"]).to_pandas()
+        ordered = frame.assign(good=frame["error"].isna()).sort_values(["good", "finished"], kind="stable")
+        best = ordered.drop_duplicates("key", keep="last").set_index("key")["finished"]
+        # A cell's rows were finished at one moment, so they are of one computation.
+        kept = frame[frame["finished"].to_numpy() == best.loc[frame["key"]].to_numpy()]
+        kept = kept.drop_duplicates(["key", "part"])
+        return table if len(kept) == len(table) else table.take(kept.index.to_numpy())
+
+    def _tabulated(self, rows: Sequence[Row]) -> Any:
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        return self._arrow.table({name: self._column([row.get(name) for row in rows]) for name in names})
+
+    def _column(self, values: list[Any]) -> Any:
+        try:
+            return self._arrow.array(values)
+        except (self._arrow.ArrowInvalid, self._arrow.ArrowTypeError, OverflowError):  # of several kinds: text
+            return self._arrow.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in values])
+
+
+def _records(cell: Cell, done: Done) -> list[Row]:
+    """Return the rows of a finished cell with their bookkeeping."""
+    labels = {name: getattr(cell, name) for name in LABELS}
+    code = {"function": cell.function, "version": __version__, "sources": sources_digest(cell.code)}
+    configuration = {**labels, **code, "kind": cell.kind, "options": json.dumps(cell.options, sort_keys=True)}
+    ending = {"error": done.error, "cell_seconds": done.seconds, "finished": done.finished}
+    return [
+        {"key": done.key, "part": part, **configuration, **ending, **row} for part, row in enumerate(done.rows or [{}])
+    ]

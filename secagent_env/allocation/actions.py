@@ -1,0 +1,297 @@
+"""Action formats: how a policy's action says a decision. Batched over leading dimensions, in float64."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+
+from secagent_env.model.batched import Array, namespace
+from secagent_env.model.beams import DIRECTIONS, beam_directions
+from secagent_env.model.decision import Decision
+from secagent_env.model.instance import Instance
+from secagent_env.model.scenario import Scenario
+from secagent_env.support.errors import unknown_name
+
+LOWEST_POWER_W = 1e-10
+"""−70 dBm: the bottom of the flat format's dB scale, below which an agent is silent."""
+
+
+class ActionFormat(Protocol):
+    """A Gymnasium space and the map between its elements and decisions."""
+
+    space: gymnasium.Space[Any]
+
+    def decode(self, action: Any, instance: Instance | None = None) -> Decision:
+        """Return the decision an action stands for in an instance, which only some formats need."""
+
+    def encode(self, decision: Decision, instance: Instance | None = None) -> Any:
+        """Return the action, an element of ``space``, that stands for (or comes nearest to) a decision."""
+
+
+class FlatFormat:
+    """One flat ``Box(-1, 1, (2N + 2L,), float32)``; beyond the bounds it is clipped.
+
+    ================  =====================================================================================
+    slice             meaning
+    ================  =====================================================================================
+    ``[:N]``          selection: the agent computes iff the entry is > 0
+    ``[N:N+2L]``      beamformer: real parts, then imaginary parts, in units of √p_BS; a vector longer
+                      than 1 is scaled to 1, so that the power budget (1) always holds
+    ``[N+2L:]``       power on a dB scale from −70 dBm (just above −1) to p_max (1); −1 means silent
+    ================  =====================================================================================
+
+    A positive power below −70 dBm is encoded as −70 dBm, a beam beyond the budget as the one scaled to it.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        n, antennas = scenario.num_agents, scenario.num_antennas
+        self.space: gymnasium.Space[Any] = gymnasium.spaces.Box(-1.0, 1.0, (2 * n + 2 * antennas,), np.float32)
+        self._size = 2 * n + 2 * antennas
+        self.slices = {
+            "selection": slice(0, n),
+            "beamformer": slice(n, n + 2 * antennas),
+            "power_w": slice(n + 2 * antennas, None),
+        }
+        self._antennas = antennas
+        self._amplitude = np.sqrt(scenario.bs_power_w)
+        self._max_power_w = scenario.max_power_w
+        self._octaves = np.log(scenario.max_power_w / LOWEST_POWER_W)
+
+    def decode(self, action: Any, instance: Instance | None = None) -> Decision:
+        """Return the decision that an action (…, 2N + 2L) stands for."""
+        action = np.clip(_numbers("action", action, self._size), -1.0, 1.0)
+        parts = action[..., self.slices["beamformer"]]
+        length = np.sqrt(np.sum(parts**2, axis=-1, keepdims=True))
+        parts = parts * (self._amplitude / np.maximum(length, 1.0))
+        level = action[..., self.slices["power_w"]]
+        power = LOWEST_POWER_W * np.exp((level + 1) / 2 * self._octaves)
+        return Decision(
+            selection=action[..., self.slices["selection"]] > 0,
+            beamformer=parts[..., : self._antennas] + 1j * parts[..., self._antennas :],
+            power_w=np.where(level > -1, np.minimum(power, self._max_power_w), 0.0),
+        )
+
+    def encode(self, decision: Decision, instance: Instance | None = None) -> np.ndarray:
+        """Return the action (…, 2N + 2L), float32."""
+        parts = _parts(decision.beamformer) / self._amplitude
+        parts = parts / np.maximum(np.sqrt(np.sum(parts**2, axis=-1, keepdims=True)), 1.0)
+        power = np.clip(decision.power_w, LOWEST_POWER_W, self._max_power_w)
+        level = 2 * np.log(power / LOWEST_POWER_W) / self._octaves - 1
+        # -70 dBm itself is the first number above -1, which means silent.
+        level = np.maximum(level.astype(np.float32), np.nextafter(np.float32(-1), np.float32(0)))
+        return np.concatenate(
+            [np.where(decision.selection, 1.0, -1.0), parts, np.where(decision.power_w > 0, level, -1.0)],
+            axis=-1,
+        ).astype(np.float32)
+
+
+class DictFormat:
+    """A ``Dict`` in physical units, in which the budgets (1) and (20c) can be violated.
+
+    Beyond its bounds it is clipped.
+
+    ==============  ==================================  =====================================================
+    key             space                               meaning
+    ==============  ==================================  =====================================================
+    ``selection``   ``MultiBinary(N)``                  1: the agent computes
+    ``beamformer``  ``Box(±√p_BS, (2L,), float64)``     real parts, then imaginary parts, √W; ‖w‖² may
+                                                        exceed p_BS
+    ``power_w``     ``Box(0, 2 p_max, (N,), float64)``  W; may exceed p_max
+    ==============  ==================================  =====================================================
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        amplitude = float(np.sqrt(scenario.bs_power_w))
+        n, antennas = scenario.num_agents, scenario.num_antennas
+        box = gymnasium.spaces.Box
+        self._boxes = {
+            "beamformer": box(-amplitude, amplitude, (2 * antennas,), np.float64),
+            "power_w": box(0.0, 2 * scenario.max_power_w, (n,), np.float64),
+        }
+        self.space: gymnasium.Space[Any] = gymnasium.spaces.Dict(
+            {"selection": gymnasium.spaces.MultiBinary(n), **self._boxes}
+        )
+        self._sizes = {"selection": n, "beamformer": 2 * antennas, "power_w": n}
+        self._antennas = scenario.num_antennas
+
+    def decode(self, action: Any, instance: Instance | None = None) -> Decision:
+        """Return the decision that a dict of arrays, each with leading dimensions (…), stands for."""
+        if not isinstance(action, Mapping) or set(action) != set(self._sizes):
+            got = f"the keys {sorted(action)}" if isinstance(action, Mapping) else type(action).__name__
+            raise ValueError(f"action must be a dict with the keys {sorted(self._sizes)}, got {got}")
+        parts = {key: _numbers(f"action[{key!r}]", action[key], size) for key, size in self._sizes.items()}
+        beam = self._clip("beamformer", parts)
+        return Decision(
+            selection=parts["selection"] > 0.5,
+            beamformer=beam[..., : self._antennas] + 1j * beam[..., self._antennas :],
+            power_w=self._clip("power_w", parts),
+        )
+
+    def encode(self, decision: Decision, instance: Instance | None = None) -> dict[str, np.ndarray]:
+        """Return the action as a dict of arrays."""
+        parts = {
+            "beamformer": _parts(decision.beamformer),
+            "power_w": np.asarray(decision.power_w, np.float64),
+        }
+        return {
+            "selection": np.asarray(decision.selection).astype(np.int8),
+            "beamformer": self._clip("beamformer", parts),
+            "power_w": self._clip("power_w", parts),
+        }
+
+    def _clip(self, key: str, parts: dict[str, np.ndarray]) -> np.ndarray:
+        return np.clip(parts[key], self._boxes[key].low, self._boxes[key].high)
+
+
+class GuidedFormat:
+    """One flat ``Box(-1, 1, (2N + 5,), float32)`` that says what matters and leaves the rest to closed forms.
+
+    The count is exact, the beam is a mixture of meaningful directions, and powers are told by what they do: how loud a
+    sender arrives at the base station. Entries mean the same for any N and L; beyond the bounds they are clipped.
+
+    ================  =====================================================================================
+    slice             meaning
+    ================  =====================================================================================
+    ``[:N]``          scores: the N_min agents with the highest compute, of equal ones the lowest index
+    ``[N:2N]``        level: of a selected agent the offset, −10 dB to 10 dB, to the common level;
+                      of an unselected one its jamming power, silent up to 0, then on a dB scale from
+                      −70 dBm (just above 0) to p_max (1)
+    ``[2N]``          common level: the SNR σ² g_n p_n of the senders at the base station, alone and
+                      before offsets, −40 dB to 40 dB; as far as p_max allows, but below −70 dBm too, so
+                      that an agent next to the base station is no louder than others
+    ``[2N+1:]``       weights of the :data:`~secagent_env.model.beams.DIRECTIONS`, which count by their squares,
+                      with their signs: a small weight is as good as none; the beam has full power,
+                      unless all weights are 0
+    ================  =====================================================================================
+
+    ``encode`` finds the nearest: of more than N_min selected agents the first, of a beam its projection onto the
+    directions.
+    """
+
+    OFFSET_DB, COMMON_DB = 10.0, 40.0
+
+    def __init__(self, scenario: Scenario) -> None:
+        n = scenario.num_agents
+        self._size = 2 * n + 1 + len(DIRECTIONS)
+        self.space: gymnasium.Space[Any] = gymnasium.spaces.Box(-1.0, 1.0, (self._size,), np.float32)
+        self.slices = {
+            "scores": slice(0, n),
+            "levels": slice(n, 2 * n),
+            "common_level": slice(2 * n, 2 * n + 1),
+            "directions": slice(2 * n + 1, None),
+        }
+        self._required = scenario.required_agents
+        self._max_power_w = scenario.max_power_w
+        self._octaves = math.log(scenario.max_power_w / LOWEST_POWER_W)
+
+    def decode(self, action: Any, instance: Instance | None = None) -> Decision:
+        """Return the decision that an action (…, 2N + 5) stands for in an instance; their batches broadcast."""
+        return self.decide(np.clip(_numbers("action", action, self._size), -1.0, 1.0), _needed(instance))
+
+    def decide(self, action: Array, instance: Instance) -> Decision:
+        """Return the decision of an action within the bounds, of any array library.
+
+        It is differentiable in the levels and weights, and piecewise constant in the scores.
+        """
+        xp = namespace(action, instance.channel_bs)
+        batch = np.broadcast_shapes(tuple(action.shape[:-1]), instance.batch_shape)
+        if tuple(action.shape[:-1]) != batch:
+            action = xp.broadcast_to(action, (*batch, self._size))
+        order = xp.argsort(-action[..., self.slices["scores"]], axis=-1, stable=True)
+        rank = xp.argsort(order, axis=-1, stable=True)
+        selection = rank < self._required
+
+        level = action[..., self.slices["levels"]]
+        decibel = self.COMMON_DB * action[..., self.slices["common_level"]] + self.OFFSET_DB * level
+        gain = xp.where(instance.bs_gain > 0, instance.bs_gain, 1e-300)
+        sending = 10 ** (decibel / 10) * (instance.scenario.noise_power_w / gain)
+        sending = xp.clip(sending, None, self._max_power_w)
+        jamming = LOWEST_POWER_W * xp.exp(level * self._octaves)
+        jamming = xp.where(level > 0, xp.clip(jamming, LOWEST_POWER_W, self._max_power_w), 0.0)
+
+        directions = beam_directions(instance, order[..., : self._required])
+        weights = action[..., self.slices["directions"]]
+        weights = xp.astype(weights * xp.abs(weights), directions.dtype)
+        beam = xp.matmul(weights[..., None, :], directions)[..., 0, :]
+        length = xp.sqrt(xp.sum(xp.real(beam) ** 2 + xp.imag(beam) ** 2, axis=-1, keepdims=True))
+        beam = beam * (math.sqrt(instance.scenario.bs_power_w) / xp.where(length > 0, length, 1.0))
+        return Decision(selection=selection, beamformer=beam, power_w=xp.where(selection, sending, jamming))
+
+    def encode(self, decision: Decision, instance: Instance | None = None) -> np.ndarray:
+        """Return the action (…, 2N + 5), float32."""
+        instance = _needed(instance)
+        selection = np.asarray(decision.selection)
+        order = np.argsort(~selection, axis=-1, stable=True)
+        kept = np.argsort(order, axis=-1, stable=True) < self._required
+        power = np.minimum(decision.power_w, self._max_power_w)
+        received = np.maximum(power * instance.bs_gain / instance.scenario.noise_power_w, 1e-30)
+        snr = 10 * np.log10(received)
+        common = np.clip(np.mean(snr, axis=-1, keepdims=True, where=kept), -self.COMMON_DB, self.COMMON_DB)
+        jamming = np.log(np.maximum(power, LOWEST_POWER_W) / LOWEST_POWER_W) / self._octaves
+        jamming = np.maximum(jamming, np.finfo(np.float32).tiny)
+        jamming = np.where(np.asarray(decision.power_w) > 0, jamming, 0.0)
+        directions = beam_directions(instance, order[..., : self._required])
+        weights = _weights(directions, decision.beamformer)
+        levels = np.where(kept, np.clip((snr - common) / self.OFFSET_DB, -1, 1), jamming)
+        return np.concatenate([np.where(kept, 1.0, -1.0), levels, common / self.COMMON_DB, weights], axis=-1).astype(
+            np.float32
+        )
+
+
+ACTION_FORMATS: dict[str, type[FlatFormat] | type[DictFormat] | type[GuidedFormat]] = {
+    "flat": FlatFormat,
+    "dict": DictFormat,
+    "guided": GuidedFormat,
+}
+
+
+def action_format(name: str, scenario: Scenario) -> ActionFormat:
+    """Return the action format called ``name``, for a scenario."""
+    if name not in ACTION_FORMATS:
+        raise unknown_name("action_format", name, ACTION_FORMATS)
+    return ACTION_FORMATS[name](scenario)
+
+
+def _needed(instance: Instance | None) -> Instance:
+    if instance is None:
+        raise ValueError("the guided action format depends on the instance: give one, or call reset() first")
+    return instance
+
+
+def _weights(directions: np.ndarray, beamformer: np.ndarray) -> np.ndarray:
+    """Return weights (…, M), within ±1, of directions (…, M, L) whose sum is nearest a beam (…, L) up to its phase.
+
+    With real and imaginary parts as 2L real numbers, the beam turned by φ is cos φ u + sin φ v. The part of it that the
+    directions span is longest for the principal eigenvector (cos φ, sin φ) of a 2 × 2 matrix.
+    """
+    span = np.concatenate([directions.real, directions.imag], axis=-1).swapaxes(-1, -2)  # (…, 2L, M)
+    turned = np.stack([_parts(beamformer), _parts(-1j * np.asarray(beamformer))], axis=-1)  # (…, 2L, 2): u, v
+    inverse = np.linalg.pinv(span)
+    coefficients = inverse @ turned  # (…, M, 2)
+    within = span @ coefficients
+    _, vectors = np.linalg.eigh(within.swapaxes(-1, -2) @ within)
+    weights = (coefficients @ vectors[..., -1:])[..., 0]
+    largest = np.max(np.abs(weights), axis=-1, keepdims=True)
+    weights = weights / np.where(largest > 0, largest, 1.0)
+    return np.asarray(np.sign(weights) * np.sqrt(np.abs(weights)))
+
+
+def _parts(beamformer: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.real(beamformer), np.imag(beamformer)], axis=-1).astype(np.float64)
+
+
+def _numbers(name: str, value: Any, size: int) -> np.ndarray:
+    """Return ``value`` as float64 without NaN, of last dimension ``size``; infinities are clipped later."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be an array of numbers, got {value!r}") from error
+    if array.ndim == 0 or array.shape[-1] != size:
+        raise ValueError(f"{name} must have shape (…, {size}), got {array.shape}")
+    if np.isnan(array).any():
+        raise ValueError(f"{name} must not hold NaN, got {int(np.isnan(array).sum())} of them")
+    return array

@@ -1,0 +1,162 @@
+"""``secagent/Allocation-v0``: one reasoning task per episode, decided in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from secagent_env.allocation.observations import observe
+from secagent_env.allocation.rules import AllocationRules, info_of, options_of
+from secagent_env.gym_bases.instance_env import InstanceEnv
+from secagent_env.model.decision import Decision
+from secagent_env.model.instance import Instance
+from secagent_env.model.outcome import Outcome
+from secagent_env.model.scenario import Scenario
+from secagent_env.sampling.generator import sample_instance
+
+
+class AllocationEnv(InstanceEnv):
+    """Who computes, how the base station shapes its beam, and how much power everybody sends.
+
+    ## Description
+    A base station hosts a supervisor agent. For each task it selects some of N mobile agents to reason about
+    it; the others may jam the eavesdroppers. An episode is one task on one random network, drawn from the
+    scenario, and lasts one step. The physics is :func:`secagent_env.evaluate`.
+
+    ## Action space
+    ``action_format="flat"`` (default): one ``Box(-1, 1, (2N + 2L,))``, see
+    :class:`secagent_env.allocation.actions.FlatFormat`. ``"dict"``: selection, beamformer and powers in physical units,
+    see :class:`secagent_env.allocation.actions.DictFormat`. Actions beyond the bounds are clipped; NaN and wrong shapes
+    raise ValueError. ``decode(action)`` and ``encode(decision)`` translate.
+
+    ## Observation space
+    ``observation_format="flat"`` (default): one float32 ``Box``; ``"dict"``: its named parts. Every entry,
+    its unit and its scale: :mod:`secagent_env.allocation.observations`.
+
+    ## Reward
+    ``−energy / reference_energy_j − penalty``, see :func:`secagent_env.allocation.reward.reward`. With the defaults no
+    decision that violates a constraint earns more than the optimum of its instance.
+
+    ## Start and end
+    ``reset`` draws an instance from the environment's generator, or takes ``options={"instance": instance}``
+    with the N, L and E of the scenario. Every episode terminates after one step. With
+    ``episodes_per_instance=k``, a plain ``reset()`` after an episode keeps the instance until k episodes ended
+    on it; a seed, an instance, or a reset of an episode that has not ended starts afresh.
+
+    ## Info
+    ``step`` returns ``energy_j``, ``execution_energy_j``, ``transmission_energy_j`` (infinite where a message
+    can never be sent securely), ``latency_s``, ``mean_accuracy``, ``feasible``, ``penalty`` and the dict
+    ``violations`` (physical units, > 0 violated; keys as in :class:`secagent_env.Outcome`).
+
+    ## Arguments
+    scenario
+        A Scenario, a preset's name, or a dict of fields.
+    action_format, observation_format
+        ``"flat"`` or ``"dict"``.
+    reference_energy_j
+        The energy whose reward is −1; default: the expected execution energy of N_min random agents.
+    penalty_fixed
+        Penalty of each violated constraint, in units of what all agents together would spend on computing.
+    penalty_weight
+        Weight of the relative violation: a number, or a dict by constraint.
+    episodes_per_instance
+        How many consecutive episodes keep one instance.
+    render_mode
+        ``"rgb_array"``, ``"human"`` or ``"ansi"``.
+
+    ## Version history
+    * v0: first version.
+
+    Many at once, batched: :class:`secagent_env.allocation.vector.AllocationVectorEnv`, the
+    ``vector_entry_point`` of the id.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario | str | Mapping[str, Any] | None = None,
+        *,
+        action_format: str = "flat",
+        observation_format: str = "flat",
+        reference_energy_j: float | None = None,
+        penalty_fixed: float = 1.5,
+        penalty_weight: float | Mapping[str, float] = 1.0,
+        episodes_per_instance: int = 1,
+        render_mode: str | None = None,
+    ) -> None:
+        self._rules = AllocationRules(
+            scenario,
+            action_format=action_format,
+            observation_format=observation_format,
+            reference_energy_j=reference_energy_j,
+            penalty_fixed=penalty_fixed,
+            penalty_weight=penalty_weight,
+            episodes_per_instance=episodes_per_instance,
+        )
+        super().__init__(self._rules, observation_format, render_mode)
+        self._instance: Instance | None = None
+        self._episodes = 0  # that ended on this instance
+        self._decision: Decision | None = None
+        self._outcome: Outcome | None = None
+
+    @property
+    def reference_energy_j(self) -> float:
+        """The energy whose reward is −1, J."""
+        return self._rules.reference_energy_j
+
+    @property
+    def instance(self) -> Instance:
+        """The instance of the running episode."""
+        if self._instance is None:
+            raise gymnasium.error.ResetNeeded("there is no instance yet: call reset() first")
+        return self._instance
+
+    @property
+    def _present(self) -> Instance | None:
+        return self._instance
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Start an episode on a random instance, on ``options["instance"]``, or once more on the last one."""
+        super().reset(seed=seed)
+        given = options_of(options, "instance")["instance"]
+        if given is not None:
+            self._instance, self._episodes = self._rules.fitting(given, ()), 0
+        elif not self._continues(seed):
+            self._instance, self._episodes = sample_instance(self.scenario, self.np_random), 0
+        self._decision = self._outcome = None
+        self._show()
+        return observe(self.instance, self.observation_format), {}
+
+    def _continues(self, seed: int | None) -> bool:
+        """Whether the next episode is on the same instance: the last one has ended, and more are due."""
+        return seed is None and self._outcome is not None and self._episodes < self._rules.episodes_per_instance
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Decide the task: the episode terminates."""
+        instance = self.instance
+        if self._outcome is not None:
+            raise gymnasium.error.ResetNeeded("the episode ended with its one step: call reset() first")
+        decision = self._decided(action)
+        outcome, reward, penalty = self._rules.score(instance, decision)
+        self._decision, self._outcome = decision, outcome
+        self._episodes += 1
+        self._show()
+        observation = observe(instance, self.observation_format)
+        return observation, float(reward), True, False, _plain(info_of(outcome, penalty))
+
+    def _text(self) -> str:
+        from secagent_env import rendering
+
+        return rendering.ansi(self.instance, self._decision, self._outcome)
+
+    def _picture(self) -> np.ndarray:
+        from secagent_env import rendering
+
+        return rendering.rgb_array(self.instance, self._decision, self._outcome)
+
+
+def _plain(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an info of scalars as Python's own numbers."""
+    return {name: _plain(value) if isinstance(value, Mapping) else value.item() for name, value in info.items()}

@@ -1,0 +1,173 @@
+"""Observations: what the supervisor sees of an instance, scaled to the order of 1. Batched, float32, finite.
+
+It knows the task, each agent's compute time, power and accuracy, and all channels, those of the
+eavesdroppers included (the paper's footnote 1). A gain is told as the SNR that a sender at full power would
+have, in dB, divided by 40; a channel as its direction, so that nothing is lost to float32.
+
+=================  ============  ========================================================================
+part               shape         entries
+=================  ============  ========================================================================
+``task``           (6,)          N_min / N; Acc_min; log10(τ / s) / 3; log10(downlink bits) / 7;
+                                 log10(uplink bits) / 5; 1 if the eavesdroppers collude, else 0
+``agents``         (N, 5 + E)    SNR agent → base station, p_max g_n / σ², in dB / 40;
+                                 execution energy e_n over its mean in the scenario;
+                                 inference time over τ; compute power over its highest; accuracy;
+                                 SNR agent → each eavesdropper, p_max |h_n,eve|² / σ², in dB / 40
+``eavesdroppers``  (E, 1)        SNR base station → eavesdropper, p_BS ‖h_BS,eve‖² / σ², in dB / 40
+``channel_bs``     (N, 2L)       h_BS,n √L / ‖h_BS,n‖: real parts, then imaginary parts
+``channel_eve``    (E, 2L)       the same of h_BS,eve
+``gain_agents``    (N, N)        SNR agent n' → agent n, p_max |h_n',n|² / σ², in dB / 40; diagonal 0
+=================  ============  ========================================================================
+
+Entries are clipped to ±10. The flat format is the parts in this order, each in C order; the compact one only ``task``,
+``agents`` and ``eavesdroppers``, for policies that leave the channels' directions to the guided action format.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from secagent_env.model.instance import Instance, squared_norm
+from secagent_env.model.scenario import Scenario
+from secagent_env.model.workload import mean_execution_energy_j
+from secagent_env.sampling.fading import pair_index
+from secagent_env.support.errors import unknown_name
+
+BOUND = 10.0
+COMPACT_PARTS = ("task", "agents", "eavesdroppers")
+OBSERVATION_FORMATS = ("flat", "dict", "compact")
+
+
+def observation_shapes(scenario: Scenario, name: str = "dict") -> dict[str, tuple[int, ...]]:
+    """Return the shape of every part of the observation format called ``name``, in the order of the flat formats."""
+    n, antennas, eves = scenario.num_agents, scenario.num_antennas, scenario.num_eavesdroppers
+    shapes = {
+        "task": (6,),
+        "agents": (n, 5 + eves),
+        "eavesdroppers": (eves, 1),
+        "channel_bs": (n, 2 * antennas),
+        "channel_eve": (eves, 2 * antennas),
+        "gain_agents": (n, n),
+    }
+    return {part: shape for part, shape in shapes.items() if name != "compact" or part in COMPACT_PARTS}
+
+
+def observation_space(name: str, scenario: Scenario) -> gymnasium.Space:
+    """Return the space of the observation format called ``name``."""
+    if name not in OBSERVATION_FORMATS:
+        raise unknown_name("observation_format", name, OBSERVATION_FORMATS)
+    shapes = observation_shapes(scenario, name)
+    if name == "dict":
+        box = gymnasium.spaces.Box
+        return gymnasium.spaces.Dict({part: box(-BOUND, BOUND, shape, np.float32) for part, shape in shapes.items()})
+    return gymnasium.spaces.Box(-BOUND, BOUND, (sum(map(math.prod, shapes.values())),), np.float32)
+
+
+def observe(instance: Instance, name: str, out: Any = None) -> Any:
+    """Return the observation of an instance in the format called ``name``: float32 arrays (…, shape).
+
+    They are new, or those of ``out``, an earlier observation of the same shape.
+    """
+    shapes = observation_shapes(instance.scenario, name)
+    batch = instance.batch_shape
+    if out is None:
+        out = (
+            {part: np.empty((*batch, *shape), np.float32) for part, shape in shapes.items()}
+            if name == "dict"
+            else np.empty((*batch, sum(map(math.prod, shapes.values()))), np.float32)
+        )
+    start = 0
+    for part, shape in shapes.items():
+        end = start + math.prod(shape)
+        # Splitting the last axis is a view: the part is written where it belongs.
+        _WRITE[part](instance, out[part] if name == "dict" else out[..., start:end].reshape(*batch, *shape))
+        start = end
+    return out
+
+
+def _task(instance: Instance, out: np.ndarray) -> None:
+    scenario = instance.scenario
+    out[...] = [
+        scenario.required_agents / scenario.num_agents,
+        scenario.min_accuracy,
+        math.log10(scenario.latency_limit_s) / 3,
+        math.log10(scenario.downlink_bits) / 7,
+        math.log10(scenario.uplink_bits) / 5,
+        float(scenario.colluding),
+    ]
+
+
+def _agents(instance: Instance, out: np.ndarray) -> None:
+    scenario = instance.scenario
+    snr = scenario.max_power_w / scenario.noise_power_w
+    out[..., 0] = _level(instance.bs_gain, snr)
+    out[..., 1] = np.minimum(instance.execution_energy_j / mean_execution_energy_j(scenario), BOUND)
+    out[..., 2] = np.minimum(instance.inference_time_s / scenario.latency_limit_s, BOUND)
+    out[..., 3] = np.minimum(instance.compute_power_w / scenario.compute_power_w[1], BOUND)
+    out[..., 4] = instance.accuracy
+    out[..., 5:] = _level(instance.gain_eve, snr)
+
+
+def _eavesdroppers(instance: Instance, out: np.ndarray) -> None:
+    scenario = instance.scenario
+    out[..., 0] = _level(squared_norm(instance.channel_eve), scenario.bs_power_w / scenario.noise_power_w)
+
+
+def _channel_bs(instance: Instance, out: np.ndarray) -> None:
+    _direction(instance.channel_bs, instance.bs_gain, out)
+
+
+def _channel_eve(instance: Instance, out: np.ndarray) -> None:
+    _direction(instance.channel_eve, squared_norm(instance.channel_eve), out)
+
+
+def _gain_agents(instance: Instance, out: np.ndarray) -> None:
+    scenario = instance.scenario
+    snr = scenario.max_power_w / scenario.noise_power_w
+    pair_gain = instance.__dict__.get("pair_gain")
+    if pair_gain is None:
+        out[...] = _level(instance.gain_agents, snr)
+        diagonal = np.arange(scenario.num_agents)
+        out[..., diagonal, diagonal] = 0.0
+    else:  # a drawn instance, whose gains are the same both ways
+        pairs = pair_gain.shape[-1]
+        level = np.zeros((*instance.batch_shape, pairs + 1), np.float32)  # the last one is the diagonal
+        _level(pair_gain, snr, out=level[..., :pairs])
+        out[...] = level.take(pair_index(scenario.num_agents, pairs), axis=-1, mode="clip")
+
+
+_WRITE: dict[str, Callable[[Instance, np.ndarray], None]] = {
+    "task": _task,
+    "agents": _agents,
+    "eavesdroppers": _eavesdroppers,
+    "channel_bs": _channel_bs,
+    "channel_eve": _channel_eve,
+    "gain_agents": _gain_agents,
+}
+"""What computes a part, and writes it (…, shape)."""
+
+
+def _level(gain: np.ndarray, snr: float, out: np.ndarray | None = None) -> np.ndarray:
+    """Return the SNR of a gain in dB / 40, float32, within the bounds; ``snr`` is that of a gain of 1."""
+    level = np.empty(gain.shape, np.float32) if out is None else out
+    with np.errstate(divide="ignore", over="ignore"):  # of zero or too large for float32: a bound
+        np.multiply(gain, snr, out=level, casting="same_kind")
+        np.log10(level, out=level)
+    level *= 0.25
+    return level.clip(-BOUND, BOUND, out=level)
+
+
+def _direction(channel: np.ndarray, squared: np.ndarray, out: np.ndarray) -> None:
+    """Write the direction of a channel (…, L) of a squared length (…), √L long: real, then imaginary parts."""
+    antennas = channel.shape[-1]
+    scale = (math.sqrt(antennas) / np.sqrt(np.where(squared > 0, squared, 1.0)))[..., None]
+    # Real factors are half the work of complex ones; the products become float32 on their way.
+    np.multiply(channel.real, scale, out=out[..., :antennas], casting="same_kind")
+    np.multiply(channel.imag, scale, out=out[..., antennas:], casting="same_kind")
+    if antennas > BOUND**2:
+        np.clip(out, -BOUND, BOUND, out=out)

@@ -1,0 +1,278 @@
+"""``secagent/Allocation-v0``, many at once: sampling, physics, reward and observation in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space, create_empty_array
+
+from secagent_env.allocation.device import DeviceScore
+from secagent_env.allocation.observations import observe
+from secagent_env.allocation.rules import AllocationRules, count_of, info_of, options_of
+from secagent_env.gym_bases.seeded_vector import (
+    Recycler,
+    SeededVectorEnv,
+    SubGenerators,
+    check_shapes,
+    masked,
+    object_rows,
+    reset_mask_of,
+    rows_of,
+    seeds_of,
+)
+from secagent_env.model.decision import Decision
+from secagent_env.model.instance import Instance
+from secagent_env.model.scenario import Scenario
+from secagent_env.sampling.generator import CHUNK, draw, empty_instances
+from secagent_env.support.errors import unknown_name
+
+
+class AllocationVectorEnv(SeededVectorEnv):
+    """``num_envs`` environments of :class:`~secagent_env.allocation.env.AllocationEnv` in one.
+
+    Environment i, seeded with s, plays the same episodes as the scalar one seeded with s, bit for bit, and every
+    result is that of Gymnasium's ``SyncVectorEnv`` in its mode ``SAME_STEP``: each step ends all episodes and returns
+    the observations of the next ones, with what belongs to the finished ones in ``infos["final_obs"]`` and
+    ``infos["final_info"]``. Returned arrays belong to the caller; the environment never writes to them again.
+
+    ## Reset
+    ``seed``: an integer s seeds environment i with s + i; or a list, where None leaves a generator as it is.
+    ``options["reset_mask"]``: (num_envs,) bool, resets only these environments.
+    ``options["instance"]``: the instances to play, a batch ``(num_envs,)`` or a single one for all; of a batch, those
+    in the mask count.
+
+    ## Arguments
+    num_envs
+        How many environments.
+    scenario, action_format, observation_format, reference_energy_j, penalty_fixed, penalty_weight
+        As in the scalar environment.
+    episodes_per_instance
+        How many consecutive episodes keep one instance; an explicit reset draws a new one.
+    threads
+        On how many threads instances are drawn and observed; the results are the same on any number.
+    device
+        Where torch computes physics and reward, such as ``"cpu"`` or ``"cuda"``, in float64: the same to rounding.
+        None is NumPy.
+    render_mode
+        ``"rgb_array"`` or ``"ansi"``: ``render`` returns a tuple with a picture or text of each running episode.
+    max_episode_steps
+        As Gymnasium's ``make_vec`` hands it over. With 1, episodes are truncated too, as ``TimeLimit`` does.
+
+    ## Version history
+    * v0: first version.
+    """
+
+    metadata = {  # noqa: RUF012
+        "render_modes": ["rgb_array", "ansi"],
+        "render_fps": 4,
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        scenario: Scenario | str | Mapping[str, Any] | None = None,
+        *,
+        action_format: str = "flat",
+        observation_format: str = "flat",
+        reference_energy_j: float | None = None,
+        penalty_fixed: float = 1.5,
+        penalty_weight: float | Mapping[str, float] = 1.0,
+        episodes_per_instance: int = 1,
+        threads: int = 1,
+        device: str | None = None,
+        render_mode: str | None = None,
+        max_episode_steps: int | None = None,
+    ) -> None:
+        self.num_envs = count_of("num_envs", num_envs)
+        self._rules = AllocationRules(
+            scenario,
+            action_format=action_format,
+            observation_format=observation_format,
+            reference_energy_j=reference_energy_j,
+            penalty_fixed=penalty_fixed,
+            penalty_weight=penalty_weight,
+            episodes_per_instance=episodes_per_instance,
+        )
+        self.scenario = self._rules.scenario
+        self.observation_format = observation_format
+        self.single_action_space = self._rules.action_format.space
+        self.single_observation_space = self._rules.observation_space
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise unknown_name("render_mode", render_mode, self.metadata["render_modes"])
+        self.render_mode = render_mode
+        self._score = self._rules.score if device is None else DeviceScore(self._rules, device)
+        steps = None if max_episode_steps is None else count_of("max_episode_steps", max_episode_steps)
+        self._truncated = steps == 1
+        self._random = SubGenerators(self.num_envs)
+        count = count_of("threads", threads)
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="secagent") if count > 1 else None
+        # What the running episodes are about, in arrays that stay and are written in place.
+        self._arrays = empty_instances(self.scenario, self.num_envs)
+        self._lent = Recycler()
+        self._observation: Any = create_empty_array(self.single_observation_space, self.num_envs)
+        self._bs_gain = np.empty((self.num_envs, self.scenario.num_agents))
+        self._instance: Instance | None = None  # of these arrays
+        self._episodes = np.zeros(self.num_envs, np.int64)  # that ended on each instance
+
+    @property
+    def reference_energy_j(self) -> float:
+        """The energy whose reward is −1, J."""
+        return self._rules.reference_energy_j
+
+    @property
+    def instance(self) -> Instance:
+        """A copy of the instances of the running episodes, a batch (num_envs,)."""
+        running = self._running._map(np.copy)
+        for name in ("position_m", "eve_position_m"):  # not known of every instance that was given
+            if np.isnan(getattr(running, name)).any():
+                running.__dict__[name] = None
+        return running
+
+    @property
+    def _running(self) -> Instance:
+        if self._instance is None:
+            raise gymnasium.error.ResetNeeded("there are no instances yet: call reset() first")
+        return self._instance
+
+    def decode(self, actions: Any) -> Decision:
+        """Return the decisions that actions (num_envs, …) stand for."""
+        return self._rules.action_format.decode(actions, self._instance)
+
+    def encode(self, decision: Decision) -> Any:
+        """Return the actions that stand for, or come nearest to, decisions (num_envs,)."""
+        return self._rules.action_format.encode(decision, self._instance)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start episodes: in all environments, or in those of ``options["reset_mask"]``."""
+        seeds = seeds_of(seed, self.num_envs)
+        chosen = options_of(options, "instance", "reset_mask")
+        mask = reset_mask_of(chosen["reset_mask"], self.num_envs)
+        if self._instance is None and not mask.all():
+            raise gymnasium.error.ResetNeeded("the first reset must be of all environments, without a reset_mask")
+        given = chosen["instance"]
+        if given is not None:
+            given = self._rules.fitting(given, (self.num_envs,), ())
+        self._random.seed(seeds, mask)
+        if given is None:
+            return self._draw(mask), {}
+        self._play(given, mask)
+        return self._lent.copy_of(self._observation), {}
+
+    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Decide all tasks: every episode ends, and the next ones begin."""
+        instance = self._running
+        outcome, rewards, penalty = self._score(instance, self._decided(actions))
+        self._episodes += 1
+        over = self._episodes >= self._rules.episodes_per_instance
+        # The caller keeps the last observations as they are; the next ones get arrays of their own.
+        final, self._observation = (
+            self._observation,
+            self._lent.empty_like(self._observation) if over.all() else self._lent.copy_of(self._observation),
+        )
+        observation = self._draw(over)
+        ended = np.ones(self.num_envs, bool)
+        infos = masked({"final_obs": object_rows(rows_of(final), self.num_envs)}, ended)
+        infos |= masked({"final_info": info_of(outcome, penalty)}, ended)
+        return observation, rewards, ended, np.full(self.num_envs, self._truncated), infos
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def render(self) -> tuple[Any, ...] | None:
+        """Return a tuple with the picture (``rgb_array``) or text (``ansi``) of each running episode."""
+        if self.render_mode is None:
+            gymnasium.logger.warn("render() needs a render_mode: gymnasium.make_vec(…, render_mode='rgb_array')")
+            return None
+        from secagent_env import rendering
+
+        draw_one = getattr(rendering, self.render_mode)
+        return tuple(draw_one(instance, None, None) for instance in self.instance)
+
+    def _decided(self, actions: Any) -> Decision:
+        """Return the decisions of actions, or raise an error that names the environment."""
+        check_shapes(self.action_space, actions)
+        try:
+            return self.decode(actions)
+        except ValueError as error:
+            for i, action in enumerate(rows_of(actions)):
+                try:
+                    self._rules.action_format.decode(action, self._running[i])
+                except ValueError as wrong:
+                    raise ValueError(f"environment {i}: {wrong}") from error
+            raise
+
+    def _draw(self, mask: np.ndarray) -> Any:
+        """Draw new instances where ``mask`` says so, and return a copy of all observations."""
+        if mask.any():
+            self._renew(self.scenario, mask)
+        generators = self._random.generators
+        if not mask.all():
+            chosen = np.flatnonzero(mask)
+            for rows in (chosen[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)):
+                self._write(rows, draw(self.scenario, [generators[i] for i in rows]))
+            return self._lent.copy_of(self._observation)
+        copy = self._lent.empty_like(self._observation)
+        run = map if self._pool is None else self._pool.map
+
+        def renew(start: int) -> None:  # observed and copied while still in the cache
+            chunk = slice(start, start + CHUNK)
+            drawn = draw(self.scenario, generators[chunk], out=self._arrays[chunk])
+            observation = observe(drawn, self.observation_format, out=_part(self._observation, chunk))
+            _assign(_part(copy, chunk), observation)
+            self._bs_gain[chunk] = drawn.bs_gain
+
+        for _ in run(renew, range(0, self.num_envs, CHUNK)):
+            pass
+        return copy
+
+    def _play(self, given: Instance, mask: np.ndarray) -> None:
+        """Play given instances, a batch or one for all, where ``mask`` says so."""
+        self._renew(given.scenario, mask)
+        rows = np.flatnonzero(mask)
+        self._write(rows, given[rows] if given.batch_shape else Instance.stack([given] * len(rows)))
+
+    def _renew(self, scenario: Scenario, mask: np.ndarray) -> None:
+        """Take note that the instances in ``mask`` are about to change, and will be of this scenario."""
+        if not mask.all() and scenario != self._running.scenario:
+            raise ValueError(
+                "all running instances must share one scenario, and those of a part of the environments "
+                "would have another: reset all environments at once"
+            )
+        self._instance = Instance._trusted(scenario, **{name: getattr(self._arrays, name) for name in Instance._arrays})
+        self._instance.__dict__["bs_gain"] = self._bs_gain  # the cached property: known from observing
+        self._episodes[mask] = 0
+
+    def _write(self, rows: np.ndarray, instance: Instance) -> None:
+        for name in Instance._arrays:
+            value = getattr(instance, name)
+            getattr(self._arrays, name)[rows] = np.nan if value is None else value
+        self._bs_gain[rows] = instance.bs_gain
+        _assign(self._observation, observe(instance, self.observation_format), rows)
+
+
+def _part(observation: Any, rows: slice) -> Any:
+    """Return a view of some rows of a batch of observations."""
+    if isinstance(observation, dict):
+        return {part: value[rows] for part, value in observation.items()}
+    return observation[rows]
+
+
+def _assign(target: Any, observation: Any, rows: Any = ...) -> None:
+    """Write observations to rows of a batch of them."""
+    if isinstance(observation, dict):
+        for part, value in observation.items():
+            target[part][rows] = value
+    else:
+        target[rows] = observation

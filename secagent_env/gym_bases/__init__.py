@@ -1,0 +1,1 @@
+"""What the environments share: the scalar base, and the seeds of the vector one."""

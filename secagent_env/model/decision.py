@@ -1,0 +1,92 @@
+"""Decision: what the supervisor decides — who computes, the beam, and the powers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from secagent_env.model.batched import Array, Batched, namespace, require_finite
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Decision(Batched):
+    """A decision, or a batch of them.
+
+    Lists and scalars are taken as NumPy arrays. Limits of the scenario are not checked here: a decision
+    may violate them, and :func:`~secagent_env.evaluate` tells by how much.
+
+    Parameters
+    ----------
+    selection
+        α, (…, N) bool (0 and 1 are taken as such): True computes, False jams (or is silent at zero power).
+    beamformer
+        w, (…, L) complex, √W.
+    power_w
+        p, (…, N), W: the power of an agent as sender (selected) or as jammer (unselected).
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit the others, or a value is NaN or infinite.
+    """
+
+    selection: Array
+    beamformer: Array
+    power_w: Array
+
+    _arrays: ClassVar[tuple[str, ...]] = ("selection", "beamformer", "power_w")
+
+    def __post_init__(self) -> None:
+        for name in self._arrays:
+            if not hasattr(getattr(self, name), "dtype"):
+                object.__setattr__(self, name, _as_array(name, getattr(self, name)))
+        xp = namespace(self.selection, self.beamformer, self.power_w)
+        if self.selection.dtype != xp.bool:
+            require_finite("selection", self.selection, xp)
+            if not xp.all((self.selection == 0) | (self.selection == 1)):
+                raise ValueError("selection must be boolean (or 0 and 1), got other values")
+            object.__setattr__(self, "selection", self.selection != 0)
+        for name in ("selection", "beamformer", "power_w"):
+            if len(getattr(self, name).shape) == 0:
+                raise ValueError(f"{name} must have at least one dimension, got a scalar")
+        batch = tuple(self.power_w.shape[:-1])
+        if self.selection.shape[-1] != self.power_w.shape[-1]:
+            raise ValueError(
+                "selection and power_w must have one entry per agent, "
+                f"got {self.selection.shape[-1]} and {self.power_w.shape[-1]} entries"
+            )
+        if tuple(self.selection.shape[:-1]) != batch or tuple(self.beamformer.shape[:-1]) != batch:
+            shapes = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in self._arrays)
+            raise ValueError(f"selection, beamformer and power_w must have the same batch dimensions, got {shapes}")
+        if xp.isdtype(self.power_w.dtype, "complex floating"):
+            raise ValueError(f"power_w must be real, got {self.power_w.dtype}")
+        if not xp.isdtype(self.beamformer.dtype, "complex floating"):
+            complex_dtype = xp.complex64 if "float32" in str(self.beamformer.dtype) else xp.complex128
+            object.__setattr__(self, "beamformer", xp.astype(self.beamformer, complex_dtype))
+        require_finite("beamformer", self.beamformer, xp)
+        require_finite("power_w", self.power_w, xp)
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The leading dimensions; ``()`` for a single decision."""
+        return tuple(self.selection.shape[:-1])
+
+    @classmethod
+    def stack(cls, decisions: Sequence[Decision]) -> Decision:
+        """Return a batch with a new leading dimension."""
+        if not decisions:
+            raise ValueError("Decision.stack needs at least one decision, got none")
+        return cls._stack(decisions)
+
+
+def _as_array(name: str, value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array of numbers, got rows of different lengths") from error
+    if array.dtype.kind not in "bifcu":
+        raise ValueError(f"{name} must be an array of numbers, got {value!r}")
+    return array.astype(np.float64) if name == "power_w" and array.dtype.kind in "biu" else array

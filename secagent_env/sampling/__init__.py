@@ -1,0 +1,1 @@
+"""Where instances come from: random networks and tasks, from a seed, and estimates of them."""

@@ -1,0 +1,27 @@
+"""Random generators: one of its own for each instance, from a seed and the index."""
+
+from __future__ import annotations
+
+import numpy as np
+
+Seed = int | np.random.Generator
+
+
+def generators_of(seed: int | np.random.Generator, count: int) -> list[np.random.Generator]:
+    """Return the generators of a batch: one each, of a seed and the index, or a given one for all, in turn.
+
+    Raises
+    ------
+    ValueError
+        If the seed is neither.
+    """
+    if isinstance(seed, np.random.Generator):
+        return [seed] * count
+    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:
+        return [instance_generator(int(seed), i) for i in range(count)]
+    raise ValueError(f"seed must be an integer ≥ 0 or a numpy Generator, got {seed!r}")
+
+
+def instance_generator(seed: int, index: int) -> np.random.Generator:
+    """Return the generator that draws instance ``index`` of every batch of ``seed``."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))

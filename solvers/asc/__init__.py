@@ -1,0 +1,1 @@
+"""ASC, the paper's algorithm: ADMM for the selection, SDR for the beam, SCA for the powers."""

@@ -1,0 +1,203 @@
+"""Selection at a given beam and powers (21): Algorithm 1, corrected.
+
+A penalty method ties the binary selection α to an auxiliary one, α̂, which carries the coupling through rates and
+latency. In turn,
+
+* α minimises separable costs under (13) and (15) by Lagrangian relaxation (29)-(31), and a greedy repair makes it
+  feasible and then drops and exchanges agents while that pays (:mod:`solvers.asc.greedy`);
+* α̂ solves the convex program (41) near that α, and is rounded (:mod:`solvers.asc.relaxed_selection`).
+
+Every agent has two powers, one as a sender and one as a jammer: with a single one a silent jammer could never be
+selected. Energies are divided by their mean, so that ρ and the multipliers have no unit. What is returned is the best
+iterate by :func:`secagent_env.evaluate`, not the last one. The corrections of the printed algorithm are listed in
+``docs/model.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from secagent_env import Decision, Instance, Outcome
+from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, secrecy_rate, transfer_time, uplink_sinr
+from solvers.asc.greedy import Costs, exchanges, repair
+from solvers.asc.relaxed_selection import relaxed_selection
+from solvers.certificate.selection import eligible_agents
+from solvers.interface.ranking import INFEASIBLE, rank
+
+Score = Callable[[Decision], Outcome]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is given in the selection problem.
+
+    Attributes
+    ----------
+    instance
+        A single instance.
+    beamformer
+        w, (L,) complex, √W.
+    sender_w, jammer_w
+        (N,) W: each agent's power if it is selected, and if it is not.
+    """
+
+    instance: Instance
+    beamformer: np.ndarray
+    sender_w: np.ndarray
+    jammer_w: np.ndarray
+
+    def decision(self, selection: np.ndarray) -> Decision:
+        """Return the decision that goes with a selection (…, N)."""
+        shape = (*selection.shape[:-1], self.beamformer.size)
+        return Decision(
+            selection=selection,
+            beamformer=np.broadcast_to(self.beamformer, shape),
+            power_w=np.where(selection, self.sender_w, self.jammer_w),
+        )
+
+
+def select(
+    setting: Setting,
+    start: np.ndarray,
+    score: Score,
+    *,
+    max_iterations: int = 6,
+    inner_iterations: int = 40,
+    rho: float = 0.05,
+    neighbours: int = 300,
+) -> np.ndarray | None:
+    """Return the best selection found, (N,) bool, or None if none was feasible.
+
+    Parameters
+    ----------
+    setting
+        Beam and powers.
+    start
+        (N,) bool, α̂ of the first iteration: where its rates and times are taken.
+    score
+        ``evaluate`` of a batch of decisions, by a caller who may want to know what is tried.
+    max_iterations, inner_iterations
+        Of Algorithm 1 and of the relaxation (28) inside it.
+    rho
+        Penalty coefficient ρ of (25), in units of the mean energy of an agent.
+    neighbours
+        Where jammers transmit, costs are not separable: so many exchanges are scored exactly as well.
+    """
+    best = Best(setting, score)
+    best.consider(start[None])
+    penalty_method(best, start, max_iterations, inner_iterations, rho)
+    if setting.jammer_w.any():
+        descend(best, neighbours)
+        other = Best(setting, score)  # once more from the other end, where nobody jams
+        penalty_method(other, np.ones_like(start), max_iterations, inner_iterations, rho)
+        if other.selection is not None and (other.selection != best.selection).any():
+            descend(other, neighbours)
+            best = min(best, other, key=lambda found: found.rank)
+    return best.selection if best.rank < INFEASIBLE else None
+
+
+class Best:
+    """The best selection met, by :func:`rank`: ``selection`` (None before the first) and ``rank``."""
+
+    def __init__(self, setting: Setting, score: Score) -> None:
+        self.setting = setting
+        self._score = score
+        self.selection: np.ndarray | None = None
+        self.rank = np.inf
+
+    def consider(self, selections: np.ndarray) -> np.ndarray:
+        """Score selections (·, N) with the setting's beam and powers, and return the best one of them, (N,)."""
+        ranks = rank(self.setting.instance, self._score(self.setting.decision(selections)))
+        i = int(np.argmin(ranks))
+        if ranks[i] < self.rank:
+            self.selection, self.rank = selections[i], float(ranks[i])
+        return np.asarray(selections[i])
+
+
+def penalty_method(best: Best, auxiliary: np.ndarray, max_iterations: int, inner_iterations: int, rho: float) -> None:
+    """Algorithm 1, from α̂ (N,) bool: α and α̂ in turn, until an α̂ returns."""
+    setting = best.setting
+    seen = {auxiliary.tobytes()}
+    for _ in range(max_iterations):
+        costs = separable_costs(setting, auxiliary)
+        iterates = {alpha.tobytes(): alpha for alpha in lagrangian_relaxation(costs, auxiliary, inner_iterations, rho)}
+        repaired = (repair(costs, alpha) for alpha in iterates.values())
+        candidates = {alpha.tobytes(): alpha for alpha in repaired if alpha is not None}
+        if not candidates:
+            return
+        alpha = best.consider(np.stack(list(candidates.values())))
+        auxiliary = relaxed_selection(
+            setting.instance, setting.beamformer, setting.jammer_w, alpha, auxiliary, costs, rho
+        )
+        if auxiliary.tobytes() in seen:
+            return
+        seen.add(auxiliary.tobytes())
+
+
+def descend(best: Best, neighbours: int) -> None:
+    """Exchange agents while that lowers the exact rank; for costs that are not separable, because jammers transmit."""
+    assert best.selection is not None
+    costs = separable_costs(best.setting, best.selection)
+    if not costs.meets(best.selection):  # a start that fails (13) or (15)
+        completed = repair(replace(costs, allowed=eligible_agents(best.setting.instance)), best.selection)
+        if completed is not None:
+            best.consider(completed[None])
+    while True:
+        before = best.rank
+        candidates = exchanges(separable_costs(best.setting, best.selection), best.selection, neighbours)
+        if len(candidates):
+            best.consider(candidates)
+        if not best.rank < before:
+            return
+
+
+def separable_costs(setting: Setting, auxiliary: np.ndarray) -> Costs:
+    """Return what each agent would cost as a sender more than as a jammer, at the rates and times of α̂ (N,) bool.
+
+    An agent is allowed if it could be selected beside those of α̂: with secrecy in both links and in time.
+    """
+    instance = setting.instance
+    scenario = instance.scenario
+    decision = setting.decision(auxiliary)
+    n = scenario.num_agents
+
+    # Uplink: row i is α̂'s decision with agent i as a sender.
+    alone = setting.decision(auxiliary | np.eye(n, dtype=bool))
+    sinr, sinr_eve = uplink_sinr(instance, alone)
+    secrecy = secrecy_rate(sinr, combine_eavesdroppers(sinr_eve, scenario.colluding)).diagonal()
+    uplink = transfer_time(scenario.uplink_bits, scenario.bandwidth_hz, secrecy)
+    # Downlink: the time it would take if agent i were the weakest receiver.
+    sinr, sinr_eve = downlink_sinr(instance, decision)
+    secrecy = secrecy_rate(sinr, combine_eavesdroppers(sinr_eve, scenario.colluding))
+    downlink = transfer_time(scenario.downlink_bits, scenario.bandwidth_hz, secrecy)
+
+    limit = scenario.latency_limit_s
+    allowed = downlink + instance.inference_time_s + uplink <= limit
+    # No feasible decision takes longer than the limit, so that an infinite time here costs no more than that.
+    waiting = min(np.max(downlink, where=auxiliary, initial=0.0) + np.max(uplink, where=auxiliary, initial=0.0), limit)
+    sending = instance.execution_energy_j + setting.sender_w * np.minimum(uplink, limit)
+    return Costs(
+        change=(sending - setting.jammer_w * waiting) / sending.mean(),
+        surplus=instance.accuracy - scenario.min_accuracy,
+        allowed=allowed,
+        required=scenario.required_agents,
+        unit_j=float(sending.mean()),
+        uplink_time_s=uplink,
+    )
+
+
+def lagrangian_relaxation(costs: Costs, auxiliary: np.ndarray, iterations: int, rho: float) -> Iterator[np.ndarray]:
+    """Yield the iterates α (N,) bool of (29)-(31): minimisers at prices μ per agent and λ per accuracy."""
+    scale = float(np.abs(costs.surplus).mean()) or 1.0
+    surplus = costs.surplus / scale
+    penalised = costs.change + rho * (1 - 2 * auxiliary.astype(float))
+    price, accuracy_price = 0.0, 0.0
+    for r in range(1, iterations + 1):
+        selection = (penalised - price - accuracy_price * surplus <= 0) & costs.allowed
+        yield selection
+        step = 1 / (costs.required * np.sqrt(r))
+        price = max(price + step * (costs.required - int(selection.sum())), 0.0)
+        accuracy_price = max(accuracy_price - step * float(surplus[selection].sum()), 0.0)

@@ -1,0 +1,219 @@
+"""ASC: selection by ADMM, beam by SDR, powers by SCA, in turn (section IV-A, Algorithm 2, corrected).
+
+Algorithm 2 improves a start, and which one decides. The first start has no jammers. Where that ends infeasible, or
+where agents had to be left out because only jammers could protect them, it starts again from jammers that protect
+the uplink of cheap agents (:mod:`solvers.asc.starts`), and then exchanges agents of the best decision, working out
+jammers, beam and powers anew each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import numpy as np
+
+from secagent_env import Decision, evaluate
+from solvers.asc.admm import Setting, select
+from solvers.asc.greedy import exchanges
+from solvers.asc.links import LinkOptions, Links, settled
+from solvers.asc.starts import (
+    MARGINS,
+    START_SNR,
+    cheap_selection,
+    execution_costs,
+    jammer_patterns,
+    jammers_of,
+    protected_selection,
+    protecting_jammers,
+    secret_senders,
+    sender_powers,
+)
+from solvers.certificate.bounds import lower_bound
+from solvers.certificate.integer_program import why_infeasible
+from solvers.certificate.selection import eligible_agents
+from solvers.interface.base import Infeasible, Run, Solver
+
+GOOD_GAP = 1e-3
+"""Further starts are tried only where the energy is further above the lower bound than this, relatively."""
+EXCHANGE_MARGIN = 0.3
+"""By how much the senders pass the linear test of the uplink where one agent is exchanged."""
+JAMMER_FACTORS = (1.0, 30.0)
+"""Jammers that suffice for the uplink, and stronger ones, for the downlink."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ASCOptions(LinkOptions):
+    """Options of ASC, beside those of :class:`~solvers.asc.links.LinkOptions`.
+
+    Parameters
+    ----------
+    admm_iterations, relaxation_iterations
+        Of Algorithm 1 and of the Lagrangian relaxation (28) inside it.
+    rho
+        Penalty coefficient ρ of (25), in units of the mean energy of an agent.
+    neighbours
+        How many exchanges of agents are scored exactly in a selection step while jammers transmit.
+    exchanges
+        How many exchanges of agents are worked out with new jammers, beam and powers, where jammers are needed.
+    """
+
+    admm_iterations: int = 6
+    relaxation_iterations: int = 40
+    rho: float = 0.05
+    neighbours: int = 300
+    exchanges: int = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class ASC(ASCOptions, Solver):
+    """The ADMM-SDR-SCA coordinated scheme; its options are those of :class:`ASCOptions`."""
+
+    name = "asc"
+
+    def _solve(self, run: Run) -> None:
+        instance = run.instance
+        eligible = eligible_agents(instance)
+        if message := why_infeasible(instance, eligible):
+            raise Infeasible(message)
+        links = self._links(run)
+        if run.start is not None:
+            self.coordinate(links, run.start)
+        silent = np.zeros(instance.scenario.num_agents)
+        secret = eligible & secret_senders(instance, silent)
+        for allowed in (secret, eligible):  # at worst nobody can be protected without jammers
+            selection = cheap_selection(instance, allowed)
+            if selection is not None:
+                self.coordinate(links, links.levels(selection, links.first_beam(selection), silent))
+                break
+        if self.jamming and self._may_need_jammers(run, secret, eligible):
+            for decision in self._jammed_starts(links, eligible):
+                self.coordinate(links, decision)
+            self.exchange(links, eligible)
+
+    def coordinate(self, links: Links, decision: Decision) -> Decision:
+        """Algorithm 2 from a start: selection, beam and powers in turn, until the energy stops falling."""
+        instance = links.run.instance
+        for iteration in range(1, self.max_iterations + 1):
+            before = evaluate(instance, decision)
+            decision = self.selection(links, decision, iteration)
+            decision = links.beam(decision, iteration)
+            decision = links.powers(decision, iteration)
+            if settled(before, evaluate(instance, decision), self.tolerance):
+                break
+        return decision
+
+    def selection(self, links: Links, decision: Decision, iteration: int) -> Decision:
+        """Return the decision with the best selection found at its beam and powers (21), by Algorithm 1."""
+        run = links.run
+        run.check_time()
+        setting = self._setting(run, decision)
+        selection = select(
+            setting,
+            decision.selection,
+            run.consider,
+            max_iterations=self.admm_iterations,
+            inner_iterations=self.relaxation_iterations,
+            rho=self.rho,
+            neighbours=self.neighbours,
+        )
+        if selection is not None:
+            decision = setting.decision(selection)
+        links.record(decision, iteration, "selection", method="none feasible" if selection is None else "admm")
+        return decision
+
+    def exchange(self, links: Links, eligible: np.ndarray) -> None:
+        """Exchange agents of the best decision while that pays, jammers, beam and powers each time worked out anew.
+
+        Algorithm 2 cannot leave a selection whose beam and jammers fit it alone; this can.
+        """
+        run, instance = links.run, links.run.instance
+        seen: set[bytes] = set()
+        while run.decision is not None and run.outcome is not None and run.outcome.feasible:
+            incumbent, energy = run.decision, float(run.outcome.energy_j)
+            costs = execution_costs(instance, eligible)
+            for selection in exchanges(costs, incumbent.selection, 2 * self.exchanges):
+                if len(seen) >= self.exchanges or instance.execution_energy_j[selection].sum() >= energy:
+                    break
+                if selection.tobytes() in seen or (selection & ~eligible).any():
+                    continue
+                seen.add(selection.tobytes())
+                jammers = [np.where(selection | incumbent.selection, 0.0, incumbent.power_w)]
+                protecting = protecting_jammers(instance, selection, EXCHANGE_MARGIN)
+                jammers += [] if protecting is None else [protecting]
+                for jammer_w in jammers:
+                    if (selection & ~secret_senders(instance, jammer_w)).any():
+                        continue
+                    decision = links.jammed(selection, jammer_w)
+                    if np.isfinite(evaluate(instance, decision).latency_s):
+                        links.alternate(decision, rounds=2)
+                if run.outcome.energy_j < energy * (1 - self.tolerance):
+                    break
+            if not run.outcome.energy_j < energy * (1 - self.tolerance):
+                return
+
+    def _links(self, run: Run) -> Links:
+        return Links(run, self)
+
+    def _setting(self, run: Run, decision: Decision) -> Setting:
+        """Return what the selection step takes as given."""
+        # Whoever is not selected now would send as loud as those who are, and whoever is would be silent otherwise.
+        senders = decision.selection & (decision.power_w > 0)
+        heard = run.instance.bs_gain[senders] * decision.power_w[senders] / run.instance.scenario.noise_power_w
+        level = max(float(np.median(heard)), START_SNR) if senders.any() else START_SNR
+        return Setting(
+            run.instance,
+            decision.beamformer,
+            sender_w=np.where(senders, decision.power_w, sender_powers(run.instance, level)),
+            jammer_w=np.where(decision.selection, 0.0, decision.power_w),
+        )
+
+    def _may_need_jammers(self, run: Run, secret: np.ndarray, eligible: np.ndarray) -> bool:
+        """Whether more starts may help: no feasible decision yet, or agents left out that jammers could protect."""
+        if run.outcome is None or not run.outcome.feasible:
+            return True
+        run.bound = lower_bound(run.instance)
+        far = run.outcome.energy_j > (1 + GOOD_GAP) * run.bound.energy_j
+        left_out = (eligible & ~secret).any()
+        return bool(far and (left_out or run.outcome.downlink_time_s > 0.1 * run.outcome.latency_s))
+
+    def _jammed_starts(self, links: Links, eligible: np.ndarray) -> list[Decision]:
+        """Return the most promising starts with jammers: agents that can send in secret, and the best beam for them.
+
+        Half of them are the best ones as they stand. The other half need the least energy for computing among those
+        whose links may still become fast enough.
+        """
+        instance, incumbent = links.run.instance, links.run.outcome
+        most = float(incumbent.energy_j) if incumbent is not None and incumbent.feasible else np.inf
+        starts = [
+            links.jammed(selection, jammer_w)
+            for selection, jammer_w in self._jammed_selections(links, eligible)
+            if instance.execution_energy_j[selection].sum() < most
+        ]
+        outcomes = {id(start): evaluate(instance, start) for start in starts}
+        best = sorted(starts, key=links.rank)
+        cheap = [start for start in best if np.isfinite(outcomes[id(start)].latency_s)]
+        cheap.sort(key=lambda start: float(outcomes[id(start)].execution_energy_j))
+        chosen: dict[bytes, Decision] = {}
+        for pair in zip_longest(best, cheap):
+            for start in pair:
+                if start is not None:
+                    chosen.setdefault(start.selection.tobytes(), start)
+        return list(chosen.values())[: self.jammer_starts]
+
+    def _jammed_selections(self, links: Links, eligible: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield selections (N,) bool that can send in secret beside jammers, with the jammers' powers (N,), W."""
+        instance = links.run.instance
+        for margin in MARGINS:
+            links.run.check_time()
+            found = protected_selection(instance, eligible, margin)
+            if found is not None:
+                selection, power = found
+                for factor in JAMMER_FACTORS:
+                    yield selection, jammers_of(instance, selection, power, factor)
+        for jammer_w in jammer_patterns(instance):
+            allowed = eligible & secret_senders(instance, jammer_w) & (jammer_w == 0)
+            pattern = cheap_selection(instance, allowed)
+            if pattern is not None:
+                yield pattern, jammer_w

@@ -1,0 +1,1 @@
+"""Beamforming: semidefinite relaxation, rounding and polishing."""

@@ -1,0 +1,129 @@
+"""The paper's own way with the relaxed beam problem: the linearised program (49), solved again and again.
+
+(46) is the relaxation of (42): max over W ⪰ 0, tr W ≤ 1, of min_k ln(1 + h̃_kᴴ W h̃_k) − max_e ln(1 + g̃_eᴴ W g̃_e). The
+second logarithm is concave where it should be convex; around the W₀ of the step before it is at most its tangent
+
+    ln(1 + g̃_eᴴ W₀ g̃_e) + g̃_eᴴ (W − W₀) g̃_e / (1 + g̃_eᴴ W₀ g̃_e),
+
+with which (49) is convex. Each step gains; the end is stationary, which need not be the optimum that
+:func:`solvers.beam.sdr.relax` finds at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.linalg
+
+from solvers.beam.sdr import Downlink, Relaxation, secrecy_bound
+from solvers.numerics.barrier import minimise
+from solvers.numerics.hermitian import hermitian_basis
+
+
+def relax_linearised(
+    problem: Downlink, beam: np.ndarray | None = None, tolerance: float = 1e-3, max_iterations: int = 30
+) -> Relaxation:
+    """Solve (49) repeatedly, from W = vvᴴ of a unit vector v (d,), or from one that leaks little.
+
+    Parameters
+    ----------
+    tolerance
+        Stop when a step gains less than this many bit/s/Hz.
+
+    Returns
+    -------
+    Relaxation
+        W of the last step, and the eigenvalue bound at its multipliers: it holds, but is tight only where the
+        iteration ends at the relaxation's optimum.
+    """
+    program = _Linearised(problem)
+    z = program.start(beam)
+    value = -np.inf
+    for _ in range(max_iterations):
+        z = minimise(program, program.expand(z), gap=1e-5, first_gap=0.1)
+        gain, value = program.rate(z) - value, program.rate(z)
+        if gain < tolerance:
+            break
+    weights = 1 / program.values(z)[1]
+    k, e = len(program.users), len(program.leaks)
+    eve_weight = weights[k : k + e] / program.heard if not problem.colluding else np.ones(len(problem.eves))
+    covariance = program.covariance(z)
+    return Relaxation(covariance, secrecy_bound(problem, weights[:k], eve_weight))
+
+
+class _Linearised:
+    """One program (49): minimise s − t in z = (Z in d² real coordinates, s, t), W = S Z S as in :mod:`.sdr`."""
+
+    def __init__(self, problem: Downlink) -> None:
+        d = self.dimension = problem.users.shape[1]
+        values, vectors = np.linalg.eigh(np.eye(d) + problem.eves.T @ problem.eves.conj())
+        self.whiten = (vectors / np.sqrt(values)) @ vectors.conj().T
+        self.basis = hermitian_basis(d)
+        self.users = self._rows(problem.users)
+        eves = self._rows(problem.eves)
+        self.leaks = eves.sum(axis=0, keepdims=True) if problem.colluding else eves
+        self.trace = np.einsum("ide,ed->i", self.basis, self.whiten @ self.whiten).real
+        self.expand(np.append(np.zeros(d * d), [0.0, 0.0]))
+
+    def _rows(self, channels: np.ndarray) -> np.ndarray:
+        seen = channels @ self.whiten.T
+        return np.einsum("kd,ide,ke->ki", seen.conj(), self.basis, seen).real
+
+    def start(self, beam: np.ndarray | None) -> np.ndarray:
+        """Return a z with 0.9 of the beam in it, and of what leaks little the rest."""
+        w = self.whiten @ self.whiten
+        w = w / np.trace(w).real
+        if beam is not None:
+            w = 0.9 * np.outer(beam, beam.conj()) + 0.1 * w
+        inverse = np.linalg.inv(self.whiten)
+        z = np.einsum("ide,ed->i", self.basis, inverse @ w @ inverse).real
+        return np.append(0.999 * z, [0.0, 0.0])
+
+    def expand(self, z: np.ndarray) -> np.ndarray:
+        """Take the tangents at z, and return z with s and t strictly feasible."""
+        x = z[:-2]
+        self.sinr = 1 + float((self.users @ x).min())
+        self.heard = 1 + self.leaks @ x
+        self.slope = self.leaks / self.heard[:, None]
+        self.base = np.log(self.heard) - float(np.log(self.heard).max()) - self.slope @ x
+        return np.append(0.999 * x, [0.01, -0.01])
+
+    def rate(self, z: np.ndarray) -> float:
+        """Return the secrecy rate of W, bit/s/Hz."""
+        x = z[:-2]
+        return float(np.log2(1 + (self.users @ x).min()) - np.log2(1 + (self.leaks @ x).max()))
+
+    def covariance(self, z: np.ndarray) -> np.ndarray:
+        """Return W (d, d), scaled to trace 1."""
+        w = self.whiten @ np.tensordot(z[:-2], self.basis, 1) @ self.whiten
+        w = (w + w.conj().T) / 2
+        return np.asarray(w / np.trace(w).real)
+
+    def values(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        x, s, t = z[:-2], z[-2], z[-1]
+        factor, failed = scipy.linalg.lapack.zpotrf(np.tensordot(x, self.basis, 1), lower=True)
+        if failed:
+            return float(s - t), np.full(1, -1.0)
+        user = (1 + self.users @ x) / self.sinr - np.exp(t)
+        eve = s - self.base - self.slope @ x
+        # log det Z is the sum of the logarithms of the squared diagonal.
+        return float(s - t), np.concatenate([user, eve, [1 - self.trace @ x], np.diagonal(factor).real ** 2])
+
+    def newton(self, z: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
+        size, users = self.dimension**2, len(self.users)
+        linear = self.values(z)[1][: -self.dimension]
+        jacobian = np.zeros((len(linear), size + 2))
+        jacobian[:users, :size] = self.users / self.sinr
+        jacobian[:users, -1] = -np.exp(z[-1])
+        jacobian[users:-1, :size] = -self.slope
+        jacobian[users:-1, -2] = 1
+        jacobian[-1, :size] = -self.trace
+        scaled = jacobian / linear[:, None]
+        gradient = -scaled.sum(axis=0)
+        gradient[-2:] += [sharpness, -sharpness]
+        hessian = scaled.T @ scaled
+        hessian[-1, -1] += np.exp(z[-1]) * np.sum(1 / linear[:users])
+        bent = np.linalg.inv(np.tensordot(z[:-2], self.basis, 1)) @ self.basis
+        gradient[:size] -= np.einsum("idd->i", bent).real
+        flat = bent.reshape(size, -1)
+        hessian[:size, :size] += (flat @ bent.transpose(0, 2, 1).reshape(size, -1).T).real
+        return gradient, hessian

@@ -1,0 +1,312 @@
+"""Beamforming by semidefinite relaxation (42)-(49): max over w of the downlink secrecy rate, ‖w‖² ≤ p_BS.
+
+The secrecy rate is a logarithm of min_k (1 + |h̃_kᴴv|²) / max_e (1 + |g̃_eᴴv|²), w = √p_BS v, where the channels
+h̃, g̃ are divided by the noise and the jammers' interference. With W = vvᴴ relaxed to any W ⪰ 0 of trace 1
+the ratio is maximised by **one** semidefinite program, not by the paper's linearisation (46), (49). Its dual,
+
+    min Σ y_e  subject to  Σ y_e (I + g̃_e g̃_eᴴ) ⪰ Σ λ_k (I + h̃_k h̃_kᴴ),  Σ λ_k ≥ 1,  y, λ ≥ 0,
+
+has one variable per receiver, so a barrier method solves it in milliseconds, and W is the inverse of its
+slack. The steps: solve it, round W to beams (Gaussian randomisation), and polish the best of them by successive
+convex approximation on v itself. Any y, λ prove a bound on every beam's secrecy rate, :func:`secrecy_bound`.
+
+Dimension letters: K selected agents, E eavesdroppers, d ≤ min(L, K + E) dimensions of their span.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from secagent_env import Instance
+from secagent_env.model.physics import LN2, combine_eavesdroppers
+from solvers.numerics.barrier import minimise
+
+
+@dataclass(frozen=True)
+class Downlink:
+    """Problem (42) at a given selection and powers, in the span of the channels that matter.
+
+    Attributes
+    ----------
+    users, eves
+        h̃ (K, d) and g̃ (E, d) complex: the SINR of a unit vector v is |h̃ᴴv|².
+    basis
+        (L, d) complex, orthonormal columns, times √p_BS: w = basis @ v.
+    colluding
+        Whether the eavesdroppers' SINRs add.
+    """
+
+    users: np.ndarray
+    eves: np.ndarray
+    basis: np.ndarray
+    colluding: bool
+
+    @classmethod
+    def of(cls, instance: Instance, selection: np.ndarray, power_w: np.ndarray) -> Downlink:
+        """Return the problem of ``selection`` (N,) bool while the others jam with ``power_w`` (N,)."""
+        scenario = instance.scenario
+        jamming = np.where(selection, 0.0, power_w)
+        noise = jamming @ instance.gain_agents[:, selection] + scenario.noise_power_w
+        noise_eve = jamming @ instance.gain_eve + scenario.noise_power_w
+        budget = scenario.bs_power_w
+        users = instance.channel_bs[selection] * np.sqrt(budget / noise)[:, None]
+        eves = instance.channel_eve * np.sqrt(budget / noise_eve)[:, None]
+        channels = np.concatenate([users, eves])
+        scale = np.linalg.norm(channels, axis=1, keepdims=True)
+        span, values, _ = np.linalg.svd((channels / np.maximum(scale, 1e-300)).T, full_matrices=False)
+        basis = span[:, values > 1e-12 * values[0]]
+        seen = channels @ basis.conj()
+        k = len(users)
+        return cls(seen[:k], seen[k:], basis * np.sqrt(budget), scenario.colluding)
+
+    def margin(self, beams: np.ndarray) -> np.ndarray:
+        """Return r − r_eve (…) in bit/s/Hz of unit vectors (…, d): the secrecy rate where positive."""
+        sinr = np.min(np.abs(beams @ self.users.conj().T) ** 2, axis=-1)
+        sinr_eve = combine_eavesdroppers(np.abs(beams @ self.eves.conj().T) ** 2, self.colluding)
+        return np.log1p((sinr - sinr_eve) / (1 + sinr_eve)) / LN2
+
+    def coordinates(self, beamformer: np.ndarray) -> np.ndarray:
+        """Return the unit vector v (…, d) of a beam w (…, L), what lies outside the span dropped."""
+        v = beamformer @ self.basis.conj()
+        return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-300)
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """The relaxed problem's solution: W (d, d) of trace 1 and the bound, in bit/s/Hz, that the dual proves."""
+
+    covariance: np.ndarray
+    bound: float
+
+
+def secrecy_bound(problem: Downlink, user_weight: np.ndarray, eve_weight: np.ndarray) -> float:
+    """Return an upper bound on the secrecy rate of every beam, bit/s/Hz.
+
+    log2 of the largest generalised eigenvalue of I + Σ λ_k h̃_k h̃_kᴴ against I + Σ ν_e g̃_e g̃_eᴴ, for any weights
+    λ (K,) and ν (E,) ≥ 0; they are scaled to sum to 1 (colluding: every ν_e = 1).
+    """
+    weight = np.maximum(user_weight, 0.0) / np.maximum(user_weight, 0.0).sum()
+    if problem.colluding:
+        eve = np.ones(len(problem.eves))
+    else:
+        eve = np.maximum(eve_weight, 0.0) / np.maximum(eve_weight, 0.0).sum()
+    identity = np.eye(problem.users.shape[1])
+    signal = identity + (problem.users.T * weight) @ problem.users.conj()
+    leak = identity + (problem.eves.T * eve) @ problem.eves.conj()
+    largest = scipy.linalg.eigh(signal, leak, eigvals_only=True, subset_by_index=[len(identity) - 1] * 2)[0]
+    return float(np.log2(max(largest, 1.0))) + 1e-9
+
+
+def relax(problem: Downlink, gap: float = 1e-5) -> Relaxation:
+    """Solve the semidefinite relaxation of (42).
+
+    Parameters
+    ----------
+    gap
+        Relative duality gap of the ratio of SINRs at which to stop; the bound holds whatever it is.
+    """
+    program = _Dual(problem)
+    eves = program.num_eves
+    z = minimise(program, program.start(), gap=1e-2, first_gap=10.0)
+    program.unit = float(z[:eves].sum())  # the start was far too high
+    z = minimise(program, z, gap=gap, first_gap=1e-2)
+    weight_eve = z[:eves] if not problem.colluding else np.ones(len(problem.eves))
+    return Relaxation(program.covariance(z), secrecy_bound(problem, z[eves:], weight_eve))
+
+
+def randomise(problem: Downlink, covariance: np.ndarray, rng: np.random.Generator, draws: int) -> np.ndarray:
+    """Return candidate unit vectors (draws + 1, d): the principal eigenvector of W, and CN(0, W) draws."""
+    values, vectors = np.linalg.eigh(covariance)
+    size = (draws, len(values))
+    noise = rng.standard_normal(size) + 1j * rng.standard_normal(size)
+    beams = np.concatenate([vectors[:, -1:].T, (noise * np.sqrt(np.maximum(values, 0.0))) @ vectors.T])
+    return beams / np.linalg.norm(beams, axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Polished:
+    """A unit vector v (d,), its r − r_eve in bit/s/Hz, and the multipliers λ (K,) and ν of the last step."""
+
+    beam: np.ndarray
+    margin: float
+    user_weight: np.ndarray
+    eve_weight: np.ndarray
+
+
+def polish(problem: Downlink, beam: np.ndarray, tolerance: float = 1e-3, max_iterations: int = 30) -> Polished:
+    """Improve a unit vector (d,) by successive convex approximation on v; its secrecy rate never falls.
+
+    Around the current v₀ every |h̃_kᴴv|² is replaced by its tangent, a lower bound, and every ln(1 + |g̃_eᴴv|²)
+    by its tangent in |g̃_eᴴv|², an upper bound.
+
+    Parameters
+    ----------
+    tolerance
+        Stop when a step gains less than this many bit/s/Hz.
+    """
+    margin = float(problem.margin(beam))
+    users, d = len(problem.users), len(beam)
+    weight = np.ones(users + len(problem.eves))
+    for _ in range(max_iterations):
+        program = _Tangents(problem, beam)
+        z = minimise(program, program.start(), gap=min(0.1 * tolerance, 1e-3), first_gap=0.1)
+        trial = z[:d] + 1j * z[d : 2 * d]
+        trial /= np.linalg.norm(trial)
+        improved = float(problem.margin(trial))
+        weight = 1 / program.values(z)[1][:-1]  # the barrier's multipliers
+        if not improved > margin:
+            break
+        gain, margin, beam = improved - margin, improved, trial
+        if gain < tolerance:
+            break
+    return Polished(beam, margin, weight[:users], weight[users:])
+
+
+class _Tangents:
+    """One step of :func:`polish`: minimise s − t in z = (Re v, Im v, s, t), s and t relative to the current rates."""
+
+    def __init__(self, problem: Downlink, beam: np.ndarray) -> None:
+        d = len(beam)
+        received = problem.users.conj() @ beam
+        sinr = np.abs(received) ** 2
+        least = 1 + sinr.min()
+        slope = 2 * received.conj()[:, None] * problem.users.conj() / least
+        self.slope = np.hstack([slope.real, -slope.imag])
+        self.level = (1 - sinr) / least
+        eves = problem.eves.conj()
+        rows = np.stack([np.hstack([eves.real, -eves.imag]), np.hstack([eves.imag, eves.real])], axis=1)
+        groups = rows.reshape(1, -1, 2 * d) if problem.colluding else rows
+        x = np.concatenate([beam.real, beam.imag])
+        heard = np.sum((groups @ x) ** 2, axis=1)
+        # Per group: s ≥ base + x' Q x, with ln(1 + heard) at most its tangent; zero at the current v.
+        self.quadratic = groups.transpose(0, 2, 1) @ groups / (1 + heard)[:, None, None]
+        self.base = np.log1p(heard) - np.log1p(heard.max()) - heard / (1 + heard)
+        self.beam = x
+
+    def start(self) -> np.ndarray:
+        return np.concatenate([0.999 * self.beam, [0.01, -0.01]])
+
+    def values(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        x, s, t = z[:-2], z[-2], z[-1]
+        user = self.level + self.slope @ x - np.exp(t)
+        eve = s - self.base - (self.quadratic @ x) @ x
+        return s - t, np.concatenate([user, eve, [1 - x @ x]])
+
+    def newton(self, z: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
+        x, t = z[:-2], z[-1]
+        n = len(z)
+        _, slack = self.values(z)
+        users = len(self.level)
+        jacobian = np.zeros((len(slack), n))
+        jacobian[:users, :-2] = self.slope
+        jacobian[:users, -1] = -np.exp(t)
+        jacobian[users:-1, :-2] = -2 * (self.quadratic @ x)
+        jacobian[users:-1, -2] = 1
+        jacobian[-1, :-2] = -2 * x
+        scaled = jacobian / slack[:, None]
+        gradient = -scaled.sum(axis=0)
+        gradient[-2] += sharpness
+        gradient[-1] -= sharpness
+        hessian = scaled.T @ scaled
+        hessian[:-2, :-2] += 2 * np.tensordot(1 / slack[users:-1], self.quadratic, 1)
+        hessian[np.arange(n - 2), np.arange(n - 2)] += 2 / slack[-1]
+        hessian[-1, -1] += np.exp(t) * np.sum(1 / slack[:users])
+        return gradient, hessian
+
+
+class _Dual:
+    """The dual program in z = (y, λ), its matrices whitened by S = (I + Σ g̃_e g̃_eᴴ)^(1/2) and scaled to order one.
+
+    Without the whitening the eigenvalues span some fifteen orders of magnitude, and Cholesky fails.
+    """
+
+    def __init__(self, problem: Downlink) -> None:
+        dimension = problem.users.shape[1]
+        values, vectors = np.linalg.eigh(np.eye(dimension) + problem.eves.T @ problem.eves.conj())
+        self.whiten = (vectors / np.sqrt(values)) @ vectors.conj().T
+        self.identity = self.whiten @ self.whiten
+        self.users = problem.users @ self.whiten.T
+        eves = problem.eves @ self.whiten.T
+        if problem.colluding:
+            self.leaks = np.eye(dimension)[None]
+        else:
+            self.leaks = self.identity + eves[:, :, None] * eves[:, None, :].conj()
+        self.num_eves = len(self.leaks)
+        scale = max(float(np.max(np.sum(np.abs(self.users) ** 2, axis=1))), 1.0)
+        self.users = self.users / np.sqrt(scale)
+        self.constant = self.identity / scale
+        self.unit = 1.0
+
+    def start(self) -> np.ndarray:
+        weight = np.full(len(self.users), 2.0 / len(self.users))
+        signal = self.constant * weight.sum() + (self.users.T * weight) @ self.users.conj()
+        largest = float(np.linalg.eigvalsh(signal)[-1])  # Σ_e (I + g_e g_eᴴ) ⪰ S², the identity here
+        y = np.full(self.num_eves, 2.0 * largest)
+        self.unit = float(y.sum())
+        return np.concatenate([y, weight])
+
+    def _slack(self, z: np.ndarray) -> np.ndarray:
+        y, weight = z[: self.num_eves], z[self.num_eves :]
+        leak = np.tensordot(y, self.leaks, 1)
+        return np.asarray(leak - weight.sum() * self.constant - (self.users.T * weight) @ self.users.conj())
+
+    def values(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        f = float(z[: self.num_eves].sum()) / self.unit
+        if not (z > 0).all():
+            return f, np.full(1, -1.0)
+        factor, failed = scipy.linalg.lapack.zpotrf(self._slack(z), lower=True)
+        if failed:
+            return f, np.full(1, -1.0)
+        # log det is the sum of the logarithms of the squared diagonal.
+        return f, np.concatenate([np.diagonal(factor).real ** 2, z, [z[self.num_eves :].sum() - 1]])
+
+    def newton(self, z: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
+        eves = self.num_eves
+        inverse = _inverse(self._slack(z))
+        root = np.linalg.cholesky(inverse).conj().T  # M⁻¹ = rootᴴ root
+        leaks = root @ self.leaks @ root.conj().T
+        constant = root @ self.constant @ root.conj().T
+        users = self.users @ root.T  # rows: root @ u
+        power = np.sum(np.abs(users) ** 2, axis=1)
+        trace = float(np.trace(constant).real)
+        surplus = float(z[eves:].sum()) - 1
+
+        gradient = np.empty(len(z))
+        gradient[:eves] = sharpness / self.unit - np.trace(leaks, axis1=1, axis2=2).real
+        gradient[eves:] = trace + power - 1 / surplus
+        gradient -= 1 / z
+
+        flat = leaks.reshape(eves, -1)
+        bent = users @ constant.T
+        cross = np.sum(bent * users.conj(), axis=1).real
+        hessian = np.empty((len(z), len(z)))
+        hessian[:eves, :eves] = (flat @ flat.conj().T).real
+        hessian[eves:, eves:] = (
+            float(np.sum(np.abs(constant) ** 2))
+            + cross[:, None]
+            + cross
+            + np.abs(users @ users.conj().T) ** 2
+            + 1 / surplus**2
+        )
+        mixed = (flat @ constant.conj().ravel()).real[:, None] + np.sum(
+            (users @ leaks.transpose(0, 2, 1)) * users.conj(), axis=2
+        ).real
+        hessian[:eves, eves:] = -mixed
+        hessian[eves:, :eves] = -mixed.T
+        hessian[np.diag_indices(len(z))] += 1 / z**2
+        return gradient, hessian
+
+    def covariance(self, z: np.ndarray) -> np.ndarray:
+        """Return W: on the central path the inverse of the slack, unwhitened and scaled to trace 1."""
+        w = self.whiten @ _inverse(self._slack(z)) @ self.whiten
+        w = (w + w.conj().T) / 2
+        return np.asarray(w / np.trace(w).real)
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    factor = scipy.linalg.cholesky(matrix, lower=True)
+    inverse = scipy.linalg.solve_triangular(factor, np.eye(len(matrix)), lower=True)
+    return np.asarray(inverse.conj().T @ inverse)

@@ -1,0 +1,145 @@
+"""FixedBF: the same power on every antenna; selection and powers as in ASC (section V).
+
+Such a beam does not know where the eavesdroppers are. Where they hear it better than a selected agent does, only
+jammers can help, so that this scheme needs them far more often than ASC does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+from secagent_env import Instance
+from solvers.asc.links import Links
+from solvers.asc.solver import ASC, GOOD_GAP
+from solvers.asc.starts import JAMMED, jammers_of
+from solvers.beam.beamforming import Beam
+from solvers.beam.sdr import Downlink
+from solvers.interface.base import Run
+from solvers.numerics.milp import milp
+
+MARGINS = (0.01, 0.1, 1.0)
+"""By how much the agents of a start pass the linear tests of the two links."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedBF(ASC):
+    """ASC with the beam w = √(p_BS / L) · 1; its options are ASC's, of which those of the beam have no effect."""
+
+    name = "fixedbf"
+
+    def _solve(self, run: Run) -> None:
+        if run.start is not None:  # a start counts with the beam of this scheme
+            run.start = run.start.replace(beamformer=equal_beam(run.instance))
+            run.decision = run.outcome = None
+            run.consider(run.start)
+        super()._solve(run)
+        if run.outcome is not None and not run.outcome.feasible:
+            run.message = (
+                "the beam cannot be adapted, and no jammers and powers were found beside which every agent of an "
+                "accurate enough selection has secrecy on both links and is fast enough"
+                if self.jamming
+                else "the beam cannot be adapted and nobody jams: too few agents hear it better than the eavesdroppers"
+            )
+
+    def _may_need_jammers(self, run: Run, secret: np.ndarray, eligible: np.ndarray) -> bool:
+        if super()._may_need_jammers(run, secret, eligible):
+            return True
+        # Whoever this beam reaches in secret only beside jammers was left out as well.
+        assert run.outcome is not None
+        assert run.bound is not None
+        return bool(run.outcome.energy_j > (1 + GOOD_GAP) * run.bound.energy_j)
+
+    def _jammed_selections(self, links: Links, eligible: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        beam = equal_beam(links.run.instance)
+        for margin in MARGINS:
+            links.run.check_time()
+            found = reached_selection(links.run.instance, beam, eligible, margin)
+            if found is not None:
+                yield found
+        yield from super()._jammed_selections(links, eligible)
+
+    def _links(self, run: Run) -> Links:
+        return FixedBeamLinks(run, self)
+
+
+class FixedBeamLinks(Links):
+    """The powers, and no choice of the beam."""
+
+    def first_beam(self, selection: np.ndarray) -> np.ndarray:
+        """Return the equal beam (L,)."""
+        return equal_beam(self.run.instance)
+
+    def _best_beam(self, selection: np.ndarray, power_w: np.ndarray, start: np.ndarray | None) -> Beam:
+        beam = equal_beam(self.run.instance)
+        problem = Downlink.of(self.run.instance, selection, power_w)
+        secrecy = max(float(problem.margin(problem.coordinates(beam))), 0.0)
+        return Beam(beam, secrecy, np.inf, "fixed")
+
+
+def equal_beam(instance: Instance) -> np.ndarray:
+    """Return √(p_BS / L) · 1, (L,) complex, √W."""
+    antennas = instance.scenario.num_antennas
+    return np.full(antennas, np.sqrt(instance.scenario.bs_power_w / antennas), complex)
+
+
+def reached_selection(
+    instance: Instance, beamformer: np.ndarray, allowed: np.ndarray, margin: float, *, seconds: float = 1.0
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the cheapest selection (N,) bool with secrecy on both links at a given beam, and its jammers (N,), W.
+
+    At a given beam the downlink is a linear test in the jammers' powers as well: agent n with |h_nᴴw|² = d_n and
+    eavesdropper e with d_e need d_n (Σ_m |h_m,e|² p_m + σ²) ≥ (1 + margin) d_e (Σ_m a_mn p_m + σ²). With that of the
+    uplink, where weak senders do not count, it is an integer program in α and p, of which selected agents have none.
+    (For colluding eavesdroppers d_e and |h_n,e|² are summed over them, which suffices.) None if there is none, or it
+    is not found in time.
+
+    Parameters
+    ----------
+    allowed
+        (N,) bool, who may be selected.
+    margin
+        By how much both tests are passed.
+    seconds
+        Time for the integer program.
+    """
+    scenario = instance.scenario
+    noise, n = scenario.noise_power_w, scenario.num_agents
+    heard = np.maximum(instance.gain_eve, 1e-300)
+    cap = min(scenario.max_power_w, JAMMED * noise / float(heard.max()))
+    eavesdropped = [np.abs(instance.channel_eve.conj() @ beamformer) ** 2, heard]  # (E,), (N, E)
+    if scenario.colluding:
+        eavesdropped = [np.broadcast_to(power.sum(axis=-1, keepdims=True), power.shape) for power in eavesdropped]
+    received = [np.abs(instance.channel_bs.conj() @ beamformer) ** 2, instance.bs_gain]
+    disturbed = [instance.gain_agents, np.broadcast_to(instance.bs_gain[:, None], (n, n))]  # of m at n, or for n
+    blocks, lower = [], []
+    for own, theirs, gain in zip(received, eavesdropped, disturbed, strict=True):
+        ratio = own[:, None] / np.maximum(theirs, 1e-300) / (1 + margin)  # (N, E)
+        slope = (ratio[:, :, None] * heard.T - gain.T[:, None, :]) * (cap / noise)  # (N, E, N)
+        least = ratio - 1 + np.minimum(slope, 0.0).sum(axis=2)
+        scale = np.maximum(np.abs(slope).max(axis=2), np.maximum(np.abs(least), 1e-300))
+        for e in range(ratio.shape[1]):
+            blocks.append(np.hstack([np.diag((least / scale)[:, e]), slope[:, e] / scale[:, e, None]]))
+            lower.append(((least - ratio + 1) / scale)[:, e])
+    energy = instance.execution_energy_j
+    surplus = 1e2 * (instance.accuracy - scenario.min_accuracy)
+    blocks += [
+        np.hstack([-np.eye(n), -np.eye(n)]),
+        np.repeat([[1.0, 0.0]], n, axis=1),
+        np.hstack([surplus, 0 * surplus])[None],
+    ]
+    lower += [np.full(n, -1.0), np.array([scenario.required_agents, 0.0])]
+    result = milp(
+        np.concatenate([energy / (energy.mean() or 1.0), np.full(n, 1e-6)]),
+        integrality=np.repeat([1, 0], n),
+        bounds=optimize.Bounds(0, np.concatenate([allowed, np.ones(n)])),
+        constraints=optimize.LinearConstraint(np.concatenate(blocks), np.concatenate(lower), np.inf),
+        options={"mip_rel_gap": 1e-3, "time_limit": seconds},
+    )
+    if result.x is None:
+        return None
+    selection = result.x[:n] > 0.5
+    return selection, jammers_of(instance, selection, cap * np.clip(result.x[n:], 0.0, 1.0))

@@ -1,0 +1,99 @@
+"""FixedTP: everybody, the jammers included, sends at a fixed share of p_max (section V).
+
+At given powers c_n^ul does not depend on the selection, and only the agents that pass the linear test of
+``docs/model.md`` have any. So selection means selecting among those, by the selection step of ASC; the beam is ASC's.
+Where that ends infeasible, it is done once more without the agent that holds the others up, and so on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from secagent_env import Decision, Instance, evaluate
+from solvers.asc.admm import Setting
+from solvers.asc.links import Links
+from solvers.asc.solver import ASC
+from solvers.asc.starts import cheap_selection
+from solvers.certificate.integer_program import why_infeasible
+from solvers.certificate.selection import eligible_agents
+from solvers.interface.base import Infeasible, Run, silent_decision
+from solvers.interface.ranking import hardest
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedTP(ASC):
+    """Selection and beam at fixed powers; ASC's options hold, of which those of powers and jammers have no effect.
+
+    Parameters
+    ----------
+    share
+        Of p_max, what everybody sends with, in (0, 1].
+    """
+
+    share: float = 0.6
+
+    name = "fixedtp"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.share > 1:
+            raise ValueError(f"share must be at most 1, got {self.share!r}")
+        if not self.jamming:
+            raise ValueError("jamming must be True for fixedtp: its unselected agents send at the fixed power, too")
+
+    def _solve(self, run: Run) -> None:
+        instance = run.instance
+        eligible = eligible_agents(instance)
+        if message := why_infeasible(instance, eligible):
+            raise Infeasible(message)
+        links = self._links(run)
+        if run.start is not None:  # a start counts with the powers of this scheme
+            run.start = run.start.replace(power_w=self.powers(instance))
+            run.decision = run.outcome = None
+            run.consider(run.start)
+            self.coordinate(links, run.start)
+        passing = eligible & self.passing(instance)
+        allowed = passing.copy()
+        while (selection := cheap_selection(instance, allowed)) is not None:
+            decision = links.jammed(selection, self.powers(instance))
+            decision = self.coordinate(links, decision)
+            if evaluate(instance, decision).feasible:
+                return
+            allowed &= ~hardest(instance, decision)  # without it the others may be in time
+        if run.outcome is None or not run.outcome.feasible:
+            run.message = (
+                f"at {self.share:.0%} of p_max {int(passing.sum())} of {len(passing)} agents can send in secret"
+                f"{' and compute in time' if (passing != self.passing(instance)).any() else ''}; "
+                f"no {instance.scenario.required_agents} of them are accurate enough, and reached in secret and in time"
+            )
+
+    def powers(self, instance: Instance) -> np.ndarray:
+        """Return everybody's power, (N,), W."""
+        return np.full(instance.scenario.num_agents, self.share * instance.scenario.max_power_w)
+
+    def passing(self, instance: Instance) -> np.ndarray:
+        """Return who has uplink secrecy at these powers, (N,) bool."""
+        everybody = silent_decision(instance, np.ones(instance.scenario.num_agents, bool))
+        return np.asarray(evaluate(instance, everybody.replace(power_w=self.powers(instance))).uplink_secrecy > 0)
+
+    def _links(self, run: Run) -> Links:
+        return FixedPowerLinks(run, self)
+
+    def _setting(self, run: Run, decision: Decision) -> Setting:
+        return Setting(run.instance, decision.beamformer, decision.power_w, decision.power_w)
+
+
+class FixedPowerLinks(Links):
+    """The beam, and no choice of the powers."""
+
+    def levels(self, selection: np.ndarray, beamformer: np.ndarray, jammer_w: np.ndarray) -> Decision:
+        """Return the decision in which everybody sends with ``jammer_w`` (N,), W."""
+        decision = Decision(selection=selection, beamformer=beamformer, power_w=jammer_w)
+        self.run.consider(decision)
+        return decision
+
+    def powers(self, decision: Decision, iteration: int) -> Decision:
+        """Return the decision as it is."""
+        return decision

@@ -1,0 +1,89 @@
+"""IPFirst: who computes by the integer program alone, then beam, jammers and powers for these agents.
+
+The obvious scheme, since the objective is nearly all execution energy. It is right wherever any agents can be served,
+as in the preset ``paper``, and wrong where who computes and who jams have to be chosen together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+from secagent_env import Decision, Instance, evaluate
+from solvers.asc.links import LinkOptions, Links
+from solvers.asc.starts import MARGINS, jammer_patterns, jammers_of, protected_selection
+from solvers.certificate.integer_program import Choice
+from solvers.certificate.selection import cheapest_selection, eligible_agents
+from solvers.interface.base import Infeasible, Run, Solver
+
+NO_LIMIT_S = 1e12
+JAMMER_FACTORS = (1.0, 10.0, 100.0)
+"""Jammers that suffice for the uplink, and stronger ones, for the downlink."""
+
+
+def cheapest_agents(instance: Instance) -> Choice:
+    """Return the selection of least execution energy under (13), (15) and t_n ≤ τ; secrecy and rates are ignored."""
+    patient = instance.replace(scenario=instance.scenario.replace(latency_limit_s=NO_LIMIT_S))
+    return cheapest_selection(patient, instance.execution_energy_j, eligible_agents(instance))
+
+
+def uplink_hopeless(instance: Instance, selection: np.ndarray) -> bool:
+    """Return whether it is proved that the selected agents cannot all send in secret, whatever the powers.
+
+    All of them can iff some powers p in [0, p_max] pass, for every selected n and every eavesdropper e, the linear
+    test Σ_m p_m a_m + σ² (1 − r) > 0 with r = |h_n,e|² / g_n and a_m = |h_m,e|² − r g_m for m ≠ n. None do if
+    weights y ≥ 0 of these rows exist with Σ y a_m ≤ 0 for every m and Σ y (1 − r) < 0 (Farkas). They are sought by
+    a linear program and checked. (Colluding eavesdroppers hear at least as much as each of them alone.)
+    """
+    scenario = instance.scenario
+    gain, heard = np.maximum(instance.bs_gain, 1e-300), instance.gain_eve
+    chosen = np.flatnonzero(selection)
+    ratio = (heard[chosen] / gain[chosen, None])[:, :, None]  # (K, E, 1)
+    slope = (heard.T - ratio * gain) * (scenario.max_power_w / scenario.noise_power_w)  # (K, E, N)
+    slope[np.arange(len(chosen)), :, chosen] = 0.0
+    size = 1 + ratio
+    slope, constant = (slope / size).reshape(-1, gain.size), ((1 - ratio) / size).ravel()
+    scale = np.maximum(np.abs(slope).max(axis=0), 1e-300)
+    result = optimize.linprog(
+        constant, A_ub=(slope / scale).T, b_ub=np.zeros(gain.size), A_eq=np.ones((1, constant.size)), b_eq=[1.0]
+    )
+    if result.x is None:
+        return False
+    weights = np.maximum(result.x, 0.0)
+    return bool(weights @ constant + np.maximum(weights @ slope, 0.0).sum() < 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IPFirst(LinkOptions, Solver):
+    """The cheapest selection by the integer program; then jammers, beam and powers as in ASC, from several starts."""
+
+    name = "ipfirst"
+
+    def _solve(self, run: Run) -> None:
+        instance = run.instance
+        choice = cheapest_agents(instance)
+        if choice.selection is None:
+            raise Infeasible(choice.message)
+        selection, links = choice.selection, Links(run, self)
+        links.alternate(links.start(selection))
+        hopeless = uplink_hopeless(instance, selection)
+        if self.jamming and not hopeless:
+            for start in self._jammed_starts(links, selection):
+                links.alternate(start)
+        if run.outcome is not None and not run.outcome.feasible:
+            why = "proved: they cannot all send in secret" if hopeless else "no proof"
+            run.message = f"the cheapest agents cannot be served in secret and in time ({why})"
+
+    def _jammed_starts(self, links: Links, selection: np.ndarray) -> list[Decision]:
+        """Return the best starts among several patterns of jammers."""
+        instance = links.run.instance
+        patterns = [np.where(selection, 0.0, jammer_w) for jammer_w in jammer_patterns(instance)]
+        for margin in MARGINS:
+            found = protected_selection(instance, selection, margin, everybody=True)
+            if found is not None:
+                patterns += [jammers_of(instance, *found, factor) for factor in JAMMER_FACTORS]
+        starts = sorted((links.jammed(selection, jammer_w) for jammer_w in patterns), key=links.rank)
+        able = [start for start in starts if np.isfinite(evaluate(instance, start).latency_s)]
+        return (able or starts)[: self.jammer_starts]

@@ -1,0 +1,1 @@
+"""Certified lower bounds on the energy, and the integer programs behind them."""

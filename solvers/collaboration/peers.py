@@ -1,0 +1,217 @@
+"""The distributed paradigm: agents of similar ability answer, learn from what is revealed, and share it.
+
+Every peer has a base of its own and a stream of questions. Once it has answered one the right answer is revealed, and
+its explanation becomes knowledge, for other questions only. What passes between peers is a message of
+:mod:`solvers.collaboration.levels`, counted once for each time that it is sent: all hear a broadcast (GenAINet, III-C).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from secagent_env.questions import Question
+from secagent_env.support.errors import unknown_name
+from solvers.collaboration.levels import Information, Inquiries, Message, Pointers, decode, encode
+from solvers.collaboration.student import Student, inquiry_of, warm
+from solvers.knowledge.corpus import explanations
+from solvers.knowledge.store.lookup import group_of
+from solvers.knowledge.store.passages import Passage
+from solvers.reasoning.answer import Answer
+
+Sharing = Literal["alone", "broadcast", "request", "gossip", "central"]
+SHARING: tuple[Sharing, ...] = ("alone", "broadcast", "request", "gossip", "central")
+
+
+@dataclass(frozen=True)
+class PeerRound:
+    """A round, in which every peer answers a question.
+
+    Attributes
+    ----------
+    correct
+        Of each peer, whether its answer was right.
+    bits
+        All that was sent, bit.
+    messages
+        How often something was sent.
+    passages
+        How many each peer knows at the end.
+    """
+
+    correct: tuple[bool, ...]
+    bits: int
+    messages: int
+    passages: tuple[int, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right answers."""
+        return float(np.mean(self.correct))
+
+
+class Peers:
+    """Agents that answer streams of questions and share what they know.
+
+    Parameters
+    ----------
+    peers
+        The agents, each with its own base; they change.
+    sharing
+        ``"alone"``: nothing is sent. ``"broadcast"``: what a peer learns goes to all others. ``"request"``: a peer that
+        cannot answer asks all others, which send passages that are nearer to the question than its own; it answers
+        again and keeps them. ``"gossip"``: after each round, every peer tells another one, drawn at random, what it
+        has (32 bits of a checksum for each passage), and gets what it lacks. ``"central"``: no peer sends anything; a
+        teacher that knows what any of them knows sends it to all before the first round, and what is revealed after
+        each round.
+    seed
+        Of the reasoners, and of who gossips with whom.
+
+    Raises
+    ------
+    ValueError
+        If the way of sharing is unknown, or there is no peer.
+    """
+
+    def __init__(self, peers: Sequence[Student], sharing: Sharing, seed: int = 0) -> None:
+        if sharing not in SHARING:
+            raise unknown_name("way of sharing", sharing, SHARING)
+        if not peers:
+            raise ValueError("peers must hold at least one agent")
+        self.peers, self.sharing = tuple(peers), sharing
+        self._seed, self._round = seed, 0
+        self._bits = self._messages = 0
+
+    def round(self, questions: Sequence[Question]) -> PeerRound:
+        """Let every peer answer its question, reveal the answers, and share.
+
+        Parameters
+        ----------
+        questions
+            One for each peer.
+
+        Raises
+        ------
+        ValueError
+            If there is not one question for each peer.
+        """
+        if len(questions) != len(self.peers):
+            raise ValueError(f"questions must be one for each of the {len(self.peers)} peers, got {len(questions)}")
+        self._bits = self._messages = 0
+        if self.sharing == "central" and self._round == 0:
+            self._tell_all(list({p.key: p for peer in self.peers for p in peer.base.passages}.values()))
+        correct = []
+        for number, question in enumerate(questions):
+            rng = np.random.default_rng([self._seed, self._round, number])
+            correct.append(self._answer(number, question, rng).option == question.answer)
+        self._reveal(questions)
+        if self.sharing == "gossip":
+            self._gossip()
+        self._round += 1
+        known = tuple(len(peer.base.passages) for peer in self.peers)
+        return PeerRound(tuple(correct), self._bits, self._messages, known)
+
+    def _answer(self, number: int, question: Question, rng: np.random.Generator) -> Answer:
+        peer = self.peers[number]
+        passages, scores = peer.retrieve(question)
+        answer = peer.reasoner.answer(question, [passage.text for passage in passages], rng)
+        if self.sharing != "request" or len(self.peers) == 1 or peer.could(answer, scores):
+            return answer
+        request = self._sent(Inquiries((inquiry_of(question),)))
+        best = scores.max(initial=-1.0)
+        for other in self.peers[:number] + self.peers[number + 1 :]:
+            peer.learn(_passages(self._sent(Information(_nearer(other, request, best)))))
+        passages, _ = peer.retrieve(question)
+        return peer.reasoner.answer(question, [passage.text for passage in passages], rng)
+
+    def _reveal(self, questions: Sequence[Question]) -> None:
+        """Let every peer learn what its own question was about, and tell it where it is told at once."""
+        learned = [_explained(question) for question in questions]
+        if self.sharing == "central":
+            self._tell_all([passage for own in learned for passage in own])
+            return
+        new = [own for peer, own in zip(self.peers, learned, strict=True) if peer.learn(own)]
+        if self.sharing == "broadcast" and len(self.peers) > 1:
+            heard = [passage for own in new for passage in _passages(self._sent(Information(own)))]
+            for peer in self.peers:
+                peer.learn(heard)
+
+    def _tell_all(self, passages: Sequence[Passage]) -> None:
+        """Send passages to all peers at once, from outside."""
+        if passages:
+            message = self._sent(Information(tuple(passages)))
+            for peer in self.peers:
+                peer.learn(_passages(message))
+
+    def _gossip(self) -> None:
+        """Let every peer ask another one for what it lacks; all by what they have at the beginning."""
+        if len(self.peers) == 1:
+            return
+        rng = np.random.default_rng([self._seed, self._round, len(self.peers)])
+        held = [peer.base.passages for peer in self.peers]
+        for number, peer in enumerate(self.peers):
+            source = (number + 1 + int(rng.integers(len(self.peers) - 1))) % len(self.peers)
+            digest = decode(self._sent(Pointers(tuple(sorted(map(checksum, held[number]))))))
+            assert isinstance(digest, Pointers)
+            has = set(digest.indices)
+            peer.learn(_passages(self._sent(Information(tuple(p for p in held[source] if checksum(p) not in has)))))
+
+    def _sent(self, message: Message) -> bytes:
+        """Return a message as it is sent, and count it."""
+        data = encode(message)
+        self._bits += 8 * len(data)
+        self._messages += 1
+        return data
+
+
+def checksum(passage: Passage) -> int:
+    """Return 32 bits that tell a passage from others: the CRC of its key and text."""
+    return zlib.crc32(f"{passage.key}\0{passage.text}".encode())
+
+
+def _explained(question: Question) -> tuple[Passage, ...]:
+    """Return what a question teaches, for other questions only."""
+    return tuple(replace(passage, group=group_of(question)) for passage in explanations((question,)))
+
+
+def _nearer(peer: Student, request: bytes, best: float) -> tuple[Passage, ...]:
+    """Return the passages of a peer that are nearer to what is asked than the best one of who asks."""
+    asked = decode(request)
+    assert isinstance(asked, Inquiries)
+    passages, scores = peer.retrieve(asked.questions[0])
+    return tuple(passage for passage, score in zip(passages, scores, strict=True) if score > best)
+
+
+def _passages(message: bytes) -> tuple[Passage, ...]:
+    found = decode(message)
+    assert isinstance(found, Information)
+    return found.passages
+
+
+def run(
+    peers: Sequence[Student], streams: Sequence[Sequence[Question]], sharing: Sharing, seed: int = 0
+) -> list[PeerRound]:
+    """Return the rounds of peers that answer streams of questions, as many as the shortest stream has.
+
+    Parameters
+    ----------
+    peers, sharing, seed
+        See :class:`Peers`.
+    streams
+        The questions of each peer, in their order.
+
+    Raises
+    ------
+    ValueError
+        If there is not one stream for each peer.
+    """
+    group = Peers(peers, sharing, seed)
+    if len(streams) != len(peers):
+        raise ValueError(f"streams must be one for each of the {len(peers)} peers, got {len(streams)}")
+    for peer, stream in zip(peers, streams, strict=True):
+        warm(peer.encoder, stream)
+    return [group.round(questions) for questions in zip(*streams, strict=False)]

@@ -1,0 +1,1 @@
+"""The exact solver, whose answers come with a certificate."""

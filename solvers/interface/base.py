@@ -1,0 +1,266 @@
+"""What every solver shares: the interface, the result, and the driver that keeps the best decision seen."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from secagent_env import Decision, Instance, Outcome, evaluate
+from solvers.certificate.bounds import LowerBound, lower_bound, transmission_bound
+from solvers.interface.ranking import merit
+
+logger = logging.getLogger("secagent.solvers")
+
+OPTIMAL_GAP = 1e-6
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a solver found; the same type for every solver and every ending.
+
+    Attributes
+    ----------
+    decision, outcome
+        The best decision found and what :func:`secagent_env.evaluate` says of it. Where none was feasible,
+        the least violating one: ``outcome.feasible`` tells.
+    lower_bound_j
+        A proved lower bound on the energy of every feasible decision, J; infinite if there is none.
+    status
+        ``"optimal"`` (gap ≤ 1e-6), ``"feasible"``, ``"infeasible"`` (proved; the message names the
+        constraint), ``"failed"`` (nothing feasible found, nothing proved) or ``"stopped"`` (out of time).
+    message
+        One sentence for people.
+    history
+        One record per iteration, for convergence plots.
+    evaluations
+        How many decisions were scored.
+    wall_time_s
+        Time in the solver, s; the lower bound counts only where the solver itself needs it.
+    solver, seed
+        Who solved it, from which seed.
+    usage
+        What was asked of a language model, in numbers: ``calls``, ``prompt_tokens``, ``completion_tokens``, ``cost``,
+        ``faults``; empty for solvers that ask none.
+    """
+
+    decision: Decision
+    outcome: Outcome
+    lower_bound_j: float
+    status: str
+    message: str
+    history: tuple[dict[str, Any], ...]
+    evaluations: int
+    wall_time_s: float
+    solver: str
+    seed: int
+    transmission_bound_j: float
+    usage: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def gap(self) -> float:
+        """(energy − lower bound) / lower bound; infinite for an infeasible decision."""
+        return _relative_gap(float(self.outcome.energy_j), self.lower_bound_j, bool(self.outcome.feasible))
+
+    @property
+    def transmission_gap(self) -> float:
+        """(transmission energy − its bound) / bound, for the selection made; infinite if infeasible."""
+        energy = float(self.outcome.transmission_energy_j)
+        return _relative_gap(energy, self.transmission_bound_j, bool(self.outcome.feasible))
+
+
+def _relative_gap(energy: float, bound: float, feasible: bool) -> float:
+    if not feasible or not math.isfinite(energy):
+        return math.inf
+    return (energy - bound) / bound if bound > 0 else (0.0 if energy <= 0 else math.inf)
+
+
+class OutOfTime(Exception):
+    """Raised inside a solver when ``max_seconds`` are over; the driver returns the best so far."""
+
+
+class Infeasible(Exception):
+    """Raised inside a solver with the proof, in one sentence, that no decision is feasible."""
+
+
+@dataclass
+class Run:
+    """One call of ``solve``: the instance, the seed's generator, the clock, and the best decision so far."""
+
+    instance: Instance
+    seed: int
+    start: Decision | None = None
+    max_seconds: float | None = None
+    express: Callable[[Decision], Decision] | None = None
+    decision: Decision | None = None
+    outcome: Outcome | None = None
+    bound: LowerBound | None = None
+    message: str = ""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    evaluations: int = 0
+    usage: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.rng = np.random.default_rng(self.seed)
+        self._began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Time since the start, s."""
+        return time.perf_counter() - self._began
+
+    def check_time(self) -> None:
+        """Raise OutOfTime when the time allowed is over; called between iterations."""
+        if self.max_seconds is not None and self.seconds > self.max_seconds:
+            raise OutOfTime
+
+    def consider(self, decision: Decision) -> Outcome:
+        """Score a decision (or a batch of them), keep the best one seen, and return the outcome."""
+        if self.express is not None:
+            decision = self.express(decision)
+        outcome = evaluate(self.instance, decision)
+        self.evaluations += math.prod(decision.batch_shape)
+        if decision.batch_shape:
+            best = int(np.argmin(merit(self.instance, outcome)))
+            decision, candidate = decision[best], outcome[best]
+        else:
+            candidate = outcome
+        if self.outcome is None or merit(self.instance, candidate) < merit(self.instance, self.outcome):
+            self.decision, self.outcome = decision, candidate
+        return outcome
+
+    def record(self, **entries: Any) -> None:
+        """Append a record to the history: what happened, the best energy so far, and when."""
+        best = float(self.outcome.energy_j) if self.outcome is not None and self.outcome.feasible else math.inf
+        self.history.append({**entries, "best_energy_j": best, "seconds": self.seconds})
+
+
+class Solver(ABC):
+    """Solves an Instance. Subclasses implement ``_solve`` and say what they found through the ``Run``."""
+
+    name: str
+    jamming: bool = True
+    """False: whoever is not selected stays silent, in the start too."""
+
+    def solve(
+        self,
+        instance: Instance,
+        seed: int = 0,
+        start: Decision | None = None,
+        max_seconds: float | None = None,
+        express: Callable[[Decision], Decision] | None = None,
+    ) -> Solution:
+        """Return the best decision found for an instance.
+
+        Parameters
+        ----------
+        instance
+            A single instance (NumPy, or any library: it is converted).
+        seed
+            Of everything random in the solver: the same seed gives the same decision.
+        start
+            A decision to start from, for solvers that can use one.
+        max_seconds
+            Stop after about this time with the best so far.
+        express
+            What becomes of a decision before it counts, such as a round trip through an action format that
+            rounds: decisions are scored, compared and returned as it makes them.
+
+        Raises
+        ------
+        ValueError
+            For bad arguments only; an infeasible instance and a failure inside are told by ``status``.
+        OSError
+            If a file or a server that the solver was told to use cannot be used.
+        """
+        instance = _single(instance)
+        if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
+            raise ValueError(f"seed must be an integer ≥ 0, got {seed!r}")
+        if max_seconds is not None and not max_seconds > 0:
+            raise ValueError(f"max_seconds must be > 0 or None, got {max_seconds!r}")
+        run = Run(instance, int(seed), start, max_seconds, express)
+        ending = ""
+        try:
+            if start is not None:
+                run.start = start if self.jamming else silenced(start)
+                run.consider(run.start)
+            self._solve(run)
+        except OutOfTime:
+            ending = "stopped"
+        except Infeasible as proof:
+            ending, run.message = "infeasible", str(proof)
+        except Exception as error:
+            if isinstance(error, OSError) or (run.outcome is None and isinstance(error, (ValueError, ImportError))):
+                raise  # a file or a server the user can help, or a bad argument or a missing extra at the very start
+            logger.warning("%s failed inside: %s", self.name, error, exc_info=logger.isEnabledFor(logging.DEBUG))
+            ending, run.message = "failed", f"{self.name} failed inside ({type(error).__name__}: {error})"
+        seconds = run.seconds
+        if run.outcome is None:
+            run.consider(silent_decision(instance))
+        return self._finish(run, ending, seconds)
+
+    @abstractmethod
+    def _solve(self, run: Run) -> None:
+        """Search; call ``run.consider`` for decisions worth keeping, ``run.record`` per iteration."""
+
+    def _finish(self, run: Run, ending: str, seconds: float) -> Solution:
+        decision, outcome = run.decision, run.outcome
+        assert decision is not None
+        assert outcome is not None
+        bound = run.bound or lower_bound(run.instance)
+        gap = _relative_gap(float(outcome.energy_j), bound.energy_j, bool(outcome.feasible))
+        if outcome.feasible:
+            status = "optimal" if gap <= OPTIMAL_GAP else "stopped" if ending == "stopped" else "feasible"
+            message = run.message or f"feasible, {gap:.2g} above the lower bound"
+        elif ending == "infeasible" or not math.isfinite(bound.energy_j):
+            status, message = "infeasible", bound.message or run.message
+        else:
+            status = "stopped" if ending == "stopped" else "failed"
+            violated = ", ".join(name for name, value in outcome.violated.items() if value)
+            message = run.message or f"no feasible decision found; the best one violates {violated}"
+        if ending == "stopped":
+            message = f"stopped after {seconds:.3g} s: {message}"
+        return Solution(
+            decision=decision,
+            outcome=outcome,
+            lower_bound_j=bound.energy_j,
+            status=status,
+            message=message,
+            history=tuple(run.history),
+            evaluations=run.evaluations,
+            wall_time_s=seconds,
+            solver=self.name,
+            seed=run.seed,
+            transmission_bound_j=transmission_bound(run.instance, decision.selection),
+            usage=run.usage,
+        )
+
+
+def silent_decision(instance: Instance, selection: Sequence[bool] | np.ndarray | None = None) -> Decision:
+    """Return the decision in which everybody is silent: the least one can do."""
+    scenario = instance.scenario
+    n = scenario.num_agents
+    return Decision(
+        selection=np.zeros(n, bool) if selection is None else np.asarray(selection, bool),
+        beamformer=np.zeros(scenario.num_antennas, complex),
+        power_w=np.zeros(n),
+    )
+
+
+def silenced(decision: Decision) -> Decision:
+    """Return the decision with every unselected agent silent."""
+    return decision.replace(power_w=np.where(decision.selection, decision.power_w, 0.0))
+
+
+def _single(instance: Instance) -> Instance:
+    if not isinstance(instance, Instance):
+        raise ValueError(f"instance must be an Instance, got {type(instance).__name__}")
+    if instance.batch_shape:
+        raise ValueError(f"solve takes a single instance, got a batch {instance.batch_shape}; use instance[i]")
+    return instance if isinstance(instance.channel_bs, np.ndarray) else instance.to(np)

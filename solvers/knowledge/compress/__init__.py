@@ -1,0 +1,1 @@
+"""Semantic compression of a knowledge base to a ratio of its bits."""

@@ -1,0 +1,76 @@
+"""Vectors at a precision: fewer bits on the air, and what is left of the vectors behind it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from secagent_env.support.errors import unknown_name
+
+PRECISIONS = ("float32", "float16", "int8", "binary")
+"""``int8``: 127 steps to the largest number of a vector, whose length is one anyhow; ``binary``: the signs alone."""
+
+
+def check_precision(precision: str | None) -> None:
+    """Raise ValueError for an unknown precision."""
+    if precision is not None and precision not in PRECISIONS:
+        raise unknown_name("precision", precision, PRECISIONS)
+
+
+def bytes_per_vector(precision: str, dimension: int) -> int:
+    """Return how many bytes a vector takes."""
+    check_precision(precision)
+    return {
+        "float32": 4 * dimension,
+        "float16": 2 * dimension,
+        "int8": dimension,
+        "binary": (dimension + 7) // 8,
+    }[precision]
+
+
+def pack(vectors: np.ndarray, precision: str) -> bytes:
+    """Return unit vectors (P, d) at a precision, one after the other, P times :func:`bytes_per_vector`."""
+    check_precision(precision)
+    if precision == "binary":
+        return np.packbits(vectors >= 0, axis=1).tobytes()
+    if precision == "int8":
+        largest = np.abs(vectors).max(axis=1, initial=0.0, keepdims=True)
+        return np.rint(vectors / np.where(largest > 0, largest, 1.0) * 127).astype(np.int8).tobytes()
+    return vectors.astype({"float32": "<f4", "float16": "<f2"}[precision]).tobytes()
+
+
+def unpack(data: bytes, count: int, dimension: int, precision: str) -> np.ndarray:
+    """Return the vectors (count, dimension) float32 that :func:`pack` made bytes of, which it makes the same bytes of.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer bytes, or numbers that are not finite.
+    """
+    size = bytes_per_vector(precision, dimension)
+    if len(data) != count * size:
+        raise ValueError(f"{count} vectors at {precision} take {count * size} bytes, got {len(data)}")
+    if precision == "binary":
+        bits = np.unpackbits(np.frombuffer(data, np.uint8).reshape(count, size), axis=1, count=dimension)
+        return unit(bits.astype(np.float32) * 2 - 1)
+    if precision == "int8":
+        return unit(np.frombuffer(data, np.int8).reshape(count, dimension))
+    stored = np.frombuffer(data, {"float32": "<f4", "float16": "<f2"}[precision])
+    if not np.isfinite(stored).all():
+        raise ValueError("the vectors are not finite")
+    return stored.astype(np.float32).reshape(count, dimension)
+
+
+def round_trip(vectors: np.ndarray, precision: str | None) -> np.ndarray:
+    """Return what is left of vectors (P, d) after they travelled; as they are where they do not travel."""
+    vectors = np.asarray(vectors, np.float32)
+    if precision is None or not vectors.size:
+        return vectors
+    count, dimension = vectors.shape
+    return unpack(pack(vectors, precision), count, dimension, precision)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors (P, d) scaled to length one, but for zero vectors."""
+    vectors = np.asarray(vectors, np.float32)
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(length > 0, length, 1)).astype(np.float32)

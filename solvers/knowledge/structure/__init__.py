@@ -1,0 +1,1 @@
+"""Concepts, knowledge graph and simplicial complex beside the vectors."""

@@ -1,0 +1,276 @@
+"""A knowledge graph: concepts, relations between them, and the passages that tell each.
+
+Concepts and relations are found by the rules of :mod:`solvers.knowledge.structure.concepts`. A question starts a random
+walk from its concepts along the relations (personalised PageRank), and passages rank by the concepts that the walk
+visits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from secagent_env.support.extras import require
+from solvers.knowledge.store.folded import columns, fold, numbers, passages_of, strings, unfold
+from solvers.knowledge.store.passages import Passage
+from solvers.knowledge.structure.concepts import BESIDE, Concepts
+
+MAGIC = b"SAKG"
+TOLD, NEAR = 2.0, 0.5
+"""Weights, per passage, of a relation that a verb tells, and of two concepts that stand beside each other."""
+DAMPING = 0.3
+"""With this probability a walk goes on; it is short, since passages far from a question rarely answer it."""
+STEPS = 8
+BATCH = 128
+
+
+class Relation(NamedTuple):
+    """An edge: indices of two concepts, what is said of them, and the indices of the passages that say it."""
+
+    subject: int
+    relation: str
+    object: int
+    passages: tuple[int, ...]
+
+
+class Triple(NamedTuple):
+    """A relation in words."""
+
+    subject: str
+    relation: str
+    object: str
+
+
+@dataclass(frozen=True, eq=False)
+class KnowledgeGraph:
+    """Concepts as nodes, relations as edges that remember their passages.
+
+    Parameters
+    ----------
+    passages
+        P of them.
+    concepts
+        The names of the C nodes.
+    mentions
+        For each passage the indices of its concepts.
+    relations
+        The edges.
+    reader
+        How texts are read: with the abbreviations that the passages introduced.
+    """
+
+    passages: tuple[Passage, ...]
+    concepts: tuple[str, ...]
+    mentions: tuple[tuple[int, ...], ...]
+    relations: tuple[Relation, ...]
+    reader: Concepts
+
+    @classmethod
+    def build(cls, passages: Iterable[Passage]) -> KnowledgeGraph:
+        """Read passages into a graph; the same passages give the same graph."""
+        kept = tuple(passages)
+        reader = Concepts.learn(passage.text for passage in kept)
+        known: dict[str, int] = {}
+        mentions: list[tuple[int, ...]] = []
+        edges: dict[tuple[int, str, int], list[int]] = {}
+        for place, passage in enumerate(kept):
+            before: int | None = None
+            own: dict[int, None] = {}
+            for mention in reader.mentions(passage.text):
+                here = [known.setdefault(name, len(known)) for name in mention.concepts]
+                own.update(dict.fromkeys(here))
+                if before is not None and mention.relation is not None and before != here[0]:
+                    said = edges.setdefault((before, mention.relation, here[0]), [])
+                    if place not in said:
+                        said.append(place)
+                before = here[0]
+            mentions.append(tuple(own))
+        relations = tuple(Relation(*edge, tuple(said)) for edge, said in edges.items())
+        return cls(kept, tuple(known), tuple(mentions), relations, reader)
+
+    def __len__(self) -> int:
+        return len(self.passages)
+
+    @cached_property
+    def graph(self) -> Any:
+        """The graph as a networkx.MultiDiGraph; edges have the keys ``relation``, ``passages`` and ``weight``."""
+        graph = require("networkx", extra="knowledge").MultiDiGraph()
+        graph.add_nodes_from(self.concepts)
+        for edge in self.relations:
+            names = self.concepts[edge.subject], self.concepts[edge.object]
+            graph.add_edge(*names, relation=edge.relation, passages=edge.passages, weight=_weight(edge))
+        return graph
+
+    def search_texts(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the k passages that a walk from the concepts of each text reaches most.
+
+        Parameters
+        ----------
+        texts
+            Q questions.
+        k
+            How many.
+
+        Returns
+        -------
+        indices, scores
+            (Q, k), the best first; -1 and -inf where fewer are reached. Ties: the lower index first.
+        """
+        if k < 0:
+            raise ValueError(f"k must be an integer ≥ 0, got {k}")
+        indices = np.full((len(texts), k), -1)
+        scores = np.full((len(texts), k), -np.inf, np.float32)
+        found = min(k, len(self))
+        for start in range(0, len(texts) if found else 0, BATCH):
+            visited = self.walk(texts[start : start + BATCH])
+            reached = (self._telling @ visited.T).T
+            best = np.argsort(-reached, axis=1, kind="stable")[:, :found]
+            rows = slice(start, start + len(best))
+            indices[rows, :found] = best
+            scores[rows, :found] = np.take_along_axis(reached, best, axis=1)
+        indices[scores <= 0] = -1
+        scores[scores <= 0] = -np.inf
+        return indices, scores
+
+    def walk(self, texts: Sequence[str]) -> np.ndarray:
+        """Return how often a walk that starts again at the concepts of a text visits each concept, (Q, C).
+
+        The rows sum to one; they are zero for a text without known concepts. Rare concepts start more walks.
+        """
+        places = {name: place for place, name in enumerate(self.concepts)}
+        start = np.zeros((len(texts), len(self.concepts)))
+        for row, text in zip(start, texts, strict=True):
+            here = [places[name] for name in self.reader.of(text) if name in places]
+            row[here] = self._rarity[here]
+        total = start.sum(axis=1, keepdims=True)
+        start /= np.where(total > 0, total, 1)
+        visited = start
+        for _ in range(STEPS):
+            moved = (self._steps.T @ visited.T).T
+            lost = visited.sum(axis=1, keepdims=True) - moved.sum(axis=1, keepdims=True)  # at concepts without edges
+            visited = (1 - DAMPING) * start + DAMPING * (moved + lost * start)
+        return visited
+
+    def explain(self, text: str, passage: int) -> tuple[Triple, ...]:
+        """Return why a passage was found: the shortest way from a concept of the text to one of the passage.
+
+        A concept of both is told by what the passage says of it, or by itself where it says nothing; () if there is no
+        way.
+        """
+        networkx = require("networkx", extra="knowledge")
+        own = {self.concepts[place] for place in self.mentions[passage]}
+        asked = [name for name in self.reader.of(text) if name in self.graph]
+        shared = [name for name in asked if name in own]
+        if shared:
+            told = [
+                Triple(self.concepts[edge.subject], edge.relation, self.concepts[edge.object])
+                for edge in self.relations
+                if passage in edge.passages
+                and (self.concepts[edge.subject] in shared or self.concepts[edge.object] in shared)
+            ]
+            return tuple(told) or (Triple(shared[0], "in", self.passages[passage].key),)
+        if not asked or not own:
+            return ()
+        plain = self.graph.to_undirected(as_view=True)
+        ways = networkx.multi_source_dijkstra_path(plain, set(asked), weight=lambda *_: 1)
+        reached = [ways[name] for name in sorted(own) if name in ways]
+        if not reached:
+            return ()
+        way = min(reached, key=len)
+        return tuple(self._step(one, other) for one, other in pairwise(way))
+
+    def _step(self, one: str, other: str) -> Triple:
+        for subject, object_ in ((one, other), (other, one)):
+            for data in (self.graph.get_edge_data(subject, object_) or {}).values():
+                return Triple(subject, data["relation"], object_)
+        raise AssertionError("a way has edges")  # pragma: no cover
+
+    def to_bytes(self) -> bytes:
+        """Return the graph as a message, with its passages."""
+        names = sorted({edge.relation for edge in self.relations})
+        place = {name: index for index, name in enumerate(names)}
+        return fold(
+            MAGIC,
+            {
+                **columns(self.passages),
+                "concepts": list(self.concepts),
+                "mentions": [list(own) for own in self.mentions],
+                "names": names,
+                "edges": [[edge.subject, place[edge.relation], edge.object] for edge in self.relations],
+                "said": [list(edge.passages) for edge in self.relations],
+                "short": list(self.reader.abbreviations),
+                "long": list(self.reader.abbreviations.values()),
+            },
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> KnowledgeGraph:
+        """Return the graph in a message.
+
+        Raises
+        ------
+        ValueError
+            If the message is foreign, cut, damaged or of another version.
+        """
+        told = unfold(MAGIC, data)
+        passages, concepts, names = passages_of(told), strings(told, "concepts"), strings(told, "names")
+        mentions = numbers(told, "mentions", len(concepts))
+        edges = numbers(told, "edges", max(len(concepts), len(names)))
+        said = numbers(told, "said", len(passages))
+        short, long = strings(told, "short"), strings(told, "long")
+        if (
+            len(mentions) != len(passages)
+            or len(said) != len(edges)
+            or len(short) != len(long)
+            or any(len(edge) != 3 or max(edge[0], edge[2]) >= len(concepts) or edge[1] >= len(names) for edge in edges)
+        ):
+            raise ValueError("the message is damaged: its graph has gaps")
+        relations = tuple(
+            Relation(subject, names[name], object_, tuple(where))
+            for (subject, name, object_), where in zip(edges, said, strict=True)
+        )
+        reader = Concepts(dict(zip(short, long, strict=True)))
+        return cls(passages, tuple(concepts), tuple(map(tuple, mentions)), relations, reader)
+
+    @cached_property
+    def size_bits(self) -> int:
+        """What it takes to send, with the passages, bit."""
+        return 8 * len(self.to_bytes())
+
+    @cached_property
+    def _rarity(self) -> np.ndarray:
+        """The logarithm of one over the share of the passages that mention each concept, plus a little."""
+        counts = np.bincount([place for own in self.mentions for place in own], minlength=len(self.concepts))
+        return np.asarray(np.log((1 + len(self)) / (0.5 + counts)))
+
+    @cached_property
+    def _steps(self) -> Any:
+        """(C, C): the probability of each step of the walk, along or against an edge."""
+        ends = np.array([(edge.subject, edge.object) for edge in self.relations], int).reshape(-1, 2)
+        weights = np.array([_weight(edge) for edge in self.relations])
+        sparse = require("scipy.sparse", extra="knowledge")
+        size = (len(self.concepts),) * 2
+        both = sparse.csr_array(
+            (np.tile(weights, 2), (np.r_[ends[:, 0], ends[:, 1]], np.r_[ends[:, 1], ends[:, 0]])), size
+        )
+        total = both.sum(axis=1)
+        return sparse.diags_array(1 / np.where(total > 0, total, 1)) @ both
+
+    @cached_property
+    def _telling(self) -> Any:
+        """(P, C): what a visit of a concept says for a passage: more if rare, less if the passage has many."""
+        sparse = require("scipy.sparse", extra="knowledge")
+        rows = np.repeat(np.arange(len(self)), [len(own) for own in self.mentions])
+        cells = np.array([place for own in self.mentions for place in own], int)
+        length = np.sqrt(np.maximum(1, np.bincount(rows, self._rarity[cells] ** 2, minlength=len(self))))
+        values = self._rarity[cells] / length[rows]
+        return sparse.csr_array((values, (rows, cells)), (len(self), len(self.concepts)))
+
+
+def _weight(edge: Relation) -> float:
+    return (NEAR if edge.relation == BESIDE else TOLD) * len(edge.passages)

@@ -1,0 +1,246 @@
+"""A topological representation: a simplicial complex over the concepts that occur together.
+
+The concepts of a passage, the most telling of them, form a simplex with all its faces: a pair of concepts is an edge,
+three that occur together fill a triangle. Relations of more than two concepts are kept, which a graph cannot say. A
+question finds the passages whose simplices share the largest face with its concepts.
+
+Betti numbers describe the whole: how many parts a corpus falls into, and how many cycles of concepts no passage fills.
+They tell of a corpus, and do not help to find a passage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from solvers.knowledge.store.folded import columns, fold, numbers, passages_of, strings, unfold
+from solvers.knowledge.store.passages import Passage
+from solvers.knowledge.structure.concepts import Concepts
+
+MAGIC = b"SAKT"
+VERTICES = 8
+"""The most concepts of a simplex; with d of them it has 2^d − 1 faces."""
+Simplex = tuple[int, ...]
+"""Vertices in rising order."""
+
+
+class Complex:
+    """A simplicial complex, given by simplices of which each brings all its faces.
+
+    Parameters
+    ----------
+    simplices
+        Each a collection of vertices.
+    """
+
+    def __init__(self, simplices: Iterable[Iterable[int]]) -> None:
+        given = {tuple(sorted(set(simplex))) for simplex in simplices}
+        self.given = tuple(sorted(simplex for simplex in given if simplex))
+
+    def faces(self, dimension: int) -> list[Simplex]:
+        """Return the simplices of a dimension: 0 for vertices, 1 for edges, 2 for triangles."""
+        return sorted({face for simplex in self.given for face in combinations(simplex, dimension + 1)})
+
+    @property
+    def dimension(self) -> int:
+        """The largest dimension; -1 for the empty complex."""
+        return max(map(len, self.given), default=0) - 1
+
+    @property
+    def euler_characteristic(self) -> int:
+        """The alternating sum of the numbers of faces: vertices − edges + triangles and so on."""
+        return sum((-1) ** dimension * len(self.faces(dimension)) for dimension in range(self.dimension + 1))
+
+    def betti(self, dimension: int) -> int:
+        """Return a Betti number over GF(2): of parts (0), of cycles that nothing fills (1), of voids (2)."""
+        own = len(self.faces(dimension))
+        return own - self._rank(dimension) - self._rank(dimension + 1)
+
+    def star(self, face: Iterable[int]) -> list[Simplex]:
+        """Return the given simplices that have a face."""
+        wanted = set(face)
+        return [simplex for simplex in self.given if wanted <= set(simplex)]
+
+    def link(self, face: Iterable[int]) -> Complex:
+        """Return what completes a face to the simplices of its star."""
+        wanted = set(face)
+        return Complex(set(simplex) - wanted for simplex in self.star(wanted))
+
+    def _rank(self, dimension: int) -> int:
+        """Return the rank of the boundary of faces of a dimension over GF(2), by column reduction."""
+        if dimension < 1:
+            return 0
+        place = {face: index for index, face in enumerate(self.faces(dimension - 1))}
+        pivots: dict[int, set[int]] = {}
+        for face in self.faces(dimension):
+            column = {place[side] for side in combinations(face, dimension)}
+            while column and max(column) in pivots:
+                column = column ^ pivots[max(column)]
+            if column:
+                pivots[max(column)] = column
+        return len(pivots)
+
+
+@dataclass(frozen=True, eq=False)
+class KnowledgeTopology:
+    """Passages as simplices of concepts.
+
+    Parameters
+    ----------
+    passages
+        P of them.
+    concepts
+        The names of the vertices.
+    simplices
+        For each passage its vertices in rising order; () if it shares no concept with others.
+    reader
+        How texts are read.
+    """
+
+    passages: tuple[Passage, ...]
+    concepts: tuple[str, ...]
+    simplices: tuple[Simplex, ...]
+    reader: Concepts
+
+    @classmethod
+    def build(cls, passages: Iterable[Passage], vertices: int = VERTICES) -> KnowledgeTopology:
+        """Make a simplex of each passage: of its rarest concepts among those that another passage has too.
+
+        Raises
+        ------
+        ValueError
+            If ``vertices`` is less than one.
+        """
+        if vertices < 1:
+            raise ValueError(f"a simplex needs at least one vertex, got {vertices}")
+        kept = tuple(passages)
+        reader = Concepts.learn(passage.text for passage in kept)
+        mentioned = [reader.of(passage.text) for passage in kept]
+        counts: dict[str, int] = {}
+        for own in mentioned:
+            for name in own:
+                counts[name] = counts.get(name, 0) + 1
+        chosen = [
+            sorted((name for name in own if counts[name] > 1), key=lambda name: (counts[name], name))[:vertices]
+            for own in mentioned
+        ]
+        concepts = sorted({name for own in chosen for name in own})
+        place = {name: index for index, name in enumerate(concepts)}
+        simplices = tuple(tuple(sorted(place[name] for name in own)) for own in chosen)
+        return cls(kept, tuple(concepts), simplices, reader)
+
+    def __len__(self) -> int:
+        return len(self.passages)
+
+    @cached_property
+    def complex(self) -> Complex:
+        """The complex of all simplices and their faces."""
+        return Complex(self.simplices)
+
+    def shared_faces(self, text: str) -> dict[int, tuple[str, ...]]:
+        """Return the largest face that each passage shares with the concepts of a text, where they share any."""
+        found: dict[int, list[int]] = {}
+        for vertex in sorted(self._asked(text)):
+            for passage in self._passages_of[vertex]:
+                found.setdefault(passage, []).append(vertex)
+        return {passage: tuple(self.concepts[vertex] for vertex in face) for passage, face in found.items()}
+
+    def search_texts(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the k passages that share the largest faces with the concepts of each text.
+
+        Parameters
+        ----------
+        texts
+            Q questions.
+        k
+            How many.
+
+        Returns
+        -------
+        indices, scores
+            (Q, k), the best first; -1 and -inf where fewer share a concept. A score is the number of vertices of the
+            face, plus up to one for rare ones. Ties: the lower index first.
+        """
+        if k < 0:
+            raise ValueError(f"k must be an integer ≥ 0, got {k}")
+        indices = np.full((len(texts), k), -1)
+        scores = np.full((len(texts), k), -np.inf, np.float32)
+        for row, text in enumerate(texts):
+            size = np.zeros(len(self), np.float32)
+            for vertex in self._asked(text):
+                here = self._passages_of[vertex]
+                size[here] += 1 + 1 / (VERTICES * len(here))
+            best = np.argsort(-size, kind="stable")[:k]
+            best = best[size[best] > 0]
+            indices[row, : len(best)] = best
+            scores[row, : len(best)] = size[best]
+        return indices, scores
+
+    def to_bytes(self, faces: bool = False) -> bytes:
+        """Return the complex as a message, with its passages.
+
+        Parameters
+        ----------
+        faces
+            List all faces, as a receiver would need them who does not know that a simplex has them; it reads the
+            same. Two to the number of vertices of them.
+        """
+        told = {
+            **columns(self.passages),
+            "concepts": list(self.concepts),
+            "simplices": [list(simplex) for simplex in self.simplices],
+            "short": list(self.reader.abbreviations),
+            "long": list(self.reader.abbreviations.values()),
+        }
+        if faces:
+            told["faces"] = [face for simplex in self.complex.given for face in _proper(simplex)]
+        return fold(MAGIC, told)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> KnowledgeTopology:
+        """Return what is in a message.
+
+        Raises
+        ------
+        ValueError
+            If the message is foreign, cut, damaged or of another version.
+        """
+        told = unfold(MAGIC, data)
+        passages, concepts = passages_of(told), strings(told, "concepts")
+        simplices = tuple(map(tuple, numbers(told, "simplices", len(concepts))))
+        short, long = strings(told, "short"), strings(told, "long")
+        rising = all(simplex == tuple(sorted(set(simplex))) for simplex in simplices)
+        if len(simplices) != len(passages) or len(short) != len(long) or not rising:
+            raise ValueError("the message is damaged: its simplices have gaps")
+        return cls(passages, tuple(concepts), simplices, Concepts(dict(zip(short, long, strict=True))))
+
+    @cached_property
+    def size_bits(self) -> int:
+        """What it takes to send, with the passages and without the faces that follow, bit."""
+        return 8 * len(self.to_bytes())
+
+    @cached_property
+    def _passages_of(self) -> list[list[int]]:
+        """The passages of each vertex."""
+        found: list[list[int]] = [[] for _ in self.concepts]
+        for passage, simplex in enumerate(self.simplices):
+            for vertex in simplex:
+                found[vertex].append(passage)
+        return found
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.concepts)}
+
+    def _asked(self, text: str) -> list[int]:
+        return [self._places[name] for name in self.reader.of(text) if name in self._places]
+
+
+def _proper(simplex: Simplex) -> Iterator[Simplex]:
+    """Give the faces of a simplex that are not itself."""
+    for size in range(1, len(simplex)):
+        yield from combinations(simplex, size)

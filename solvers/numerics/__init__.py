@@ -1,0 +1,1 @@
+"""Numerical methods: the barrier method, mixed-integer programs, bases of matrices."""

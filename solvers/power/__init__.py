@@ -1,0 +1,1 @@
+"""Powers of senders and jammers at a given selection and beam."""

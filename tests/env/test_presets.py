@@ -1,0 +1,170 @@
+"""The presets: they can be drawn and solved, and what docs/scenarios.md claims of them holds."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+import solvers
+from eval.compare.comparison import instance_at
+from eval.studies import hardness
+from secagent_env import Decision, Scenario, evaluate, sample_instance
+from secagent_env.model.presets import PRESETS
+from solvers.benchmarks.ipfirst import cheapest_agents, uplink_hopeless
+from solvers.certificate.bounds import lower_bound
+from solvers.certificate.integer_program import TimeFloors
+from solvers.certificate.selection import cheapest_selection
+
+CONTESTED = Scenario.preset("contested")
+QUICK = {"exchanges": 1, "jammer_starts": 2}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_can_be_drawn_and_bounded(name: str):
+    scenario = Scenario.preset(name)
+    network = sample_instance(name, seed=0)
+    assert network.scenario == scenario == Scenario(**scenario.to_dict())
+    assert network.channel_bs.shape == (scenario.num_agents, scenario.num_antennas)
+    assert 0 < lower_bound(network).energy_j < math.inf
+
+
+def test_dense_is_solved_to_optimality():
+    network = sample_instance("dense", seed=0)
+    solution = solvers.make("exact").solve(network)
+    assert solution.status == "optimal"
+    assert solution.decision.selection.sum() >= 66
+
+
+# --- tight-latency -------------------------------------------------------------------------------------------
+
+
+def test_the_cheapest_agents_are_too_slow_in_tight_latency():
+    scenario = Scenario.preset("tight-latency")
+    networks = [instance_at(scenario, 0, i) for i in range(30)]
+    late = [TimeFloors.of(n).latency(cheapest_agents(n).selection) > scenario.latency_limit_s for n in networks]
+    assert np.mean(late) >= 0.5
+
+
+def test_every_phase_takes_time_in_tight_latency():
+    network = instance_at(Scenario.preset("tight-latency"), 0, 1)
+    outcome = solvers.make("asc", **QUICK).solve(network).outcome
+    assert outcome.feasible
+    limit = network.scenario.latency_limit_s
+    assert min(outcome.downlink_time_s, outcome.inference_time_s, outcome.uplink_time_s) > 0.1 * limit
+    assert outcome.latency_s > 0.9 * limit
+
+
+# --- contested -----------------------------------------------------------------------------------------------
+
+
+def test_contested_takes_jammers_and_another_selection():
+    network = instance_at(CONTESTED, 0, 0)
+    best = solvers.make("asc", **QUICK).solve(network)
+    assert best.outcome.feasible
+    jammers = ~best.decision.selection & (best.decision.power_w > 0)
+    assert jammers.any()
+    lower, found = hardness.silent_optimum(network)
+    assert lower <= found
+    assert lower >= hardness.DEARER * best.outcome.energy_j
+    first = solvers.make("ipfirst").solve(network)
+    assert first.outcome.energy_j >= hardness.DEARER * best.outcome.energy_j
+
+
+@pytest.mark.slow
+def test_contested_meets_its_claims():
+    rows = list(hardness.measure(CONTESTED, 30, seed=0))
+    assert np.mean([row["energy"]["asc"] < math.inf for row in rows]) > 0.8
+    for scheme, share in (("silent", 0.8), ("ipfirst", 0.5)):
+        short = [row["energy"][scheme] >= hardness.DEARER * row["best"] for row in rows if row["best"] < math.inf]
+        assert np.mean(short) >= share
+
+
+# --- qwen ----------------------------------------------------------------------------------------------------
+
+
+def test_accuracy_binds_in_qwen_and_can_always_be_met():
+    network = sample_instance("qwen", seed=1, batch=(300,))
+    required, accuracy = 10, network.scenario.min_accuracy
+    best = np.sort(network.accuracy, -1)[:, -required:]
+    cheapest = np.argsort(network.execution_energy_j, -1)[:, :required]
+    assert np.mean(np.mean(best, -1) >= accuracy) == 1
+    assert np.mean(np.mean(np.take_along_axis(network.accuracy, cheapest, -1), -1) < accuracy) > 0.98
+
+
+# --- What the claims rest on ---------------------------------------------------------------------------------
+
+
+def test_hopeless_means_that_no_powers_pass():
+    rng = np.random.default_rng(0)
+    hopeless = 0
+    for i in range(20):
+        network = instance_at(CONTESTED, 1, i)
+        n = CONTESTED.num_agents
+        selection = np.isin(np.arange(n), rng.choice(n, 5, replace=False))
+        power = CONTESTED.max_power_w * 10 ** rng.uniform(-9, 0, (2000, n)) * (rng.random((2000, n)) < 0.5)
+        shape = (len(power), n)
+        beam = np.ones((len(power), CONTESTED.num_antennas))
+        decisions = Decision(selection=np.broadcast_to(selection, shape), beamformer=beam, power_w=power)
+        outcome = evaluate(network, decisions)
+        if uplink_hopeless(network, selection):
+            hopeless += 1
+            assert not np.isfinite(outcome.uplink_time_s).any()
+    assert hopeless > 5
+
+
+def test_what_was_served_is_not_called_hopeless():
+    for scenario in ("small", "paper"):
+        network = sample_instance(scenario, seed=0)
+        assert not uplink_hopeless(network, solvers.make("exact").solve(network).decision.selection)
+
+
+def test_the_silent_bound_is_below_what_asc_finds_without_jammers():
+    scenario = CONTESTED.replace(num_agents=12, min_selected=3, knowledge_bits=20e9, num_eavesdroppers=2)
+    found = 0
+    for i in range(3):
+        network = instance_at(scenario, 0, i)
+        lower, least = hardness.silent_optimum(network)
+        outcome = solvers.make("asc", jamming=False).solve(network).outcome
+        if outcome.feasible:
+            found += 1
+            assert lower <= outcome.energy_j
+            assert least <= outcome.energy_j * (1 + 1e-6)
+    assert found > 1
+
+
+def test_ipfirst_is_optimal_where_the_cheapest_agents_can_be_served():
+    network = sample_instance("paper", seed=0)
+    solution = solvers.make("ipfirst").solve(network)
+    assert solution.status == "optimal"
+    assert cheapest_selection(network, network.execution_energy_j).cost == pytest.approx(solution.outcome.energy_j)
+
+
+def test_ipfirst_says_why_it_ends_without_a_decision():
+    solution = solvers.make("ipfirst").solve(instance_at(CONTESTED, 0, 0))
+    assert solution.status == "failed"
+    assert "cheapest agents" in solution.message
+    hopeless = sample_instance(Scenario.preset("small", min_accuracy=0.9), seed=0)
+    assert solvers.make("ipfirst").solve(hopeless).status == "infeasible"
+
+
+def test_ipfirst_keeps_jammers_silent_if_told_to():
+    solution = solvers.make("ipfirst", jamming=False).solve(instance_at(CONTESTED, 0, 0))
+    assert not solution.decision.power_w[~solution.decision.selection].any()
+
+
+def test_the_tables_are_printed(capsys: pytest.CaptureFixture[str]):
+    hardness.main(["small", "--instances", "2"])
+    printed = capsys.readouterr().out
+    assert "| ipfirst" in printed
+    assert "asc: share of τ" in printed
+
+
+def test_a_report_without_anything_solved_is_a_report():
+    rows = list(hardness.measure(Scenario.preset("small", min_accuracy=0.9), 1))
+    assert "0 of 1 instances" in hardness.report(rows)
+
+
+def test_presets_differ_from_the_paper_in_valid_fields_only():
+    fields = {field.name for field in dataclasses.fields(Scenario)}
+    assert all(set(preset) <= fields for preset in PRESETS.values())

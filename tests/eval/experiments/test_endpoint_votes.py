@@ -1,0 +1,78 @@
+"""Table V end to end with agents behind endpoints: three groups on loopback servers, one of which fails."""
+
+import json
+
+import pytest
+from faulty_server import FaultyServer, fails, says
+
+from eval.experiments.votes.endpoints import fields_of, groups_of, read_groups
+from eval.experiments.votes.experiment import reproduce
+from solvers import standins
+from solvers.llm.chat import STANDIN_MODEL
+from solvers.llm.server import serve
+from solvers.reasoning.endpoint import Group
+
+
+def test_three_groups_answer_the_questions_of_table_v(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "a-key-that-nobody-may-see")
+    monkeypatch.delenv("SECAGENT_DATA", raising=False)
+    right = json.dumps({"reason": "", "option": "A", "confidence": 1})
+    faulty = FaultyServer(fails(500), says("garbage"), says(json.dumps({"option": "Z"})), says(right))
+    with serve(standins.reply) as first, serve(standins.reply) as second, faulty as third:
+        groups = [
+            Group(agents=12, model=STANDIN_MODEL, base_url=first.base_url),
+            Group(agents=12, model=STANDIN_MODEL, base_url=second.base_url, planning="steps"),
+            Group(agents=6, model="broken", base_url=third.base_url, retries=0),
+        ]
+        how = {"count": 4, "workers": 1, "progress": False}
+        text = reproduce(2, 0, tmp_path, groups=groups, **how)
+        asked = len(third.bodies)
+        assert asked > 0
+        assert reproduce(2, 0, tmp_path, groups=groups, **how) == text
+        assert len(third.bodies) == asked  # what was answered is kept
+    table = text.partition("### Agents behind endpoints")[2]
+    assert "12 × no LLM" in table
+    assert "6 × broken" in table
+    assert "1 none of the options" in table
+    assert "1 unusable answer" in table
+    assert "(sample)" in table
+    assert all("a-key" not in file.read_bytes().decode("latin-1") for file in tmp_path.rglob("*") if file.is_file())
+
+
+def test_when_nobody_answers_it_is_told(tmp_path):
+    groups = [Group(agents=3, model="m", base_url="http://127.0.0.1:9/v1", api_key="k", retries=0)]
+    with pytest.raises(ValueError, match="cells failed, the first with EndpointError"):
+        reproduce(1, 0, tmp_path, groups=groups, count=1, workers=1, progress=False)
+
+
+def test_groups_are_read_from_a_file(tmp_path):
+    file = tmp_path / "groups.toml"
+    file.write_text(
+        '[[group]]\nagents = 12\nmodel = "Qwen/Qwen3-0.6B"\nbase_url = "http://127.0.0.1:8001/v1"\n'
+        '[[group]]\nagents = 6\nplanning = "tree"\n'
+    )
+    first, second = read_groups(file)
+    assert (first.agents, first.model, second.planning) == (12, "Qwen/Qwen3-0.6B", "tree")
+    assert groups_of(fields_of([first, second])) == (first, second)
+    assert fields_of([Group(agents=2, api_key="secret", model="m")]) == [{"agents": 2, "model": "m"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", r"must hold tables \[\[group\]\]"),
+        ("[group]\nagents = 1", r"must hold tables \[\[group\]\]"),
+        ("[[group]]\nagents = 1\n[other]\n", "nothing else"),
+        ("[[group]", "not a valid TOML file"),
+        ("[[group]]\nagent = 1", "group 1: got an unexpected keyword argument 'agent'"),
+        ('[[group]]\napi_key = "s3cret"', "must not have api_key; a key is that of OPENAI_API_KEY"),
+        ("[[group]]\nagents = 0", "group 1: agents must be an integer from 1"),
+        ('[[group]]\n[[group]]\nplanning = "stepps"', "group 2: .*did you mean 'steps'"),
+    ],
+)
+def test_bad_files_are_told(tmp_path, content, message):
+    file = tmp_path / "groups.toml"
+    file.write_text(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_groups(file)
+    assert "s3cret" not in str(caught.value)

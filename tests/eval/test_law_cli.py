@@ -1,0 +1,194 @@
+"""LAW on the command line: the conversation, the dry run, the stand-in over HTTP, replay, and no secrets anywhere."""
+
+import json
+import math
+import re
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from faulty_server import FaultyServer, echoes_key, says, unused_port
+
+from eval.command.cli import main
+from eval.compare.conversation import printable
+from eval.studies import law as study
+
+QUICK = ["--set", "rounds=1", "iterations=2", "candidates=10"]
+KEY = "sk-marker-0123456789abcdef"
+
+
+@pytest.fixture
+def network(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["-q", "sample", "--scenario", "small", "--out", "n.npz"]) == 0
+    return "n.npz"
+
+
+def decided(path):
+    with open(path, encoding="utf-8") as file:
+        found = json.load(file)
+    return [found[name] for name in ("selected", "beamformer_real", "power_w", "evaluations", "solver")]
+
+
+def test_the_conversation_is_shown(network, capsys):
+    assert main(["solve", network, "--solver", "law", *QUICK, "--transcript"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("solver       law (no LLM)")
+    assert re.search(r"^asked +6 calls, about \d+ \+ \d+ tokens$", shown, re.MULTILINE)
+    assert shown.count("[system]") == 1
+    assert shown.count("[verdict]") == shown.count("[reply]") == 6
+    assert shown.count("Answer with one JSON object of this form") == 3  # once for each sub-problem
+    assert "=== round 1, powers, step 2 (call 6) ===" in shown
+
+
+def test_solvers_without_a_model_have_no_conversation(network, capsys):
+    for option in ("--transcript", "--dry-run"):
+        assert main(["solve", network, "--solver", "exact", option]) == 2
+        told = capsys.readouterr()
+        assert (told.out, told.err.count("\n")) == ("", 1)  # before it is solved
+        assert "exact asks no language model" in told.err
+
+
+def test_who_was_never_asked_has_a_decision_all_the_same(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["-q", "sample", "--scenario", "small", "--set", "min_accuracy=1.0", "--out", "n.npz"]) == 0
+    assert main(["solve", "n.npz", "--solver", "law", "--transcript", "--out", "d.json"]) == 0
+    assert "Nothing was asked." in capsys.readouterr().out
+    with open("d.json", encoding="utf-8") as file:
+        assert json.load(file)["status"] == "infeasible"
+    assert main(["solve", "n.npz", "--solver", "law", "--dry-run"]) == 0
+    assert "would ask nothing: accuracy" in capsys.readouterr().out
+
+
+def test_a_dry_run_shows_the_prompts_and_sends_nothing(network, capsys):
+    address = f'base_url="http://127.0.0.1:{unused_port()}/v1"'  # whoever sends is refused
+    options = ["--set", 'model="m"', address, "prices={input=1.0, output=10.0}", "rounds=1", "iterations=2"]
+    assert main(["solve", network, "--solver", "law", *options, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("=== the first prompt for") == 3
+    assert "calls         about 6, at most 6\n" in shown
+    counts = re.search(r"asked  about (\d+), at most (\d+)\n.*about (\d+), at most (\d+)", shown).groups()
+    asked, longest, told, most = map(int, counts)
+    assert longest > 2 * asked
+    about, worst = map(float, re.search(r"cost +about ([\d.e-]+), at most ([\d.e-]+)", shown).groups())
+    assert most == 6 * 2000
+    assert about == pytest.approx((asked + 10 * told) / 1e6, rel=1e-3)
+    assert worst == pytest.approx((longest + 10 * most) / 1e6, rel=1e-3)
+    with FaultyServer(says("")) as server:
+        options[2] = f'base_url="{server.base_url}"'
+        assert main(["solve", network, "--solver", "law", *options]) == 0
+    system, user = (message["content"] for message in server.bodies[0]["messages"])
+    assert f"[system]\n{system}\n\n[user]\n{user}\n" in shown  # what is sent, to the letter
+
+
+def test_a_dry_run_keeps_the_caps_and_tells_what_can_be_asked_at_most(network, capsys):
+    options = ["--set", 'model="m"', "rounds=50", "iterations=2", "prices={input=1.0, output=10.0}"]
+    assert main(["solve", network, "--solver", "law", *options, "--dry-run"]) == 0
+    about, most = map(int, re.search(r"calls +about (\d+), at most (\d+)", capsys.readouterr().out).groups())
+    assert about < most == 50 * 3 * 2  # a round without progress is the last
+    caps = ["max_calls=5", "max_cost=0.02"]
+    assert main(["solve", network, "--solver", "law", *options, *caps, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "calls         about 5, at most 5\n" in shown
+    assert "caps          max_calls=5, max_cost=0.02: " in shown
+
+
+def test_over_http_and_from_the_transcript_the_result_is_the_same(network):
+    server = subprocess.Popen(
+        [sys.executable, "-m", "eval.command.cli", "serve-standin", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        address = re.search(r"http://[\d.:]+/v1", server.stdout.readline())[0]
+        assert address in server.stdout.readline()
+        http = ["--set", 'model="no-LLM"', f'base_url="{address}"', 'transcript="t.jsonl"', *QUICK[1:]]
+        assert main(["-q", "solve", network, "--solver", "law", *QUICK, "--out", "a.json"]) == 0
+        assert main(["-q", "solve", network, "--solver", "law", *http, "--out", "b.json"]) == 0
+    finally:
+        server.send_signal(signal.SIGINT)
+        _, errors = server.communicate(timeout=20)
+    assert server.returncode == 130
+    assert "Traceback" not in errors
+    assert main(["-q", "solve", network, "--solver", "law", *QUICK, 'replay="t.jsonl"', "--out", "c.json"]) == 0
+    assert decided("a.json") == decided("b.json") == decided("c.json")
+
+
+def test_a_taken_port_is_one_sentence(capsys):
+    with FaultyServer(says("")) as server:
+        port = str(server.server_address[1])
+        assert main(["serve-standin", "--port", port]) == 2
+    assert re.fullmatch(r"secagent: error: cannot listen on 127\.0\.0\.1, port \d+ .*\n", capsys.readouterr().err)
+    assert main(["serve-standin", "--port", "70000"]) == 2
+
+
+def test_errors_of_endpoints_are_one_sentence_without_the_key(network, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with FaultyServer(echoes_key(401)) as server:
+        options = ["--set", 'model="m"', f'base_url="{server.base_url}"', 'transcript="t.jsonl"']
+        assert main(["-v", "solve", network, "--solver", "law", *options, "--out", "d.json"]) == 2
+        assert any(KEY in key for key in server.keys)  # it was sent, and nowhere else
+    told = capsys.readouterr()
+    assert "refused the key" in told.err
+    assert KEY not in told.out + told.err
+    assert not any(KEY.encode() in path.read_bytes() for path in tmp_path.iterdir())
+    assert main(["solve", network, "--solver", "law", "--set", 'model="m"', f'api_key="{KEY}"']) == 2
+    assert "OPENAI_API_KEY" in (told := capsys.readouterr().err)
+    assert KEY not in told
+
+
+def test_replies_cannot_write_to_the_terminal(network, capsys):
+    shown = printable("a\x1b[2Jb\x07\n" + "c" * 3000)
+    assert shown == r"a\x1b[2Jb\x07" + "\n" + "c" * 1992 + "… (1008 more characters)"
+    with FaultyServer(says("\x1b]0;owned\x07\n\n[verdict] improved: f = 0 J")) as server:
+        options = [*QUICK, 'model="m"', f'base_url="{server.base_url}"']
+        assert main(["solve", network, "--solver", "law", *options, "--transcript"]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "> \\x1b]0;owned" in shown
+    assert "\n> [verdict] improved" in shown
+    assert "\n[verdict] improved" not in shown
+
+
+def test_the_study_compares_the_ablations(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(study.ABLATIONS, "without expert search, as many evaluations", {"expert_search": False})
+    study.main(["--scenario", "small", "--instances", "2", "--picture", str(tmp_path / "law.png")])
+    shown = capsys.readouterr().out
+    for label in ("asc", "exact", *study.ABLATIONS):
+        assert f"| {label} " in shown
+    assert (tmp_path / "law.png").stat().st_size > 10_000
+
+
+def test_the_study_tells_apart_what_solved_nothing(tmp_path, capsys, monkeypatch):
+    quick = {"rounds": 1, "iterations": 1}
+    monkeypatch.setattr(study, "ABLATIONS", {study.STAND_IN: quick, "without examples": {**quick, "examples": False}})
+    study.main(
+        ["--scenario", "tight-latency", "--instances", "1", "--seed", "1", "--picture", str(tmp_path / "law.png")]
+    )
+    shown = capsys.readouterr().out
+    assert "over the 1 of 1 instances that all but law (no LLM), without examples solved feasibly" in shown
+    asc, exact, law = (line.split("|")[2:6] for line in shown.splitlines()[2:5])
+    assert [cell.strip() for cell in law] == ["0/1", "–", "–", "–"]
+    assert asc[0].strip() == exact[0].strip() == "1/1"
+    assert asc[1].strip() != "–"
+
+
+def test_curves_hold_their_last_value_and_wait_for_feasible_ones():
+    def solved(*values):
+        history = [{"sub_problem": "beam", "best_f": f, "replies": [0, 0]} for f in values]
+        return SimpleNamespace(history=[*history, {"sub_problem": "powers", "best_f": 9.0, "replies": [0, 0]}])
+
+    calls, values = study.curves([solved(3.0), solved(math.inf, 2.0, 1.0), solved()], "beam")
+    assert calls.tolist() == [2, 4, 6]
+    assert values.tolist() == [[3.0] * 3, [math.inf, 2.0, 1.0], [math.inf] * 3]
+
+
+def test_quartiles_are_those_of_all_networks_the_infeasible_ones_too():
+    low, middle, high = study._quartiles(np.array([[1.0, 1.0, 4.0], [2.0, 2.0, 4.0], [3.0, math.inf, math.inf]]))
+    np.testing.assert_allclose([low[0], middle[0], high[0]], [1.5, 2.0, 2.5])
+    np.testing.assert_allclose([low[1], middle[1], high[1]], [1.5, 2.0, math.nan])
+    np.testing.assert_allclose(low, [1.5, 1.5, 4.0])

@@ -1,0 +1,215 @@
+"""The equivariant network, its place in Stable-Baselines3, and the loss of the learned optimiser."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from secagent_env import Scenario, evaluate, sample_instance
+from secagent_env.allocation.actions import action_format
+from secagent_env.allocation.observations import observe
+from training.learn.l2o import L2OLearner, losses, soft_threshold
+from training.learn.learner import Task, learner_class
+from training.learn.network import EquivariantNetwork, ValueNetwork, compact_shapes, split_parts, tasks_left
+from training.learn.settings import Settings
+
+PRICES = {"price": 20.0, "margin": 0.004, "temperature": 0.25}
+
+
+def parts_of(instances) -> dict[str, torch.Tensor]:
+    return split_parts(torch.from_numpy(observe(instances, "compact")), compact_shapes(instances.scenario))
+
+
+def network(**options: int) -> EquivariantNetwork:
+    torch.manual_seed(0)
+    return EquivariantNetwork(**options)
+
+
+@pytest.mark.parametrize("preset", ["small", "paper", "contested"])
+def test_parts_are_those_of_the_dict_observation(preset: str):
+    instances = sample_instance(preset, 0, (3,))
+    expected = observe(instances, "dict")
+    for name, part in parts_of(instances).items():
+        np.testing.assert_array_equal(part.numpy(), expected[name])
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_permuting_agents_and_eavesdroppers_permutes_the_action(rounds: int):
+    parts = parts_of(sample_instance("contested", 1, (4,)))
+    order = torch.randperm(30, generator=torch.Generator().manual_seed(1))
+    moved = {**parts, "agents": parts["agents"][:, order], "eavesdroppers": parts["eavesdroppers"].flip(1)}
+    moved["agents"] = torch.cat([moved["agents"][..., :5], moved["agents"][..., 5:].flip(-1)], -1)
+    net = network(rounds=rounds)
+    with torch.no_grad():
+        one, two = net(**parts), net(**moved)
+    for part in (slice(0, 30), slice(30, 60)):
+        torch.testing.assert_close(two[:, part], one[:, part][:, order], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(two[:, 60:], one[:, 60:], rtol=1e-4, atol=1e-5)
+    value = ValueNetwork()
+    torch.testing.assert_close(value(**moved), value(**parts), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("agents", "antennas", "eves"), [(1, 1, 1), (6, 4, 2), (100, 20, 1), (200, 64, 3)])
+def test_one_set_of_weights_serves_any_size(agents: int, antennas: int, eves: int):
+    scenario = Scenario(num_agents=agents, num_antennas=antennas, num_eavesdroppers=eves)
+    instances = sample_instance(scenario, 0, (3,))
+    with torch.no_grad():
+        action = network()(**parts_of(instances)).numpy()
+    made = action_format("guided", scenario)
+    assert action.shape == (3, *made.space.shape)
+    assert (np.abs(action) <= 1).all()
+    assert (made.decode(action, instances).selection.sum(1) == scenario.required_agents).all()
+
+
+def test_scores_are_positive_for_those_selected():
+    instances = sample_instance("paper", 0, (64,))
+    with torch.no_grad():
+        action = network()(**parts_of(instances)).numpy()
+    selection = action_format("guided", instances.scenario).decode(action, instances).selection
+    np.testing.assert_array_equal(action[:, :30] > 0, selection)
+
+
+def test_an_untrained_network_sends_in_secret_and_jams_nobody():
+    instances = sample_instance("paper", 0, (64,))
+    with torch.no_grad():
+        action = network()(**parts_of(instances)).numpy()
+    decision = action_format("guided", instances.scenario).decode(action, instances)
+    assert (np.where(decision.selection, 0.0, decision.power_w) == 0).all()
+    outcome = evaluate(instances, decision)
+    assert not outcome.violated["latency_s"].any()
+
+
+# --- With batteries ------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(0, 8), min_size=1, max_size=10), st.data())
+def test_tasks_left_is_the_largest_number_that_the_capacities_allow(capacity: list[float], data: st.DataObject):
+    count = data.draw(st.integers(1, len(capacity)))
+    left = float(tasks_left(torch.tensor([capacity], dtype=torch.float64), torch.tensor([[float(count)]])))
+    supply = lambda tasks: np.minimum(tasks, capacity).sum()  # noqa: E731
+    assert supply(left) >= count * left - 1e-9
+    assert supply(left + 1e-3) < count * (left + 1e-3)
+
+
+def lifetime_parts(exhausted: int) -> dict[str, torch.Tensor]:
+    parts = parts_of(sample_instance("paper", 0, (16,)))
+    parts["batteries"] = torch.full((16, 30, 2), 0.5)
+    parts["agents"][:, :exhausted, 2] = 2.0  # an inference time of twice the limit: it cannot finish
+    return parts
+
+
+@pytest.mark.parametrize("exhausted", [5, 20, 25])
+def test_who_cannot_finish_is_selected_last(exhausted: int):
+    parts = lifetime_parts(exhausted)
+    with torch.no_grad():
+        scores = network(batteries=True)(**parts)[:, :30]
+    able, unable = scores[:, exhausted:], scores[:, :exhausted]
+    assert (able.amin(1) > unable.amax(1)).all()
+    assert torch.isfinite(scores).all()
+
+
+def test_with_nobody_able_everything_stays_finite():
+    parts = lifetime_parts(30)
+    net, value = network(batteries=True), ValueNetwork(batteries=True)
+    (net(**parts).sum() + value(**parts).sum()).backward()
+    assert all(torch.isfinite(p.grad).all() for p in [*net.parameters(), *value.parameters()] if p.grad is not None)
+
+
+def test_the_critic_sees_how_many_tasks_are_left():
+    parts = lifetime_parts(0)
+    torch.manual_seed(0)
+    value = ValueNetwork(batteries=True)
+    richer = {**parts, "batteries": parts["batteries"] + 0.2}
+    assert not torch.allclose(value(**parts), value(**richer))
+
+
+# --- The loss of the learned optimiser -----------------------------------------------------------------------
+
+
+@settings(max_examples=50)
+@given(st.lists(st.floats(-30, 30), min_size=2, max_size=12), st.data())
+def test_soft_threshold_keeps_the_count(scores: list[float], data: st.DataObject):
+    count = data.draw(st.integers(1, len(scores) - 1))
+    tensor = torch.tensor([scores], dtype=torch.float64)
+    soft = torch.sigmoid(tensor - soft_threshold(tensor, count))
+    assert float(soft.sum()) == pytest.approx(count, abs=1e-4)
+
+
+def test_the_gradient_of_the_threshold_is_that_of_its_equation():
+    scores = torch.tensor([[0.3, -0.2, 1.1, 0.4]], dtype=torch.float64, requires_grad=True)
+    soft_threshold(scores, 2).sum().backward()
+    step = 1e-5
+    for i in range(4):
+        shift = torch.zeros_like(scores)
+        shift[0, i] = step
+        with torch.no_grad():
+            slope = (soft_threshold(scores + shift, 2) - soft_threshold(scores - shift, 2)) / (2 * step)
+        assert float(scores.grad[0, i]) == pytest.approx(float(slope), abs=1e-4)
+
+
+def test_the_energy_term_is_the_excess_over_the_cheapest():
+    instances = sample_instance("paper", 0, (8,))
+    made = action_format("guided", instances.scenario)
+    energy = instances.execution_energy_j
+    action = np.zeros((8, *made.space.shape))
+    action[:, :30] = np.clip(0.5 - energy / energy.max(1, keepdims=True), -1, 1)  # the cheapest first
+    action[:, 60], action[:, 63] = -0.4, 1.0
+    terms = losses(torch.tensor(action), instances.to(torch), made, **PRICES)
+    assert float(terms["energy"]) == pytest.approx(0.0, abs=1e-12)
+    assert float(terms["secrecy"]) == float(terms["latency"]) == 0.0
+    accuracy = np.take_along_axis(instances.accuracy, energy.argsort(1)[:, :10], 1).mean(1)
+    assert float(terms["accuracy"]) == pytest.approx(np.maximum(20 * (0.704 - accuracy), 0).mean())
+
+
+@pytest.mark.parametrize("preset", ["paper", "tight-latency", "contested"])
+@pytest.mark.parametrize("seed", range(3))
+def test_gradients_are_finite_where_nothing_is_secret_too(preset: str, seed: int):
+    instances = sample_instance(preset, seed, (32,))
+    made = action_format("guided", instances.scenario)
+    rng = np.random.default_rng(seed)
+    leaf = torch.tensor(rng.uniform(-1, 1, (32, *made.space.shape)), requires_grad=True)
+    terms = losses(leaf, instances.to(torch), made, **PRICES)
+    total = sum(terms.values())
+    total.backward()
+    assert torch.isfinite(total)
+    assert torch.isfinite(leaf.grad).all()
+    assert (leaf.grad != 0).any()
+
+
+def task(**settings: object) -> Task:
+    scenario = Scenario.preset("small")
+    return Task(algo="l2o", environment="allocation", scenario=scenario, settings=Settings(**settings), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"policy": "mlp"}, "equivariant"),
+        ({"action_format": "flat"}, "guided"),
+        ({"arguments": {"batch_size": 0}}, "batch_size must be an integer ≥ 1"),
+        ({"arguments": {"price": float("nan")}}, "price must be a number > 0"),
+    ],
+)
+def test_l2o_refuses_what_it_cannot_do(change: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        L2OLearner(task(**change))
+
+
+def test_l2o_learns_single_instances_only():
+    with pytest.raises(ValueError, match="no environment 'lifetime'"):
+        L2OLearner(dataclasses.replace(task(), environment="lifetime"))
+
+
+def test_the_equivariant_policy_needs_an_actor_critic():
+    wrong = dataclasses.replace(task(), algo="sac")
+    with pytest.raises(ValueError, match="sac needs policy mlp"):
+        learner_class("sac")(wrong, "cpu")
+
+
+def test_an_unknown_kind_of_noise_is_named():
+    wrong = dataclasses.replace(task(arguments={"policy_kwargs": {"log_std": {"scores": -1.0}}}), algo="ppo")
+    with pytest.raises(ValueError, match="did you mean 'score'"):
+        learner_class("ppo")(wrong, "cpu")

@@ -1,0 +1,1 @@
+"""Training: learners, their settings, checkpoints, and the export of what they learnt."""

@@ -1,0 +1,122 @@
+"""Checkpoints: a folder of tensors, numbers and arrays, written whole or not at all, and read without pickle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+
+from training.learn.learner import State
+
+_TENSORS, _BEST, _NUMBERS, _ARRAYS = "parameters.pt", "best.pt", "counters.json", "replay.npz"
+_BROKEN = (ValueError, KeyError, TypeError, EOFError, RuntimeError, UnpicklingError, zipfile.BadZipFile)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training between two segments.
+
+    Attributes
+    ----------
+    state
+        Of the learner.
+    best
+        The tensors of the policy that was best in the evaluations so far; None before the first.
+    progress
+        Plain data: segments done, seconds used, the best evaluation.
+    """
+
+    state: State
+    best: dict[str, Any] | None
+    progress: dict[str, Any]
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint in the place of ``folder``; one that is there stays until this one is complete."""
+        new, old = _beside(folder)
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        torch.save(self.state.tensors, new / _TENSORS)
+        if self.best is not None:
+            torch.save(self.best, new / _BEST)
+        if self.state.arrays:
+            np.savez(new / _ARRAYS, **self.state.arrays)  # type: ignore[arg-type]
+        numbers = {"counters": self.state.counters, "progress": self.progress}
+        (new / _NUMBERS).write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+    @classmethod
+    def load(cls, folder: Path) -> Checkpoint | None:
+        """Read the checkpoint in ``folder``; None if there is none. Nothing in it is executed.
+
+        Raises
+        ------
+        ValueError
+            If it is broken.
+        """
+        recover(folder)
+        if not folder.exists():
+            return None
+        try:
+            numbers = json.loads((folder / _NUMBERS).read_text(encoding="utf-8"))
+            tensors, best = (_tensors(folder / name) for name in (_TENSORS, _BEST))
+            arrays = {}
+            if (folder / _ARRAYS).exists():
+                with open(folder / _ARRAYS, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                    arrays = {name: archive[name] for name in archive.files}
+            return cls(State(tensors or {}, numbers["counters"], arrays), best, numbers["progress"])
+        except (*_BROKEN, OSError) as error:
+            raise broken(folder, error) from error
+
+    def restore(self, learner: Any, folder: Path) -> None:
+        """Let a learner go on from here.
+
+        Raises
+        ------
+        ValueError
+            If it does not fit: the checkpoint in ``folder`` is broken.
+        """
+        try:
+            learner.load_state(self.state)
+        except (*_BROKEN, AttributeError, IndexError) as error:
+            raise broken(folder, error) from error
+
+
+def recover(folder: Path) -> None:
+    """Finish or undo a saving that was interrupted."""
+    new, old = _beside(folder)
+    if old.exists() and not folder.exists():  # between the two renamings: the new one is complete
+        (new if new.exists() else old).rename(folder)
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def broken(folder: Path, error: BaseException) -> ValueError:
+    """Return the error of a checkpoint that cannot be used."""
+    reason = " ".join(str(error).split())[:200]
+    return ValueError(
+        f"the checkpoint {folder} is broken ({type(error).__name__}: {reason}); "
+        "train into another folder, or delete this one to start again"
+    )
+
+
+def _tensors(path: Path) -> dict[str, Any] | None:
+    if not path.exists() and path.name == _BEST:
+        return None
+    tensors: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return dict(tensors)
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    return folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")

@@ -1,0 +1,260 @@
+"""Learning to optimise: the equivariant network trained through the differentiable physics, without rewards.
+
+Each step draws fresh instances, decides them all in one forward pass, and follows the gradient of what the decisions
+cost. Beam and powers have a gradient through :func:`secagent_env.evaluate`. The selection is discrete: it is scored as
+it is and differentiated as a soft selection (a straight-through estimator), in which energy (19) and accuracy (15) are
+linear. Everything is relative, so that no unit matters:
+
+- energy: the execution energy over that of the N_min cheapest agents, less 1; the transmission energy over the same;
+- accuracy: ``price`` × the shortfall of (15), wanted with a ``margin``;
+- secrecy: per message, how much of its rate the strongest eavesdropper takes, beyond what is tolerated;
+- latency: the logarithm of (17) over τ, and agents that are too slow on their own;
+- a small weight on the logarithm of the transmission energy over its floor, which the total cannot see.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.logger import Logger
+from torch import Tensor
+
+from secagent_env import Decision, Instance, evaluate, sample_instance
+from secagent_env.allocation.actions import GuidedFormat
+from secagent_env.allocation.observations import observe
+from secagent_env.model.physics import LN2, combine_eavesdroppers, downlink_sinr, uplink_sinr
+from training.learn.learner import State, Task
+from training.learn.network import EquivariantNetwork, compact_shapes, split_parts
+from training.learn.seeds import library_seed, train_seed
+
+DEFAULTS: dict[str, float] = {
+    "batch_size": 256,
+    "learning_rate": 1e-3,
+    "width": 32,
+    "rounds": 2,
+    "price": 20.0,
+    "margin": 0.006,
+    "temperature": 0.25,
+    "max_grad_norm": 1.0,
+}
+"""The hyperparameters and what they are by default; ``docs/training.md`` says what they mean."""
+
+TOLERATED_LEAK = 0.9
+"""The share of a message's rate that the strongest eavesdropper may take before it is penalised."""
+LATENCY_MARGIN = 0.97
+AIR_WEIGHT = 0.002
+_WARM_UP = 0.05
+
+
+class L2OLearner:
+    """The learned optimiser; see :class:`training.learn.learner.Learner`. A step is an instance learnt from."""
+
+    def __init__(self, task: Task, device: str = "cpu") -> None:
+        settings = task.settings
+        if task.environment != "allocation":
+            raise ValueError(f"l2o learns to solve single instances: it has no environment {task.environment!r}")
+        if settings.policy != "equivariant":
+            raise ValueError(f"l2o trains the policy equivariant, not {settings.policy!r}")
+        if (settings.action_format, settings.observation_format) != ("guided", "compact"):
+            raise ValueError("l2o needs action_format guided and observation_format compact")
+        self._task, self._device = task, torch.device(device)
+        self._options = _checked({**DEFAULTS, **settings.arguments})
+        self._format = GuidedFormat(task.scenario)
+        self._shapes = compact_shapes(task.scenario)
+        torch.manual_seed(library_seed(task.seed, 0))
+        width, rounds = int(self._options["width"]), int(self._options["rounds"])
+        self.network = EquivariantNetwork(width=width, rounds=rounds).to(self._device)
+        self._optimizer = torch.optim.Adam(self.network.parameters(), self._options["learning_rate"])
+        self._steps = 0
+
+    @classmethod
+    def arguments(cls, algo: str) -> set[str]:
+        """Return the names of the hyperparameters."""
+        return set(DEFAULTS)
+
+    @property
+    def steps(self) -> int:
+        """How many instances have been learnt from."""
+        return self._steps
+
+    def learn(self, segment: int, steps: int, logger: Logger, progress: Callable[[int], None]) -> None:
+        """Learn from ``steps`` fresh instances, rounded up to whole batches."""
+        rng = np.random.default_rng(train_seed(self._task.seed, segment))
+        size = int(self._options["batch_size"])
+        for _ in range(math.ceil(steps / size)):
+            terms = self._update(sample_instance(self._task.scenario, rng, (size,)))
+            self._steps += size
+            progress(size)
+            for name, value in terms.items():
+                logger.record_mean(f"train/{name}", value)
+        logger.record("train/learning_rate", self._optimizer.param_groups[0]["lr"])
+        logger.dump(self._steps)
+
+    def _update(self, instance: Instance) -> dict[str, float]:
+        done = self._steps / self._task.settings.steps
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._options["learning_rate"] * min(done / _WARM_UP + 0.05, max(1 - done, 0.0), 1.0)
+        action = self.network(**self._parts(observe(instance, "compact")))
+        terms = losses(action, instance.to(torch, device=self._device), self._format, **_weights(self._options))
+        loss = torch.stack(list(terms.values())).sum()
+        self._optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._options["max_grad_norm"])
+        self._optimizer.step()
+        return {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
+
+    def _parts(self, observations: np.ndarray) -> dict[str, Tensor]:
+        return split_parts(torch.from_numpy(observations).to(self._device), self._shapes)
+
+    def act(self, observations: np.ndarray) -> np.ndarray:
+        """Return the actions (B, A) for a batch of compact observations (B, D)."""
+        with torch.no_grad():
+            return np.asarray(self.network(**self._parts(observations)).cpu())
+
+    def state(self) -> State:
+        """Return parameters, optimiser and counter."""
+        tensors = {"network": self.network.state_dict(), "optimizer": self._optimizer.state_dict()}
+        return State(tensors, {"steps": self._steps})
+
+    def load_state(self, state: State) -> None:
+        """Go on from a state."""
+        self.network.load_state_dict(state.tensors["network"])
+        self._optimizer.load_state_dict(state.tensors["optimizer"])
+        self._steps = state.counters["steps"]
+
+    def policy_state(self) -> dict[str, Any]:
+        """Return a copy of the network's tensors."""
+        return {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+
+    def load_policy_state(self, state: Mapping[str, Any]) -> None:
+        """Take over the network's tensors."""
+        self.network.load_state_dict(state)
+
+    def exportable(self) -> tuple[torch.nn.Module, dict[str, Tensor]]:
+        """Return the network, and examples of its inputs by name."""
+        return self.network, {name: torch.rand(2, *shape, device=self._device) for name, shape in self._shapes.items()}
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to free."""
+
+
+def losses(
+    action: Tensor,
+    instance: Instance,
+    action_format: GuidedFormat,
+    *,
+    price: float,
+    margin: float,
+    temperature: float,
+) -> dict[str, Tensor]:
+    """Return the terms of the loss, means over the batch; their sum is what is minimised.
+
+    Parameters
+    ----------
+    action
+        (B, 2N + 5) guided actions of the network, which carry the gradient.
+    instance
+        (B) instances, torch, float64.
+    action_format
+        Of the instances' scenario.
+    price, margin
+        Of the mean accuracy: the cost of 1 too little, and by how much Acc_min is to be exceeded.
+    temperature
+        Of the soft selection that stands for the hard one in the gradient.
+    """
+    scenario = instance.scenario
+    agents, required = scenario.num_agents, scenario.required_agents
+    action = action.double()
+    decision = action_format.decide(action, instance)
+    scores = 2 * torch.atanh(action[:, :agents].clamp(-1 + 1e-6, 1 - 1e-6)) / temperature
+    soft = torch.sigmoid(scores - soft_threshold(scores, required))
+    chosen = decision.selection.double() + soft - soft.detach()
+
+    energy = instance.execution_energy_j
+    cheapest = energy.topk(required, dim=1, largest=False).values.sum(1)
+    shortfall = (chosen * (scenario.min_accuracy - instance.accuracy)).sum(1) / required
+    too_slow = (chosen * (instance.inference_time_s > scenario.latency_limit_s)).sum(1)
+    late, air, transmission = _on_the_air(instance, decision)
+    return {
+        "energy": ((chosen * energy).sum(1) / cheapest - 1).mean(),
+        "accuracy": price * torch.relu(shortfall + margin).mean(),
+        "secrecy": _leaks(instance, decision).mean(),
+        "latency": (too_slow.sum() + late.sum()) / len(cheapest),
+        "transmission": (transmission / cheapest).mean() + AIR_WEIGHT * air.mean(),
+    }
+
+
+def soft_threshold(scores: Tensor, count: int) -> Tensor:
+    """Return the threshold t (B, 1) at which Σ_n σ(s_n − t) = ``count``, for scores (B, N).
+
+    Found by bisection; its gradient is that of the implicit function, by one Newton step.
+    """
+    with torch.no_grad():
+        low = scores.amin(-1, keepdim=True) - 20
+        high = scores.amax(-1, keepdim=True) + 20
+        for _ in range(30):
+            middle = (low + high) / 2
+            above = torch.sigmoid(scores - middle).sum(-1, keepdim=True) > count
+            low, high = torch.where(above, middle, low), torch.where(above, high, middle)
+        threshold = (low + high) / 2
+    soft = torch.sigmoid(scores - threshold)
+    slope = (soft * (1 - soft)).sum(-1, keepdim=True).detach().clamp(min=1e-3)
+    return threshold + (soft.sum(-1, keepdim=True) - count) / slope
+
+
+def _leaks(instance: Instance, decision: Decision) -> Tensor:
+    """Return (B) by how much more than tolerated the eavesdroppers take, over the downlink and all uplinks."""
+    colluding = instance.scenario.colluding
+
+    def excess(sinr: Tensor, heard: Tensor) -> Tensor:
+        share = torch.log1p(combine_eavesdroppers(heard, colluding)) / torch.log1p(sinr).clamp(min=1e-12)
+        return torch.relu(share.clamp(max=4.0) - TOLERATED_LEAK)
+
+    sinr, heard = downlink_sinr(instance, decision)
+    downlink = excess(torch.where(decision.selection, sinr, math.inf).amin(1), heard)
+    uplink = torch.where(decision.selection, excess(*uplink_sinr(instance, decision)), 0.0)
+    return downlink + uplink.sum(1)
+
+
+def _on_the_air(instance: Instance, decision: Decision) -> tuple[Tensor, Tensor, Tensor]:
+    """Return log latency over τ where late, log10 of transmission energy over its floor, and that energy, J.
+
+    Each is (B), and zero where a message has no secrecy: there times are infinite, and gradients undefined.
+    """
+    scenario = instance.scenario
+    with torch.no_grad():
+        secret = torch.isfinite(evaluate(instance, decision).latency_s)
+    results = torch.zeros(3, len(secret), dtype=torch.float64, device=secret.device)
+    if not secret.any():
+        return results[0], results[1], results[2]
+    instance, decision = instance[secret], decision[secret]
+    outcome = evaluate(instance, decision)
+    unit = scenario.uplink_bits * LN2 * scenario.noise_power_w / scenario.bandwidth_hz
+    floor = unit * torch.where(decision.selection, 1 / instance.bs_gain, 0.0).sum(1)
+    values = torch.stack(
+        [
+            torch.relu(torch.log(outcome.latency_s / (LATENCY_MARGIN * scenario.latency_limit_s))),
+            torch.log10(outcome.transmission_energy_j / floor),
+            outcome.transmission_energy_j,
+        ]
+    )
+    where = secret.nonzero()[:, 0]
+    results = results.index_copy(1, where, values)
+    return results[0], results[1], results[2]
+
+
+def _weights(options: Mapping[str, float]) -> dict[str, float]:
+    return {name: options[name] for name in ("price", "margin", "temperature")}
+
+
+def _checked(options: dict[str, float]) -> dict[str, float]:
+    for name, value in options.items():
+        whole = isinstance(DEFAULTS[name], int)
+        good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if not good or value < 0 or (value == 0 and name != "margin") or (whole and value != int(value)):
+            raise ValueError(f"{name} must be {'an integer ≥ 1' if whole else 'a number > 0'}, got {value!r}")
+    return options

@@ -1,0 +1,159 @@
+"""What the training driver (:mod:`training.learn.train`) asks of an algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from secagent_env.model.scenario import Scenario
+from secagent_env.support.errors import unknown_name
+from secagent_env.support.extras import require
+from training.learn.settings import ENVIRONMENTS, Settings
+
+if TYPE_CHECKING:
+    import torch
+    from stable_baselines3.common.logger import Logger
+
+ALGORITHMS = {
+    "ppo": "training.learn.sb3:SB3Learner",
+    "a2c": "training.learn.sb3:SB3Learner",
+    "sac": "training.learn.sb3:SB3Learner",
+    "td3": "training.learn.sb3:SB3Learner",
+    "tqc": "training.learn.sb3:SB3Learner",
+    "l2o": "training.learn.l2o:L2OLearner",
+}
+"""Where the class of each algorithm is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is to be learnt, and how: all that decides a training's result, but for versions and the machine.
+
+    Attributes
+    ----------
+    algo
+        A name in :data:`ALGORITHMS`.
+    environment
+        A name in :data:`training.learn.settings.ENVIRONMENTS`.
+    scenario, settings
+        On which networks, and with which hyperparameters.
+    seed
+        Of the training, 0 … 2²⁶ − 1; see :mod:`training.learn.seeds`.
+    """
+
+    algo: str
+    environment: str
+    scenario: Scenario
+    settings: Settings
+    seed: int
+
+    @property
+    def environment_id(self) -> str:
+        """The Gymnasium id."""
+        return ENVIRONMENTS[self.environment]
+
+    def environment_options(self) -> dict[str, Any]:
+        """Return the keyword arguments of the environment."""
+        settings = self.settings
+        options: dict[str, Any] = {
+            "scenario": self.scenario,
+            "action_format": settings.action_format,
+            "observation_format": settings.observation_format,
+            **settings.environment_options,
+        }
+        if settings.episodes_per_instance != 1:
+            options["episodes_per_instance"] = settings.episodes_per_instance
+        return options
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a learner needs to go on after a segment.
+
+    Attributes
+    ----------
+    tensors
+        Nested dicts of tensors and plain data, as ``state_dict`` returns them.
+    counters
+        Integers by name.
+    arrays
+        NumPy arrays by name: a replay buffer, or nothing.
+    """
+
+    tensors: dict[str, Any]
+    counters: dict[str, int]
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+class Learner(Protocol):
+    """An algorithm that learns in segments.
+
+    A segment begins by seeding everything from (seed of the training, index of the segment) and from nothing else,
+    so that a learner with ``load_state`` of a state goes on bit by bit as the one whose ``state`` it was.
+    """
+
+    def __init__(self, task: Task, device: str) -> None: ...
+
+    @classmethod
+    def arguments(cls, algo: str) -> set[str]:
+        """Return the names of an algorithm's own hyperparameters, those in its YAML file besides Settings' fields."""
+
+    @property
+    def steps(self) -> int:
+        """How many steps have been learnt from."""
+
+    def learn(self, segment: int, steps: int, logger: Logger, progress: Callable[[int], None]) -> None:
+        """Learn for a segment (1, 2, …) of ``steps`` steps, or a few more.
+
+        Call ``progress(n)`` after every n steps, and ``logger.record`` and ``logger.dump(self.steps)`` now and then.
+        """
+
+    def act(self, observations: Any) -> np.ndarray:
+        """Return the deterministic actions (B, A), within ±1, for a batch of observations."""
+
+    def state(self) -> State:
+        """Return the state, in memory of its own or not."""
+
+    def load_state(self, state: State) -> None:
+        """Go on from a state.
+
+        Raises KeyError, ValueError, TypeError or RuntimeError if it is not one of this learner.
+        """
+
+    def policy_state(self) -> dict[str, Any]:
+        """Return the tensors of the policy alone."""
+
+    def load_policy_state(self, state: Mapping[str, Any]) -> None:
+        """Take over the tensors of a policy, to act and to be exported."""
+
+    def exportable(self) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
+        """Return the policy as a module, and examples of its inputs in their order, by name.
+
+        Called with these inputs it returns what ``act`` does.
+        """
+
+    def close(self) -> None:
+        """Free what the learner holds."""
+
+
+def learner_class(algo: str) -> type[Learner]:
+    """Return the class of an algorithm.
+
+    Raises
+    ------
+    ValueError
+        If there is no such algorithm.
+    ImportError
+        If a library it needs is missing.
+    """
+    if algo not in ALGORITHMS:
+        raise unknown_name("algorithm", algo, ALGORITHMS)
+    import importlib
+
+    require("torch", "rl")
+    module, _, name = ALGORITHMS[algo].partition(":")
+    found: type[Learner] = getattr(importlib.import_module(module), name)
+    return found

@@ -1,0 +1,207 @@
+"""The permutation-equivariant network: one set of weights for any number of agents, antennas and eavesdroppers.
+
+It reads the compact observation and answers with an action of the guided format
+(:mod:`secagent_env.allocation.actions`). All agents share the same layers. They learn of each other through pools over
+the agents: the mean, the maximum, and the mean over a *soft selection*, which is what the network would select so far.
+Several rounds let it look at its own choice and mend it: an agent's place depends on whether those selected with it are
+accurate enough.
+
+Scores are standardised over the agents, so that none is ever out of the reach of a gradient, and told relative to the
+threshold between the N_min highest and the rest; σ(s/T) with T = 0.25 is the soft selection. The scores of the action
+are tanh(s/2): positive for those that the guided format selects.
+
+The L antennas do not enter: the guided format mixes beam directions, which are made of the channels in closed form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from secagent_env.allocation.observations import observation_shapes
+from secagent_env.model.scenario import Scenario
+
+AGENT_FEATURES, BATTERY_FEATURES, TASK_FEATURES = 10, 2, 7
+GLOBAL_OUTPUTS = 5
+TEMPERATURE = 0.25
+_MANY_TASKS = 30.0
+_BEHIND = 4.0
+"""By how many standard deviations an agent can be behind the mean; who is not able is twice as far behind."""
+_START_LEVEL, _START_COMMON, _START_ZERO_FORCING = -0.5, -0.75, 0.8
+"""Where an untrained network stands: nobody jams, senders arrive at −30 dB, a zero-forcing beam."""
+_SLOW = 0.1
+"""By what the outputs for powers and beam move from there: where the reward hardly depends on them, the steps of Adam,
+which do not become smaller with the gradient, would carry them off."""
+
+
+def centred(scores: Tensor, count: Tensor, able: Tensor | None = None) -> Tensor:
+    """Return scores (B, N), standardised over the agents, less their threshold: those of the selected are positive.
+
+    The threshold is halfway between the last of the ``count`` (B, 1) highest and the next. Who is not ``able``, (B, N)
+    bool, comes after everybody else; None means that all are, and that small differences are made large too. Otherwise
+    they stay small, so that a policy that knows little yet explores by ranking nearly at random.
+    """
+    if able is None:
+        mean, spread = scores.mean(-1, keepdim=True), scores.std(-1, keepdim=True, correction=0)
+        scores = (scores - mean) / (spread + 1e-3)
+    else:
+        total = able.sum(-1, keepdim=True).clamp(min=1)
+        scores = scores - torch.where(able, scores, 0.0).sum(-1, keepdim=True) / total
+        variance = torch.where(able, scores**2, 0.0).sum(-1, keepdim=True) / total
+        scores = torch.where(able, (scores / (variance + 1).sqrt()).clamp(min=-_BEHIND), -2 * _BEHIND)
+    last = (count.round().long() - 1).clamp(0, scores.shape[-1] - 1)
+    ordered = scores.sort(-1, descending=True).values
+    beyond = (last + 1).clamp(max=scores.shape[-1] - 1)
+    return scores - (ordered.gather(-1, last) + ordered.gather(-1, beyond)) / 2
+
+
+def _layers(inputs: int, width: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, outputs))
+
+
+def compact_shapes(scenario: Scenario, *, batteries: bool = False) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the parts of a compact observation, in their order."""
+    shapes = observation_shapes(scenario, "compact")
+    return {**shapes, "batteries": (scenario.num_agents, BATTERY_FEATURES)} if batteries else shapes
+
+
+def split_parts(observations: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Return the named parts (B, shape) of flat observations (B, D)."""
+    pieces = observations.split([math.prod(shape) for shape in shapes.values()], -1)
+    return {name: piece.reshape(-1, *shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)}
+
+
+class _Mix(nn.Module):
+    """Two layers for each agent, (B, N, inputs) → (B, N, width), which read the pools (B, pooled) as well."""
+
+    def __init__(self, inputs: int, pooled: int, width: int) -> None:
+        super().__init__()
+        self.agent, self.shared = nn.Linear(inputs, width), nn.Linear(pooled, width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, agents: Tensor, pooled: Tensor) -> Tensor:
+        mixed: Tensor = self.out(torch.relu(self.agent(agents) + self.shared(pooled)[:, None]))
+        return mixed
+
+
+class EquivariantNetwork(nn.Module):
+    """From the parts of an observation to a guided action; permuting the agents permutes the answer.
+
+    Parameters
+    ----------
+    batteries
+        Whether there is the part ``batteries`` of ``secagent/Lifetime-v0``.
+    width
+        Of the hidden layers.
+    rounds
+        How often it selects softly and looks at its choice, at least 1.
+    """
+
+    def __init__(self, *, batteries: bool = False, width: int = 32, rounds: int = 2) -> None:
+        super().__init__()
+        inputs = AGENT_FEATURES + BATTERY_FEATURES * batteries
+        self.batteries = batteries
+        self.pooled = pooled = 3 * width + inputs + TASK_FEATURES
+        self.embed = _layers(inputs, width, width)
+        self.first_score = nn.Linear(width, 1)
+        self.mix = nn.ModuleList(_Mix(width + inputs, pooled, width) for _ in range(rounds))
+        self.score = nn.ModuleList(nn.Linear(width, 1) for _ in range(rounds))
+        self.query = nn.ModuleList(_layers(pooled, width, inputs) for _ in range(rounds))
+        self.level = nn.Linear(width, 1)
+        self.common = _layers(pooled, width, GLOBAL_OUTPUTS)
+        start = [_START_COMMON, 0.0, 0.0, _START_ZERO_FORCING, 0.0]
+        self.start: Tensor
+        self.register_buffer("start", torch.atanh(torch.tensor(start)), persistent=False)
+
+    def forward(self, task: Tensor, agents: Tensor, eavesdroppers: Tensor, batteries: Tensor | None = None) -> Tensor:
+        """Return the action (B, 2N + 5) within ±1.
+
+        Parameters
+        ----------
+        task, agents, eavesdroppers, batteries
+            (B, 6), (B, N, 5 + E), (B, E, 1) and (B, N, 2): the parts of the observation, see
+            :mod:`secagent_env.allocation.observations`.
+        """
+        scores, hidden, context = self.encode(task, agents, eavesdroppers, batteries)
+        level = math.atanh(_START_LEVEL) + _SLOW * self.level(hidden).squeeze(-1)
+        common = self.start + _SLOW * self.common(context)
+        return torch.cat([torch.tanh(scores / 2), torch.tanh(level), torch.tanh(common)], -1)
+
+    def encode(
+        self, task: Tensor, agents: Tensor, eavesdroppers: Tensor, batteries: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the scores less their threshold (B, N), the agents' features (B, N, width), and the pooled ones."""
+        features = agent_features(task, agents, batteries)
+        count = task[:, :1] * agents.shape[1]
+        world = torch.cat([task, eavesdroppers.amax(1)], -1)
+        first = hidden = self.embed(features)
+        # With batteries, some agents cannot finish their task: (17) alone rules out whoever needs longer than allowed.
+        able = agents[..., 2] <= 1 if self.batteries else None
+        scores = centred(self.first_score(hidden).squeeze(-1), count, able)
+        for mix, score, query in zip(self.mix, self.score, self.query, strict=True):
+            pooled = torch.cat([self._pool(hidden, features, scores, count), world], -1)
+            hidden = first + mix(torch.cat([hidden, features], -1), pooled)
+            prices = query(pooled)[:, :, None]  # what each feature is worth in this network, as in a Lagrangian
+            scores = centred(scores + score(hidden).squeeze(-1) + (features @ prices).squeeze(-1), count, able)
+        return scores, hidden, torch.cat([self._pool(hidden, features, scores, count), world], -1)
+
+    @staticmethod
+    def _pool(hidden: Tensor, features: Tensor, scores: Tensor, count: Tensor) -> Tensor:
+        soft = torch.sigmoid(scores / TEMPERATURE)
+        chosen = (soft[:, None] @ torch.cat([hidden, 5 * features], -1)).squeeze(1) / count
+        return torch.cat([hidden.mean(1), hidden.amax(1), chosen], -1)
+
+
+class ValueNetwork(nn.Module):
+    """From the parts of an observation to the value (B, 1) of its state; permuting the agents changes nothing.
+
+    With batteries it also reads :func:`tasks_left`, so that a decision is judged by what it leaves, at once.
+    """
+
+    def __init__(self, *, batteries: bool = False, width: int = 32) -> None:
+        super().__init__()
+        self.body = EquivariantNetwork(batteries=batteries, width=width, rounds=1)
+        self.value = _layers(self.body.pooled + batteries, width, 1)
+
+    def forward(self, task: Tensor, agents: Tensor, eavesdroppers: Tensor, batteries: Tensor | None = None) -> Tensor:
+        """Return the value (B, 1); arguments as those of :class:`EquivariantNetwork`."""
+        _, _, context = self.body.encode(task, agents, eavesdroppers, batteries)
+        if batteries is not None:
+            left = tasks_left(torch.exp2(4 * batteries[..., 0]) - 1, task[:, :1] * agents.shape[1])
+            context = torch.cat([context, left / _MANY_TASKS], -1)
+        value: Tensor = self.value(context)
+        return value
+
+
+def tasks_left(capacity: Tensor, count: Tensor) -> Tensor:
+    """Return how many tasks (B, 1) batteries serve at most, fractions allowed, accuracy and secrecy aside.
+
+    The largest T with Σ_n min(T, c_n) ≥ N_min T, for agents that can compute c_n tasks each. For j < N_min agents that
+    compute in all tasks the others give T ≤ Σ_{n > j} c_(n) / (N_min − j), c_(1) ≥ c_(2) ≥ …; the least of these is T.
+
+    Parameters
+    ----------
+    capacity, count
+        c_n, (B, N), and N_min, (B, 1).
+    """
+    ordered = capacity.sort(-1, descending=True).values
+    others = ordered.flip(-1).cumsum(-1).flip(-1)  # entry j: the sum without the j largest
+    needed = count.round() - torch.arange(capacity.shape[-1], device=capacity.device)
+    ratio = torch.where(needed > 0, others / needed.clamp(min=1), math.inf)
+    return ratio.amin(-1, keepdim=True)
+
+
+def agent_features(task: Tensor, agents: Tensor, batteries: Tensor | None = None) -> Tensor:
+    """Return what the network reads of each agent, (B, N, 10 or 12), of the order of 1 for any N and E.
+
+    The loudest eavesdropper stands for all; SNR and energy are also told relative to the agents' mean, and accuracy
+    relative to that and to Acc_min.
+    """
+    own, heard = agents[..., :5], agents[..., 5:].amax(-1, keepdim=True)
+    snr, energy, accuracy = own[..., :1], own[..., 1:2], own[..., 4:5]
+    relative = [2 * (snr - snr.mean(1, keepdim=True)), energy - energy.mean(1, keepdim=True)]
+    relative += [5 * (accuracy - accuracy.mean(1, keepdim=True)), 5 * (accuracy - task[:, None, 1:2])]
+    return torch.cat([own, heard, *relative, *([] if batteries is None else [batteries])], -1)

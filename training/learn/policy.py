@@ -1,0 +1,110 @@
+"""The equivariant network as an actor-critic policy of Stable-Baselines3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from stable_baselines3.common.distributions import DiagGaussianDistribution, Distribution
+from stable_baselines3.common.policies import ActorCriticPolicy
+from torch import Tensor, nn
+
+from secagent_env.support.errors import unknown_name
+from training.learn.learner import Task
+from training.learn.network import EquivariantNetwork, ValueNetwork, compact_shapes, split_parts
+
+LOG_STD = dict.fromkeys(("score", "level", "common", "directions"), -2.0)
+"""Initial logarithms of the exploration noise, one for each kind of entry of the guided action."""
+
+
+def equivariant_policy(task: Task, options: Mapping[str, Any]) -> tuple[type[EquivariantPolicy], dict[str, Any]]:
+    """Return the policy's class and its keyword arguments for a task.
+
+    Raises
+    ------
+    ValueError
+        If the algorithm or a format does not fit, or an option is unknown.
+    """
+    if task.algo not in ("ppo", "a2c"):
+        raise ValueError(f"the equivariant policy is for ppo and a2c; {task.algo} needs policy mlp")
+    if (task.settings.action_format, task.settings.observation_format) != ("guided", "compact"):
+        raise ValueError("the equivariant policy needs action_format guided and observation_format compact")
+    return EquivariantPolicy, {
+        "shapes": compact_shapes(task.scenario, batteries=task.environment == "lifetime"),
+        **options,
+    }
+
+
+class EquivariantPolicy(ActorCriticPolicy):
+    """An actor and a critic that share no weights; Gaussian noise whose spread is learnt per kind of action entry.
+
+    Parameters
+    ----------
+    observation_space, action_space, lr_schedule
+        As Stable-Baselines3 gives them.
+    shapes
+        Of the parts of the flat observation, in their order.
+    width, rounds
+        Of :class:`training.learn.network.EquivariantNetwork`.
+    log_std
+        Initial logarithms of the noise, where they differ from :data:`LOG_STD`.
+    """
+
+    def __init__(
+        self,
+        observation_space: Any,
+        action_space: Any,
+        lr_schedule: Callable[[float], float],
+        *,
+        shapes: Mapping[str, tuple[int, ...]],
+        width: int = 32,
+        rounds: int = 2,
+        log_std: Mapping[str, float] | None = None,
+        **options: Any,
+    ) -> None:
+        self._shapes = dict(shapes)
+        self._width, self._rounds = width, rounds
+        for name in log_std or {}:
+            if name not in LOG_STD:
+                raise unknown_name("kind of entry in log_std", name, LOG_STD)
+        self._start = [float({**LOG_STD, **(log_std or {})}[name]) for name in LOG_STD]
+        super().__init__(observation_space, action_space, lr_schedule, **options)
+
+    def _build(self, lr_schedule: Callable[[float], float]) -> None:
+        agents = self._shapes["agents"][0]
+        sizes = [agents, agents, 1, self.action_space.shape[0] - 2 * agents - 1]  # type: ignore[index]
+        batteries = "batteries" in self._shapes
+        self.actor = EquivariantNetwork(batteries=batteries, width=self._width, rounds=self._rounds)
+        self.critic = ValueNetwork(batteries=batteries, width=self._width)
+        self.log_std = nn.Parameter(torch.tensor(self._start))
+        self._sizes = sizes
+        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)  # type: ignore[call-arg]
+
+    def forward(self, obs: Tensor, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """Return actions (B, A), values (B, 1) and the actions' log-probabilities (B)."""
+        distribution = self.get_distribution(obs)
+        actions = distribution.get_actions(deterministic=deterministic)
+        return actions, self.predict_values(obs), distribution.log_prob(actions)
+
+    def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return values (B, 1), log-probabilities (B) and entropies (B)."""
+        distribution = self.get_distribution(obs)
+        return self.predict_values(obs), distribution.log_prob(actions), distribution.entropy()
+
+    def get_distribution(self, obs: Any) -> Distribution:
+        """Return the distribution of the actions."""
+        mean = self.actor(**split_parts(obs, self._shapes))
+        assert isinstance(self.action_dist, DiagGaussianDistribution)
+        return self.action_dist.proba_distribution(
+            mean, torch.cat([log_std.expand(n) for log_std, n in zip(self.log_std, self._sizes, strict=True)])
+        )
+
+    def predict_values(self, obs: Any) -> Tensor:
+        """Return the values (B, 1)."""
+        values: Tensor = self.critic(**split_parts(obs, self._shapes))
+        return values
+
+    def exportable(self) -> tuple[nn.Module, dict[str, Tensor]]:
+        """Return the actor, and an example of its inputs by name."""
+        return self.actor, {name: torch.rand(2, *shape, device=self.device) for name, shape in self._shapes.items()}

@@ -1,0 +1,152 @@
+"""The folder of a training: its configuration, evaluations, logs, checkpoint and policy.
+
+==================== =========================================================================================
+``config.json``      what decides the result (algorithm, environment, scenario, hyperparameters, seed), and for
+                     the record versions, the literal command and the processor time used
+``evaluations.jsonl`` one line per evaluation
+``tensorboard/``     logs
+``checkpoint/``      from which it resumes; see :mod:`training.learn.checkpoint`
+``policy.onnx``      the trained policy, once it is done
+==================== =========================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from secagent_env import __version__
+from secagent_env.support.files import whole_file
+from training.learn.learner import Task
+
+logger = logging.getLogger("secagent.training")
+
+FORMAT, FORMAT_VERSION = "secagent.training", 1
+_LIBRARIES = ("numpy", "scipy", "gymnasium", "torch", "stable-baselines3", "sb3-contrib")
+
+
+class RunFolder:
+    """The files of a training in ``path``."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.evaluations = self.path / "evaluations.jsonl"
+        self.bounds = self.path / "bounds.npy"
+        self.tensorboard = self.path / "tensorboard"
+        self.checkpoint = self.path / "checkpoint"
+        self.policy = self.path / "policy.onnx"
+
+    def open(self, task: Task, command: str) -> None:
+        """Make the folder for a task, or check that the training in it is the same.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds another training, or something else.
+        OSError
+            If it cannot be written.
+        """
+        wanted = json.loads(json.dumps(describe(task)))
+        if self.config.exists():
+            config = self.read_config()
+            found = {name: config.get(name) for name in wanted}
+            if config.get("versions") != versions():
+                logger.warning("%s was begun with other versions or on another machine", self.path)
+            if found != wanted:
+                raise ValueError(
+                    f"{self.path} holds another training ({_difference(found, wanted)}); "
+                    "name another folder with --out, or the same arguments to resume it"
+                )
+        else:
+            if self.path.is_dir() and any(self.path.iterdir()):
+                raise ValueError(f"{self.path} is not empty and holds no training; name another folder with --out")
+            self.path.mkdir(parents=True, exist_ok=True)
+            config = {"format": FORMAT, "version": FORMAT_VERSION, **wanted, "command": command, "versions": versions()}
+            self.write_config(config)
+
+    def read_config(self) -> dict[str, Any]:
+        """Return the configuration.
+
+        Raises
+        ------
+        ValueError
+            If it is broken, foreign or newer.
+        """
+        try:
+            config = json.loads(self.config.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{self.config} is broken: {error}") from error
+        if not isinstance(config, dict) or config.get("format") != FORMAT:
+            raise ValueError(f"{self.config} does not describe a training of secagent")
+        if config.get("version") != FORMAT_VERSION:
+            raise ValueError(
+                f"{self.config} has format version {config.get('version')}, this secagent reads {FORMAT_VERSION}"
+            )
+        return config
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Write the configuration."""
+        with whole_file(self.config) as file:
+            file.write((json.dumps(config, indent=2) + "\n").encode())
+
+    def append_evaluation(self, row: dict[str, Any]) -> None:
+        """Add an evaluation."""
+        with open(self.evaluations, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def read_evaluations(self) -> list[dict[str, Any]]:
+        """Return the evaluations so far."""
+        if not self.evaluations.exists():
+            return []
+        rows = []
+        for line in self.evaluations.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:  # the end of a line that was being written
+                continue
+        return rows
+
+    def forget_evaluations_after(self, steps: int) -> None:
+        """Drop the evaluations of what came after the checkpoint and will be learnt again."""
+        rows = [row for row in self.read_evaluations() if row["steps"] <= steps]
+        with whole_file(self.evaluations) as file:
+            file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+
+
+def describe(task: Task) -> dict[str, Any]:
+    """Return what decides a training's result, as plain data."""
+    return {
+        "algo": task.algo,
+        "environment": task.environment_id,
+        "scenario": task.scenario.to_dict(),
+        "hyperparameters": task.settings.to_dict(),
+        "seed": task.seed,
+    }
+
+
+def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Return in words the first thing in which two configurations differ."""
+    for name, value in wanted.items():
+        old = found.get(name)
+        if old == value:
+            continue
+        if isinstance(value, dict) and isinstance(old, dict):
+            return _difference({key: old.get(key) for key in {**old, **value}}, {**dict.fromkeys(old), **value})
+        return f"{name} is {old!r} there, {value!r} here"
+    return "its configuration differs"
+
+
+def versions() -> dict[str, str]:
+    """Return what a training runs on."""
+    found = {"secagent": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

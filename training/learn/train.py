@@ -1,0 +1,225 @@
+"""A training: segments with a checkpoint after each, evaluations, logs, and the policy's file at the end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from secagent_env.support.extras import require
+
+for module in ("torch", "stable_baselines3", "tensorboard", "tqdm"):
+    require(module, "rl")
+
+import torch  # noqa: E402
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat  # noqa: E402
+from torch.utils.tensorboard import SummaryWriter  # noqa: E402
+from tqdm import tqdm  # noqa: E402
+
+from training.learn.checkpoint import Checkpoint  # noqa: E402
+from training.learn.export import export_policy, policy_metadata  # noqa: E402
+from training.learn.learner import Learner, Task, learner_class  # noqa: E402
+from training.learn.run_folder import RunFolder  # noqa: E402
+from training.learn.sb3 import make_envs  # noqa: E402
+from training.learn.seeds import train_seed  # noqa: E402
+from training.learn.validation import EPISODES, AllocationValidation, EpisodeValidation, Validation  # noqa: E402
+
+logger = logging.getLogger("secagent.training")
+
+
+def train(
+    task: Task,
+    out: str | Path,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    command: str = "",
+    progress: bool | None = None,
+) -> dict[str, Any]:
+    """Train, or go on with a training that was interrupted, and return the best evaluation.
+
+    An interrupted training that is resumed ends bit by bit as one that was not, on one machine and one thread.
+
+    Parameters
+    ----------
+    task
+        What is to be learnt, and how.
+    out
+        The run's folder; see :mod:`training.learn.run_folder`.
+    device
+        Where torch computes.
+    threads
+        How many threads torch may use. Sums depend on it.
+    command
+        How this was called, for the record.
+    progress
+        Whether to show a progress bar; None: on a terminal only.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds another training, its checkpoint is broken, or hyperparameters do not fit.
+    OSError
+        If a file cannot be written.
+    """
+    folder = RunFolder(out)
+    _check(task, device, threads)
+    with _threads(threads):
+        learner = learner_class(task.algo)(task, device)  # first: a wrong hyperparameter leaves no folder behind
+        try:
+            folder.open(task, command)
+            validation = _validation(task, folder)
+            checkpoint = Checkpoint.load(folder.checkpoint)
+            run = _Run(task, folder, learner, validation)
+            if checkpoint is None:
+                folder.forget_evaluations_after(-1)
+                run.evaluate()
+            else:
+                checkpoint.restore(learner, folder.checkpoint)
+                run.resume(checkpoint)
+            run.go(progress)
+            return run.finish()
+        finally:
+            learner.close()
+
+
+def _check(task: Task, device: str, threads: int) -> None:
+    train_seed(task.seed, 0)
+    if threads < 1:
+        raise ValueError(f"threads must be an integer ≥ 1, got {threads}")
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"torch cannot compute on device {device!r}: {reason}") from error
+
+
+class _Run:
+    """A training in its course."""
+
+    def __init__(self, task: Task, folder: RunFolder, learner: Learner, validation: Validation) -> None:
+        self.task, self.folder, self.learner, self.validation = task, folder, learner, validation
+        self.segment = 0
+        self.best: dict[str, Any] | None = None
+        self.best_row: dict[str, Any] | None = None
+        self.used = _Clock()
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        progress = checkpoint.progress
+        self.segment, self.best, self.best_row = progress["segment"], checkpoint.best, progress["best"]
+        self.used = _Clock(progress["wall_seconds"], progress["cpu_seconds"])
+        self.folder.forget_evaluations_after(self.learner.steps)
+        logger.info("resuming after %d of %d steps", self.learner.steps, self.task.settings.steps)
+
+    def go(self, progress: bool | None) -> None:
+        settings = self.task.settings
+        disable = None if progress is None else not progress
+        done = min(self.learner.steps, settings.steps)
+        with (
+            _tensorboard(self.folder.tensorboard, self.learner.steps) as log,
+            tqdm(total=settings.steps, initial=done, unit="step", unit_scale=True, disable=disable) as bar,
+        ):
+            bar.set_description(self.task.algo)
+            while self.learner.steps < settings.steps:
+                self.segment += 1
+                steps = min(settings.segment_steps, settings.steps - self.learner.steps)
+                self.learner.learn(self.segment, steps, log, bar.update)
+                last = self.learner.steps >= settings.steps
+                if last or self.segment % settings.evaluate_every == 0:
+                    row = self.evaluate(log)
+                    shown = {name: f"{row[name]:.3g}" for name in ("score", "feasible", "gap") if row.get(name)}
+                    bar.set_postfix(shown, refresh=False)
+                self.save()
+
+    def evaluate(self, log: Logger | None = None) -> dict[str, Any]:
+        """Measure the policy, note it, and keep its parameters if it is the best so far."""
+        figures = self.validation.measure(self.learner.act)
+        plain = {name: value if math.isfinite(value) else None for name, value in figures.items()}  # JSON has no NaN
+        row: dict[str, Any] = {"steps": self.learner.steps, **self.used.row(), **plain}
+        self.folder.append_evaluation(row)
+        if self.best_row is None or row["score"] > self.best_row["score"]:
+            self.best, self.best_row = self.learner.policy_state(), row
+        if log is not None:
+            for name, value in figures.items():
+                log.record(f"validation/{name}", value)
+            log.dump(self.learner.steps)
+        logger.debug("after %d steps: %s", self.learner.steps, json.dumps(figures))
+        return row
+
+    def save(self) -> None:
+        progress = {"segment": self.segment, "best": self.best_row, **self.used.row()}
+        Checkpoint(self.learner.state(), self.best, progress).save(self.folder.checkpoint)
+
+    def finish(self) -> dict[str, Any]:
+        """Export the best policy and note what the training took."""
+        assert self.best is not None
+        assert self.best_row is not None
+        self.learner.load_policy_state(self.best)
+        module, inputs = self.learner.exportable()
+        inputs = {name: example.cpu() for name, example in inputs.items()}
+        settings = self.task.settings
+        metadata = policy_metadata(
+            self.task.algo,
+            self.task.scenario,
+            environment=self.task.environment_id,
+            observation_format=settings.observation_format,
+            action_format=settings.action_format,
+            any_agents="observation" not in inputs,
+        )
+        export_policy(self.folder.policy, module.cpu(), inputs, metadata)
+        config = self.folder.read_config()
+        used = {"steps": self.learner.steps, **self.used.row()}
+        if config.get("used", {}).get("steps") != self.learner.steps:  # else it was done before
+            self.folder.write_config({**config, "used": used, "best": self.best_row})
+        return self.best_row
+
+
+class _Clock:
+    """Wall and processor seconds, those of earlier processes included."""
+
+    def __init__(self, wall: float = 0.0, cpu: float = 0.0) -> None:
+        self._wall, self._cpu = time.perf_counter() - wall, time.process_time() - cpu
+
+    def row(self) -> dict[str, float]:
+        return {
+            "wall_seconds": round(time.perf_counter() - self._wall, 2),
+            "cpu_seconds": round(time.process_time() - self._cpu, 2),
+        }
+
+
+def _validation(task: Task, folder: RunFolder) -> Validation:
+    if task.environment == "allocation":
+        return AllocationValidation(task, folder.bounds)
+    return EpisodeValidation(make_envs(task, EPISODES))
+
+
+class _TensorBoard(TensorBoardOutputFormat):
+    """SB3's, which on resuming hides the points that will be drawn again."""
+
+    def __init__(self, folder: Path, steps: int) -> None:
+        self.writer = SummaryWriter(log_dir=str(folder), purge_step=steps + 1)
+        self._is_closed = False
+
+
+@contextmanager
+def _tensorboard(folder: Path, steps: int) -> Iterator[Logger]:
+    log = Logger(folder=str(folder), output_formats=[_TensorBoard(folder, steps)])
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

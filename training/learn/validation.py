@@ -1,0 +1,106 @@
+"""Validation: how good a policy is on instances, or episodes, that no training sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from secagent_env import Instance
+from secagent_env.allocation.observations import observe
+from secagent_env.allocation.rules import AllocationRules
+from secagent_env.support.files import whole_file
+from solvers.certificate.bounds import lower_bound
+from training.learn.learner import Task
+from training.learn.seeds import VALIDATION, validation_instances
+
+Act = Callable[[Any], np.ndarray]
+"""From a batch of observations to deterministic actions."""
+
+INSTANCES = 1000
+EPISODES = 64
+
+
+class Validation(Protocol):
+    """Judges a policy; the better one has the greater score."""
+
+    def measure(self, act: Act) -> dict[str, float]:
+        """Return the figures of a policy by name, ``score`` among them."""
+
+
+class AllocationValidation:
+    """The validation instances of a scenario, against certified lower bounds.
+
+    Instances that are proved infeasible do not count. The bounds are computed once, and kept in ``bounds``.
+    """
+
+    def __init__(self, task: Task, bounds: Path) -> None:
+        instances = validation_instances(task.scenario, INSTANCES)
+        lower = _bounds(instances, bounds)
+        feasible = np.isfinite(lower)
+        if not feasible.any():
+            raise ValueError("no validation instance of this scenario is feasible: there is nothing to learn")
+        self._instances, self._lower = instances[feasible], lower[feasible]
+        self._rules = AllocationRules(
+            task.scenario,
+            action_format=task.settings.action_format,
+            observation_format=task.settings.observation_format,
+            reference_energy_j=None,
+            penalty_fixed=1.5,
+            penalty_weight=1.0,
+            episodes_per_instance=1,
+        )
+        self._observations = observe(self._instances, self._rules.observation_format)
+
+    def measure(self, act: Act) -> dict[str, float]:
+        """Return the figures of a policy.
+
+        ``feasible``, the share of its decisions that are; ``gap``, the mean of energy over bound, minus 1, of these
+        (NaN if there are none); ``score``, the mean reward as the
+        environment gives it by default, whatever penalties the training has.
+        """
+        decision = self._rules.action_format.decode(act(self._observations), self._instances)
+        outcome, reward, _ = self._rules.score(self._instances, decision)
+        feasible = np.asarray(outcome.feasible)
+        gap = (outcome.energy_j / self._lower - 1)[feasible]
+        return {
+            "feasible": float(feasible.mean()),
+            "gap": float(gap.mean()) if gap.size else float("nan"),
+            "score": float(reward.mean()),
+        }
+
+
+class EpisodeValidation:
+    """Fixed validation episodes of any vector environment: the mean return and length of one in each."""
+
+    def __init__(self, envs: Any) -> None:
+        self._envs = envs
+
+    def measure(self, act: Act) -> dict[str, float]:
+        """Return ``score``, the mean return of the episodes, and ``length``, their mean number of steps."""
+        observations, _ = self._envs.reset(seed=VALIDATION.start)
+        count = self._envs.num_envs
+        running, returns, lengths = np.ones(count, bool), np.zeros(count), np.zeros(count)
+        while running.any():
+            observations, rewards, terminated, truncated, _ = self._envs.step(act(observations))
+            returns += np.where(running, rewards, 0.0)
+            lengths += running
+            running &= ~(terminated | truncated)
+        return {"score": float(returns.mean()), "length": float(lengths.mean())}
+
+
+def _bounds(instances: Instance, path: Path) -> np.ndarray:
+    """Return the certified lower bounds (B,), J, from a file or into it."""
+    if path.exists():
+        try:
+            bounds = np.load(path, allow_pickle=False)
+            if bounds.shape == instances.batch_shape:
+                return np.asarray(bounds)
+        except (ValueError, EOFError):
+            pass  # a broken file: it is cheap to make anew
+    bounds = np.array([lower_bound(instance).energy_j for instance in instances])
+    with whole_file(path) as file:
+        np.save(file, bounds)
+    return bounds

@@ -1,0 +1,1 @@
+"""Trained agents as solvers: the forward pass, repair and refinement."""

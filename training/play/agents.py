@@ -1,0 +1,311 @@
+"""Trained agents: a policy's ONNX file as a solver, run by onnxruntime on one thread, without torch.
+
+An ONNX file is a graph of known operators and their weights: loading one executes nothing of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from secagent_env import Decision, Instance, Scenario
+from secagent_env.allocation.actions import ACTION_FORMATS, action_format
+from secagent_env.allocation.observations import OBSERVATION_FORMATS, observation_shapes, observe
+from secagent_env.support.extras import require
+from solvers import Solver
+from solvers.interface.base import Run
+from training.play.refine import refine as refined
+from training.play.repair import changed, repair_all
+from training.play.repair import repair as repaired
+
+POLICY_FORMAT, POLICY_VERSION = "secagent.policy", "1"
+METADATA = ("agent", "environment", "scenario", "observation_format", "action_format", "any_agents")
+"""What the metadata of a policy's file say, besides ``format`` and ``version``; all of it text, the scenario JSON."""
+
+SOLVED = "secagent/Allocation-v0"
+"""The environment whose policies can solve an Instance."""
+CHUNK = 1024
+"""How many instances one run of the network takes, at most."""
+
+_sessions: dict[str, Any] = {}
+
+
+class TrainedAgent(Solver):
+    """A policy that decides in one forward pass; a solver like any other.
+
+    A decision that is not feasible is repaired (:mod:`training.play.repair`), unless that is switched off; the
+    solution's message and history say whether. It can be refined by a few steps of local search
+    (:mod:`training.play.refine`).
+
+    Parameters
+    ----------
+    path
+        The policy's .onnx file.
+    repair
+        Whether a decision that is not feasible is repaired.
+    refine
+        Steps of refinement, at most.
+
+    Attributes
+    ----------
+    name
+        What the policy calls itself, such as ``"ppo"``.
+    scenario
+        What it was trained on.
+    environment, observation_format, action_format
+        What it plays, and how it sees and acts.
+    any_agents
+        Whether it takes other numbers of agents, antennas and, where its network does, eavesdroppers.
+    digest
+        A hash of the file.
+
+    Raises
+    ------
+    ValueError
+        If the file is broken, foreign or newer, or an option out of range.
+    OSError
+        If the file cannot be read.
+    ImportError
+        If onnxruntime is not installed.
+    """
+
+    def __init__(self, path: str | Path, *, repair: bool = True, refine: int = 0) -> None:
+        if not isinstance(repair, bool):
+            raise ValueError(f"repair must be True or False, got {repair!r}")
+        if not isinstance(refine, (int, np.integer)) or isinstance(refine, bool) or refine < 0:
+            raise ValueError(f"refine must be an integer ≥ 0, got {refine!r}")
+        self.repair, self.refine = repair, int(refine)
+        self._content = Path(path).read_bytes()
+        self.digest = hashlib.sha256(self._content).hexdigest()[:20]
+        try:
+            self._describe(self._session.get_modelmeta().custom_metadata_map)
+        except ValueError as error:
+            raise ValueError(f"cannot load a policy from {path}: {error}") from None
+
+    def _describe(self, metadata: Mapping[str, str]) -> None:
+        """Take over the metadata, checked."""
+        if metadata.get("format") != POLICY_FORMAT:
+            raise ValueError("it holds no secagent policy")
+        if metadata.get("version") != POLICY_VERSION:
+            raise ValueError(
+                f"it has format version {metadata.get('version')}, this secagent reads {POLICY_VERSION}; "
+                "upgrade secagent to read it"
+            )
+        missing = [name for name in METADATA if name not in metadata]
+        if missing:
+            raise ValueError(f"its metadata lack {', '.join(missing)}")
+        for kind, known in (("observation_format", OBSERVATION_FORMATS), ("action_format", ACTION_FORMATS)):
+            if metadata[kind] not in known:
+                raise ValueError(f"this secagent does not know its {kind} {metadata[kind]!r}; upgrade secagent")
+        self.name, self.environment = metadata["agent"], metadata["environment"]
+        self.observation_format, self.action_format = metadata["observation_format"], metadata["action_format"]
+        self.any_agents = metadata["any_agents"] == "true"
+        self.scenario = Scenario.coerce(json.loads(metadata["scenario"]))
+        self._shapes = {entry.name: tuple(entry.shape) for entry in self._session.get_inputs()}
+        if [entry.name for entry in self._session.get_outputs()] != ["action"] or not self._fits(self.scenario):
+            raise ValueError("its network's inputs and output are not those that its metadata tell of")
+
+    # --- As a solver ------------------------------------------------------------------------------------------
+
+    def _solve(self, run: Run) -> None:
+        instance = run.instance
+        decision = self._forward(instance)
+        outcome = run.consider(decision)
+        violated = [name for name, beyond in outcome.violated.items() if beyond]
+        self._record(run, "forward pass", violated=violated)
+        run.message = f"one forward pass{', which violates ' * bool(violated)}{', '.join(violated)}"
+        if violated and self.repair:
+            run.check_time()
+            decision = repaired(instance, decision, run.consider)
+            self._record(run, "repair")
+            run.message = (
+                f"{'repaired' if run.history[-1]['feasible'] else 'could not be repaired'}: {', '.join(violated)}"
+            )
+        if self.refine:
+            run.check_time()
+            refined(instance, decision, self.refine, run.consider)
+            self._record(run, "refinement")
+            run.message += ", refined"
+
+    @staticmethod
+    def _record(run: Run, sub_problem: str, **entries: Any) -> None:
+        """Append to the history what the best decision is now."""
+        assert run.outcome is not None
+        energies = {name: float(getattr(run.outcome, name)) for name in ("energy_j", "transmission_energy_j")}
+        run.record(iteration=1, sub_problem=sub_problem, feasible=bool(run.outcome.feasible), **energies, **entries)
+
+    def solve_batch(self, instances: Instance) -> Decision:
+        """Return the decisions for a batch of instances, with its leading dimensions: one forward pass for all.
+
+        Those that are not feasible are repaired, and all refined, one by one, as :meth:`solve` does.
+
+        Raises
+        ------
+        ValueError
+            If the agent does not take instances of this size.
+        """
+        if not isinstance(instances, Instance):
+            raise ValueError(f"instances must be an Instance, got {type(instances).__name__}")
+        instances = instances if isinstance(instances.channel_bs, np.ndarray) else instances.to(np)
+        decision = self._forward(instances)
+        if self.repair:
+            decision = repair_all(instances, decision)
+        if self.refine:
+            everyone = np.ones(instances.batch_shape, bool)
+            decision = changed(instances, decision, everyone, partial(refined, steps=self.refine))
+        return decision
+
+    def check(self, scenario: Scenario) -> None:
+        """Raise ValueError if the agent does not take instances of this scenario; the sentence names both sizes."""
+        if self.environment != SOLVED:
+            raise ValueError(f"the agent {self.name} plays {self.environment}: it acts there, and solves no instances")
+        if not self._fits(scenario) or not (self.any_agents or _sizes(scenario) == _sizes(self.scenario)):
+            raise ValueError(
+                f"the agent {self.name} was trained for {_told(self.scenario)} and takes no other number of "
+                f"{'eavesdroppers' if self.any_agents else 'them'}; the instance has {_told(scenario)}"
+            )
+
+    def _forward(self, instances: Instance) -> Decision:
+        """Return what the network decides, as it is."""
+        self.check(instances.scenario)
+        observation = observe(instances, self.observation_format)
+        action = self._run(self._inputs(observation, instances.scenario), instances.batch_shape)
+        return action_format(self.action_format, instances.scenario).decode(action, instances)
+
+    # --- As a policy ------------------------------------------------------------------------------------------
+
+    def reset(self, seed: int = 0) -> None:
+        """Start again; nothing to do for a policy that is deterministic and remembers nothing."""
+
+    def act(self, observation: Any) -> np.ndarray:
+        """Return the action (…, A), float32, in the agent's format, for an observation in its format.
+
+        Parameters
+        ----------
+        observation
+            Flat (…, D), or a dict of parts, with any leading dimensions. Of a flat one of an agent that takes any
+            number of agents, N follows from D; the number of eavesdroppers is that of the agent's scenario.
+
+        Raises
+        ------
+        ValueError
+            If the observation has another format or size.
+        """
+        if isinstance(observation, Mapping) != (self.observation_format == "dict"):
+            raise ValueError(f"the agent {self.name} takes observations in the {self.observation_format} format")
+        if isinstance(observation, Mapping):
+            batch = np.shape(observation["task"])[:-1]
+            return self._run(self._inputs(observation, self.scenario), batch)
+        flat = np.asarray(observation, np.float32)
+        return self._run(self._inputs(flat, self._scenario_of(flat.shape[-1])), flat.shape[:-1])
+
+    def _scenario_of(self, size: int) -> Scenario:
+        """Return the scenario, with as many agents as a flat observation of this size tells of."""
+        own = self._flat_size(self.scenario)
+        if size == own:
+            return self.scenario
+        for agents in range(1, size) if self.any_agents else ():
+            scenario = self.scenario.replace(num_agents=agents, min_selected=None)
+            if self._flat_size(scenario) >= size:
+                if self._flat_size(scenario) == size:
+                    return scenario
+                break
+        raise ValueError(
+            f"the agent {self.name} was trained on observations of {own} numbers, this one has {size}, "
+            f"which is {'no' if self.any_agents else 'another'} number of agents"
+        )
+
+    # --- The network ------------------------------------------------------------------------------------------
+
+    def _fits(self, scenario: Scenario) -> bool:
+        """Whether the network's inputs are parts of the observations of a scenario, and can have their shapes."""
+        wanted = {**self._parts(scenario), "observation": (self._flat_size(scenario),)}
+        return all(
+            len(shape) == 1 + len(wanted.get(name, ()))
+            and all(
+                not isinstance(fixed, int) or fixed == size for fixed, size in zip(shape[1:], wanted[name], strict=True)
+            )
+            for name, shape in self._shapes.items()
+        )
+
+    def _flat_size(self, scenario: Scenario) -> int:
+        return sum(map(math.prod, self._parts(scenario).values()))
+
+    def _parts(self, scenario: Scenario) -> dict[str, tuple[int, ...]]:
+        shapes = observation_shapes(scenario, self.observation_format)
+        return shapes if self.environment == SOLVED else {**shapes, "batteries": (scenario.num_agents, 2)}
+
+    def _inputs(self, observation: Any, scenario: Scenario) -> dict[str, np.ndarray]:
+        """Return the network's inputs of an observation: parts of it, or the flat whole."""
+        if "observation" in self._shapes:
+            return {"observation": np.asarray(observation, np.float32)}
+        if isinstance(observation, Mapping):
+            return {name: np.asarray(observation[name], np.float32) for name in self._shapes}
+        parts, begin = {}, 0
+        for name, shape in self._parts(scenario).items():
+            end = begin + math.prod(shape)
+            if name in self._shapes:
+                parts[name] = observation[..., begin:end].reshape(*observation.shape[:-1], *shape)
+            begin = end
+        return parts
+
+    def _run(self, inputs: Mapping[str, np.ndarray], batch: tuple[int, ...]) -> np.ndarray:
+        """Return the actions (…, A) for inputs with the leading dimensions ``batch``."""
+        size = math.prod(batch)
+        flat = {name: np.reshape(array, (size, *array.shape[len(batch) :])) for name, array in inputs.items()}
+        actions = [
+            self._session.run(["action"], {name: array[i : i + CHUNK] for name, array in flat.items()})[0]
+            for i in range(0, max(size, 1), CHUNK)
+        ]
+        action = actions[0] if len(actions) == 1 else np.concatenate(actions)
+        return np.asarray(action.reshape(*batch, action.shape[-1]))
+
+    @property
+    def _session(self) -> Any:
+        """The network in onnxruntime; one for each file and process, so that copies of the agent share it."""
+        if self.digest not in _sessions:
+            _sessions[self.digest] = open_session(self._content)
+        return _sessions[self.digest]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        _ = self._session  # in a worker, before the clock of the first solve runs
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)  # nothing in it ever changes
+        return copied
+
+
+def open_session(content: bytes) -> Any:
+    """Return an onnxruntime session for a model, on one thread of the CPU.
+
+    Raises
+    ------
+    ValueError
+        If it is not a model that onnxruntime can run.
+    """
+    runtime = require("onnxruntime", extra="agents")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what fails is told by an exception
+    try:
+        return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception:  # onnxruntime has a dozen types of its own
+        raise ValueError("it is broken, or no ONNX model that this onnxruntime can run") from None
+
+
+def _sizes(scenario: Scenario) -> tuple[int, int, int]:
+    return scenario.num_agents, scenario.num_antennas, scenario.num_eavesdroppers
+
+
+def _told(scenario: Scenario) -> str:
+    agents, antennas, eavesdroppers = _sizes(scenario)
+    return f"{agents} agents, {antennas} antennas and {eavesdroppers} eavesdropper{'s' * (eavesdroppers != 1)}"

@@ -1,0 +1,71 @@
+"""Refinement: a few steps of local search from a policy's decision, each a batch of decisions scored at once."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from secagent_env import Decision, Instance, evaluate
+from solvers.asc.greedy import exchanges
+from solvers.asc.starts import execution_costs, sender_levels, sender_powers
+from solvers.beam.beamforming import leakage_beam
+from solvers.interface.ranking import merit
+from training.play.repair import Score
+
+TRIALS = 8
+"""How many exchanges of agents a step tries, the cheapest first."""
+
+
+def refine(instance: Instance, decision: Decision, steps: int, score: Score | None = None) -> Decision:
+    """Return a decision at least as good: exchanges of agents while they pay, then the senders' best common level.
+
+    Parameters
+    ----------
+    instance, decision
+        Single ones.
+    steps
+        How many exchanges are made, at most.
+    score
+        Default: ``evaluate`` in the instance.
+    """
+    score = score or partial(evaluate, instance)
+    reached = float(merit(instance, evaluate(instance, decision)))
+
+    def improved(candidates: Decision) -> bool:
+        nonlocal decision, reached
+        merits = merit(instance, score(candidates))
+        best = int(np.argmin(merits))
+        if not merits[best] < reached:
+            return False
+        decision, reached = candidates[best], float(merits[best])
+        return True
+
+    for _ in range(steps):
+        candidates = _exchanged(instance, decision)
+        if not (len(candidates) and improved(candidates)):
+            break
+    improved(_levels(instance, decision))
+    return decision
+
+
+def _exchanged(instance: Instance, decision: Decision) -> Decision:
+    """Return the decisions (·) that the cheapest drops, additions and exchanges of agents lead to."""
+    selection, power = np.asarray(decision.selection), decision.power_w
+    trials = exchanges(execution_costs(instance, np.ones_like(selection)), selection, TRIALS)
+    # New senders are received as loud as the others are in the median; who is dropped falls silent.
+    received = (power * instance.bs_gain)[selection & (power > 0)]
+    snr = float(np.median(received)) / instance.scenario.noise_power_w if received.size else 1.0
+    powers = np.where(trials, np.where(selection, power, sender_powers(instance, snr)), np.where(selection, 0.0, power))
+    beams = np.array([leakage_beam(instance, trial) for trial in trials]).reshape(len(trials), -1)
+    return Decision(
+        selection=np.tile(trials, (2, 1)),
+        beamformer=np.concatenate([np.broadcast_to(decision.beamformer, beams.shape), beams]),
+        power_w=np.tile(powers, (2, 1)),
+    )
+
+
+def _levels(instance: Instance, decision: Decision) -> Decision:
+    """Return the decisions (·) that differ in the common level of the senders."""
+    jammer_w = np.where(decision.selection, 0.0, decision.power_w)
+    return sender_levels(instance, np.asarray(decision.selection), decision.beamformer, jammer_w)

@@ -1,0 +1,109 @@
+"""Repair: a decision that is not feasible becomes a feasible one near it, if one is found in a few milliseconds.
+
+What the policy decided is kept as far as it goes. Agents are exchanged only for the count, the accuracy, the time and
+secrecy, the cheapest exchange first, and not where that would merely save energy. Then the senders' common level is
+taken from a grid, with the policy's beam or the one that leaks least; jammers are the policy's, none, or a pattern of
+good ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+from secagent_env import Decision, Instance, Outcome, evaluate
+from solvers.asc import greedy
+from solvers.asc.starts import execution_costs, jammer_patterns, jammers_of, secret_senders, sender_levels
+from solvers.beam.beamforming import leakage_beam
+from solvers.certificate.bounds import secret_at_best
+from solvers.certificate.integer_program import TimeFloors, usable_agents
+from solvers.interface.ranking import hardest, merit
+
+ROUNDS = 12
+"""How often, beside the same jammers, an agent that holds the others up is left out and another one taken."""
+TRIALS = 24
+"""How many selections beside jammers are tried in all: what takes longer is a solver's business."""
+
+
+Score = Callable[[Decision], Outcome]
+"""What says the outcomes of decisions in the instance: ``evaluate``, or a solver's ``run.consider``, which counts."""
+
+
+def repair(instance: Instance, decision: Decision, score: Score | None = None) -> Decision:
+    """Return a feasible decision near a given one, or the least violating one that was found.
+
+    Parameters
+    ----------
+    instance, decision
+        Single ones.
+    score
+        Default: ``evaluate`` in the instance.
+    """
+    score = score or partial(evaluate, instance)
+    best, best_merit = decision, math.inf
+    for candidates in itertools.islice(_candidates(instance, decision), TRIALS):
+        outcome = score(candidates)
+        merits = merit(instance, outcome)
+        index = int(np.argmin(merits))
+        if merits[index] < best_merit:
+            best, best_merit = candidates[index], float(merits[index])
+        if outcome.feasible[index]:
+            return best
+    better = best_merit < merit(instance, evaluate(instance, decision))
+    return best if better else decision
+
+
+def repair_all(instances: Instance, decisions: Decision) -> Decision:
+    """Return decisions with those repaired that are not feasible.
+
+    Parameters
+    ----------
+    instances, decisions
+        With the same leading dimensions.
+    """
+    return changed(instances, decisions, ~np.asarray(evaluate(instances, decisions).feasible), repair)
+
+
+def changed(
+    instances: Instance, decisions: Decision, which: np.ndarray, change: Callable[[Instance, Decision], Decision]
+) -> Decision:
+    """Return decisions (…) with those in ``which`` (…) bool changed, one by one."""
+    if not which.any():
+        return decisions
+    if not decisions.batch_shape:
+        return change(instances, decisions)
+    arrays = {name: np.array(getattr(decisions, name)) for name in decisions._arrays}
+    for index in map(tuple, np.argwhere(which)):
+        one = change(instances[index], decisions[index])
+        for name, array in arrays.items():
+            array[index] = getattr(one, name)
+    return Decision(**arrays)
+
+
+def _candidates(instance: Instance, decision: Decision) -> Iterator[Decision]:
+    """Yield batches of decisions, the nearest first."""
+    usable = usable_agents(instance, instance.execution_energy_j, TimeFloors.of(instance)) & secret_at_best(instance)
+    own = jammers_of(instance, decision.selection, decision.power_w)
+    patterns = [own, *([np.zeros_like(own)] if own.any() else []), *jammer_patterns(instance)]
+    for jammer_w in patterns:
+        allowed = usable & secret_senders(instance, jammer_w)
+        for _ in range(ROUNDS):
+            costs = execution_costs(instance, allowed)
+            selection = greedy.repair(costs, np.asarray(decision.selection), improve=False)
+            if selection is None:
+                break
+            candidates = links(instance, selection, np.where(selection, 0.0, jammer_w), decision.beamformer)
+            yield candidates
+            best = int(np.argmin(merit(instance, evaluate(instance, candidates))))
+            allowed = allowed & ~hardest(instance, candidates[best])
+
+
+def links(instance: Instance, selection: np.ndarray, jammer_w: np.ndarray, beamformer: np.ndarray) -> Decision:
+    """Return decisions (·) for a selection (N,) bool beside jammers (N,), W: two beams at levels of the senders."""
+    beams = [beamformer, leakage_beam(instance, selection)] if selection.any() else [beamformer]
+    levels = [sender_levels(instance, selection, beam, jammer_w) for beam in beams]
+    return Decision(**{name: np.concatenate([getattr(d, name) for d in levels]) for name in Decision._arrays})

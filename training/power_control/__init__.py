@@ -1,0 +1,1 @@
+"""Learning power control with shared parameters."""
