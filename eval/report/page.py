@@ -9,7 +9,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from eval.report.charts.schemes import css_colours
+from eval.compare.looks import css_colours
 from eval.report.sections.section import Section
 from secagent_env.support.extras import require
 

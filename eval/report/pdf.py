@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from eval.compare.convergence import save_convergence
+from eval.compare.looks import base_name
 from eval.compare.plots import save_comparison
 from eval.learners.report import save_curves
-from eval.report.charts.schemes import base_name
 from eval.report.data.gather import Results
 from eval.report.data.recompute import Solved
 from secagent_env.rendering import figure

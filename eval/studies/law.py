@@ -17,10 +17,11 @@ import numpy as np
 import solvers
 from eval.compare.comparison import instance_at, solver_seed
 from eval.compare.convergence import check_picture
+from eval.compare.looks import LIGHT
 from eval.stats.formatting import NONE, count, percent, tabulated, with_unit
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from secagent_env import Scenario
-from secagent_env.rendering.style import BLUE, DIM, GREEN, GREY, ORANGE, RED, own_style
+from secagent_env.rendering.style import DIM, own_style
 from secagent_env.support.extras import require
 from secagent_env.support.files import whole_file
 from solvers import Solution
@@ -37,7 +38,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "without reflection": {"reflection": False},
     "without examples": {"examples": False},
 }
-COLOURS = (BLUE, ORANGE, RED, GREEN, GREY, "#CC79A7", "#56B4E9")
+COLOURS = tuple(LIGHT[name] for name in ("orange", "sky", "purple", "green", "grey", "red", "pink"))
+"""Of the variants: that of LAW is the first."""
 
 
 def variants(model: Mapping[str, Any]) -> dict[str, solvers.Solver]:

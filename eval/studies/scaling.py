@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval import one_blas_thread
+from eval.compare.looks import Look, looks
 from eval.stats.formatting import tabulated
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ _AXES = {"N": "agents N (L = 20)", "L": "antennas L (N = 30)"}
 
 def save_picture(rows: Sequence[Row], path: Path) -> None:
     """Draw time and gaps over N and over L, and write the PNG file."""
-    from secagent_env.rendering.style import BLUE, DIM, ORANGE, own_style
+    from secagent_env.rendering.style import DIM, own_style
     from secagent_env.support.extras import require
     from secagent_env.support.files import whole_file
 
@@ -159,12 +160,12 @@ def save_picture(rows: Sequence[Row], path: Path) -> None:
         figure = Figure(figsize=(9, 8), dpi=120, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(len(_PANELS), len(_AXES), sharex="col", sharey="row", squeeze=False)
-        looks = {"exact": (BLUE, "o", 0.97), "asc": (ORANGE, "D", 1.03)}
+        shown = {name: (look, shift) for (name, look), shift in zip(looks(SOLVERS).items(), (0.97, 1.03), strict=True)}
         for column, (axis, label) in enumerate(_AXES.items()):
             for line, (quantity, _, scale) in enumerate(_PANELS):
-                for name, look in looks.items():
+                for name, (look, shift) in shown.items():
                     cells = [r for r in rows if r["axis"] == axis and r["solver"] == name]
-                    _curve(axes[line, column], cells, quantity, scale, name, look)
+                    _curve(axes[line, column], cells, quantity, scale, name, look, shift)
                 _axis(axes[line, column], sorted({r["size"] for r in rows if r["axis"] == axis}))
             axes[-1, column].set_xlabel(label)
         for line, (_, label, _) in enumerate(_PANELS):
@@ -180,11 +181,9 @@ def save_picture(rows: Sequence[Row], path: Path) -> None:
             figure.savefig(file, format="png")
 
 
-def _curve(
-    ax: Axes, cells: Sequence[Row], quantity: str, scale: float, name: str, look: tuple[str, str, float]
-) -> None:
+def _curve(ax: Axes, cells: Sequence[Row], quantity: str, scale: float, name: str, look: Look, shift: float) -> None:
     """Draw a solver's medians with bars; sizes of which no instance has a finite value are left out."""
-    colour, marker, shift = look
+    colour, marker = look.light, look.marker
     floor = 0.0 if quantity == "seconds" else GAP_FLOOR
     points = []
     for size in sorted({row["size"] for row in cells}):
@@ -195,11 +194,11 @@ def _curve(
             points.append((size * shift, median))
             ax.plot([size * shift] * 2, [low, high], color=colour, lw=2, alpha=0.5, solid_capstyle="butt")
             stopped = any(row["status"] == "stopped" for row in cell)
-            ax.plot(*points[-1], marker, color=colour, mfc="white" if stopped else colour, ms=5.5, zorder=3)
+            ax.plot(*points[-1], marker=marker, color=colour, mfc="white" if stopped else colour, ms=5.5, zorder=3)
     if points:
         ax.plot(*zip(*points, strict=True), color=colour, lw=1.2)
         ax.set_yscale("log")
-    ax.plot((), (), marker + "-", color=colour, ms=5.5, lw=1.2, label=name)
+    ax.plot((), (), marker=marker, color=colour, ms=5.5, lw=1.2, label=name)
 
 
 def _axis(ax: Axes, sizes: Sequence[int]) -> None:

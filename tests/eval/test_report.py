@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from eval.command.cli import main
 from eval.compare.comparison import Comparison, labelled
 from eval.compare.comparison import run as compare
+from eval.compare.looks import CATALOGUE, PALETTE, looks
 from eval.experiments.secure.experiment import Reproduction
 from eval.experiments.secure.experiment import run as reproduce
 from eval.experiments.secure.printed import EXPERIMENTS
 from eval.report import write_report
-from eval.report.charts.charts import decades
-from eval.report.charts.schemes import CATALOGUE, PALETTE, looks
+from eval.report.charts.chart import decades
 from eval.report.data.gather import gather
 from eval.report.data.recompute import decisions
 from eval.report.page import fill, script_json

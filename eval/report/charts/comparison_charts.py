@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from eval.compare.looks import Look, looks
 from eval.compare.summary import COMPARED, common_instances
-from eval.report.charts.charts import (
+from eval.report.charts.chart import (
     Chart,
     axis,
     decades,
@@ -19,7 +20,6 @@ from eval.report.charts.charts import (
     told_interval,
     told_value,
 )
-from eval.report.charts.schemes import Look, looks
 from eval.stats.statistics import Interval, bootstrap_mean
 from solvers.interface.base import OPTIMAL_GAP
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eval.report.charts.charts import Chart, axis, decades, finite, make_chart, remark, rule
-from eval.report.charts.schemes import Look, looks
+from eval.compare.looks import Look, looks
+from eval.report.charts.chart import Chart, axis, decades, finite, make_chart, remark, rule
 from eval.stats.statistics import Interval, bootstrap_mean
 from solvers import Solution
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from eval.compare.looks import Look, looks
 from eval.experiments.secure.printed import TRANSMISSION
 from eval.experiments.secure.results import BOUND
-from eval.report.charts.charts import Chart, axis, decades, error_bars, make_chart
-from eval.report.charts.schemes import Look, looks
+from eval.report.charts.chart import Chart, axis, decades, error_bars, make_chart
 from eval.report.data.reproduced import Shown
 from eval.report.sections.prose import notation
 from eval.stats.statistics import Interval

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from eval.compare.lineup import make
+from eval.compare.looks import looks
 from eval.compare.rows import NO_LLM
 from eval.compare.solving import instance_at, solver_seed
-from eval.report.charts.schemes import looks
 from eval.report.data.gather import Compared
 from secagent_env import Instance
 from secagent_env.sampling.estimation import estimate_eavesdroppers, estimate_generator

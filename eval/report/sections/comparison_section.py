@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from eval.compare.looks import looks
 from eval.compare.rows import LLM
 from eval.compare.summary import Summary, common_instances, summarise
 from eval.report.charts.comparison_charts import comparison_charts
-from eval.report.charts.schemes import looks
 from eval.report.data.gather import Compared
 from eval.report.sections.section import Section, grid
 from eval.report.sections.tables import Cell, table

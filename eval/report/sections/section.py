@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from eval.report.charts.charts import Chart
+from eval.report.charts.chart import Chart
 
 
 @dataclass(frozen=True)

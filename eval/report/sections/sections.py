@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from eval.compare.looks import looks
 from eval.experiments.secure.results import BOUND
 from eval.report.charts.curve_charts import convergence_charts, learning_charts
 from eval.report.charts.paper_charts import paper_chart, ratio
-from eval.report.charts.schemes import looks
 from eval.report.data.gather import Compared, Results
 from eval.report.data.recompute import Solved
 from eval.report.data.reproduced import Reproduction, Shown

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from eval.report.charts.schemes import Look
+from eval.compare.looks import Look
 from eval.report.sections.prose import notation
 
 
