@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import solvers
-from eval.compare.comparison import instance_at, solver_seed
+from eval.compare.solving import instance_at, solver_seed
 from eval.stats.formatting import tabulated
 from secagent_env import Instance, Scenario, evaluate
 from secagent_env.model.presets import PRESETS

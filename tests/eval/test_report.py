@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.command.cli import main
-from eval.compare.comparison import Comparison, labelled
+from eval.compare.comparison import Comparison, parse_solvers
 from eval.compare.comparison import run as compare
 from eval.compare.looks import CATALOGUE, PALETTE, looks
 from eval.experiments.secure.experiment import Reproduction
@@ -91,7 +91,7 @@ class Page(HTMLParser):
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a comparison, an experiment of the paper, and two trainings beside it."""
     folder = tmp_path_factory.mktemp("report") / "results"
-    compare(Comparison(SMALL, labelled(SCHEMES), instances=4), folder, workers=1, progress=False)
+    compare(Comparison(SMALL, parse_solvers(SCHEMES), instances=4), folder, workers=1, progress=False)
     reproduce(Reproduction(("table3",), instances=1, agents=()), folder / "reproduce", workers=1, progress=False)
     for seed, gap in enumerate((0.02, 0.04)):
         training(folder.parent / "runs" / f"ppo-s{seed}", seed=seed, gap=gap)
@@ -261,9 +261,9 @@ def test_what_comes_from_data_is_text_and_nothing_else(tmp_path: Path):
 
 
 def test_a_comparison_is_of_the_networks_that_all_schemes_were_tried_on(tmp_path: Path):
-    compare(Comparison(SMALL, labelled(("exact", "randas")), instances=3), tmp_path, workers=1, progress=False)
-    compare(Comparison(SMALL, labelled(("ga",)), instances=1), tmp_path, workers=1, progress=False)
-    compare(Comparison(SMALL.replace(num_agents=7), labelled(("exact",)), 2), tmp_path, workers=1, progress=False)
+    compare(Comparison(SMALL, parse_solvers(("exact", "randas")), instances=3), tmp_path, workers=1, progress=False)
+    compare(Comparison(SMALL, parse_solvers(("ga",)), instances=1), tmp_path, workers=1, progress=False)
+    compare(Comparison(SMALL.replace(num_agents=7), parse_solvers(("exact",)), 2), tmp_path, workers=1, progress=False)
     latest, first = gather(tmp_path).comparisons
     assert latest.description == (
         "2 networks of the paper's scenario with num_agents = 7, num_antennas = 4, min_selected = 2, seed 0"
@@ -273,8 +273,8 @@ def test_a_comparison_is_of_the_networks_that_all_schemes_were_tried_on(tmp_path
 
 def test_comparisons_in_which_nobody_is_feasible_or_channels_are_estimated(tmp_path: Path):
     hopeless = SMALL.replace(latency_limit_s=1.0)
-    compare(Comparison(hopeless, labelled(("exact", "randas")), 2), tmp_path, workers=1, progress=False)
-    compare(Comparison(SMALL, labelled(("asc",)), 2, csi_error=0.1), tmp_path, workers=1, progress=False)
+    compare(Comparison(hopeless, parse_solvers(("exact", "randas")), 2), tmp_path, workers=1, progress=False)
+    compare(Comparison(SMALL, parse_solvers(("asc",)), 2, csi_error=0.1), tmp_path, workers=1, progress=False)
     page = Page(write_report(tmp_path).read_text(encoding="utf-8"))
     assert "exact has no feasible decision for 2 of 2 networks; the first: infeasible" in page.text
     assert "channels known with error variance 0.1" in page.text
