@@ -26,7 +26,7 @@ def solver_seed(seed: int, index: int) -> int:
 
 
 def solve_instance(
-    solver: Solver, scenario: Scenario, seed: int, index: int, *, max_seconds: float | None, csi_error: float
+    solver: Solver, scenario: Scenario, seed: int, index: int, max_seconds: float | None = None, csi_error: float = 0.0
 ) -> tuple[Instance, Solution]:
     """Return instance ``index``, and what a solver decides on its estimated channels."""
     truth = instance_at(scenario, seed, index)

@@ -344,7 +344,7 @@ def test_what_is_filled_in_is_escaped_once_and_not_a_template():
 
 
 def test_a_template_without_its_values_is_an_error():
-    with pytest.raises(jinja2.UndefinedError, match="'missing' is undefined"):
+    with pytest.raises(jinja2.UndefinedError, match="'missing' was not provided"):
         page_of("", "", "", [Section("more", "", "", {})], [])
 
 

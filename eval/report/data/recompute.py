@@ -70,9 +70,9 @@ def _solve(compared: Compared, scheme: str, indices: Iterable[int]) -> list[Solv
     solver = load_same_agent(name, options, cell["policy"]) if "policy" in cell else make(name, **options)
     if not getattr(solver, "in_process", True) and getattr(solver, "replay", None) is None:
         raise ValueError("it asks a language model, which may cost money")
-    task = {"max_seconds": compared.max_seconds, "csi_error": compared.csi_error}
+    seed, limit, error = compared.seed, compared.max_seconds, compared.csi_error
     return [
-        Solved(scheme, index, *solve_instance(solver, compared.scenario, compared.seed, index, **task))
+        Solved(scheme, index, *solve_instance(solver, compared.scenario, seed, index, limit, error))
         for index in indices
     ]
 
@@ -82,9 +82,7 @@ def convergence(compared: Compared, index: int = 0) -> dict[str, Solution]:
     solutions = {}
     for name in CONVERGING:
         try:
-            solver = make(name)
-            task = {"max_seconds": compared.max_seconds, "csi_error": 0.0}
-            _, solution = solve_instance(solver, compared.scenario, compared.seed, index, **task)
+            _, solution = solve_instance(make(name), compared.scenario, compared.seed, index, compared.max_seconds)
         except ImportError as error:
             logger.info("%s is not drawn: %s", name, error)
             continue
