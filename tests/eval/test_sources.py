@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 
 import solvers
-from eval.compare.lineup import module_of
-from eval.sweep.cells import Cell
 from eval.sweep.sources import PACKAGES, reachable, source_file, sources_digest
 from training.learn import learner
 
@@ -56,7 +54,7 @@ def tree(folder: Path, files: dict[str, str]) -> Path:
         ("from p import f as g, h", {"p", "p.a", "p.b", "p.c"}),  # p.b imports p.c
         ("import importlib\nimportlib.import_module('p.a')", {"p", "p.a"}),
         ("from importlib import import_module\nimport_module('p.a')", {"p", "p.a"}),
-        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from p import a\nelse:\n    from p import c", {"p", "p.c"}),
+        ("if TYPE_CHECKING:\n    from p import a\nelse:\n    from p import c", {"p", "p.c"}),
         ("import typing\nif typing.TYPE_CHECKING:\n    from p import a", set()),
         ("import os, json.decoder\nfrom missing import x", set()),
         ("'p.a:f'", set()),  # a registry's entries are given as modules
@@ -122,7 +120,9 @@ def test_a_cell_executes_only_code_that_its_key_depends_on(scheme: str):
     ran = subprocess.run([sys.executable, "-c", RUN, scheme], capture_output=True, text=True, cwd=ROOT, check=True)
     told = json.loads(ran.stdout)
     counted = {str(path) for path in reachable(told["code"]).values()}
-    executed = {name for name in told["executed"] if any(name.startswith(f"{ROOT / package}{os.sep}") for package in PACKAGES)}
+    executed = {
+        name for name in told["executed"] if any(name.startswith(f"{ROOT / package}{os.sep}") for package in PACKAGES)
+    }
     sweep = {str(ROOT / "eval" / "sweep" / name) for name in ("cells.py", "sources.py")}  # what calls the function
     assert len(executed) > 5
     assert executed - counted - sweep == set()
@@ -202,7 +202,17 @@ LANGUAGE = (
 
 def test_results_survive_a_comment_elsewhere_and_not_one_in_the_physics(house: Path, tmp_path: Path):
     def secagent(*arguments: str) -> str:
-        command = [sys.executable, "-m", "eval.command.main", "-q", "compare", "--scenario", "small", "--instances", "2"]
+        command = [
+            sys.executable,
+            "-m",
+            "eval.command.main",
+            "-q",
+            "compare",
+            "--scenario",
+            "small",
+            "--instances",
+            "2",
+        ]
         command += ["--solvers", "exact", "asc", "randas", "--workers", "1", "--out", str(tmp_path), *arguments]
         env = {**os.environ, "PYTHONPATH": str(house)}
         run = subprocess.run(command, cwd=house, env=env, capture_output=True, text=True)
