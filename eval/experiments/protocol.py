@@ -1,21 +1,23 @@
-"""What every experiment and study is: cells to compute, and a report made of their rows.
+"""The protocol of every experiment and study: cells to compute, and a report made of their rows.
 
 An experiment declares cells (:mod:`eval.sweep.cells`), which a sweep computes once and keeps, and turns their rows into
-a :class:`Report`. Those whose later cells depend on the results of earlier ones ask for them in turn. :func:`run`
-writes the tables as ``NAME.md``, the numbers as ``NAME.csv`` and the picture as ``NAME.png`` and ``NAME.pdf``.
+a :class:`Report`. Where cells depend on the results of others, the report asks for them in turn. :func:`run` writes
+the text as ``NAME.md``, the numbers as ``NAME.csv`` and the picture as ``NAME.png`` and ``NAME.pdf``.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self, Unpack
 
+from eval.compare.comparison import sweep_of
 from eval.sweep.cells import Cell
-from eval.sweep.engine import How, Plan, Sweep, completed, plan, run_sweep
+from eval.sweep.engine import How, Plan, completed, plan, run_sweep
 from secagent_env.support.extras import require
 from secagent_env.support.files import write_text
 
@@ -25,21 +27,41 @@ Compute = Callable[[Sequence[Cell]], Any]
 
 @dataclass(frozen=True)
 class Report:
-    """What an experiment found.
+    """The results of an experiment, to be written.
 
     Attributes
     ----------
     text
-        Its tables and sentences, in Markdown.
+        Tables and sentences, in Markdown; not written where it is empty.
     numbers
-        The same as rows of numbers: a list of dicts, or a pandas DataFrame.
+        The same as rows of numbers: a list of dicts, or a pandas DataFrame; not written where it is empty.
     draw
         Draws the picture, and writes it to the path that it is given with the suffixes .png and .pdf; None: no picture.
+    files
+        Contents of further text files, by name.
+    parts
+        Further reports, by the name of their files.
     """
 
-    text: str
+    text: str = ""
     numbers: Any = ()
     draw: Callable[[Path], None] | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, Report] = field(default_factory=dict)
+
+    def write(self, folder: Path, name: str) -> None:
+        """Write the files of the report, called ``name``, into a folder; make the folder if need be."""
+        pandas = require("pandas", extra="eval")
+        contents = {f"{name}.md": self.text} if self.text else {}
+        if len(self.numbers):
+            contents[f"{name}.csv"] = pandas.DataFrame(self.numbers).to_csv(index=False)
+        for file, content in {**contents, **self.files}.items():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / file, content)
+        if self.draw is not None:
+            self.draw(folder / name)
+        for part, report in self.parts.items():
+            report.write(folder, part)
 
 
 class Experiment(ABC):
@@ -48,18 +70,27 @@ class Experiment(ABC):
     Attributes
     ----------
     name
-        By which it is run, and its files are called.
+        Of its files, and of the experiment where it is run by name.
     title
-        What it answers, in one sentence.
+        The question that it answers, in one sentence.
+    unit
+        What messages call its cells, such as ``games``.
+    with_failures
+        Whether its report takes the rows of failed cells too; else a failed cell is an error.
+    later
+        A sentence on the cells that depend on the results of others, for :func:`dry_run`; empty where there are none.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
+    unit: ClassVar[str] = "cells"
+    with_failures: ClassVar[bool] = False
+    later: ClassVar[str] = ""
 
     @classmethod
     @abstractmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options that are its own to a parser."""
+        """Add the options of this experiment to a parser."""
 
     @classmethod
     @abstractmethod
@@ -78,7 +109,7 @@ class Experiment(ABC):
 
     @abstractmethod
     def report(self, compute: Compute) -> Report:
-        """Return what the rows of its cells say.
+        """Return the results, from the rows that ``compute`` returns of the cells.
 
         Raises
         ------
@@ -102,22 +133,31 @@ def run(experiment: Experiment, out: Path | str, **how: Unpack[How]) -> str:
     ValueError, OSError, ImportError, KeyboardInterrupt
         See :func:`eval.sweep.engine.run_sweep`.
     """
-    pandas = require("pandas", extra="eval")
+    for module in ("pandas", "pyarrow", "joblib", "matplotlib", "tabulate", "tqdm"):
+        require(module, extra="eval")
     folder = Path(out)
+    if folder.is_dir():
+        check_writable(folder)
 
     def compute(cells: Sequence[Cell]) -> Any:
-        return completed(run_sweep(Sweep(cells), folder, **how))
+        frame = run_sweep(sweep_of(cells), folder, **how)
+        return frame if experiment.with_failures else completed(frame, experiment.unit)
 
     report = experiment.report(compute)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / f"{experiment.name}.md", report.text)
-    if len(report.numbers):
-        write_text(folder / f"{experiment.name}.csv", pandas.DataFrame(report.numbers).to_csv(index=False))
-    if report.draw is not None:
-        report.draw(folder / experiment.name)
+    report.write(folder, experiment.name)
     return report.text
 
 
-def dry_run(experiment: Experiment, out: Path | str, **how: Any) -> Plan:
-    """Return how much of the cells that are known beforehand is missing in a folder, and about how long they take."""
-    return plan(Sweep(experiment.cells()), out, **how)
+def dry_run(experiments: Experiment | Sequence[Experiment], out: Path | str, **how: Any) -> Plan:
+    """Return how many cells known beforehand a folder lacks, and about how long computing them takes."""
+    several = [experiments] if isinstance(experiments, Experiment) else experiments
+    return plan(sweep_of([cell for experiment in several for cell in experiment.cells()]), out, **how)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise OSError now if files cannot be written to a folder."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0")
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(folder)) from None

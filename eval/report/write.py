@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from eval.experiments.secure.experiment import check_writable
+from eval.experiments.protocol import check_writable
 from eval.report.data.gather import Results, gather
 from eval.report.data.recompute import convergence, decisions
 from eval.report.page import page

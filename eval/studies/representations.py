@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from eval.experiments.knowledge_transfer.cells import blocks
-from eval.experiments.secure.pictures import figure_of, save_figure
+from eval.experiments.pictures import figure_of, save_figure
 from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.statistics import Interval, share
 from secagent_env import questions

@@ -10,7 +10,7 @@ import numpy as np
 
 from eval.experiments.knowledge_energy.experiment import CERTIFIED, ENOUGH
 from eval.experiments.knowledge_energy.results import Entry
-from eval.experiments.secure.pictures import figure_of, save_figure
+from eval.experiments.pictures import figure_of, save_figure
 from secagent_env.rendering.style import DIM, FAINT, own_style
 from secagent_env.support.extras import require
 

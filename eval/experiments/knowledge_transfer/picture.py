@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from eval.experiments.knowledge_transfer.results import ALL, CHOSEN, OVERALL, PRINTED, WITHOUT, Transfer, points_of
-from eval.experiments.secure.pictures import PURPLE, figure_of, save_figure
+from eval.experiments.pictures import figure_of, save_figure
+from eval.experiments.secure.pictures import PURPLE
 from eval.stats.statistics import CONFIDENCE, Interval
 from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, INK, ORANGE, own_style
 from secagent_env.support.extras import require

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from eval.compare.comparison import Comparison, honest, labelled, name_in, sweep
 from eval.compare.lineup import default_solvers, make
 from eval.compare.rows import frame_of
 from eval.experiments.genainet_power.experiment import EXPERIMENTS as GAMES
+from eval.experiments.protocol import check_writable
 from eval.experiments.questions import EXPERIMENTS as QUESTIONS
 from eval.experiments.secure.as_written import SOURCES as WRITTEN_SOURCES
 from eval.experiments.secure.printed import AS_WRITTEN, EXPERIMENTS, TRANSMISSION, TYPICAL, Experiment, chosen
@@ -254,15 +254,6 @@ def run(reproduction: Reproduction, out: Path | str, **how: Unpack[How]) -> str:
     sweep = reproduction.sweep()
     swept = run_sweep(sweep, out, **how)
     return _report(reproduction, sweep.cells, swept, out)
-
-
-def check_writable(folder: Path) -> None:
-    """Raise OSError now if files cannot be written to a folder."""
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"\0")
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(folder)) from None
 
 
 def _report(reproduction: Reproduction, cells: Iterable[Cell], swept: Any, out: Path) -> str:

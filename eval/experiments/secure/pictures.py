@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eval.experiments.pictures import figure_of, save_figure
 from eval.experiments.secure.printed import AS_WRITTEN, TRANSMISSION
 from eval.experiments.secure.results import BOUND, Entry, Reproduced
 from eval.stats.paired import performance_profile
 from eval.stats.statistics import CONFIDENCE
 from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, GREY, INK, ORANGE, RED, own_style
 from secagent_env.support.extras import require
-from secagent_env.support.files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-FORMATS = ("png", "pdf")
 PURPLE, SKY = "#CC79A7", "#56B4E9"
 STYLES = {
     "exact": (INK, "x"),
@@ -126,21 +124,3 @@ def _axes(ax: Axes, result: Reproduced) -> None:
     ax.yaxis.set_major_formatter(EngFormatter("J"))
     ax.grid(color=FAINT)
     ax.set_axisbelow(True)
-
-
-def figure_of(width: float, height: float) -> Figure:
-    """Return an empty figure of this size, inches, that needs no display."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure to ``path`` with the suffixes .png and .pdf."""
-    for form in FORMATS:
-        undated: dict[str, Any] = {"CreationDate": None} if form == "pdf" else {}  # the same input, the same bytes
-        with whole_file(path.with_name(f"{path.name}.{form}")) as file:
-            figure.savefig(file, format=form, metadata=undated)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from eval.experiments.secure.pictures import STYLES, figure_of, save_figure
+from eval.experiments.pictures import figure_of, save_figure
+from eval.experiments.secure.pictures import STYLES
 from eval.experiments.votes.cells import ANY, FITTED, SCHEMES, TITLES, Votes
 from eval.experiments.votes.tables import label
 from eval.stats.statistics import CONFIDENCE
