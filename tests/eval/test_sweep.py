@@ -330,9 +330,7 @@ def test_chunks_hold_every_cell_in_order_and_take_as_long_as_they_should(times: 
 
 
 def test_a_worker_with_other_code_is_refused():
-    with pytest.raises(
-        ValueError, match=r"^a worker does not have the code of this run \(solvers\): another version"
-    ):
+    with pytest.raises(ValueError, match=r"^a worker does not have the code of this run \(solvers\): another version"):
         compute_chunk([], Work(None, {("solvers",): "0123"}))
     with pytest.raises(ValueError, match=r"^a worker does not have the code of this run \(no_such_module\)"):
         compute_chunk([], Work(None, {("no_such_module",): "0123"}))
