@@ -18,10 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
-from eval.compare.lineup import default_solvers, make
+from eval.compare.lineup import default_solvers, make, module_of
 from eval.compare.rows import NO_LLM, frame_of
-from eval.compare.solving import SOURCES
-from eval.compare.solving_agents import AGENT_SOURCES
 from eval.sweep.cells import Cell
 from eval.sweep.engine import How, Sweep, run_sweep
 from secagent_env import Scenario, __version__
@@ -144,14 +142,11 @@ class Comparison:
         for label, solver in self.make_solvers().items():
             options = {**shared, "solver": name_in(label), "solver_options": dict(self.solvers[label])}
             if isinstance(solver, TrainedAgent):
-                function, sources = AGENT_FUNCTION, AGENT_SOURCES
                 options["policy"] = solver.digest
-            else:
-                function, sources = FUNCTION, SOURCES
             kinds[label] = {
-                "function": function,
+                "function": AGENT_FUNCTION if "policy" in options else FUNCTION,
                 "options": options,
-                "sources": sources,
+                "modules": (module_of(name_in(label)),),
                 "paid": not getattr(solver, "in_process", True) and getattr(solver, "replay", None) is None,
             }
         return [

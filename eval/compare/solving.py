@@ -12,8 +12,6 @@ from secagent_env.sampling.estimation import estimate_eavesdroppers, estimate_ge
 from secagent_env.sampling.seeds import instance_generator
 from solvers import Solution, Solver
 
-SOURCES = ("secagent_env", "solvers", "eval.compare.rows")
-
 
 def instance_at(scenario: Scenario, seed: int, index: int) -> Instance:
     """Return instance ``index`` of those that ``sample_instance(scenario, seed, batch)`` draws."""

@@ -7,19 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from eval.compare.solving import SOURCES, row_of
+from eval.compare.solving import row_of
 from eval.sweep.cells import Cell, Row
 from training import load_agent
 from training.play.agents import TrainedAgent
-
-AGENT_SOURCES = (
-    *SOURCES,
-    "eval.compare.solving",
-    "training.play.agents",
-    "training.play.refine",
-    "training.play.repair",
-)
-"""The code behind the results of a trained agent; the rest of ``training`` trains it."""
 
 
 def load_same_agent(name: str, options: dict[str, Any], policy: str | None) -> TrainedAgent:
