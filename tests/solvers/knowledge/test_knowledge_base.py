@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from solvers.knowledge.compress.compression import adaptive_ratios, compress, missing, ranking
 from solvers.knowledge.compress.shortening import leading_sentences, sentences, shorten
-from solvers.knowledge.store import folded, wire
+from solvers.knowledge.store import message, wire
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.encoder import default_encoder
 from solvers.knowledge.store.passages import Passage
@@ -221,7 +221,7 @@ def test_cut_messages_and_missing_encoders_are_told():
 def test_bombs_do_not_unfold(monkeypatch):
     data = wire.to_bytes(KnowledgeBase.build([Passage("a", "x" * 100_000)], ENCODER))
     assert len(data) < 1000
-    monkeypatch.setattr(folded, "MAX_TEXT_BYTES", 50_000)
+    monkeypatch.setattr(message, "MAX_TEXT_BYTES", 50_000)
     with pytest.raises(ValueError, match="unfolds to more"):
         wire.from_bytes(data, ENCODER)
 
