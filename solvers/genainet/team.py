@@ -18,14 +18,15 @@ from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH
 from secagent_env.power_control.metrics import metric_of
 from secagent_env.support.errors import unknown_name
-from solvers.genainet import standin
+from solvers.genainet import stepwise_standin
 from solvers.genainet.action import CommanderReply, Step
 from solvers.genainet.agent import Commander, Executor
 from solvers.genainet.memory import KNOWLEDGE, Memory
 from solvers.genainet.perception import COMMANDER, Percept, perceive
 from solvers.genainet.planning import request
 from solvers.llm.chat import CapReached, EndpointError, Message, Reply, Request
-from solvers.llm.session import ChatOptions, Session
+from solvers.llm.options import ChatOptions
+from solvers.llm.session import Session
 from solvers.llm.structured import Malformed
 
 ORGANISATIONS = ("distributed", "hierarchical")
@@ -106,7 +107,7 @@ class Play:
 class GenAINet(ChatOptions):
     """Language models that control the powers of a network, one for each pair; without a model, rules stand in.
 
-    Which model is asked, and what it may cost, is said by the options of :class:`~solvers.llm.session.ChatOptions`; the
+    Which model is asked, and what it may cost, is said by the options of :class:`~solvers.llm.options.ChatOptions`; the
     caps hold for one game.
 
     Parameters
@@ -192,7 +193,7 @@ class GenAINet(ChatOptions):
             If the game is a batch, or ``rounds`` is not a whole number ≥ 1.
         """
         match = Match(game, rounds=rounds, talk=self.talk, max_message_length=self.max_message_length)
-        with Session(self, lambda request: standin.reply(request.messages, request.seed)) as session:
+        with Session(self, stepwise_standin.reply) as session:
             course = _Course(self, match, session, seed)
             while not match.over:
                 course.round()

@@ -19,12 +19,13 @@ from secagent_env.model.outcome import constraint_bounds
 from solvers.certificate.integer_program import why_infeasible
 from solvers.certificate.selection import eligible_agents, random_selection
 from solvers.interface.base import Infeasible, Run, Solver
-from solvers.law import prompts, standin
+from solvers.law import perturbing_standin, prompts
 from solvers.law.evaluation import Evaluator, Score
 from solvers.law.neighbours import neighbour
 from solvers.law.proposals import GIVEN, PROPOSALS, Design, Translator, Unusable, decibels, to_dbm
 from solvers.llm.chat import CapReached, EndpointError, Reply, Request
-from solvers.llm.session import ChatOptions, Session
+from solvers.llm.options import ChatOptions
+from solvers.llm.session import Session
 from solvers.llm.structured import Malformed, parse, schema_of
 
 SUB_PROBLEMS = tuple(PROPOSALS)
@@ -51,7 +52,7 @@ class LAW(ChatOptions, Solver):
     jamming
         False keeps every unselected agent silent.
 
-    The others are those of :class:`~solvers.llm.session.ChatOptions`: which model is asked, and what it may cost.
+    The others are those of :class:`~solvers.llm.options.ChatOptions`: which model is asked, and what it may cost.
     """
 
     rounds: int = 3
@@ -82,7 +83,7 @@ class LAW(ChatOptions, Solver):
         return f"law ({self.chat_name})"
 
     def _solve(self, run: Run) -> None:
-        with Session(self, lambda request: standin.reply(request.messages, request.seed)) as session:
+        with Session(self, perturbing_standin.reply) as session:
             workflow = Workflow(self, run, session)
             try:
                 workflow.optimise()

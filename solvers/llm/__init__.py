@@ -5,7 +5,8 @@ The way of a question: ``Request`` → ``Session`` (caps, several at a time) →
 """
 
 from solvers.llm.chat import STANDIN_MODEL, CapReached, EndpointError, Message, Reply, Request
-from solvers.llm.session import ChatOptions, Session, Usage
+from solvers.llm.options import ChatOptions
+from solvers.llm.session import Session, Usage
 from solvers.llm.structured import Malformed, parse, schema_of
 
 __all__ = [

@@ -20,7 +20,7 @@ from solvers.llm.chat import Closing, Message, Reply, Request
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session, Usage
 from solvers.llm.structured import Malformed, parse, schema_of
-from solvers.reasoning import prompts, standin
+from solvers.reasoning import overlap_standin, prompts
 from solvers.reasoning.answer import Answer
 from solvers.reasoning.prompts import Choice, Planned, Scores, Step, Thoughts, option_of
 from solvers.reasoning.tools import Calculator, Converter, Search, Tool
@@ -227,7 +227,7 @@ class Agents(Closing):
         self._sessions: list[Session] = []
         try:
             for group in self.groups:
-                session = Session(group, lambda request: standin.reply(request.messages, request.seed))
+                session = Session(group, overlap_standin.reply)
                 self._sessions.append(self._resources.enter_context(session))
         except BaseException:
             self.close()

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
-from solvers.law import solver as law_solver
-from solvers.law import standin
+from solvers.law import perturbing_standin
 from solvers.law.evaluation import complain
 from solvers.law.neighbours import anywhere, neighbour
 from solvers.law.prompts import examples_in, facts, facts_in
@@ -312,15 +311,15 @@ def test_neighbours_are_usable_and_nearly_always_new(seed, sub_problem):
 
 def test_the_stand_in_reads_nothing_but_the_prompt():
     with pytest.raises(ValueError, match="not a prompt of LAW"):
-        standin.reply([Message("user", "Tell me a joke.")], 0)
+        perturbing_standin.reply([Message("user", "Tell me a joke.")], 0)
     prompt = 'Parameters: {"sub_problem": "selection", "agents": 5, "select_at_least": 2, "min_mean_accuracy": 0.5}\n'
-    invented = json.loads(standin.reply([Message("user", prompt)], 1))
+    invented = json.loads(perturbing_standin.reply([Message("user", prompt)], 1))
     assert "no example" in invented["reason"]
     assert len(invented["selected"]) == 2
     example = list(range(6))
     prompt = prompt.replace('"agents": 5, "select_at_least": 2', '"agents": 30, "select_at_least": 6')
     for seed in range(20):
-        shown = json.loads(standin.reply([Message("user", f'{prompt}{{"selected": {example}}}')], seed))
+        shown = json.loads(perturbing_standin.reply([Message("user", f'{prompt}{{"selected": {example}}}')], seed))
         assert "the best example, perturbed" in shown["reason"]
         assert 4 <= len(set(example) & set(shown["selected"])) <= 6  # two are exchanged at most
 
@@ -332,7 +331,7 @@ def test_ten_thousand_hostile_replies(instance, monkeypatch, tmp_path):
     """No crash, nothing infeasible told as feasible, nothing done that a reply asks for."""
     rng = random.Random(7)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(law_solver.standin, "reply", lambda messages, seed: hostile_reply(rng))
+    monkeypatch.setattr(perturbing_standin, "reply", lambda messages, seed: hostile_reply(rng))
     options = {"rounds": 1, "iterations": 1, "proposals": 500, "expert_search": False}
     calls = unusable = 0
     for seed in range(7):
@@ -353,7 +352,7 @@ def test_ten_thousand_hostile_replies(instance, monkeypatch, tmp_path):
 
 def test_http_and_replay_give_the_same_as_in_process(instance, solution, tmp_path):
     path = tmp_path / "law.jsonl"
-    with serve(standin.reply) as server:
+    with serve(perturbing_standin.reply) as server:
         options = {**QUICK, "model": "no-LLM", "base_url": server.base_url}
         over_http = solvers.make("law", **options, transcript=path).solve(instance, seed=3)
     replayed = solvers.make("law", **QUICK, replay=path).solve(instance, seed=3)

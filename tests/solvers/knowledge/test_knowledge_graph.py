@@ -54,7 +54,9 @@ def test_brackets_that_abbreviate_nothing_introduce_nothing():
 
 
 def test_relations_are_told_by_verbs_and_end_with_the_sentence():
-    relations = [mention.relation for mention in Concepts().mentions("HARQ uses coding with feedback. Beams are narrow.")]
+    relations = [
+        mention.relation for mention in Concepts().mentions("HARQ uses coding with feedback. Beams are narrow.")
+    ]
     assert relations == [None, "uses", BESIDE, None, "is a"]
 
 

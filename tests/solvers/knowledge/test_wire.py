@@ -21,7 +21,15 @@ TWO = {"keys": ["a", "b"], "texts": ["x", "y"], "categories": ["", ""], "groups"
 
 
 def forged(
-    fields: object = TWO, *, version=1, kind=0, codec=0, precision=0, dimension=8, vectors=b"", text: bytes | None = None
+    fields: object = TWO,
+    *,
+    version=1,
+    kind=0,
+    codec=0,
+    precision=0,
+    dimension=8,
+    vectors=b"",
+    text: bytes | None = None,
 ) -> bytes:
     """Return a message with whatever content and a checksum that is right."""
     plain = fields if isinstance(fields, bytes) else json.dumps(fields).encode()

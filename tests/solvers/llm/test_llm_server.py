@@ -56,17 +56,13 @@ def test_the_openai_library_talks_to_it(server):
 def test_the_answers_over_http_are_those_in_the_process(server):
     asked = [Request((Message("user", "ä\n" * seed),), "name", {}, seed=seed) for seed in range(3)]
     options = {"model": "no-LLM", "base_url": server.base_url}
-    with Session(ChatOptions(**options), str) as served, Session(ChatOptions(), local) as here:
+    with Session(ChatOptions(**options), str) as served, Session(ChatOptions(), rules) as here:
         replies = served.ask(asked)
         assert [reply.text for reply in replies] == [reply.text for reply in here.ask(asked)]
         assert served.usage.faults == {}
     other = ChatOptions(**{**options, "model": "other"})
     with Session(other, str) as session, pytest.raises(EndpointError, match="knows no model 'other'"):
         session.ask(asked)
-
-
-def local(request):
-    return rules(request.messages, request.seed)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def requests(count):
 
 def open_session(server, **options):
     options = {"model": "m", "base_url": server.base_url, "api_key": KEY, "retries": 0, "timeout_s": 5.0, **options}
-    return Session(ChatOptions(**options), lambda request: pytest.fail("the stand-in was asked"))
+    return Session(ChatOptions(**options), lambda messages, seed: pytest.fail("the stand-in was asked"))
 
 
 def test_without_a_model_the_stand_in_answers_in_this_process(monkeypatch):
@@ -37,7 +37,7 @@ def test_without_a_model_the_stand_in_answers_in_this_process(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{unused_port()}/v1")
     for options in (ChatOptions(), ChatOptions(model=STANDIN_MODEL)):
         assert options.chat_name == "no LLM"
-        with Session(options, lambda request: f"seed {request.seed}") as session:
+        with Session(options, lambda messages, seed: f"seed {seed}") as session:
             replies = session.ask(requests(3))
             usage = session.usage
         assert [reply.text for reply in replies] == ["seed 0", "seed 1", "seed 2"]
@@ -48,12 +48,12 @@ def test_without_a_model_the_stand_in_answers_in_this_process(monkeypatch):
 
 
 def test_the_stand_ins_text_is_cut_like_any_other():
-    with Session(ChatOptions(), lambda request: "x" * (MAX_REPLY_CHARACTERS + 9)) as session:
+    with Session(ChatOptions(), lambda messages, seed: "x" * (MAX_REPLY_CHARACTERS + 9)) as session:
         assert len(session.ask([request()])[0].text) == MAX_REPLY_CHARACTERS
 
 
 def test_an_error_in_the_rules_is_not_hidden():
-    with Session(ChatOptions(), lambda request: {}["x"]) as session, pytest.raises(KeyError):
+    with Session(ChatOptions(), lambda messages, seed: {}["x"]) as session, pytest.raises(KeyError):
         session.ask([request()])
 
 
@@ -73,7 +73,7 @@ def test_replies_come_in_the_order_of_requests_whichever_is_ready_first():
 
     with FaultyServer(step) as server, open_session(server, concurrency=4) as session:
         assert [reply.text for reply in session.ask(requests(4))] == ["0", "1", "2", "3"]
-    with Session(ChatOptions(), lambda request: str(request.seed)) as session:
+    with Session(ChatOptions(), lambda messages, seed: str(seed)) as session:
         assert [reply.text for reply in session.ask(requests(20))] == [str(seed) for seed in range(20)]
 
 
@@ -145,7 +145,7 @@ def test_a_cap_on_the_cost():
 @given(st.integers(1, 6), st.integers(100, 900), st.lists(st.integers(0, 100), min_size=1, max_size=9))
 def test_the_cap_holds_whatever_the_model_takes(concurrency, cap, lengths):
     options = ChatOptions(max_tokens=cap, concurrency=concurrency)
-    with Session(options, lambda request: "x" * 4 * max(lengths[request.seed] - 4, 0)) as session:
+    with Session(options, lambda messages, seed: "x" * 4 * max(lengths[seed] - 4, 0)) as session:
         try:
             replies = session.ask([request(seed) for seed in range(len(lengths))])
         except CapReached:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from secagent_env.power_control import Game, sample_game
 from solvers import standins
-from solvers.genainet import GenAINet, standin
+from solvers.genainet import GenAINet, stepwise_standin
 from solvers.genainet.action import SilentReply, TalkingReply, step_of
 from solvers.genainet.memory import LESSONS, Experience, Memory
 from solvers.genainet.perception import OBSERVATION, RECEIVED, REPORTS, TARGETS, line_in, perceive
@@ -184,7 +184,7 @@ def test_the_standin_obeys_no_instructions(text):
 def test_the_standin_of_all_solvers_knows_whose_prompt_it_is():
     with pytest.raises(ValueError, match="not a prompt of LAW"):
         standins.reply([Message("user", "What is the weather like?")], 0)
-    assert standin.answers(GenAINet().play(game_of_two(), 1).turns[0].prompt)
+    assert stepwise_standin.can_answer(GenAINet().play(game_of_two(), 1).turns[0].prompt)
 
 
 # --- Teams ---------------------------------------------------------------------------------------------------
@@ -358,12 +358,12 @@ def test_no_reply_breaks_a_game(seed):
         notes = [{"to": rng.choice(("pair_1", "pair_0", "x" * 999)), "text": rng.choice(INSTRUCTIONS)}] * 3
         return json.dumps({"power_w": rng.choice((0, 1e300, 3, "4", True)), "proposals": notes, "answers": [notes]})
 
-    original = standin.reply
-    standin.reply = reply
+    original = stepwise_standin.reply
+    stepwise_standin.reply = reply
     try:
         play = GenAINet(organisation=rng.choice(("distributed", "hierarchical"))).play(game_of_two(), 3)
     finally:
-        standin.reply = original
+        stepwise_standin.reply = original
     powers = play.record.power_w
     assert powers.shape == (4, 2)
     assert np.all((powers >= 0) & (powers <= 10))

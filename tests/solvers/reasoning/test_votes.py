@@ -203,7 +203,7 @@ def test_a_better_agent_makes_no_majority_worse(accuracies, options, correlation
         (([], 4), "nobody votes"),
         (([1.5], 4), "from 0 to 1"),
         (([0.5], 1), "num_options"),
-        (([0.5], 4, 1.5), "correlation must be a number from 0 to 1, got 1.5"),
+        (([0.5], 4, 1.5), "correlation must be a finite number from 0 to 1, got 1.5"),
         (([0.5], 4, math.nan), "correlation"),
     ],
 )
@@ -259,7 +259,7 @@ def test_the_factor_belongs_to_question_and_seed():
 
 @pytest.mark.parametrize("bad", [{"accuracy": 1.1}, {"accuracy": math.nan}, {"accuracy": 0.5, "correlation": -0.1}])
 def test_bad_simulated_agents(bad):
-    with pytest.raises(ValueError, match=f"{list(bad)[-1]} must be a number from 0 to 1"):
+    with pytest.raises(ValueError, match=f"{list(bad)[-1]} must be a finite number from 0 to 1"):
         SimulatedReasoner(**bad)
 
 

@@ -1,8 +1,7 @@
-"""The stand-in for a model that reasons: it names the option that shares most words with what it was given."""
+"""The stand-in for a model that reasons: it names the option that shares most words with the texts in its prompt."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -10,13 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from solvers.llm.chat import Message
+from solvers.llm.standin import prompt_rng
 from solvers.reasoning.prompts import FORMS, TASK, Choice, Planned, Scores, Step, Thoughts
 
 _COMMON_WORDS = "a an the of to in is are it and or that which what for by with on as be at from"
 _COMMON = frozenset(_COMMON_WORDS.split())
 
 
-def answers(messages: Sequence[Message]) -> bool:
+def can_answer(messages: Sequence[Message]) -> bool:
     """Return whether messages are a prompt of an agent that reasons."""
     return len(messages) >= 3 and messages[1].content.startswith(TASK)
 
@@ -29,19 +29,18 @@ def reply(messages: Sequence[Message], seed: int) -> str:
     ValueError
         If the messages are no such prompt.
     """
-    if not answers(messages):
+    if not can_answer(messages):
         raise ValueError("the stand-in answers prompts of agents that reason, and this is none")
     wanted = next(kind for kind, form in FORMS.items() if messages[-1].content.endswith(f"Form: {form}"))
     task = json.loads(messages[1].content.removeprefix(TASK))
-    digest = hashlib.sha256(messages[1].content.encode()).digest()[:8]
-    letter, shared = _best(task, np.random.default_rng([seed, *digest]))
-    told = {"reason": "no model: most words in common", "option": letter, "confidence": round(shared, 2)}
+    letter, shared = _best(task, prompt_rng(messages[1].content, seed))
+    answer = {"reason": "no model: most words in common", "option": letter, "confidence": round(shared, 2)}
     if wanted is Choice:
-        return json.dumps(told)
+        return json.dumps(answer)
     if wanted is Planned:
-        return json.dumps({"plan": ["compare words"], **told})
+        return json.dumps({"plan": ["compare words"], **answer})
     if wanted is Step:
-        return json.dumps({"tool": "answer", **told})
+        return json.dumps({"tool": "answer", **answer})
     if wanted is Thoughts:
         return json.dumps({"thoughts": [f"Option {name} may be right." for name in task["options"]]})
     assert wanted is Scores
