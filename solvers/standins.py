@@ -1,4 +1,4 @@
-"""All stand-ins for a language model in one, for ``secagent serve-standin``: the stand-in of a prompt's solver answers."""
+"""All stand-ins for a language model in one, for ``secagent serve-standin``: each answers its solver's prompts."""
 
 from __future__ import annotations
 

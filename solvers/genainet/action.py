@@ -1,4 +1,7 @@
-"""Action: from a reply to a power, answers and proposals; whatever a model writes, this is all that it can do."""
+"""Action: from a model's reply to a power, answers and proposals; a model can do nothing else.
+
+The docstrings and descriptions of the replies are a part of the schema that a model is shown.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,6 @@ class Note(BaseModel):
     text: str
 
 
-class Answer(BaseModel):
-    """Whether a proposal that was received is accepted."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    to: str = Field(description="who made the proposal")
-    accept: bool
-    reason: str = ""
-
-
 class SilentReply(BaseModel):
     """What an agent decides that cannot talk (Fig. 5)."""
 
@@ -43,6 +36,15 @@ class SilentReply(BaseModel):
 
 class TalkingReply(SilentReply):
     """What an agent decides that can talk (Fig. 6)."""
+
+    class Answer(BaseModel):
+        """Whether a proposal that was received is accepted."""
+
+        model_config = ConfigDict(allow_inf_nan=False)
+
+        to: str = Field(description="who made the proposal")
+        accept: bool
+        reason: str = ""
 
     answers: list[Answer] = Field(default_factory=list, description="to the proposals received")
     proposals: list[Note] = Field(default_factory=list, description="new proposals to others; best none or one")
@@ -63,23 +65,23 @@ SCHEMAS: dict[type[BaseModel], dict[str, Any]] = {
 }
 
 NAMES: dict[type[BaseModel], str] = {SilentReply: "power", TalkingReply: "cooperation", CommanderReply: "orders"}
-"""What a structured answer is called in a request."""
+"""The names of the structured answers in a request."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """What an agent does in a round.
+class Action:
+    """An agent's action in a round.
 
     Attributes
     ----------
     power_w
-        Its power, W, at most P_max.
+        The agent's power, W, at most P_max.
     answers
-        By who proposed: accepted or not, and why.
+        By proposer, whether the proposal is accepted, and the reason.
     proposals
-        By recipient.
+        The agent's proposals, by recipient.
     plan, explanation, lesson
-        Its reasoning, for the record and its memory; nobody else sees them.
+        The agent's reasoning, for the record and its memory; no other agent sees it.
     """
 
     power_w: float
@@ -91,7 +93,7 @@ class Step:
 
     @property
     def messages(self) -> dict[str, str]:
-        """What is sent, by recipient: answers first, then the proposal."""
+        """The agent's messages, by recipient: the answer first, then the proposal."""
         messages: dict[str, str] = {}
         for to, (accept, reason) in self.answers.items():
             messages[to] = f"{'Accepted' if accept else 'Refused'}: {reason}"
@@ -100,17 +102,17 @@ class Step:
         return messages
 
 
-def step_of(text: str, kind: type[SilentReply], max_power_w: float) -> Step:
-    """Return the step that a reply describes; a power above P_max is P_max.
+def action_of(text: str, kind: type[SilentReply], max_power_w: float) -> Action:
+    """Return the action in a reply; a power above P_max becomes P_max.
 
     Raises
     ------
     Malformed
-        If the reply is none; the sentence says why.
+        If the reply cannot be used; the sentence says why.
     """
     reply = parse(text, kind)
     talking = reply if isinstance(reply, TalkingReply) else None
-    return Step(
+    return Action(
         power_w=min(reply.power_w, max_power_w),
         answers={answer.to: (answer.accept, answer.reason) for answer in talking.answers} if talking else {},
         proposals=joined(talking.proposals) if talking else {},
@@ -121,7 +123,7 @@ def step_of(text: str, kind: type[SilentReply], max_power_w: float) -> Step:
 
 
 def joined(notes: list[Note]) -> dict[str, str]:
-    """Return messages by recipient; several to the same one become one."""
+    """Return messages by recipient; several messages to one recipient are joined."""
     messages: dict[str, str] = {}
     for note in notes:
         messages[note.to] = f"{messages[note.to]}\n{note.text}" if note.to in messages else note.text

@@ -18,8 +18,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from solvers.genainet.memory import KNOWN
-from solvers.genainet.perception import COMMANDER, OBSERVATION, RECEIVED, REPORTS, TARGETS, line_in
+from solvers.genainet.perception import COMMANDER
+from solvers.genainet.prompts import KNOWN, OBSERVATION, RECEIVED, REPORTS, TARGETS, line_in
 from solvers.llm.chat import Message
 
 EXPONENT = 0.4
@@ -137,14 +137,15 @@ def _proposals(
     if recipient is None:
         return []
     text = (
-        f"I reach {share:.0%} of my target of {seen['target']:.3g} bit/s/Hz. Please lower your power by "
-        f"{PROPOSED_PERCENT} % in the next round; as your target is lower than mine, it costs you less than it gives me."
+        f"I reach {share:.0%} of my target of {seen['target']:.3g} bit/s/Hz. Please lower your power "
+        f"by {PROPOSED_PERCENT} % in the next round; as your target is lower than mine, it costs you less than it "
+        "gives me."
     )
     return [{"to": recipient, "text": text}]
 
 
 def partner(agent: str, targets: Mapping[str, float], round: int) -> str | None:
-    """Return the recipient of an agent's proposal in a round: agents with lower targets in turn; None if there are none."""
+    """Return the recipient of an agent's proposal in a round: agents with lower targets in turn, or None."""
     lower = sorted((name for name in targets if targets[name] < targets[agent]), key=lambda name: -targets[name])
     return lower[round % len(lower)] if lower else None
 

@@ -1,7 +1,7 @@
 """The link from knowledge to the network: a scenario with the bits of a knowledge base and the accuracy it gives.
 
 Compressed knowledge is a smaller D of (7) and an accuracy measured with it. The scaling law (14) has neither, so the
-difficulty δ of the task is fitted: the agents' mean accuracy becomes the measured one, and (14) keeps their differences.
+difficulty δ of the task is fitted: the agents' mean accuracy becomes the measured one, and (14) tells them apart.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stand-ins for a language model: rules that answer prompts, in this process or over HTTP (:mod:`solvers.llm.server`)."""
+"""Stand-ins for a language model: rules that answer prompts, in this process or served over HTTP."""
 
 from __future__ import annotations
 

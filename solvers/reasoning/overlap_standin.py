@@ -10,7 +10,7 @@ import numpy as np
 
 from solvers.llm.chat import Message
 from solvers.llm.standin import prompt_rng
-from solvers.reasoning.prompts import FORMS, TASK, Choice, Planned, Scores, Step, Thoughts
+from solvers.reasoning.prompts import FORMS, TASK, DirectReply, PlannedReply, ScoresReply, ThoughtsReply, ToolReply
 
 _COMMON_WORDS = "a an the of to in is are it and or that which what for by with on as be at from"
 _COMMON = frozenset(_COMMON_WORDS.split())
@@ -27,23 +27,23 @@ def reply(messages: Sequence[Message], seed: int) -> str:
     Raises
     ------
     ValueError
-        If the messages are no such prompt.
+        If the messages are no prompt of an agent that reasons.
     """
     if not can_answer(messages):
-        raise ValueError("the stand-in answers prompts of agents that reason, and this is none")
+        raise ValueError("the stand-in answers prompts of agents that reason alone, and this is another one")
     wanted = next(kind for kind, form in FORMS.items() if messages[-1].content.endswith(f"Form: {form}"))
     task = json.loads(messages[1].content.removeprefix(TASK))
     letter, shared = _best(task, prompt_rng(messages[1].content, seed))
     answer = {"reason": "no model: most words in common", "option": letter, "confidence": round(shared, 2)}
-    if wanted is Choice:
+    if wanted is DirectReply:
         return json.dumps(answer)
-    if wanted is Planned:
+    if wanted is PlannedReply:
         return json.dumps({"plan": ["compare words"], **answer})
-    if wanted is Step:
+    if wanted is ToolReply:
         return json.dumps({"tool": "answer", **answer})
-    if wanted is Thoughts:
+    if wanted is ThoughtsReply:
         return json.dumps({"thoughts": [f"Option {name} may be right." for name in task["options"]]})
-    assert wanted is Scores
+    assert wanted is ScoresReply
     lines = re.search(r"Lines of thought: (\[.*\])\n", messages[-1].content)
     count = len(json.loads(lines[1])) if lines else 1
     return json.dumps({"scores": [5.0] * count})

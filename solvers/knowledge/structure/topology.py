@@ -54,7 +54,7 @@ class Complex:
 
     @property
     def euler_characteristic(self) -> int:
-        """The alternating sum of the numbers of faces: vertices − edges + triangles − …"""
+        """The alternating sum of the numbers of faces: vertices − edges + triangles and so on."""
         return sum((-1) ** dimension * len(self.faces(dimension)) for dimension in range(self.dimension + 1))
 
     def betti(self, dimension: int) -> int:

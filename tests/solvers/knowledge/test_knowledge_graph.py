@@ -11,7 +11,7 @@ from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.message import columns, pack_fields, unpack_fields
 from solvers.knowledge.store.passages import Passage
 from solvers.knowledge.structure.concepts import BESIDE, MAX_LENGTH, MAX_MENTIONS, Concepts
-from solvers.knowledge.structure.graph import DAMPING, MAGIC, BESIDE_WEIGHT, VERB_WEIGHT, KnowledgeGraph, Triple
+from solvers.knowledge.structure.graph import BESIDE_WEIGHT, DAMPING, MAGIC, VERB_WEIGHT, KnowledgeGraph, Triple
 
 TEXTS = (
     "Hybrid automatic repeat request (HARQ) uses soft combining.",
