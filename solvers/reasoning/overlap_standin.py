@@ -30,7 +30,7 @@ def reply(messages: Sequence[Message], seed: int) -> str:
         If the messages are no prompt of an agent that reasons.
     """
     if not can_answer(messages):
-        raise ValueError("the stand-in answers prompts of agents that reason alone, and this is another one")
+        raise ValueError("this is not a prompt of an agent that reasons")
     wanted = next(kind for kind, form in FORMS.items() if messages[-1].content.endswith(f"Form: {form}"))
     task = json.loads(messages[1].content.removeprefix(TASK))
     letter, shared = _best(task, prompt_rng(messages[1].content, seed))

@@ -177,9 +177,8 @@ class KnowledgeGraph:
         plain = self.graph.to_undirected(as_view=True)
         paths = networkx.multi_source_dijkstra_path(plain, set(starts), weight=lambda *_: 1)
         reached = [paths[name] for name in sorted(own) if name in paths]
-        if not reached:
-            return ()
-        return tuple(self._triple(one, other) for one, other in pairwise(min(reached, key=len)))
+        path = min(reached, key=len, default=())
+        return tuple(self._triple(one, other) for one, other in pairwise(path))
 
     def _triple(self, one: str, other: str) -> Triple:
         for subject, object_ in ((one, other), (other, one)):
