@@ -223,9 +223,15 @@ def test_an_interrupted_run_asks_only_what_is_missing(tmp_path):
         ({"max_cost": 1}, "max_cost needs prices="),
         ({"max_cost": 0, "prices": {"input": 1, "output": 1}}, "max_cost must be a finite number > 0"),
         ({"prices": {"input": 1, "ouput": 1}}, "unknown price 'ouput'; did you mean 'output'?"),
-        ({"prices": {"input": 1}}, "the price of a million tokens of output must be a finite number ≥ 0, got"),
-        ({"prices": {"input": 1, "output": -1}}, "the price of a million tokens of output must be a finite number ≥ 0, got"),
-        ({"prices": {"input": True, "output": 1}}, "the price of a million tokens of input must be a finite number ≥ 0, got True"),
+        ({"prices": {"input": 1}}, "the price of a million tokens of output must be a finite number ≥ 0"),
+        (
+            {"prices": {"input": 1, "output": -1}},
+            "the price of a million tokens of output must be a finite number ≥ 0",
+        ),
+        (
+            {"prices": {"input": True, "output": 1}},
+            "the price of a million tokens of input must be a finite number ≥ 0, got True",
+        ),
         ({"prices": 3}, "prices must be a mapping"),
         ({"transcript": 3}, "transcript must be the path of a file"),
         ({"transcript": "a", "replay": "b"}, "transcript and replay exclude each other"),
