@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -130,14 +131,6 @@ def _chosen(text: str, confidence: float, reason: str, question: Question) -> An
     return Answer(option, confidence if option is not None else None, reason, "" if option is not None else NO_OPTION)
 
 
-def _direct(agent: EndpointReasoner, question: Question, first: Message, rng: np.random.Generator) -> Answer:
-    return _one_call(agent, question, first, rng, prompts.direct(), DirectReply)
-
-
-def _steps(agent: EndpointReasoner, question: Question, first: Message, rng: np.random.Generator) -> Answer:
-    return _one_call(agent, question, first, rng, prompts.steps(), PlannedReply)
-
-
 def _one_call(
     agent: EndpointReasoner,
     question: Question,
@@ -202,8 +195,8 @@ def _read(agent: EndpointReasoner, messages: tuple[Message, ...], kind: type, rn
 
 
 PLANNING: dict[str, Callable[[EndpointReasoner, Question, Message, np.random.Generator], Answer]] = {
-    "direct": _direct,
-    "steps": _steps,
+    "direct": partial(_one_call, instruction=prompts.DIRECT, kind=DirectReply),
+    "steps": partial(_one_call, instruction=prompts.STEPS, kind=PlannedReply),
     "tools": _tools,
     "tree": _tree,
 }

@@ -36,6 +36,9 @@ def _share(value: object) -> object:
     return value
 
 
+DIRECT = "Choose the right option."
+STEPS = "First make a plan of at most three short steps; carry it out; then choose the right option."
+
 Confidence = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
 Words = Annotated[str, Field(max_length=4000)]
 
@@ -115,16 +118,6 @@ def prompt(
 ) -> tuple[Message, ...]:
     """Return a prompt: the rules, the task, the conversation so far, the instruction and the form of the answer."""
     return (Message("system", SYSTEM), first, *turns, Message("user", f"{instruction}\nForm: {FORMS[kind]}"))
-
-
-def direct() -> str:
-    """Return the instruction to answer at once."""
-    return "Choose the right option."
-
-
-def steps() -> str:
-    """Return the instruction to answer with a plan."""
-    return "First make a plan of at most three short steps; carry it out; then choose the right option."
 
 
 def tools(offered: Sequence[Tool], left: int) -> str:

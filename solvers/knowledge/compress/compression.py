@@ -13,6 +13,8 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +88,9 @@ def compress(
     if (shortening or writer) and base.precision is None and encoder is None:
         raise ValueError("shorter texts have other vectors, which the receiver computes: give the encoder")
     if ratios is not None:
-        return _by_category(base, ratio, ratios, queries, shortening, writer, encoder, seed)
+        return _by_category(
+            base, ratio, ratios, queries=queries, shortening=shortening, writer=writer, encoder=encoder, seed=seed
+        )
     if ratio == 1 or not len(base):
         return base
     budget = ratio * base.size_bits
@@ -209,38 +213,18 @@ def _slope(first: tuple[float, float], second: tuple[float, float]) -> float:
     return (second[1] - first[1]) / (second[0] - first[0])
 
 
-def _by_category(
-    base: KnowledgeBase,
-    ratio: float,
-    ratios: Mapping[str, float],
-    queries: np.ndarray | None,
-    shortening: str | None,
-    writer: Writer | None,
-    encoder: Encoder | None,
-    seed: int,
-) -> KnowledgeBase:
+def _by_category(base: KnowledgeBase, ratio: float, ratios: Mapping[str, float], **options: Any) -> KnowledgeBase:
     for category, own in ratios.items():
         if category not in base.categories:
             raise unknown_name("category", category, base.categories)
         number(f"the ratio of {category}", own, 0, 1)
-    kept = []
+    parts = [base.select([])]
     for category in base.categories:
         rows = np.flatnonzero([passage.category == category for passage in base.passages])
-        part = compress(
-            base.select(rows),
-            ratios.get(category, ratio),
-            queries=queries,
-            shortening=shortening,
-            writer=writer,
-            encoder=encoder,
-            seed=seed,
-        )
-        kept.append(part)
-    coarse = any(part.precision == COARSE for part in kept)
-    whole = base.select([])
-    whole = whole.at_precision(COARSE) if coarse else whole
-    for part in kept:
-        whole = whole.merge(part.at_precision(COARSE) if coarse else part)
+        parts.append(compress(base.select(rows), ratios.get(category, ratio), **options))
+    if any(part.precision == COARSE for part in parts):
+        parts = [part.at_precision(COARSE) for part in parts]
+    whole = reduce(KnowledgeBase.merge, parts)
     place = {passage.key: index for index, passage in enumerate(base.passages)}
     return whole.select(np.argsort([place[passage.key] for passage in whole.passages]))
 

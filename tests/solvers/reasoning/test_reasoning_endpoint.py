@@ -350,7 +350,7 @@ def test_the_stand_in_answers_every_form(planning):
 def test_the_stand_in_knows_its_prompts():
     with pytest.raises(ValueError, match="not a prompt"):
         standins.reply([Message("user", "hello")], 0)
-    messages = prompts.prompt(prompts.task(QUESTION, ()), prompts.direct(), prompts.DirectReply)
+    messages = prompts.prompt(prompts.task(QUESTION, ()), prompts.DIRECT, prompts.DirectReply)
     assert standins.reply(messages, 1) == standins.reply(messages, 1)
 
 
