@@ -11,8 +11,8 @@ import numpy as np
 from secagent_env import Decision, Instance, Outcome
 from secagent_env.model.outcome import constraint_bounds
 from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, uplink_sinr
-from solvers.interface.base import Run
-from solvers.interface.violations import violation
+from solvers.interface.base import SolverRun
+from solvers.interface.ranking import secrecy_shortfall
 from solvers.law.proposals import Design, Translator, decibels, to_dbm
 
 OBJECTIVES = {
@@ -52,7 +52,7 @@ class Score:
 class Evaluator:
     """Scores designs of one run; every design counts as an evaluation and can become the result."""
 
-    def __init__(self, run: Run, translator: Translator) -> None:
+    def __init__(self, run: SolverRun, translator: Translator) -> None:
         self.run = run
         self.translator = translator
 
@@ -75,7 +75,7 @@ class Evaluator:
 
 def _failing(instance: Instance, decisions: Decision, outcomes: Outcome) -> np.ndarray:
     """Return by how much decisions (P,) fail, all constraints together; only comparisons have a meaning."""
-    total = violation(instance, decisions, outcomes)
+    total = secrecy_shortfall(instance, decisions, outcomes)
     for name, bound in constraint_bounds(instance.scenario).items():
         if name != "latency_s":
             total = total + np.maximum(outcomes.violations[name], 0.0) / (bound or 1.0)

@@ -18,7 +18,7 @@ from secagent_env import Decision, Instance
 from secagent_env.model.outcome import constraint_bounds
 from solvers.certificate.integer_program import why_infeasible
 from solvers.certificate.selection import eligible_agents, random_selection
-from solvers.interface.base import Infeasible, Run, Solver
+from solvers.interface.base import Infeasible, Solver, SolverRun
 from solvers.law import prompts, standin
 from solvers.law.evaluation import Evaluator, Score
 from solvers.law.neighbours import neighbour
@@ -81,7 +81,7 @@ class LAW(ChatOptions, Solver):
         """``law (no LLM)`` for the stand-in, else ``law`` with the model's name."""
         return f"law ({self.chat_name})"
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         with Session(self, lambda request: standin.reply(request.messages, request.seed)) as session:
             workflow = Workflow(self, run, session)
             try:
@@ -99,7 +99,7 @@ class LAW(ChatOptions, Solver):
 class Workflow:
     """One solve: the design so far, and what the last step left for the next prompt."""
 
-    def __init__(self, options: LAW, run: Run, session: Session) -> None:
+    def __init__(self, options: LAW, run: SolverRun, session: Session) -> None:
         self.options, self.run, self.session = options, run, session
         self.translator = Translator(run.instance, None if run.start is None else run.start.beamformer)
         self.evaluator = Evaluator(run, self.translator)
