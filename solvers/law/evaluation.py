@@ -11,8 +11,8 @@ import numpy as np
 from secagent_env import Decision, Instance, Outcome
 from secagent_env.model.outcome import constraint_bounds
 from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, uplink_sinr
-from solvers.interface.base import Run
-from solvers.interface.violations import violation
+from solvers.interface.base import SolverRun
+from solvers.interface.ranking import relative_violations, secrecy_shortfall
 from solvers.law.proposals import Design, Translator, decibels, to_dbm
 
 OBJECTIVES = {
@@ -52,7 +52,7 @@ class Score:
 class Evaluator:
     """Scores the designs of one run; each counts as an evaluation and can become the result."""
 
-    def __init__(self, run: Run, translator: Translator) -> None:
+    def __init__(self, run: SolverRun, translator: Translator) -> None:
         self.run = run
         self.translator = translator
 
@@ -61,24 +61,24 @@ class Evaluator:
         instance = self.run.instance
         decisions = self.translator.decision(designs)
         outcomes = self.run.consider(decisions)
-        failing = _failing(instance, decisions, outcomes)
+        violation = _violation(instance, decisions, outcomes)
         field = OBJECTIVES[sub_problem][0]
         scores = []
         for i in range(len(designs)):
             outcome, feasible = outcomes[i], bool(outcomes.feasible[i])
             f = float(getattr(outcome, field)) if feasible else math.inf
-            order = (0, f) if feasible else (1, float(failing[i]))
+            order = (0, f) if feasible else (1, float(violation[i]))
             complaint = "" if feasible else complain(instance, decisions[i], outcome)
             scores.append(Score(order, f, outcome, complaint))
         return scores
 
 
-def _failing(instance: Instance, decisions: Decision, outcomes: Outcome) -> np.ndarray:
+def _violation(instance: Instance, decisions: Decision, outcomes: Outcome) -> np.ndarray:
     """Return the violations (P,) of all constraints together; only comparisons have a meaning."""
-    total = violation(instance, decisions, outcomes)
-    for name, bound in constraint_bounds(instance.scenario).items():
-        if name != "latency_s":
-            total = total + np.maximum(outcomes.violations[name], 0.0) / (bound or 1.0)
+    total = secrecy_shortfall(instance, decisions, outcomes)
+    for name, excess in relative_violations(instance, outcomes).items():
+        if name != "latency_s":  # which is a part of the shortfall
+            total = total + excess
     return np.asarray(total)
 
 

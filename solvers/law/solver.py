@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from secagent_env import Decision, Instance
-from secagent_env.model.outcome import constraint_bounds
 from secagent_env.support.checks import flag, integer
 from solvers.certificate.integer_program import why_infeasible
 from solvers.certificate.selection import eligible_agents, random_selection
-from solvers.interface.base import Infeasible, Run, Solver
+from solvers.interface.base import Infeasible, Solver, SolverRun
+from solvers.interface.ranking import relative_violations
 from solvers.law import perturbing_standin, prompts
 from solvers.law.evaluation import Evaluator, Score
 from solvers.law.neighbours import neighbour
@@ -82,7 +82,7 @@ class LAW(ChatOptions, Solver):
         """``law (no LLM)`` for the stand-in, else ``law`` with the model's name."""
         return f"law ({self.chat_name})"
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         with Session(self, perturbing_standin.reply) as session:
             workflow = Workflow(self, run, session)
             try:
@@ -100,7 +100,7 @@ class LAW(ChatOptions, Solver):
 class Workflow:
     """One solve with LAW."""
 
-    def __init__(self, options: LAW, run: Run, session: Session) -> None:
+    def __init__(self, options: LAW, run: SolverRun, session: Session) -> None:
         self.options, self.run, self.session = options, run, session
         self.translator = Translator(run.instance, None if run.start is None else run.start.beamformer)
         self.evaluator = Evaluator(run, self.translator)
@@ -304,12 +304,9 @@ def _remind(sub_problem: str, proposed: prompts.Example, best: prompts.Example) 
 def _numbers(instance: Instance, score: Score) -> dict[str, float]:
     """Return the numbers of a proposal for convergence pictures."""
     outcome = score.outcome
-    relative = (
-        float(outcome.violations[name]) / (bound or 1.0) for name, bound in constraint_bounds(instance.scenario).items()
-    )
     return {
         "energy_j": float(outcome.energy_j),
         "execution_energy_j": float(outcome.execution_energy_j),
         "transmission_energy_j": float(outcome.transmission_energy_j),
-        "violation": max(0.0, *relative),
+        "violation": max(map(float, relative_violations(instance, outcome).values())),
     }
