@@ -31,19 +31,19 @@ def reply(messages: Sequence[Message], seed: int) -> str:
     """
     if not can_answer(messages):
         raise ValueError("this is not a prompt of an agent that reasons")
-    wanted = next(kind for kind, form in FORMS.items() if messages[-1].content.endswith(f"Form: {form}"))
+    kind = next(kind for kind, form in FORMS.items() if messages[-1].content.endswith(f"Form: {form}"))
     task = json.loads(messages[1].content.removeprefix(TASK))
     letter, shared = _best(task, prompt_rng(messages[1].content, seed))
     answer = {"reason": "no model: most words in common", "option": letter, "confidence": round(shared, 2)}
-    if wanted is DirectReply:
+    if kind is DirectReply:
         return json.dumps(answer)
-    if wanted is PlannedReply:
+    if kind is PlannedReply:
         return json.dumps({"plan": ["compare words"], **answer})
-    if wanted is ToolReply:
+    if kind is ToolReply:
         return json.dumps({"tool": "answer", **answer})
-    if wanted is ThoughtsReply:
+    if kind is ThoughtsReply:
         return json.dumps({"thoughts": [f"Option {name} may be right." for name in task["options"]]})
-    assert wanted is ScoresReply
+    assert kind is ScoresReply
     lines = re.search(r"Lines of thought: (\[.*\])\n", messages[-1].content)
     count = len(json.loads(lines[1])) if lines else 1
     return json.dumps({"scores": [5.0] * count})

@@ -103,15 +103,15 @@ class Converter:
         match = _QUESTION.match(text[:MAX_INPUT_CHARACTERS])
         if match is None:
             return f"this cannot be converted; ask for {self.description}"
-        given, wanted = match[2].lower(), match[3].lower()
-        if (given in _RATIOS) != (wanted in _RATIOS):
+        source, target = match[2].lower(), match[3].lower()
+        if (source in _RATIOS) != (target in _RATIOS):
             return f"{match[2]} is not of the kind of {match[3]}"
         try:
             value = float(match[1])
-            linear = value * _LINEAR[given] if given in _LINEAR else _DECIBEL[given] * 10 ** (value / 10)
-            if wanted in _LINEAR:
-                return f"{linear / _LINEAR[wanted]:.6g} {match[3]}"
-            return f"{10 * math.log10(linear / _DECIBEL[wanted]):.6g} {match[3]}"
+            linear = value * _LINEAR[source] if source in _LINEAR else _DECIBEL[source] * 10 ** (value / 10)
+            if target in _LINEAR:
+                return f"{linear / _LINEAR[target]:.6g} {match[3]}"
+            return f"{10 * math.log10(linear / _DECIBEL[target]):.6g} {match[3]}"
         except (ValueError, OverflowError):
             return "the value is not finite"
 

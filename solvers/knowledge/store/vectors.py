@@ -121,9 +121,9 @@ class VectorIndex:
 
 def recall(found: np.ndarray, exact: np.ndarray) -> float:
     """Return the share of the exact results (Q, k) that an index found, in any order; 1 where there are none."""
-    wanted = hits = 0
-    for some, all_of_them in zip(found, exact, strict=True):
-        nearest = {int(index) for index in all_of_them if index >= 0}
-        wanted += len(nearest)
-        hits += len(nearest & {int(index) for index in some})
-    return hits / wanted if wanted else 1.0
+    total = hits = 0
+    for row, exact_row in zip(found, exact, strict=True):
+        nearest = {int(index) for index in exact_row if index >= 0}
+        total += len(nearest)
+        hits += len(nearest & {int(index) for index in row})
+    return hits / total if total else 1.0
