@@ -142,22 +142,22 @@ class OpenAIChat(Closing):
 
     def _refused(self, error: Any, request: Request) -> Reply:
         """Return the fault of an error status; raise EndpointError where the next request would fail too."""
-        status, message = error.status_code, self._excerpt(_message(error))
+        status, text = error.status_code, self._excerpt(_message(error))
         if status in (401, 403):
             raise EndpointError(
-                f"{self._url} refused the key ({status}): check api_key or OPENAI_API_KEY; it says: {message}"
+                f"{self._url} refused the key ({status}): check api_key or OPENAI_API_KEY; it says: {text}"
             ) from None
         if status == 404:
             raise EndpointError(
-                f"{self._url} knows no model {self.model!r} (404): check model and base_url; it says: {message}"
+                f"{self._url} knows no model {self.model!r} (404): check model and base_url; it says: {text}"
             ) from None
         if status == 402 or error.code == "insufficient_quota":
-            raise EndpointError(f"the credit at {self._url} is used up ({status}); it says: {message}") from None
+            raise EndpointError(f"the credit at {self._url} is used up ({status}); it says: {text}") from None
         if status == 429:
-            return failed("rate limited", f"the server takes no more requests for now: {message}", request, charged=False)
+            return failed("rate limited", f"the server takes no more requests for now: {text}", request, charged=False)
         if status >= 500 or status in (408, 409):
-            return failed("server error", f"the server failed ({status}): {message}", request, charged=False)
-        return failed("rejected", f"the server rejected the request ({status}): {message}", request, charged=False)
+            return failed("server error", f"the server failed ({status}): {text}", request, charged=False)
+        return failed("rejected", f"the server rejected the request ({status}): {text}", request, charged=False)
 
     def _unanswered(self, error: Any, request: Request) -> Reply:
         """Return the fault of a broken connection; raise EndpointError where no server seems to be there."""
@@ -165,13 +165,13 @@ class OpenAIChat(Closing):
         unreachable = reason in UNREACHABLE
         if isinstance(error, self._openai.APITimeoutError) and not unreachable:
             return failed(TOO_LATE, f"no reply came within {self._timeout_s:g} s", request, charged=True)
-        message = self._excerpt(str(error.__cause__ or error)) or reason
+        text = self._excerpt(str(error.__cause__ or error)) or reason
         failures = self._note(answered=False)
         if unreachable and not self._answered:
-            raise EndpointError(f"nobody answers at {self._url} ({message}): check base_url, and that it runs") from None
+            raise EndpointError(f"nobody answers at {self._url} ({text}): check base_url, and that it runs") from None
         if failures >= FAILURES_IN_A_ROW:
-            raise EndpointError(f"{self._url} broke off {failures} connections in a row ({message})") from None
-        return failed("broken connection", f"the connection broke: {message}", request, charged=not unreachable)
+            raise EndpointError(f"{self._url} broke off {failures} connections in a row ({text})") from None
+        return failed("broken connection", f"the connection broke: {text}", request, charged=not unreachable)
 
     def _note(self, *, answered: bool) -> int:
         """Count an answer or a failure, and return the number of failures in a row."""

@@ -77,9 +77,9 @@ def test_search_is_that_of_a_sort(size, k, seed):
     indices, scores = base.search(queries, k)
     similar = queries @ base.vectors.T
     expected = np.argsort(-similar, axis=1, kind="stable")[:, :k]
-    found = min(k, size)
-    assert (indices[:, found:] == -1).all()
-    assert scores[:, :found] == pytest.approx(np.take_along_axis(similar, expected, 1)[:, :found], abs=1e-6)
+    count = min(k, size)
+    assert (indices[:, count:] == -1).all()
+    assert scores[:, :count] == pytest.approx(np.take_along_axis(similar, expected, 1)[:, :count], abs=1e-6)
 
 
 def test_an_empty_base_finds_nothing():

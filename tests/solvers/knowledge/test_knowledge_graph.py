@@ -140,15 +140,15 @@ def test_passages_cost_as_much_as_with_vectors():
 
 
 @given(st.lists(st.text(max_size=40), max_size=6), st.text(max_size=40), st.integers(0, 4))
-def test_any_texts_make_a_graph_that_is_sent_and_searched(texts, asked, k):
+def test_any_texts_make_a_graph_that_is_sent_and_searched(texts, query, k):
     graph = graph_of(*texts)
     received = KnowledgeGraph.from_bytes(graph.to_bytes())
-    indices, scores = received.search_texts([asked, ""], k)
+    indices, scores = received.search_texts([query, ""], k)
     assert indices.shape == scores.shape == (2, k)
     assert (indices[1] == -1).all()
     assert ((indices == -1) == np.isneginf(scores)).all()
     for place in indices[0][indices[0] >= 0]:
-        received.explain(asked, int(place))
+        received.explain(query, int(place))
 
 
 def test_questions_in_another_language_find_what_they_name():

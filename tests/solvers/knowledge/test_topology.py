@@ -103,13 +103,13 @@ def test_a_simplex_is_of_the_rarest_concepts():
 
 
 @given(st.lists(st.text(max_size=40), max_size=6), st.text(max_size=40), st.integers(0, 4))
-def test_what_is_sent_arrives_and_faces_change_nothing(texts, asked, k):
+def test_what_is_sent_arrives_and_faces_change_nothing(texts, query, k):
     topology = topology_of(*texts)
     for data in (topology.to_bytes(), topology.to_bytes(faces=True)):
         received = KnowledgeTopology.from_bytes(data)
         assert received.passages == topology.passages
         assert received.simplices == topology.simplices
-        for got, own in zip(received.search_texts([asked], k), topology.search_texts([asked], k), strict=True):
+        for got, own in zip(received.search_texts([query], k), topology.search_texts([query], k), strict=True):
             np.testing.assert_array_equal(got, own)
     assert topology.size_bits == 8 * len(topology.to_bytes())
 

@@ -198,7 +198,7 @@ def test_an_interrupted_run_asks_only_what_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"base_url": "http://x/v1"}, "base_url needs model="),
         ({"api_key": KEY}, "api_key needs model="),
@@ -237,8 +237,8 @@ def test_an_interrupted_run_asks_only_what_is_missing(tmp_path):
         ({"transcript": "a", "replay": "b"}, "transcript and replay exclude each other"),
     ],
 )
-def test_bad_options_are_told_in_a_sentence(options, told):
-    with pytest.raises(ValueError, match=f"^{re.escape(told)}") as caught:
+def test_bad_options_are_told_in_a_sentence(options, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}") as caught:
         ChatOptions(**options).check_chat_options()
     assert "sk-" not in str(caught.value)
 

@@ -170,9 +170,9 @@ def test_the_standin_accepts_or_refuses_with_a_reason(seen, sender, percent, acc
 
 def test_the_standin_asks_those_with_lower_targets_in_turn():
     targets = {"pair_0": 2.0, "pair_1": 1.0, "pair_2": 3.0, "pair_3": 1.5}
-    asked = [ask({**SEEN, "round": k}, targets, {})["proposals"] for k in range(10)]
-    assert [note["to"] for notes in asked[1:9] for note in notes] == ["pair_1", "pair_3"] * 4
-    assert asked[0] == asked[9] == []  # nothing is known yet; nobody would read it
+    proposals = [ask({**SEEN, "round": k}, targets, {})["proposals"] for k in range(10)]
+    assert [note["to"] for notes in proposals[1:9] for note in notes] == ["pair_1", "pair_3"] * 4
+    assert proposals[0] == proposals[9] == []  # nothing is known yet; nobody would read it
     assert ask({**SEEN, "rate": 1.95}, targets, {})["proposals"] == []  # near enough
     assert ask({**SEEN, "agent": "pair_1", "target": 1.0, "rate": 0.5}, targets, {})["proposals"] == []
 
@@ -236,7 +236,7 @@ def test_the_same_game_is_played_again_the_same():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"talk": 1}, "talk must be True or False"),
         ({"organisation": "anarchy"}, "organisation"),
@@ -247,8 +247,8 @@ def test_the_same_game_is_played_again_the_same():
         ({"max_message_length": 0}, "max_message_length"),
     ],
 )
-def test_bad_options_are_refused(options, said):
-    with pytest.raises(ValueError, match=said):
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
         GenAINet(**options).play(game_of_two())
 
 
