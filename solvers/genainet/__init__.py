@@ -9,6 +9,6 @@ from secagent_env.support.extras import require
 
 require("pydantic", extra="llm")
 
-from solvers.genainet.team import GenAINet, Play  # noqa: E402 (what it imports needs pydantic)
+from solvers.genainet.team import GenAINet, Play  # noqa: E402 (its imports need pydantic)
 
 __all__ = ["GenAINet", "Play"]

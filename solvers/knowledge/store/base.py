@@ -25,7 +25,7 @@ class KnowledgeBase:
     passages
         P of them; their keys are unique.
     vectors
-        (P, d) float32: what retrieval compares with the vector of a question.
+        (P, d) float32, to be compared with the vector of a question.
     precision
         Of the vectors in a message: ``"float32"``, ``"float16"``, ``"int8"`` or ``"binary"``; None sends texts alone,
         and the receiver encodes them.

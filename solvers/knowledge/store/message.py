@@ -1,7 +1,7 @@
 """The format of messages that carry knowledge: compressed JSON, vectors where they are sent, and a checksum.
 
-Messages are data, never code, and are checked before anything is made of them. All passages of a message, and what
-belongs to them, are its *fields*: lists by name.
+Messages are data, never code, and are checked before they are used. The JSON holds the *fields* of a message: lists by
+name, such as the keys and texts of its passages.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def _without_checksum(data: bytes) -> bytes:
 
 
 def _compressed(fields: dict[str, Any]) -> tuple[int, bytes]:
-    """Return the codec that makes the fields shortest, and what it makes of them."""
+    """Return the codec with the shortest result, and the result."""
     plain = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
     by_codec = {_BLOCK_SORT: bz2.compress(plain)}
     if len(plain) < _TRIED:

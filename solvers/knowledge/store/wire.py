@@ -92,7 +92,7 @@ def apply(old: KnowledgeBase, update: bytes, encoder: Encoder | None = None) -> 
     kept = old.select([index for index, passage in enumerate(old.passages) if passage.key not in removed])
     new = kept.merge(fresh)
     if content.fields.get("gives") != digest(new):
-        raise ValueError("the message is damaged: what it makes of the knowledge base is not what was meant")
+        raise ValueError("the message is damaged: it gives another knowledge base than the sender has")
     return new
 
 

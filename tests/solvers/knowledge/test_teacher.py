@@ -185,8 +185,8 @@ def test_a_course_teaches_what_is_fed_back_and_counts_both_directions():
     ("options", "match"),
     [
         ({"passages": 0}, "passages must be an integer ≥ 1"),
-        ({"threshold": 1.5}, "threshold must be a similarity"),
-        ({"unsure": float("nan")}, "unsure must be a confidence"),
+        ({"threshold": 1.5}, "threshold must be a finite number from -1 to 1"),
+        ({"unsure": float("nan")}, "unsure must be a finite number from 0 to 1"),
     ],
 )
 def test_bad_options_of_a_student(options, match):

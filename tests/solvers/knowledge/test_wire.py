@@ -97,8 +97,8 @@ def test_a_bomb_is_not_unfolded(codec, monkeypatch):
     ("change", "message"),
     [
         ({"of": "0" * 16}, "for another knowledge base"),
-        ({"gives": "0" * 16}, "not what was meant"),
-        ({"removed": ["p0"]}, "not what was meant"),
+        ({"gives": "0" * 16}, "another knowledge base than the sender has"),
+        ({"removed": ["p0"]}, "another knowledge base than the sender has"),
         ({"removed": None}, "removed are no list of texts"),
         ({"removed": [1]}, "removed are no list of texts"),
     ],
