@@ -5,13 +5,13 @@ The docstrings and descriptions of the replies are a part of the schema that a m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from solvers.llm.structured import parse, schema_of
+from solvers.llm.structured import schema_of
 
 
 class Note(BaseModel):
@@ -94,37 +94,26 @@ class Action:
     @property
     def messages(self) -> dict[str, str]:
         """The agent's messages, by recipient: the answer first, then the proposal."""
-        messages: dict[str, str] = {}
-        for to, (accept, reason) in self.answers.items():
-            messages[to] = f"{'Accepted' if accept else 'Refused'}: {reason}"
-        for to, text in self.proposals.items():
-            messages[to] = f"{messages[to]}\n{text}" if to in messages else text
-        return messages
+        answers = {to: f"{'Accepted' if accept else 'Refused'}: {why}" for to, (accept, why) in self.answers.items()}
+        return joined([*answers.items(), *self.proposals.items()])
 
 
-def action_of(text: str, kind: type[SilentReply], max_power_w: float) -> Action:
-    """Return the action in a reply; a power above P_max becomes P_max.
-
-    Raises
-    ------
-    Malformed
-        If the reply cannot be used; the sentence says why.
-    """
-    reply = parse(text, kind)
+def action_of(reply: SilentReply, max_power_w: float) -> Action:
+    """Return the action in a reply; a power above P_max becomes P_max."""
     talking = reply if isinstance(reply, TalkingReply) else None
     return Action(
         power_w=min(reply.power_w, max_power_w),
         answers={answer.to: (answer.accept, answer.reason) for answer in talking.answers} if talking else {},
-        proposals=joined(talking.proposals) if talking else {},
+        proposals=joined((note.to, note.text) for note in talking.proposals) if talking else {},
         plan=tuple(reply.plan),
         explanation=reply.explanation,
         lesson=reply.lesson,
     )
 
 
-def joined(notes: list[Note]) -> dict[str, str]:
-    """Return messages by recipient; several messages to one recipient are joined."""
+def joined(texts: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return recipients and texts as a message for each recipient; texts to the same one are joined."""
     messages: dict[str, str] = {}
-    for note in notes:
-        messages[note.to] = f"{messages[note.to]}\n{note.text}" if note.to in messages else note.text
+    for to, text in texts:
+        messages[to] = f"{messages[to]}\n{text}" if to in messages else text
     return messages

@@ -11,7 +11,7 @@ from solvers.genainet.action import Action, CommanderReply, SilentReply, Talking
 from solvers.genainet.memory import Experience, Memory
 from solvers.genainet.perception import COMMANDER, Percept, short
 from solvers.llm.chat import Message, Reply
-from solvers.llm.structured import Malformed, parse
+from solvers.llm.structured import parse_reply
 
 
 class Executor:
@@ -53,9 +53,7 @@ class Executor:
         Malformed
             If the reply cannot be used; nothing is remembered.
         """
-        if reply.fault:
-            raise Malformed(reply.detail or reply.fault)
-        action = action_of(reply.text, self.kind, percept.max_power_w)
+        action = action_of(parse_reply(reply, self.kind), percept.max_power_w)
         if self._led:  # executors write to nobody but their commander
             answers = {to: answer for to, answer in action.answers.items() if to == COMMANDER}
             action = replace(action, proposals={}, answers=answers)
@@ -117,9 +115,9 @@ class Commander:
 
     def decide(self, round: int, reply: Reply) -> Orders:
         """Return the orders in the model's reply, and remember them; raise Malformed if it cannot be used."""
-        if reply.fault:
-            raise Malformed(reply.detail or reply.fault)
-        decision = parse(reply.text, CommanderReply)
-        orders = Orders(joined(decision.orders), tuple(decision.plan), decision.explanation)
+        decision = parse_reply(reply, CommanderReply)
+        orders = Orders(
+            joined((note.to, note.text) for note in decision.orders), tuple(decision.plan), decision.explanation
+        )
         self.memory.store(Experience(round + 1, None, None, orders.explanation, orders.texts))
         return orders

@@ -28,7 +28,7 @@ from solvers.law.proposals import GIVEN, PROPOSALS, Design, Translator, Unusable
 from solvers.llm.chat import CapReached, EndpointError, Reply, Request
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session
-from solvers.llm.structured import Malformed, parse, schema_of
+from solvers.llm.structured import Malformed, parse_reply, schema_of
 
 SUB_PROBLEMS = tuple(PROPOSALS)
 START_SNR_DB = -10.0
@@ -196,9 +196,7 @@ class Workflow:
         designs, complaint = [], ""
         for reply in replies:
             try:
-                if reply.fault:
-                    raise Malformed(reply.detail or reply.fault)
-                proposal = parse(reply.text, PROPOSALS[sub_problem])
+                proposal = parse_reply(reply, PROPOSALS[sub_problem])
                 designs.append(design.replaced(proposal, self.translator.directions, self.options.jamming))
             except (Malformed, Unusable) as error:
                 self.unusable += not reply.fault

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from secagent_env.support.extras import require
-from solvers.llm.chat import MAX_REPLY_CHARACTERS
+from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply
 from solvers.llm.text import excerpt
 
 if TYPE_CHECKING:
@@ -76,6 +76,13 @@ def parse(text: str, model: type[M]) -> M:
     if not complaint and not text.strip():
         complaint = "the reply is empty"
     raise Malformed((complaint or f"{trouble}; the reply begins with: {excerpt(text, 80)}")[:300])
+
+
+def parse_reply(reply: Reply, model: type[M]) -> M:
+    """Return the answer in a reply; raise Malformed for a fault, or where no object is valid."""
+    if reply.fault:
+        raise Malformed(reply.detail or reply.fault)
+    return parse(reply.text, model)
 
 
 def _objects(text: str) -> tuple[list[str], str]:

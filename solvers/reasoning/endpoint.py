@@ -21,7 +21,7 @@ from solvers.knowledge.store.lookup import group_of
 from solvers.llm.chat import Closing, Message, Reply, Request
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session, Usage
-from solvers.llm.structured import Malformed, parse, schema_of
+from solvers.llm.structured import M, Malformed, parse, parse_reply, schema_of
 from solvers.reasoning import overlap_standin, prompts
 from solvers.reasoning.answer import Answer
 from solvers.reasoning.prompts import DirectReply, PlannedReply, ScoresReply, ThoughtsReply, ToolReply, option_of
@@ -187,11 +187,8 @@ def _tree(agent: EndpointReasoner, question: Question, first: Message, rng: np.r
     return _one_call(agent, question, first, rng, prompts.conclude(lines[0]), DirectReply)
 
 
-def _read(agent: EndpointReasoner, messages: tuple[Message, ...], kind: type, rng: np.random.Generator):  # type: ignore[no-untyped-def]
-    reply = agent.ask(messages, kind, rng)
-    if reply.fault:
-        raise Malformed(reply.detail or reply.fault)
-    return parse(reply.text, kind)
+def _read(agent: EndpointReasoner, messages: tuple[Message, ...], kind: type[M], rng: np.random.Generator) -> M:
+    return parse_reply(agent.ask(messages, kind, rng), kind)
 
 
 PLANNING: dict[str, Callable[[EndpointReasoner, Question, Message, np.random.Generator], Answer]] = {

@@ -127,16 +127,16 @@ def test_a_reply_becomes_a_power_and_messages():
             "proposals": [{"to": "pair_1", "text": "and you?"}, {"to": "pair_2", "text": "lower, please"}],
         }
     )
-    action = action_of(f"Let me see.\n```json\n{text}\n```", TalkingReply, 10.0)
+    action = action_of(parse(f"Let me see.\n```json\n{text}\n```", TalkingReply), 10.0)
     assert action.power_w == 10.0
     assert action.messages == {"pair_1": "Accepted: fair\nand you?", "pair_2": "lower, please"}
-    assert action_of(text, SilentReply, 10.0).messages == {}
+    assert action_of(parse(text, SilentReply), 10.0).messages == {}
 
 
 @pytest.mark.parametrize("power", [-1, "NaN", 1e999, None, "much", [3]])
 def test_a_power_that_is_none_is_refused(power):
     with pytest.raises(Malformed):
-        action_of(json.dumps({"power_w": power}), TalkingReply, 10.0)
+        action_of(parse(json.dumps({"power_w": power}), TalkingReply), 10.0)
 
 
 # --- The stand-in's rules ------------------------------------------------------------------------------------
