@@ -116,8 +116,7 @@ class Commander:
     def decide(self, round: int, reply: Reply) -> Orders:
         """Return the orders in the model's reply, and remember them; raise Malformed if it cannot be used."""
         decision = parse_reply(reply, CommanderReply)
-        orders = Orders(
-            joined((note.to, note.text) for note in decision.orders), tuple(decision.plan), decision.explanation
-        )
+        texts = joined((note.to, note.text) for note in decision.orders)
+        orders = Orders(texts, tuple(decision.plan), decision.explanation)
         self.memory.store(Experience(round + 1, None, None, orders.explanation, orders.texts))
         return orders

@@ -20,7 +20,7 @@ from secagent_env.questions.question import Question
 from secagent_env.support.checks import number
 from solvers.knowledge.link import difficulty_at
 from solvers.reasoning.answer import Answer
-from solvers.reasoning.vote_theory import expected_accuracy
+from solvers.reasoning.vote_theory import check_correlation, expected_accuracy
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SimulatedReasoner:
 
     def __post_init__(self) -> None:
         number("accuracy", self.accuracy, 0, 1)
-        number("correlation", self.correlation, 0, 1)
+        check_correlation(self.correlation)
 
     def answer(self, question: Question, texts: Sequence[str], rng: np.random.Generator) -> Answer:
         """Return the right option or a wrong one; the texts are not read.

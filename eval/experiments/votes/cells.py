@@ -26,9 +26,9 @@ from eval.sweep.engine import Sweep, completed, run_sweep
 from secagent_env import Scenario, questions
 from secagent_env.model.workload import accuracy_at_difficulty
 from secagent_env.questions import Question, QuestionSet
-from secagent_env.support.checks import number
 from solvers.reasoning.simulated import SimulatedReasoner, fitted_difficulty
 from solvers.reasoning.team import Supervisor
+from solvers.reasoning.vote_theory import check_correlation
 from solvers.reasoning.votes import log_odds_weights, vote
 
 EXPERIMENT, PRESET = "table5", "qwen"
@@ -305,7 +305,7 @@ def run(
     ValueError
         For a bad argument, if cells failed, or if no network was solved by all.
     """
-    number("correlation", correlation, 0, 1)
+    check_correlation(correlation)
     if count < 1:
         raise ValueError(f"the number of questions must be an integer ≥ 1, got {count}")
     asked = tuple(Asked.of(name, data) for name in PRINTED)
