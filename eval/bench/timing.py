@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from eval.compare.table import with_unit
+from eval.stats.formatting import with_unit
 from eval.stats.statistics import Interval
 
 Figure = dict[str, Any]

@@ -170,7 +170,7 @@ def _report(args: argparse.Namespace) -> None:
 def _solve(args: argparse.Namespace) -> None:
     _plug_in(args.plugin)
     from eval.compare.lineup import make
-    from eval.compare.table import summary
+    from eval.compare.solution_summary import summary
     from secagent_env import Instance
 
     if args.plot is not None:
@@ -284,9 +284,9 @@ def _bench(args: argparse.Namespace) -> None:
     if args.out is not None:
         import json
 
-        from eval.compare.rows import write_whole
+        from secagent_env.support.files import write_text
 
-        write_whole(args.out, json.dumps(results, indent=2) + "\n")
+        write_text(args.out, json.dumps(results, indent=2) + "\n")
         logger.info("wrote %s", args.out)
 
 

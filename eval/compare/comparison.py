@@ -21,7 +21,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from eval.compare.lineup import default_solvers, make
-from eval.compare.rows import NO_LLM, frame_of, write_whole
+from eval.compare.rows import NO_LLM, frame_of
 from eval.compare.solving import AGENT_SOURCES, SOURCES, describe_solver
 from eval.compare.solving import instance_at as instance_at
 from eval.compare.solving import solver_seed as solver_seed
@@ -30,6 +30,7 @@ from eval.sweep.engine import How, Sweep, run_sweep
 from secagent_env import Scenario, __version__
 from secagent_env.sampling.estimation import check_error_variance
 from secagent_env.support.extras import require
+from secagent_env.support.files import write_text
 from solvers import Solver
 from solvers.interface import registry
 from training.play.agents import TrainedAgent
@@ -220,8 +221,8 @@ def _report(comparison: Comparison, frame: Any, out: Path) -> None:
     from eval.compare.table import markdown
 
     title = describe(comparison)
-    write_whole(out / TABLE, f"{title}\n\n{markdown(frame)}")
-    write_whole(out / CSV, frame.to_csv(index=False))
+    write_text(out / TABLE, f"{title}\n\n{markdown(frame)}")
+    write_text(out / CSV, frame.to_csv(index=False))
     save_comparison(frame, out / PICTURE, title=title)
 
 

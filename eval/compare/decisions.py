@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from eval.compare.rows import plain, write_whole
+from eval.compare.rows import plain
 from secagent_env import Decision, __version__
+from secagent_env.support.files import write_text
 from solvers import Solution
 
 FORMAT = "secagent.Decision"
@@ -74,7 +75,7 @@ def save_decision(path: str | Path, solution: Solution, *, options: dict[str, An
         **{name: plain(getattr(solution, name)) for name in _SOLUTION},
         "options": plain(options or {}),
     }
-    write_whole(Path(path), json.dumps(content, indent=2, allow_nan=False, default=str) + "\n")
+    write_text(Path(path), json.dumps(content, indent=2, allow_nan=False, default=str) + "\n")
 
 
 def load_decision(path: str | Path) -> Decision:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from eval.sweep.cells import Row
 from secagent_env import Instance, Outcome, evaluate
-from secagent_env.support.files import whole_file
 from solvers import Solution
 from solvers.certificate.bounds import lower_bound
 
@@ -131,9 +129,3 @@ def frame_of(swept: Any, *, believed: bool = False) -> Any:
     frame[flags] = frame[flags].where(~failed, False).astype(bool)
     numbers = [*NUMBERS, *(name for name in LLM if name in special)]
     return frame.drop(columns="error").astype(dict.fromkeys(numbers, float))
-
-
-def write_whole(path: Path, content: str) -> None:
-    """Write a text file whole or not at all."""
-    with whole_file(path) as file:
-        file.write(content.encode())

@@ -1,65 +1,17 @@
-"""What people read: the table of a comparison, in Markdown, and the summary of a solution."""
+"""The table of a comparison, in Markdown."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from eval.compare.rows import LLM
 from eval.compare.summary import Summary, common_instances, summarise
+from eval.stats.formatting import NONE, count, percent, tabulated, with_unit
 from eval.stats.statistics import CONFIDENCE, Interval, share
-from secagent_env.support.extras import require
-from solvers import Solution
 
-_PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
-NONE = "–"
 NOTHING = Interval(math.nan, math.nan, math.nan, 0)
-
-
-def with_unit(interval: Interval, unit: str, digits: int = 4) -> str:
-    """Return an interval with an SI prefix that fits its mean: ``11.57 kJ [11.43, 11.71]``; never in ks."""
-    if math.isnan(interval.mean):
-        return NONE
-    rounded = abs(float(f"{interval.mean:.{digits}g}"))  # so that 999.96 counts as 1000
-    highest = 0 if unit == "s" else max(_PREFIXES)
-    power = 3 * math.floor(math.log10(rounded) / 3) if 0 < rounded < math.inf else 0
-    power = min(max(power, min(_PREFIXES)), highest)
-    scaled = rounded / 10.0**power
-    decimals = max(0, digits - 1 - math.floor(math.log10(scaled))) if 1 <= scaled < math.inf else digits - 1
-    return _join(interval, lambda value: f"{value / 10.0**power:.{decimals}f}", f" {_PREFIXES[power]}{unit}")
-
-
-def percent(interval: Interval) -> str:
-    """Return an interval of fractions in percent: ``103 % [97, 110]``."""
-    return _join(interval, lambda value: f"{100 * value:.{3 if abs(value) >= 1e-5 else 1}g}", " %")
-
-
-def points(interval: Interval) -> str:
-    """Return a difference of shares in percentage points: ``+1.2 [+0.3, +2.1] points``."""
-    mean, low, high = (100 * value for value in (interval.mean, interval.low, interval.high))
-    bounds = "" if np.isnan(low) or low == high else f" [{low:+.1f}, {high:+.1f}]"
-    return f"{mean:+.1f}{bounds} points"
-
-
-def tabulated(lines: Any, headers: Sequence[str] | str = "keys") -> str:
-    """Return a table in Markdown: of lines of text and headers, or of columns by their names."""
-    return str(require("tabulate", extra="eval").tabulate(lines, headers, tablefmt="github", disable_numparse=True))
-
-
-def count(interval: Interval) -> str:
-    """Return an interval of counts: ``61.5 [58.2, 65.1]``."""
-    return _join(interval, lambda value: f"{value:.0f}" if value >= 1000 else f"{value:.3g}", "")
-
-
-def _join(interval: Interval, text: Callable[[float], str], unit: str) -> str:
-    if math.isnan(interval.mean):
-        return NONE
-    if math.isnan(interval.low) or interval.low == interval.high:
-        return f"{text(interval.mean)}{unit}"
-    return f"{text(interval.mean)}{unit} [{text(interval.low)}, {text(interval.high)}]"
 
 
 def markdown(frame: Any) -> str:
@@ -84,9 +36,7 @@ def markdown(frame: Any) -> str:
         **_asked(summaries),
         "time": [with_unit(s.means["seconds"], "s", digits=3) for s in summaries],
     }
-    tabulate = require("tabulate", extra="eval").tabulate
-    tables = [tabulate(part, headers="keys", tablefmt="github", disable_numparse=True) for part in (energies, quality)]
-    return "\n\n".join([*tables, _notes(frame, summaries)]) + "\n"
+    return "\n\n".join([tabulated(energies), tabulated(quality), _notes(frame, summaries)]) + "\n"
 
 
 def _repaired(summaries: Sequence[Summary]) -> dict[str, list[str]]:
@@ -150,36 +100,3 @@ def _notes(frame: Any, summaries: Sequence[Summary]) -> str:
             f"the first: {first['status']}, {first['message']}."
         )
     return "\n".join(notes)
-
-
-def summary(solution: Solution) -> str:
-    """Return what a person wants to know of a solution, in a few lines."""
-
-    def quantity(value: Any, unit: str) -> str:
-        return with_unit(Interval(float(value), np.nan, np.nan, 1), unit)
-
-    def listed(mask: np.ndarray) -> str:
-        return ", ".join(map(str, np.flatnonzero(mask))) or "nobody"
-
-    outcome, decision = solution.outcome, solution.decision
-    selected, power = decision.selection, decision.power_w
-    violated = {name: outcome.violations[name] for name, beyond in outcome.violated.items() if beyond}
-    lines = {
-        "status": f"{solution.status}: {solution.message}",
-        "energy": f"{quantity(outcome.energy_j, 'J')} = {quantity(outcome.execution_energy_j, 'J')} execution"
-        f" + {quantity(outcome.transmission_energy_j, 'J')} transmission",
-        "lower bound": f"{quantity(solution.lower_bound_j, 'J')}, gap {solution.gap:.3g}"
-        f" (transmission alone {solution.transmission_gap:.3g})",
-        "latency": f"{quantity(outcome.latency_s, 's')} = {quantity(outcome.downlink_time_s, 's')} downlink"
-        f" + {quantity(outcome.inference_time_s, 's')} inference"
-        f" + {quantity(outcome.uplink_time_s, 's')} uplink",
-        "violated": ", ".join(f"{name} by {value:.4g}" for name, value in violated.items()) or "nothing",
-        "selected": f"{selected.sum()} of {selected.size} agents: {listed(selected)}",
-        "jamming": listed(~selected & (power > 0)),
-        "effort": f"{solution.evaluations} evaluations in {quantity(solution.wall_time_s, 's')}",
-    }
-    if solution.usage:
-        from eval.compare.conversation import usage
-
-        lines = {"solver": solution.solver, **lines, "asked": usage(solution)}
-    return "\n".join(f"{name:<12} {text}" for name, text in lines.items())

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, Unpack
 
-from eval.compare.rows import write_whole
 from eval.sweep.cells import Cell
 from eval.sweep.engine import How, Plan, Sweep, completed, plan, run_sweep
 from secagent_env.support.extras import require
+from secagent_env.support.files import write_text
 
 Compute = Callable[[Sequence[Cell]], Any]
 """Computes the cells that a folder lacks, and returns the rows of all of them, a pandas DataFrame."""
@@ -110,9 +110,9 @@ def run(experiment: Experiment, out: Path | str, **how: Unpack[How]) -> str:
 
     report = experiment.report(compute)
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / f"{experiment.name}.md", report.text)
+    write_text(folder / f"{experiment.name}.md", report.text)
     if len(report.numbers):
-        write_whole(folder / f"{experiment.name}.csv", pandas.DataFrame(report.numbers).to_csv(index=False))
+        write_text(folder / f"{experiment.name}.csv", pandas.DataFrame(report.numbers).to_csv(index=False))
     if report.draw is not None:
         report.draw(folder / experiment.name)
     return report.text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eval.compare.table import NONE, percent, tabulated
+from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.paired import over_seeds
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from secagent_env.support.extras import require

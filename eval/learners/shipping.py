@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import training
-from eval.compare.rows import write_whole
 from secagent_env import Scenario
 from secagent_env.support.errors import unknown_name
-from secagent_env.support.files import whole_file
+from secagent_env.support.files import whole_file, write_text
 
 if TYPE_CHECKING:
     from eval.learners.runs import Result, Run
@@ -55,7 +54,7 @@ def ship(run: Run, name: str, results: Sequence[Result] = (), folder: Path | Non
     path = (folder or training.POLICIES) / f"{name}.onnx"
     with whole_file(path) as file:
         file.write((run.path / "policy.onnx").read_bytes())
-    write_whole(path.with_suffix(".md"), model_card(run, name, results))
+    write_text(path.with_suffix(".md"), model_card(run, name, results))
     return path
 
 

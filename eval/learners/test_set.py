@@ -21,11 +21,11 @@ import numpy as np
 
 import training
 from eval import one_blas_thread
-from eval.compare.rows import write_whole
 from eval.learners.runs import Result, Run
 from secagent_env import Decision, Instance, Scenario, evaluate
 from secagent_env.allocation.actions import action_format
 from secagent_env.support.extras import require
+from secagent_env.support.files import write_text
 from solvers.certificate.bounds import lower_bound
 from training.learn import seeds
 from training.play.repair import repair_all
@@ -235,9 +235,9 @@ def _main(args: argparse.Namespace) -> None:
     )
     args.out.mkdir(parents=True, exist_ok=True)
     table = markdown(results)
-    write_whole(args.out / TABLE, table)
+    write_text(args.out / TABLE, table)
     pandas = require("pandas", extra="eval")
-    write_whole(args.out / CSV, pandas.DataFrame([result.row() for result in results]).to_csv(index=False))
+    write_text(args.out / CSV, pandas.DataFrame([result.row() for result in results]).to_csv(index=False))
     save_curves(runs, args.curves or args.out / CURVES)
     print(table, end="")
     for name, run in chosen.items():

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from eval.compare.rows import write_whole
 from eval.experiments.secure.experiment import check_writable
 from eval.report.data.gather import Results, gather
 from eval.report.data.recompute import convergence, decisions
@@ -27,6 +26,7 @@ from eval.report.sections.sections import (
 )
 from secagent_env import __version__
 from secagent_env.support.extras import require
+from secagent_env.support.files import write_text
 from secagent_env.support.units import plural
 
 logger = logging.getLogger("secagent.report")
@@ -83,7 +83,7 @@ def write_report(folder: Path | str, out: Path | str | None = None, runs: Iterab
         sections.append(network_section(solved, latest))
     sections.append(configuration_section(results, figures))
     missing = missing_section(results)
-    write_whole(path, page("secagent report", TITLE, _lead(results), [*sections, *missing], _facts(results)))
+    write_text(path, page("secagent report", TITLE, _lead(results), [*sections, *missing], _facts(results)))
     return path
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import solvers
 from eval.compare.comparison import instance_at, solver_seed
-from eval.compare.table import tabulated
+from eval.stats.formatting import tabulated
 from secagent_env import Instance, Scenario, evaluate
 from secagent_env.model.presets import PRESETS
 from secagent_env.support.extras import require

@@ -17,7 +17,7 @@ import numpy as np
 import solvers
 from eval.compare.comparison import instance_at, solver_seed
 from eval.compare.convergence import check_picture
-from eval.compare.table import NONE, count, percent, tabulated, with_unit
+from eval.stats.formatting import NONE, count, percent, tabulated, with_unit
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from secagent_env import Scenario
 from secagent_env.rendering.style import BLUE, DIM, GREEN, GREY, ORANGE, RED, own_style

@@ -20,14 +20,14 @@ import solvers
 import solvers.lifetime.policies
 import training
 from eval.compare.plots import draw_values
-from eval.compare.table import count, percent, tabulated
+from eval.stats.formatting import count, percent, tabulated
 from eval.stats.paired import paired_difference
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from secagent_env import Scenario
 from secagent_env.rendering.style import BLUE, DIM, FAINT, own_style
 from secagent_env.support.errors import unknown_name
 from secagent_env.support.extras import require
-from secagent_env.support.files import whole_file
+from secagent_env.support.files import whole_file, write_text
 from training.learn.seeds import TEST
 
 if TYPE_CHECKING:
@@ -229,8 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = markdown(played)
     print(table, end="")
     options.out.mkdir(parents=True, exist_ok=True)
-    with whole_file(options.out / TABLE) as file:
-        file.write(table.encode())
+    write_text(options.out / TABLE, table)
     save_picture(played, options.out / PICTURE)
 
 

@@ -17,11 +17,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from eval.compare.table import NONE, percent, tabulated
+from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.paired import paired_difference
 from eval.stats.statistics import CONFIDENCE, Interval, share
 from secagent_env.questions import Question, QuestionSet, load, sample
-from secagent_env.support.files import whole_file
+from secagent_env.support.files import write_text
 from solvers.collaboration.consultation import Shared, consult
 from solvers.collaboration.levels import LEVELS
 from solvers.collaboration.peers import SHARING, run
@@ -266,8 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         text = markdown(world, options.seed)
         print(text, end="")
         if options.out is not None:
-            with whole_file(options.out) as file:
-                file.write(text.encode())
+            write_text(options.out, text)
     except (ValueError, OSError) as error:
         parser.error(str(error))
 

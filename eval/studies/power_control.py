@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from eval.bench.power_control import measure, report
-from eval.compare.table import percent, tabulated
+from eval.stats.formatting import percent, tabulated
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from secagent_env.power_control import Game, rates, sample_game, sinr
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.metrics import rate_gap, total_power
-from secagent_env.support.files import whole_file
+from secagent_env.support.files import write_text
 from solvers.power_control import dpc, optimum
 
 TABLE = "power-control.md"
@@ -132,8 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = markdown(results, paper=options.of == "infeasible")  # the only games that the paper tells of
     print(table, end="")
     options.out.mkdir(parents=True, exist_ok=True)
-    with whole_file(options.out / TABLE) as file:
-        file.write(table.encode())
+    write_text(options.out / TABLE, table)
 
 
 if __name__ == "__main__":

@@ -17,16 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from eval.compare.rows import write_whole
-from eval.compare.table import NONE, percent, tabulated
 from eval.experiments.knowledge_transfer.cells import blocks
 from eval.experiments.secure.pictures import figure_of, save_figure
+from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.statistics import Interval, share
 from secagent_env import questions
 from secagent_env.questions import Question
 from secagent_env.questions.loading import ENVIRONMENT_VARIABLE
 from secagent_env.rendering.style import BLUE, FAINT, GREEN, INK, ORANGE, own_style
 from secagent_env.support.extras import require
+from secagent_env.support.files import write_text
 from solvers.knowledge.corpus import explanations, vocabulary
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.encoder import Encoder, default_encoder
@@ -278,7 +278,7 @@ def report(data: Path | None, most: int | None, asked: int, seed: int, out: Path
             largest = len(passages)
             save_picture(rows, f"{title}, {len(passages)} passages", out / NAME)
     text = "\n".join(parts)
-    write_whole(out / f"{NAME}.md", text)
+    write_text(out / f"{NAME}.md", text)
     return text
 
 

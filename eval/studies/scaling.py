@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval import one_blas_thread
-from eval.compare.table import tabulated
+from eval.stats.formatting import tabulated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +112,7 @@ def _spread(cell: Sequence[Row], column: str) -> tuple[float, float, float]:
 
 
 def _seconds(cell: Sequence[Row]) -> str:
-    from eval.compare.table import with_unit
+    from eval.stats.formatting import with_unit
     from eval.stats.statistics import Interval
 
     low, median, high = _spread(cell, "seconds")
@@ -120,7 +120,7 @@ def _seconds(cell: Sequence[Row]) -> str:
 
 
 def _percent(cell: Sequence[Row], column: str) -> str:
-    from eval.compare.table import NONE
+    from eval.stats.formatting import NONE
 
     low, median, high = (NONE if value == math.inf else _digits(100 * value) for value in _spread(cell, column))
     if median == NONE:

@@ -23,3 +23,9 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, content: str) -> None:
+    """Write a text file, in UTF-8, whole or not at all."""
+    with whole_file(path) as file:
+        file.write(content.encode())

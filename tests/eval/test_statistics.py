@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from eval.compare.summary import common_instances, summarise
-from eval.compare.table import count, markdown, percent, with_unit
+from eval.compare.table import markdown
+from eval.stats.formatting import count, percent, with_unit
 from eval.stats.statistics import Interval, bootstrap_mean
 
 pandas = pytest.importorskip("pandas")

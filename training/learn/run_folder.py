@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from secagent_env import __version__
-from secagent_env.support.files import whole_file
+from secagent_env.support.files import write_text
 from training.learn.learner import Task
 
 logger = logging.getLogger("secagent.training")
@@ -91,8 +91,7 @@ class RunFolder:
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Write the configuration."""
-        with whole_file(self.config) as file:
-            file.write((json.dumps(config, indent=2) + "\n").encode())
+        write_text(self.config, json.dumps(config, indent=2) + "\n")
 
     def append_evaluation(self, row: dict[str, Any]) -> None:
         """Add an evaluation."""
@@ -114,8 +113,7 @@ class RunFolder:
     def forget_evaluations_after(self, steps: int) -> None:
         """Drop the evaluations of what came after the checkpoint and will be learnt again."""
         rows = [row for row in self.read_evaluations() if row["steps"] <= steps]
-        with whole_file(self.evaluations) as file:
-            file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+        write_text(self.evaluations, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def describe(task: Task) -> dict[str, Any]:

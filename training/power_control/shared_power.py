@@ -22,7 +22,7 @@ from secagent_env.power_control.game import MAX_POWER_W
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.numeric import numeric_observation
 from secagent_env.support.extras import require
-from secagent_env.support.files import whole_file
+from secagent_env.support.files import whole_file, write_text
 from training.power_control.pairs import METRIC, PairsVectorEnv, observations
 
 FOLDER = Path(__file__).parents[1] / "policies" / "power_control"
@@ -134,8 +134,7 @@ def export(model: Any, path: Path, about: Mapping[str, Any]) -> None:
         file.write(content)
     lines = [f"# {path.stem}", "", "A shared policy for `secagent_env.power_control`: one network for every pair.", ""]
     lines += [f"- {name}: `{value}`" for name, value in about.items()]
-    with whole_file(path.with_suffix(".md")) as file:
-        file.write(("\n".join(lines) + "\n").encode())
+    write_text(path.with_suffix(".md"), "\n".join(lines) + "\n")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

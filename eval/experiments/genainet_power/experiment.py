@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from eval.compare.convergence import check_picture
-from eval.compare.table import NONE, percent, tabulated
 from eval.experiments.genainet_power.cells import LEARNT, OPTIMUM, REFERENCE, Course, run
 from eval.experiments.genainet_power.page import save_page
+from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.paired import paired_ratio
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from eval.studies.power_control import DRAWS, PAPER
@@ -25,7 +25,7 @@ from secagent_env.power_control import sample_game
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.rendering.style import BLUE, GREEN, GREY, INK, ORANGE, RED, own_style
 from secagent_env.support.extras import require
-from secagent_env.support.files import whole_file
+from secagent_env.support.files import whole_file, write_text
 from solvers.genainet import GenAINet
 
 TABLE = "genainet.md"
@@ -201,8 +201,7 @@ def reproduce(experiments: Sequence[str], draws: int, seed: int, out: Path, **ho
         for suffix in (".png", ".pdf"):
             save_picture(shown, out / f"genainet{suffix}")
     whole = "\n".join(parts)
-    with whole_file(out / TABLE) as file:
-        file.write(whole.encode())
+    write_text(out / TABLE, whole)
     return whole
 
 
@@ -245,8 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(str(error))
     table = markdown(courses, options.of)
     print(table, end="")
-    with whole_file(options.out / TABLE) as file:
-        file.write(table.encode())
+    write_text(options.out / TABLE, table)
     if options.picture is not None:
         shown = CURVES if CURVES in options.pairs else options.pairs[0]
         save_picture([course for course in courses if course.num_pairs == shown], options.picture)

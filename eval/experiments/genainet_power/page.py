@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from secagent_env.power_control.pictures import printable
-from secagent_env.support.files import whole_file
+from secagent_env.support.files import write_text
 from solvers.genainet import Play
 from solvers.genainet.perception import short
 from solvers.genainet.team import Turn
@@ -30,8 +30,7 @@ def save_page(play: Play, path: Path) -> None:
     OSError
         If the file cannot be written.
     """
-    with whole_file(path) as file:
-        file.write(page(play).encode())
+    write_text(path, page(play))
 
 
 def page(play: Play) -> str:

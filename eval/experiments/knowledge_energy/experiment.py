@@ -16,16 +16,17 @@ from typing import Any
 import numpy as np
 
 import solvers
-from eval.compare.rows import plain, result_of, write_whole
+from eval.compare.rows import plain, result_of
 from eval.compare.solving import instance_at, solver_seed
-from eval.compare.table import NONE, percent, tabulated, with_unit
 from eval.experiments.knowledge_energy.results import Entry
+from eval.stats.formatting import NONE, percent, tabulated, with_unit
 from eval.stats.paired import paired_ratio
 from eval.stats.statistics import Interval, bootstrap_mean
 from eval.sweep.cells import Cell, Row
 from eval.sweep.engine import Sweep, completed, run_sweep
 from secagent_env import Scenario, evaluate
 from secagent_env.support.extras import require
+from secagent_env.support.files import write_text
 from solvers.knowledge.link import with_knowledge
 from solvers.reasoning.vote_theory import expected_accuracy
 
@@ -275,8 +276,8 @@ def reproduce(curves: Sequence[Curve], instances: int, seed: int, out: Path, **h
     frame = completed(run_sweep(Sweep(cells(curves, instances, seed)), out, **how), "solves")
     found = entries(frame)
     text = f"## {TITLE}\n\n{_setting(curves)}\n\n{markdown(found, curves)}\n### What to do\n\n{advice(found)}\n"
-    write_whole(out / TABLE, text)
-    write_whole(out / CSV, pandas.DataFrame([_flat(entry) for entry in found]).to_csv(index=False))
+    write_text(out / TABLE, text)
+    write_text(out / CSV, pandas.DataFrame([_flat(entry) for entry in found]).to_csv(index=False))
     save_frontier(found, out / NAME)
     return text
 

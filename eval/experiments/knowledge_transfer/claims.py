@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from eval.compare.table import percent, points
 from eval.experiments.knowledge_transfer.cells import ADAPTIVE, PRINTED_RATIO, RANDOM, Condition
 from eval.experiments.knowledge_transfer.results import (
     ALL,
@@ -20,6 +19,7 @@ from eval.experiments.knowledge_transfer.results import (
     WITHOUT,
     Transfer,
 )
+from eval.stats.formatting import percent, points
 from eval.stats.statistics import Interval
 
 LEXICON = "Lexicon"

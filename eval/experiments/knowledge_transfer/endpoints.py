@@ -18,16 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from eval.compare.rows import write_whole
-from eval.compare.table import percent
 from eval.experiments.knowledge_transfer.cells import Source, piece_of, row_of
 from eval.experiments.knowledge_transfer.cells import cells as read_cells
 from eval.experiments.knowledge_transfer.experiment import TABLE, differences, table1
 from eval.experiments.knowledge_transfer.results import ALL, CHOSEN, WITH_ANSWERS, WITHOUT, transfer
 from eval.experiments.votes.endpoints import fields_of, groups_of
+from eval.stats.formatting import percent
 from eval.sweep.cells import Cell, Row
 from eval.sweep.engine import Sweep, completed, run_sweep
 from secagent_env.questions import Question
+from secagent_env.support.files import write_text
 from solvers.reasoning.answer import Answer
 from solvers.reasoning.endpoint import Agents, EndpointReasoner, Group
 
@@ -119,5 +119,5 @@ def reproduce(groups: Sequence[Group], questions: int, seed: int, out: Path, dat
             f"faults, which count as wrong: {counted}."
         )
     text = "\n\n".join(parts) + "\n"
-    write_whole(out / TABLE, f"{(out / TABLE).read_text(encoding='utf-8')}\n{text}")
+    write_text(out / TABLE, f"{(out / TABLE).read_text(encoding='utf-8')}\n{text}")
     return text

@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from eval.compare.rows import write_whole
-from eval.compare.table import NONE, percent, points, tabulated
 from eval.experiments.knowledge_transfer.cells import (
     ADAPTIVE,
     CONDITIONS,
@@ -47,8 +45,10 @@ from eval.experiments.knowledge_transfer.results import (
     points_of,
     transfer,
 )
+from eval.stats.formatting import NONE, percent, points, tabulated
 from eval.stats.statistics import CONFIDENCE
 from secagent_env.support.extras import require
+from secagent_env.support.files import write_text
 from solvers.reasoning.reader import RetrievalReader
 
 NAME, TITLE = "genainet-table1", "GenAINet, Table 1: knowledge transfer"
@@ -223,9 +223,9 @@ def reproduce(questions: int, seed: int, out: Path, data: Path | str | None = No
     source = Source.of(data=data)
     found = transfer(run(source, questions, seed, out, **how), source)
     text = markdown(found)
-    write_whole(out / TABLE, text)
-    write_whole(out / CSV, pandas.DataFrame(figures(found)).to_csv(index=False))
-    write_whole(out / CURVE, curve_json(found))
+    write_text(out / TABLE, text)
+    write_text(out / CSV, pandas.DataFrame(figures(found)).to_csv(index=False))
+    write_text(out / CURVE, curve_json(found))
     save_curve(found, out / NAME)
     return text
 

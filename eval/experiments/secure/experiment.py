@@ -21,7 +21,7 @@ import solvers
 import training
 from eval.compare.comparison import Comparison, honest, labelled, name_in, sweep_of
 from eval.compare.lineup import default_solvers, make
-from eval.compare.rows import frame_of, write_whole
+from eval.compare.rows import frame_of
 from eval.experiments.genainet_power.experiment import EXPERIMENTS as GAMES
 from eval.experiments.questions import EXPERIMENTS as QUESTIONS
 from eval.experiments.secure.as_written import SOURCES as WRITTEN_SOURCES
@@ -32,6 +32,7 @@ from eval.sweep.engine import How, Sweep, run_sweep
 from secagent_env import Scenario, __version__
 from secagent_env.support.errors import unknown_name
 from secagent_env.support.extras import require
+from secagent_env.support.files import write_text
 from training.learn.run_folder import RunFolder
 
 logger = logging.getLogger("secagent.reproduce")
@@ -272,20 +273,20 @@ def _report(reproduction: Reproduction, cells: Iterable[Cell], swept: Any, out: 
     frame = frame_of(swept)
     frame.insert(0, "setting", [setting_of(Scenario(**cell.options["scenario"])) for cell in cells])
     frames = {key: own.reset_index(drop=True) for key, own in frame.groupby(["setting", "solver"], sort=False)}
-    write_whole(out / CSV, frame.to_csv(index=False))
+    write_text(out / CSV, frame.to_csv(index=False))
     parts = [f"{describe(reproduction)}\n"]
     for experiment in reproduction.chosen:
         result = reproduction.view(experiment, frames)
         parts.append(markdown(result))
-        write_whole(out / f"{experiment.name}.md", f"{parts[0]}\n{parts[-1]}")
-        write_whole(out / f"{experiment.name}.csv", pandas.DataFrame(figures(result)).to_csv(index=False))
+        write_text(out / f"{experiment.name}.md", f"{parts[0]}\n{parts[-1]}")
+        write_text(out / f"{experiment.name}.csv", pandas.DataFrame(figures(result)).to_csv(index=False))
         save_experiment(result, out / experiment.name)
     gaps = reproduction.gaps(frames)
     if gaps:
         parts.append(learners(gaps))
         save_profiles(gaps, out / "profiles")
     text = "\n".join(parts)
-    write_whole(out / WHOLE, text)
+    write_text(out / WHOLE, text)
     return text
 
 

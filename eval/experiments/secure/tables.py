@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from eval.compare.table import NONE, percent, tabulated, with_unit
 from eval.experiments.secure.printed import EXPERIMENTS, HEADLINE, Printed, contradictions
 from eval.experiments.secure.results import BOUND, FIRST, TELLING, Entry, Pair, Reproduced
+from eval.stats.formatting import NONE, percent, tabulated, with_unit
 from eval.stats.paired import over_seeds, performance_profile
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from eval.compare.table import NONE, percent, tabulated
 from eval.experiments.votes.cells import EXPERIMENT, PRINTED, TITLES, Asked, questions_of
+from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.statistics import CONFIDENCE, bootstrap_mean, share
 from eval.sweep.cells import Cell, Row
 from solvers.reasoning.endpoint import Agents, Group, grouped

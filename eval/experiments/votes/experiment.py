@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.compare.rows import write_whole
 from eval.experiments.votes.cells import CORRELATION, Votes, run
 from eval.experiments.votes.tables import figures, flat, markdown
 from eval.sweep.engine import Sweep, completed, run_sweep
 from secagent_env.support.extras import require
+from secagent_env.support.files import write_text
 from solvers.reasoning.endpoint import Group
 
 NAME = "table5"
@@ -71,8 +71,8 @@ def reproduce(instances: int, seed: int, out: Path, *, groups: Sequence[Group] =
     text = markdown(votes, rows)
     if groups:
         text += f"\n{behind_endpoints(votes, groups, out, **how)}"
-    write_whole(out / TABLE, text)
-    write_whole(out / CSV, pandas.DataFrame([flat(row) for row in rows]).to_csv(index=False))
+    write_text(out / TABLE, text)
+    write_text(out / CSV, pandas.DataFrame([flat(row) for row in rows]).to_csv(index=False))
     save_votes(votes, rows, out / NAME)
     return text
 

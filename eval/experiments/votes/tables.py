@@ -9,8 +9,8 @@ import numpy as np
 
 from eval.compare.comparison import honest
 from eval.compare.lineup import make
-from eval.compare.table import NONE, percent, points, tabulated, with_unit
 from eval.experiments.votes.cells import ANY, FITTED, PRINTED, SCHEMES, TITLES, Asked, Votes, fit
+from eval.stats.formatting import NONE, percent, points, tabulated, with_unit
 from eval.stats.paired import paired_difference
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from secagent_env.model.workload import accuracy_at_difficulty

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eval.compare.plots import GAP_FLOOR
-from eval.compare.table import percent, with_unit
+from eval.stats.formatting import percent, with_unit
 from eval.stats.statistics import Interval
 from secagent_env.support.extras import require
 

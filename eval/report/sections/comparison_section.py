@@ -9,12 +9,12 @@ from typing import Any
 
 from eval.compare.rows import LLM
 from eval.compare.summary import Summary, common_instances, summarise
-from eval.compare.table import NONE, count, percent, with_unit
 from eval.report.charts.comparison_charts import comparison_charts
 from eval.report.charts.schemes import looks
 from eval.report.data.gather import Compared
 from eval.report.sections.section import Section, grid
 from eval.report.sections.tables import Cell, table
+from eval.stats.formatting import NONE, count, percent, with_unit
 from eval.stats.paired import paired_ratio
 from eval.stats.statistics import Interval
 from solvers.interface.base import OPTIMAL_GAP

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from eval.compare.table import NONE, percent, with_unit
 from eval.experiments.secure.results import BOUND
 from eval.report.charts.curve_charts import convergence_charts, learning_charts
 from eval.report.charts.paper_charts import paper_chart, ratio
@@ -19,6 +18,7 @@ from eval.report.sections.networks import LEGEND, network_svg
 from eval.report.sections.prose import html_of
 from eval.report.sections.section import Section, chart_html, grid
 from eval.report.sections.tables import Cell, swatch, table
+from eval.stats.formatting import NONE, percent, with_unit
 from eval.stats.statistics import Interval
 from solvers import Solution
 

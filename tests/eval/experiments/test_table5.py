@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from eval.compare.table import points
 from eval.experiments.votes import cells as voting
 from eval.experiments.votes import experiment as votes
 from eval.experiments.votes import tables as votes_report
+from eval.stats.formatting import points
 from eval.stats.statistics import Interval
 from eval.sweep.cells import Cell
 from secagent_env.model.workload import accuracy_at_difficulty

@@ -1,0 +1,58 @@
+"""Numbers and tables for people: intervals with units, percentages and counts; tables in Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from eval.stats.statistics import Interval
+from secagent_env.support.extras import require
+
+_PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+NONE = "–"
+
+
+def with_unit(interval: Interval, unit: str, digits: int = 4) -> str:
+    """Return an interval with an SI prefix that fits its mean: ``11.57 kJ [11.43, 11.71]``; never in ks."""
+    if math.isnan(interval.mean):
+        return NONE
+    rounded = abs(float(f"{interval.mean:.{digits}g}"))  # so that 999.96 counts as 1000
+    highest = 0 if unit == "s" else max(_PREFIXES)
+    power = 3 * math.floor(math.log10(rounded) / 3) if 0 < rounded < math.inf else 0
+    power = min(max(power, min(_PREFIXES)), highest)
+    scaled = rounded / 10.0**power
+    decimals = max(0, digits - 1 - math.floor(math.log10(scaled))) if 1 <= scaled < math.inf else digits - 1
+    return _join(interval, lambda value: f"{value / 10.0**power:.{decimals}f}", f" {_PREFIXES[power]}{unit}")
+
+
+def percent(interval: Interval) -> str:
+    """Return an interval of fractions in percent: ``103 % [97, 110]``."""
+    return _join(interval, lambda value: f"{100 * value:.{3 if abs(value) >= 1e-5 else 1}g}", " %")
+
+
+def points(interval: Interval) -> str:
+    """Return a difference of shares in percentage points: ``+1.2 [+0.3, +2.1] points``."""
+    mean, low, high = (100 * value for value in (interval.mean, interval.low, interval.high))
+    bounds = "" if np.isnan(low) or low == high else f" [{low:+.1f}, {high:+.1f}]"
+    return f"{mean:+.1f}{bounds} points"
+
+
+def tabulated(lines: Any, headers: Sequence[str] | str = "keys") -> str:
+    """Return a table in Markdown: of lines of text and headers, or of columns by their names."""
+    return str(require("tabulate", extra="eval").tabulate(lines, headers, tablefmt="github", disable_numparse=True))
+
+
+def count(interval: Interval) -> str:
+    """Return an interval of counts: ``61.5 [58.2, 65.1]``."""
+    return _join(interval, lambda value: f"{value:.0f}" if value >= 1000 else f"{value:.3g}", "")
+
+
+def _join(interval: Interval, text: Callable[[float], str], unit: str) -> str:
+    if math.isnan(interval.mean):
+        return NONE
+    if math.isnan(interval.low) or interval.low == interval.high:
+        return f"{text(interval.mean)}{unit}"
+    return f"{text(interval.mean)}{unit} [{text(interval.low)}, {text(interval.high)}]"
