@@ -8,6 +8,7 @@ import numpy as np
 import scipy.linalg
 
 from secagent_env import Instance
+from secagent_env.support import checks
 from solvers.beam.linearised_sdr import relax_linearised
 from solvers.beam.sdr import Downlink, polish, randomise, relax, secrecy_bound
 
@@ -78,8 +79,7 @@ def best_beam(
         How the relaxation is solved: ``"whitened"``, by one semidefinite program, or ``"linearised"``, as in the
         paper, by (49) again and again.
     """
-    if sdr not in SDR:
-        raise ValueError(f"sdr must be one of {', '.join(SDR)}, got {sdr!r}")
+    checks.choice("sdr", sdr, SDR)
     problem = Downlink.of(instance, selection, power_w)
     candidates = [] if start is None or not np.any(start) else [problem.coordinates(start)]
     bound, method = np.inf, "polish"

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Decision, Instance, evaluate
-from solvers.asc.admm import Setting
+from secagent_env.support import checks
+from solvers.asc.admm import SelectionProblem
 from solvers.asc.links import Links
 from solvers.asc.solver import ASC
 from solvers.asc.starts import cheap_selection
 from solvers.certificate.integer_program import why_infeasible
 from solvers.certificate.selection import eligible_agents
-from solvers.interface.base import Infeasible, Run, silent_decision
-from solvers.interface.ranking import hardest
+from solvers.interface.base import Infeasible, SolverRun, silent_decision
+from solvers.interface.ranking import bottleneck
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +39,11 @@ class FixedTP(ASC):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.share > 1:
-            raise ValueError(f"share must be at most 1, got {self.share!r}")
+        checks.number("share", self.share, high=1, above=0)
         if not self.jamming:
             raise ValueError("jamming must be True for fixedtp: its unselected agents send at the fixed power, too")
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         instance = run.instance
         eligible = eligible_agents(instance)
         if message := why_infeasible(instance, eligible):
@@ -61,7 +61,7 @@ class FixedTP(ASC):
             decision = self.coordinate(links, decision)
             if evaluate(instance, decision).feasible:
                 return
-            allowed &= ~hardest(instance, decision)  # without it the others may be in time
+            allowed &= ~bottleneck(instance, decision)  # without it the others may be in time
         if run.outcome is None or not run.outcome.feasible:
             run.message = (
                 f"at {self.share:.0%} of p_max {int(passing.sum())} of {len(passing)} agents can send in secret"
@@ -78,11 +78,11 @@ class FixedTP(ASC):
         everybody = silent_decision(instance, np.ones(instance.scenario.num_agents, bool))
         return np.asarray(evaluate(instance, everybody.replace(power_w=self.powers(instance))).uplink_secrecy > 0)
 
-    def _links(self, run: Run) -> Links:
+    def _links(self, run: SolverRun) -> Links:
         return FixedPowerLinks(run, self)
 
-    def _setting(self, run: Run, decision: Decision) -> Setting:
-        return Setting(run.instance, decision.beamformer, decision.power_w, decision.power_w)
+    def _selection_problem(self, run: SolverRun, decision: Decision) -> SelectionProblem:
+        return SelectionProblem(run.instance, decision.beamformer, decision.power_w, decision.power_w)
 
 
 class FixedPowerLinks(Links):

@@ -14,16 +14,17 @@ from scipy import optimize
 from secagent_env import Decision, Instance, evaluate
 from solvers.asc.links import LinkOptions, Links
 from solvers.asc.starts import MARGINS, jammer_patterns, jammers_of, protected_selection
-from solvers.certificate.integer_program import Choice
+from solvers.certificate.integer_program import CheapestSelection
+from solvers.certificate.linear_test import linear_test
 from solvers.certificate.selection import cheapest_selection, eligible_agents
-from solvers.interface.base import Infeasible, Run, Solver
+from solvers.interface.base import Infeasible, Solver, SolverRun
 
 NO_LIMIT_S = 1e12
 JAMMER_FACTORS = (1.0, 10.0, 100.0)
 """Jammers that suffice for the uplink, and stronger ones, for the downlink."""
 
 
-def cheapest_agents(instance: Instance) -> Choice:
+def cheapest_agents(instance: Instance) -> CheapestSelection:
     """Return the selection of least execution energy under (13), (15) and t_n ≤ τ; secrecy and rates are ignored."""
     patient = instance.replace(scenario=instance.scenario.replace(latency_limit_s=NO_LIMIT_S))
     return cheapest_selection(patient, instance.execution_energy_j, eligible_agents(instance))
@@ -40,19 +41,20 @@ def uplink_hopeless(instance: Instance, selection: np.ndarray) -> bool:
     scenario = instance.scenario
     gain, heard = np.maximum(instance.bs_gain, 1e-300), instance.gain_eve
     chosen = np.flatnonzero(selection)
-    ratio = (heard[chosen] / gain[chosen, None])[:, :, None]  # (K, E, 1)
-    slope = (heard.T - ratio * gain) * (scenario.max_power_w / scenario.noise_power_w)  # (K, E, N)
-    slope[np.arange(len(chosen)), :, chosen] = 0.0
+    ratio = heard[chosen] / gain[chosen, None]
+    slope, level = linear_test(1.0, ratio, gain, heard)
+    slope *= scenario.max_power_w / scenario.noise_power_w
+    slope[np.arange(len(chosen)), :, chosen] = 0.0  # the own power cancels
     size = 1 + ratio
-    slope, constant = (slope / size).reshape(-1, gain.size), ((1 - ratio) / size).ravel()
+    slope, level = (slope / size[..., None]).reshape(-1, gain.size), (level / size).ravel()
     scale = np.maximum(np.abs(slope).max(axis=0), 1e-300)
     result = optimize.linprog(
-        constant, A_ub=(slope / scale).T, b_ub=np.zeros(gain.size), A_eq=np.ones((1, constant.size)), b_eq=[1.0]
+        level, A_ub=(slope / scale).T, b_ub=np.zeros(gain.size), A_eq=np.ones((1, level.size)), b_eq=[1.0]
     )
     if result.x is None:
         return False
     weights = np.maximum(result.x, 0.0)
-    return bool(weights @ constant + np.maximum(weights @ slope, 0.0).sum() < 0)
+    return bool(weights @ level + np.maximum(weights @ slope, 0.0).sum() < 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ class IPFirst(LinkOptions, Solver):
 
     name = "ipfirst"
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         instance = run.instance
         choice = cheapest_agents(instance)
         if choice.selection is None:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
 from secagent_env import Instance
 from secagent_env.model.physics import LN2, secrecy_rate, transfer_time
-from solvers.numerics.milp import milp
+from solvers.numerics.milp import binary_program
 
 TOLERANCE = 1e-9
 """What ``evaluate`` grants in mean accuracy and, relatively, in latency; the bound must hold for it too."""
@@ -20,7 +19,7 @@ OBJECTIVE_TOLERANCE = 2e-6
 
 
 @dataclass(frozen=True)
-class Choice:
+class CheapestSelection:
     """A selection and its cost, a proved minimum; infinite, and no selection, where none is feasible."""
 
     cost: float
@@ -137,12 +136,13 @@ def integer_program(
         rows = np.hstack([secrecy.on_agents, np.zeros((len(secrecy.lower), times)), secrecy.on_shares])
         matrix = np.concatenate([np.hstack([matrix, np.zeros((len(matrix), shares))]), rows])
         lower += list(secrecy.lower)
-    result = milp(
+    result = binary_program(
         np.concatenate([cost[agents] / scale, np.zeros(times + shares)]),
-        integrality=np.repeat([1, 0], [size, times + shares]),
-        bounds=optimize.Bounds(0, np.repeat([1.0, np.inf], [size + times, shares])),
-        constraints=optimize.LinearConstraint(matrix, lower, np.inf),
-        options={"mip_rel_gap": 0.0} | ({} if seconds is None else {"time_limit": seconds}),
+        size,
+        matrix,
+        lower,
+        high=np.repeat([1.0, np.inf], [size + times, shares]),
+        seconds=seconds,
     )
     if result.status == 2:  # infeasible
         return None

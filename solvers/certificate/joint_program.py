@@ -26,6 +26,7 @@ from scipy import optimize
 from secagent_env import Instance
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from solvers.certificate.integer_program import TOLERANCE
+from solvers.certificate.linear_test import linear_test
 from solvers.numerics.barrier import minimise
 from solvers.numerics.hermitian import hermitian_basis
 
@@ -142,8 +143,8 @@ class _Program:
         total = heard[selection].sum(axis=1, keepdims=True) if scenario.colluding and together else heard[selection]
         ratio = np.broadcast_to(total / gain[selection, None], (k, heard.shape[1])) * (1 + margin)
         at_bs = gain[jammers] * self.unit / noise
-        slope = (self.at_eve[None] - ratio[:, :, None] * at_bs).reshape(-1, len(at_bs))
-        level = (1 - ratio).ravel()
+        slope, level = linear_test(1.0, ratio, at_bs, self.at_eve.T)
+        slope, level = slope.reshape(-1, len(at_bs)), level.ravel()
         size = np.maximum(np.abs(slope).max(axis=1, initial=0.0), np.abs(level))
         self.uplink, self.uplink_level = slope / size[:, None], level / size
         self.most = np.maximum(scenario.max_power_w / self.unit, 1e-6)

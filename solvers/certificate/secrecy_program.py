@@ -35,7 +35,7 @@ import numpy as np
 from secagent_env import Instance
 from solvers.certificate.integer_program import (
     TOLERANCE,
-    Choice,
+    CheapestSelection,
     SecrecyRows,
     TimeFloors,
     integer_program,
@@ -50,7 +50,7 @@ def cheapest_secret_selection(
     eligible: np.ndarray,
     cuts: Sequence[np.ndarray] = (),
     seconds: float = 2.0,
-) -> Choice:
+) -> CheapestSelection:
     """Return a lower bound on the cost of all selections that can send in secret together, and a selection.
 
     The integer program of :func:`solvers.certificate.selection.cheapest_selection` with the rows of
@@ -75,7 +75,7 @@ def cheapest_secret_selection(
 
     Returns
     -------
-    Choice
+    CheapestSelection
         ``cost`` is the bound, infinite where no selection is possible; ``selection`` attains it in the relaxed
         program, and is None where none was found in time.
     """
@@ -83,7 +83,7 @@ def cheapest_secret_selection(
     floors = TimeFloors.of(instance)
     eligible = eligible & usable_agents(instance, cost, floors)
     if message := why_infeasible(instance, eligible):
-        return Choice(math.inf, None, message)
+        return CheapestSelection(math.inf, None, message)
     agents = np.flatnonzero(eligible)
     program = integer_program(
         cost,
@@ -101,10 +101,10 @@ def cheapest_secret_selection(
             f"latency_s: no {scenario.required_agents} agents that are fast and accurate enough can all send in secret "
             "at once, whoever jams and at whatever powers"
         )
-        return Choice(math.inf, None, message)
+        return CheapestSelection(math.inf, None, message)
     members, bound = program
     if members is None:
-        return Choice(bound, None)
+        return CheapestSelection(bound, None)
     selection = np.zeros(scenario.num_agents, bool)
     selection[members] = True
-    return Choice(min(bound, float(cost[selection].sum())), selection)
+    return CheapestSelection(min(bound, float(cost[selection].sum())), selection)

@@ -10,7 +10,7 @@ import numpy as np
 from secagent_env import Instance
 from solvers.certificate.integer_program import (
     TOLERANCE,
-    Choice,
+    CheapestSelection,
     TimeFloors,
     integer_program,
     usable_agents,
@@ -27,7 +27,7 @@ def eligible_agents(instance: Instance, time_limit_s: float | None = None) -> np
     return instance.inference_time_s <= limit
 
 
-def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarray | None = None) -> Choice:
+def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarray | None = None) -> CheapestSelection:
     """Return the cheapest selection that meets (13), (15) and the time floors of (17), proved optimal.
 
     Where the cheapest N_min agents are accurate and fast enough they are the optimum, since costs are not
@@ -46,7 +46,7 @@ def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarra
     usable = usable_agents(instance, cost, floors)
     eligible = usable if eligible is None else usable & eligible
     if message := why_infeasible(instance, eligible):
-        return Choice(math.inf, None, message)
+        return CheapestSelection(math.inf, None, message)
     agents = np.flatnonzero(eligible)
     surplus = instance.accuracy - scenario.min_accuracy
     required = scenario.required_agents
@@ -61,7 +61,7 @@ def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarra
 
     selection = chosen(agents[np.argsort(cost[agents], kind="stable")[:required]])
     if accurate(selection) and floors.latency(selection) <= limit:
-        return Choice(float(cost[selection].sum()), selection)
+        return CheapestSelection(float(cost[selection].sum()), selection)
     bound = 0.0
     # Each program relaxes the next; the first minimum is already a bound, and most often the answer. HiGHS accepts
     # a small shortfall in the accuracy: re-check, and ask for a margin where it used it.
@@ -70,7 +70,7 @@ def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarra
             program = integer_program(cost, surplus - margin, required, agents, floors if timed else None, limit)
             if program is None:
                 message = "latency_s: no selection of enough, and accurate enough, agents can be that fast"
-                return Choice(math.inf, None, message)
+                return CheapestSelection(math.inf, None, message)
             members, minimum = program
             assert members is not None  # there was no time limit
             bound = max(bound, minimum) if margin < 0 else bound
@@ -81,7 +81,7 @@ def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarra
             raise RuntimeError("the integer program's solution misses the accuracy it was asked for")
         if floors.latency(selection) <= limit * (1 + 1e-6):
             break
-    return Choice(min(bound, float(cost[selection].sum())), selection)
+    return CheapestSelection(min(bound, float(cost[selection].sum())), selection)
 
 
 def random_selection(instance: Instance, rng: np.random.Generator, tries: int = 10_000) -> np.ndarray | None:

@@ -25,10 +25,11 @@ from solvers.asc.links import Links
 from solvers.asc.solver import ASC
 from solvers.asc.starts import sender_powers
 from solvers.beam.beamforming import leakage_beam, null_beam
-from solvers.certificate.bounds import ROUNDING, LowerBound, lower_bound, secret_at_best, uplink_energy_floor
+from solvers.certificate.bounds import ROUNDING, LowerBound, lower_bound, uplink_energy_floor
 from solvers.certificate.joint_program import protect, unservable
+from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.secrecy_program import cheapest_secret_selection
-from solvers.interface.base import Infeasible, Run, Solver
+from solvers.interface.base import Infeasible, Solver, SolverRun
 
 SENDER_SNR = np.logspace(-6, 4, 81)
 """Candidate receive SNRs of the senders at the base station, relative to the noise alone."""
@@ -57,7 +58,7 @@ class Exact(Solver):
         self.candidates = candidates
         self.search = ASC(jamming=jamming)
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         run.bound = bound = lower_bound(run.instance)
         if bound.selection is None:
             raise Infeasible(bound.message)
@@ -67,7 +68,7 @@ class Exact(Solver):
         if not (self.jamming and self._enumerate(run)):
             self.search._solve(run)
 
-    def _enumerate(self, run: Run) -> bool:
+    def _enumerate(self, run: SolverRun) -> bool:
         """Work out selections in the order of their bounds, with jammers; return whether the best one is feasible."""
         instance, scenario = run.instance, run.instance.scenario
         if scenario.num_antennas > MOST_ANTENNAS:
@@ -100,7 +101,7 @@ class Exact(Solver):
             proved = proved and not served and unservable(instance, cuts[-1], check_time=run.check_time)
         return run.outcome is not None and bool(run.outcome.feasible)
 
-    def _core(self, run: Run, selection: np.ndarray) -> np.ndarray:
+    def _core(self, run: SolverRun, selection: np.ndarray) -> np.ndarray:
         """Return a part of a selection that cannot be served, (N,) bool, found by leaving out one agent at a time."""
         for agent in np.flatnonzero(selection):
             run.check_time()
@@ -110,7 +111,7 @@ class Exact(Solver):
                 selection = rest
         return selection
 
-    def _serve(self, run: Run, selection: np.ndarray, lowest_w: float) -> bool:
+    def _serve(self, run: SolverRun, selection: np.ndarray, lowest_w: float) -> bool:
         """Try a selection with silent jammers over a grid of powers; return whether one is feasible."""
         instance = run.instance
         powers = np.where(selection, sender_powers(instance, SENDER_SNR, lowest_w), 0.0)

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from secagent_env import Decision, Instance, Outcome, evaluate
+from secagent_env.support import checks
 from solvers.certificate.bounds import LowerBound, lower_bound, transmission_bound
-from solvers.interface.ranking import merit
+from solvers.interface.ranking import rank_by_violation
 
 logger = logging.getLogger("secagent.solvers")
 
@@ -90,7 +91,7 @@ class Infeasible(Exception):
 
 
 @dataclass
-class Run:
+class SolverRun:
     """One call of ``solve``: the instance, the seed's generator, the clock, and the best decision so far."""
 
     instance: Instance
@@ -108,6 +109,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
+        self._rank = np.asarray(np.inf)
         self._began = time.perf_counter()
 
     @property
@@ -126,13 +128,12 @@ class Run:
             decision = self.express(decision)
         outcome = evaluate(self.instance, decision)
         self.evaluations += math.prod(decision.batch_shape)
+        rank, candidate = rank_by_violation(self.instance, outcome), outcome
         if decision.batch_shape:
-            best = int(np.argmin(merit(self.instance, outcome)))
-            decision, candidate = decision[best], outcome[best]
-        else:
-            candidate = outcome
-        if self.outcome is None or merit(self.instance, candidate) < merit(self.instance, self.outcome):
-            self.decision, self.outcome = decision, candidate
+            best = int(np.argmin(rank))
+            decision, candidate, rank = decision[best], outcome[best], rank[best]
+        if self.outcome is None or rank < self._rank:
+            self.decision, self.outcome, self._rank = decision, candidate, rank
         return outcome
 
     def record(self, **entries: Any) -> None:
@@ -142,7 +143,7 @@ class Run:
 
 
 class Solver(ABC):
-    """Solves an Instance. Subclasses implement ``_solve`` and say what they found through the ``Run``."""
+    """Solves an Instance. Subclasses implement ``_solve`` and say what they found through the ``SolverRun``."""
 
     name: str
     jamming: bool = True
@@ -180,11 +181,10 @@ class Solver(ABC):
             If a file or a server that the solver was told to use cannot be used.
         """
         instance = _single(instance)
-        if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
-            raise ValueError(f"seed must be an integer ≥ 0, got {seed!r}")
+        seed = checks.integer("seed", seed)
         if max_seconds is not None and not max_seconds > 0:
             raise ValueError(f"max_seconds must be > 0 or None, got {max_seconds!r}")
-        run = Run(instance, int(seed), start, max_seconds, express)
+        run = SolverRun(instance, seed, start, max_seconds, express)
         ending = ""
         try:
             if start is not None:
@@ -206,10 +206,10 @@ class Solver(ABC):
         return self._finish(run, ending, seconds)
 
     @abstractmethod
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         """Search; call ``run.consider`` for decisions worth keeping, ``run.record`` per iteration."""
 
-    def _finish(self, run: Run, ending: str, seconds: float) -> Solution:
+    def _finish(self, run: SolverRun, ending: str, seconds: float) -> Solution:
         decision, outcome = run.decision, run.outcome
         assert decision is not None
         assert outcome is not None

@@ -26,11 +26,11 @@ from secagent_env import Instance
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from secagent_env.support.errors import unknown_name
 from solvers.asc.links import Links
-from solvers.certificate.bounds import secret_at_best
 from solvers.certificate.integer_program import TOLERANCE, why_infeasible
+from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.selection import cheapest_selection, eligible_agents, random_selection
 from solvers.exact.solver import Exact
-from solvers.interface.base import Infeasible, Run
+from solvers.interface.base import Infeasible, SolverRun
 from solvers.interface.policy import SolverPolicy, as_policy
 
 Choose = Callable[[Instance, np.random.Generator], np.ndarray | None]
@@ -49,7 +49,7 @@ class Chosen(Exact):
         super().__init__()
         self.choose = choose
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         selection = self.choose(run.instance, run.rng)
         if selection is None:
             raise Infeasible(why_infeasible(run.instance, eligible_agents(run.instance)))

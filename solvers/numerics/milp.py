@@ -7,7 +7,44 @@ import os
 import threading
 from typing import Any
 
+import numpy as np
 from scipy import optimize
+
+
+def binary_program(
+    cost: np.ndarray,
+    binaries: int,
+    matrix: np.ndarray,
+    at_least: np.ndarray | list[float],
+    *,
+    low: np.ndarray | float = 0.0,
+    high: np.ndarray | float = 1.0,
+    gap: float = 0.0,
+    seconds: float | None = None,
+) -> Any:
+    """Minimise cost·z subject to matrix z ≥ at_least, low ≤ z ≤ high, and z_i ∈ {0, 1} for the first ``binaries`` i.
+
+    Parameters
+    ----------
+    cost, matrix, at_least, low, high
+        (V,), (R, V), (R,), and (V,) or one number for all.
+    gap
+        Relative gap at which HiGHS stops.
+    seconds
+        Time for HiGHS.
+
+    Returns
+    -------
+    scipy.optimize.OptimizeResult
+        ``x`` is None where no point was found in time.
+    """
+    return milp(
+        cost,
+        integrality=np.repeat([1, 0], [binaries, len(cost) - binaries]),
+        bounds=optimize.Bounds(low, high),
+        constraints=optimize.LinearConstraint(matrix, at_least, np.inf),
+        options={"mip_rel_gap": gap} | ({} if seconds is None else {"time_limit": seconds}),
+    )
 
 
 def milp(*arguments: Any, **options: Any) -> Any:

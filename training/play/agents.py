@@ -20,7 +20,7 @@ from secagent_env.allocation.actions import ACTION_FORMATS, action_format
 from secagent_env.allocation.observations import OBSERVATION_FORMATS, observation_shapes, observe
 from secagent_env.support.extras import require
 from solvers import Solver
-from solvers.interface.base import Run
+from solvers.interface.base import SolverRun
 from training.play.refine import refine as refined
 from training.play.repair import changed, repair_all
 from training.play.repair import repair as repaired
@@ -114,7 +114,7 @@ class TrainedAgent(Solver):
 
     # --- As a solver ------------------------------------------------------------------------------------------
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         instance = run.instance
         decision = self._forward(instance)
         outcome = run.consider(decision)
@@ -135,7 +135,7 @@ class TrainedAgent(Solver):
             run.message += ", refined"
 
     @staticmethod
-    def _record(run: Run, sub_problem: str, **entries: Any) -> None:
+    def _record(run: SolverRun, sub_problem: str, **entries: Any) -> None:
         """Append to the history what the best decision is now."""
         assert run.outcome is not None
         energies = {name: float(getattr(run.outcome, name)) for name in ("energy_j", "transmission_energy_j")}

@@ -10,7 +10,7 @@ from secagent_env import Decision, Instance, evaluate
 from solvers.asc.greedy import exchanges
 from solvers.asc.starts import execution_costs, sender_levels, sender_powers
 from solvers.beam.beamforming import leakage_beam
-from solvers.interface.ranking import merit
+from solvers.interface.ranking import rank_by_violation
 from training.play.repair import Score
 
 TRIALS = 8
@@ -30,11 +30,11 @@ def refine(instance: Instance, decision: Decision, steps: int, score: Score | No
         Default: ``evaluate`` in the instance.
     """
     score = score or partial(evaluate, instance)
-    reached = float(merit(instance, evaluate(instance, decision)))
+    reached = float(rank_by_violation(instance, evaluate(instance, decision)))
 
     def improved(candidates: Decision) -> bool:
         nonlocal decision, reached
-        merits = merit(instance, score(candidates))
+        merits = rank_by_violation(instance, score(candidates))
         best = int(np.argmin(merits))
         if not merits[best] < reached:
             return False

@@ -17,11 +17,11 @@ import numpy as np
 
 from secagent_env import Decision, Instance, Outcome, evaluate
 from solvers.asc import greedy
-from solvers.asc.starts import execution_costs, jammer_patterns, jammers_of, secret_senders, sender_levels
+from solvers.asc.starts import execution_costs, jammer_patterns, jammers_of, sender_levels
 from solvers.beam.beamforming import leakage_beam
-from solvers.certificate.bounds import secret_at_best
 from solvers.certificate.integer_program import TimeFloors, usable_agents
-from solvers.interface.ranking import hardest, merit
+from solvers.certificate.linear_test import secret_at_best, secret_senders
+from solvers.interface.ranking import bottleneck, rank_by_violation
 
 ROUNDS = 12
 """How often, beside the same jammers, an agent that holds the others up is left out and another one taken."""
@@ -47,13 +47,13 @@ def repair(instance: Instance, decision: Decision, score: Score | None = None) -
     best, best_merit = decision, math.inf
     for candidates in itertools.islice(_candidates(instance, decision), TRIALS):
         outcome = score(candidates)
-        merits = merit(instance, outcome)
+        merits = rank_by_violation(instance, outcome)
         index = int(np.argmin(merits))
         if merits[index] < best_merit:
             best, best_merit = candidates[index], float(merits[index])
         if outcome.feasible[index]:
             return best
-    better = best_merit < merit(instance, evaluate(instance, decision))
+    better = best_merit < rank_by_violation(instance, evaluate(instance, decision))
     return best if better else decision
 
 
@@ -98,8 +98,8 @@ def _candidates(instance: Instance, decision: Decision) -> Iterator[Decision]:
                 break
             candidates = links(instance, selection, np.where(selection, 0.0, jammer_w), decision.beamformer)
             yield candidates
-            best = int(np.argmin(merit(instance, evaluate(instance, candidates))))
-            allowed = allowed & ~hardest(instance, candidates[best])
+            best = int(np.argmin(rank_by_violation(instance, evaluate(instance, candidates))))
+            allowed = allowed & ~bottleneck(instance, candidates[best])
 
 
 def links(instance: Instance, selection: np.ndarray, jammer_w: np.ndarray, beamformer: np.ndarray) -> Decision:
