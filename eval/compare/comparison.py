@@ -28,7 +28,7 @@ from eval.compare.solving import solver_seed as solver_seed
 from eval.sweep.cells import Cell
 from eval.sweep.engine import How, Sweep, run_sweep
 from secagent_env import Scenario, __version__
-from secagent_env.sampling.estimation import check_error_variance
+from secagent_env.support.checks import number
 from secagent_env.support.extras import require
 from solvers import Solver
 from solvers.interface import registry
@@ -114,7 +114,7 @@ class Comparison:
                 raise ValueError(f"{name} must be an integer ≥ {low}, got {value!r}")
         if self.max_seconds is not None and not 0 < self.max_seconds < float("inf"):
             raise ValueError(f"max_seconds must be a finite number > 0, got {self.max_seconds!r}")
-        check_error_variance("csi_error", self.csi_error)
+        number("csi_error", self.csi_error, low=0, below=1)
         if not self.solvers:
             raise ValueError("a comparison needs at least one solver, got none")
         made = {label: make(name_in(label), **options) for label, options in self.solvers.items()}

@@ -11,6 +11,9 @@ import gymnasium
 import numpy as np
 from gymnasium.utils import seeding
 from gymnasium.vector import VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from secagent_env.support.checks import integer
 
 
 class SubGenerators:
@@ -51,7 +54,12 @@ class SubGenerators:
 class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
     """A vector environment with a generator per sub-environment, ``_random``."""
 
-    _random: SubGenerators
+    def __init__(self, num_envs: int, action_space: gymnasium.Space[Any], observation_space: gymnasium.Space[Any]):
+        self.num_envs = integer("num_envs", num_envs, 1)
+        self.single_action_space, self.single_observation_space = action_space, observation_space
+        self.action_space = batch_space(action_space, self.num_envs)
+        self.observation_space = batch_space(observation_space, self.num_envs)
+        self._random = SubGenerators(self.num_envs)
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]

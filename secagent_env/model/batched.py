@@ -83,28 +83,41 @@ def require_finite(name: str, array: Array, xp: ModuleType) -> None:
 class Batched:
     """Indexing, stacking and conversion of a dataclass whose ``_arrays`` have common leading dimensions."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     _arrays: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def _trusted(cls, **values: Any) -> Self:
+        """Return one of fields, and of cached properties, that are known to be valid, without checking them."""
+        made = object.__new__(cls)
+        made.__dict__.update(values)
+        return made
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """The leading dimensions; ``()`` for a single one."""
         raise NotImplementedError
 
+    def _fields(self) -> dict[str, Any]:
+        """Return the fields by name, without cached properties, which belong to these arrays alone."""
+        return {name: value for name, value in self.__dict__.items() if name in self.__dataclass_fields__}
+
     def _map(self, function: Callable[[Array], Array]) -> Self:
         """Return a copy with ``function`` applied to every array, without validating it again."""
-        copy = object.__new__(type(self))
-        copy.__dict__.update(self.__dict__)
+        fields = self._fields()
         for name in self._arrays:
             value = getattr(self, name)
             if isinstance(value, dict):
-                copy.__dict__[name] = {key: function(item) for key, item in value.items()}
+                fields[name] = {key: function(item) for key, item in value.items()}
+            elif isinstance(value, Batched):
+                fields[name] = value._map(function)
             elif value is not None:
-                copy.__dict__[name] = function(value)
-        return copy
+                fields[name] = function(value)
+        return self._trusted(**fields)
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields replaced, validated again."""
-        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+        return dataclasses.replace(self, **changes)
 
     def __len__(self) -> int:
         if not self.batch_shape:
@@ -152,10 +165,9 @@ class Batched:
     @classmethod
     def _stack(cls, items: Sequence[Self]) -> Self:
         """Return one with a new leading dimension; None where any of the items has None."""
-        first = items[0]
-        copy = first._map(lambda array: array)
+        fields = items[0]._fields()
         for name in cls._arrays:
             values = [getattr(item, name) for item in items]
             missing = any(value is None for value in values)
-            copy.__dict__[name] = None if missing else namespace(*values).stack(values)
-        return copy
+            fields[name] = None if missing else namespace(*values).stack(values)
+        return cls._trusted(**fields)

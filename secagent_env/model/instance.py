@@ -131,19 +131,6 @@ class Instance(Batched):
         return self.compute_power_w * self.inference_time_s
 
     @classmethod
-    def _trusted(cls, scenario: Scenario, **arrays: Array) -> Instance:
-        """Return an instance from arrays that are known to be valid, without checking them."""
-        instance = object.__new__(cls)
-        instance.__dict__.update(scenario=scenario, **arrays)
-        return instance
-
-    def _map(self, function: Any) -> Instance:
-        return self._trusted(
-            self.scenario,
-            **{name: None if (a := getattr(self, name)) is None else function(a) for name in self._arrays},
-        )
-
-    @classmethod
     def stack(cls, instances: Sequence[Instance]) -> Instance:
         """Return a batch with a new leading dimension; the instances share one scenario."""
         if not instances:

@@ -90,9 +90,7 @@ class Outcome(Batched):
         beyond = list(violated.values())
         infeasible = beyond[0] | beyond[1] | beyond[2] | beyond[3] | beyond[4]
         fields.update(violations=violations, violated=violated, feasible=~infeasible)
-        outcome = object.__new__(cls)
-        outcome.__dict__.update(fields)
-        return outcome
+        return cls._trusted(**fields)
 
 
 def constraint_bounds(scenario: Scenario) -> dict[str, float]:

@@ -15,6 +15,7 @@ import array_api_compat
 import numpy as np
 
 from secagent_env.model.batched import Array, Batched, namespace, require_finite, require_shape
+from secagent_env.support.checks import number
 
 MAX_POWER_W = 10.0
 """P_max of the paper, W."""
@@ -55,7 +56,7 @@ class Game(Batched):
 
     def __post_init__(self) -> None:
         for name in ("max_power_w", "noise_w"):
-            object.__setattr__(self, name, positive(name, getattr(self, name)))
+            object.__setattr__(self, name, number(name, getattr(self, name), above=0))
         for name in self._arrays:
             if not hasattr(getattr(self, name), "dtype"):
                 object.__setattr__(self, name, np.asarray(getattr(self, name), float))
@@ -106,17 +107,6 @@ class Game(Batched):
         return namespace(self.target_rate).expm1(self.target_rate * _LN2)
 
     @classmethod
-    def _trusted(cls, *, max_power_w: float, noise_w: float = 1.0, **arrays: Array) -> Game:
-        """Return a game from arrays that are known to be valid, without checking them."""
-        game = object.__new__(cls)
-        game.__dict__.update(max_power_w=max_power_w, noise_w=noise_w, **arrays)
-        return game
-
-    def _map(self, function: Any) -> Game:
-        arrays = {name: function(getattr(self, name)) for name in self._arrays}
-        return self._trusted(max_power_w=self.max_power_w, noise_w=self.noise_w, **arrays)
-
-    @classmethod
     def stack(cls, games: Sequence[Game]) -> Game:
         """Return a batch with a new leading dimension; the games share their shapes, P_max and noise."""
         if not games:
@@ -141,14 +131,6 @@ def interference(game: Game, power_w: Array) -> Array:
     """Return what each receiver hears of the others, Σ_{j≠i} |h_ji|² p_j, (…, N), W: a sum that leaves i out."""
     # Not a matrix product: NumPy adds rows in their order, to the same bits in a batch of any size.
     return namespace(power_w).sum(game.cross_gain * power_w[..., None], axis=-2)
-
-
-def positive(name: str, value: Any) -> float:
-    """Return a finite number > 0, or raise ValueError."""
-    numeric = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not numeric or not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
-    return float(value)
 
 
 def fitting(game: Any, batch: tuple[int, ...], num_pairs: int, max_power_w: float) -> Game:

@@ -9,9 +9,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from secagent_env.allocation.rules import count_of
 from secagent_env.power_control.game import Game, rates
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, Delivery, deliver, nothing, outbox_of
+from secagent_env.support.checks import integer
 
 ROUNDS = 10
 
@@ -82,9 +82,9 @@ class Match:
         if game.batch_shape:
             raise ValueError(f"a match is of a single game, got a batch {game.batch_shape}; use game[i]")
         self.game = game if isinstance(game.gain, np.ndarray) else game.to(np)
-        self.rounds = count_of("rounds", rounds)
+        self.rounds = integer("rounds", rounds, 1)
         self.talk = talk
-        self.max_message_length = count_of("max_message_length", max_message_length)
+        self.max_message_length = integer("max_message_length", max_message_length, 1)
         self.agents = agent_names(game.num_pairs)
         power = self.game.initial_power_w.copy()
         self._powers, self._rates = [power], [rates(self.game, power)]

@@ -11,17 +11,19 @@ from gymnasium.spaces import Box, Dict, Discrete
 from gymnasium.utils import seeding
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
-from secagent_env.allocation.rules import count_of
-from secagent_env.power_control.display import FPS, RENDER_MODES, Display
-from secagent_env.power_control.game import MAX_POWER_W, Game, fitting
-from secagent_env.power_control.generator import check_feasible, check_max_power, draw_games
+from secagent_env.gym_bases.arguments import takes_arguments_of
+from secagent_env.gym_bases.rendered import FPS, RENDER_MODES, Rendered, check_render_mode
+from secagent_env.power_control import pictures
+from secagent_env.power_control.game import Game, fitting
 from secagent_env.power_control.match import ROUNDS, Action, Match, Record, agent_names
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, MessageSpace
-from secagent_env.power_control.metrics import Function, Metric, metric_of
-from secagent_env.power_control.numeric import MAX_RATE, numeric_observation
+from secagent_env.power_control.observations import MAX_RATE, numeric_observation
+from secagent_env.power_control.rules import PowerControlRules
+from secagent_env.support.checks import integer
 
 
-class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
+@takes_arguments_of(PowerControlRules)
+class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
     """Transmitter–receiver pairs share a spectrum; each sets its own power, to reach its target rate.
 
     ## Description
@@ -67,19 +69,10 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
     were dropped, ``{"unknown": …, "self": …, "too_long": …}``.
 
     ## Arguments
-    num_pairs
-        N.
-    rounds
-        How many times the powers are set.
+    num_pairs, rounds, metric, feasible, max_power_w
+        As in :class:`~secagent_env.power_control.rules.PowerControlRules`; the metric is given a single game.
     talk
         Whether agents may send messages.
-    metric
-        The name of one of :mod:`~secagent_env.power_control.metrics`, or a function
-        ``(game, power_w (N,), rate (N,)) -> ()``.
-    feasible
-        Which games are drawn: True, whose targets can all be reached within P_max; False, the others; None, all.
-    max_power_w
-        P_max, W.
     max_message_length
         In characters.
     render_mode
@@ -105,21 +98,16 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
         rounds: int = ROUNDS,
         talk: bool = True,
         *,
-        metric: str | Metric | Function = "rate_gap",
-        feasible: bool | None = None,
-        max_power_w: float = MAX_POWER_W,
         max_message_length: int = MAX_MESSAGE_LENGTH,
         render_mode: str | None = None,
+        **arguments: Any,
     ) -> None:
-        self.num_pairs = count_of("num_pairs", num_pairs)
-        self.rounds = count_of("rounds", rounds)
+        self._rules = rules = PowerControlRules(num_pairs=num_pairs, rounds=rounds, **arguments)
+        self.num_pairs, self.rounds = rules.num_pairs, rules.rounds
+        self.metric, self.max_power_w = rules.reward, rules.max_power_w
         self.talk = bool(talk)
-        self.metric = metric_of(metric)
-        self.max_power_w = check_max_power(max_power_w)
-        self.max_message_length = count_of("max_message_length", max_message_length)
-        self._feasible = check_feasible(feasible)
-        self._display = Display(render_mode)
-        self.render_mode = render_mode
+        self.max_message_length = integer("max_message_length", max_message_length, 1)
+        self.render_mode = check_render_mode(render_mode)
         self.possible_agents = agent_names(self.num_pairs)
         self.agents: list[str] = []
         self.observation_spaces = {agent: self._observed(agent) for agent in self.possible_agents}
@@ -160,8 +148,7 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
             self._random, _ = seeding.np_random(seed)
         given = (options or {}).get("game")
         if given is None:
-            drawn = draw_games(self.num_pairs, [self._random], feasible=self._feasible, max_power_w=self.max_power_w)
-            game = drawn[0]
+            game = self._rules.draw([self._random])[0]
         else:
             game = fitting(given, (), self.num_pairs, self.max_power_w)
         self._match = Match(game, rounds=self.rounds, talk=self.talk, max_message_length=self.max_message_length)
@@ -201,18 +188,11 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
         parts = (match.power_w / self.max_power_w, match.rate, match.game.target_rate, [match.round / self.rounds])
         return np.concatenate(parts).astype(np.float32)
 
-    def render(self) -> Any:
-        """Return the picture (``rgb_array``) or the text (``ansi``), or show a window (``human``)."""
-        return self._display.render(self.record)
+    def _text(self) -> str:
+        return pictures.ansi(self.record)
 
-    def _show(self) -> None:
-        """Show the window, where there is one to be shown."""
-        if self.render_mode == "human":
-            self.render()
-
-    def close(self) -> None:
-        """Close the window, if there is one."""
-        self._display.close()
+    def _picture(self) -> np.ndarray:
+        return pictures.rgb_array(self.record)
 
     def _observed(self, agent: str) -> gymnasium.Space[Any]:
         n = self.num_pairs
