@@ -1,7 +1,7 @@
 """Observations: what the supervisor sees of an instance, scaled to the order of 1. Batched, float32, finite.
 
 It knows the task, each agent's compute time, power and accuracy, and all channels, those of the
-eavesdroppers included (the paper's footnote 1). A gain is told as the SNR that a sender at full power would
+eavesdroppers included (the paper's footnote 1). A gain is given as the SNR that a sender at full power would
 have, in dB, divided by 40; a channel as its direction, so that nothing is lost to float32.
 
 =================  ============  ========================================================================
@@ -32,7 +32,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from secagent_env.gym_bases.observations import BOUND, bounded_box
+from secagent_env.gym_bases.spaces import BOUND, bounded_box
 from secagent_env.model.instance import Instance, squared_norm
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import mean_execution_energy_j
@@ -159,7 +159,7 @@ _WRITE: dict[str, Callable[[Instance, np.ndarray], None]] = {
     "channel_eve": _channel_eve,
     "gain_agents": _gain_agents,
 }
-"""What computes a part, and writes it (…, shape)."""
+"""The function that writes each part (…, shape)."""
 
 
 def _level(gain: np.ndarray, snr: float, out: np.ndarray | None = None) -> np.ndarray:

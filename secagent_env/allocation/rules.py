@@ -1,4 +1,4 @@
-"""The rules of ``secagent/Allocation-v0``: formats, reward and info, the same for one environment and for many."""
+"""The rules of ``secagent/Allocation-v0``, the same for one environment and for many: arguments, reward and info."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium
-import numpy as np
 
 from secagent_env.allocation.actions import ActionFormat, action_format
 from secagent_env.allocation.observations import observation_space
 from secagent_env.allocation.reward import reward
+from secagent_env.gym_bases.arguments import fitting
 from secagent_env.model.batched import Array
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
@@ -115,18 +115,9 @@ class AllocationRules(FormatRules):
         return outcome, value, penalty
 
     def fitting(self, instance: Any, *batches: tuple[int, ...]) -> Instance:
-        """Return an instance given by the user, as NumPy arrays; its batch shape must be one of ``batches``."""
-        if not isinstance(instance, Instance):
-            raise ValueError(f"options['instance'] must be an Instance, got {type(instance).__name__}")
-        if instance.batch_shape not in batches:
-            wanted = " or ".join(f"a batch {batch}" if batch else "a single instance" for batch in batches)
-            got = f"the batch {instance.batch_shape}" if instance.batch_shape else "a single one"
-            raise ValueError(f"options['instance'] must be {wanted}, got {got}")
-        for name in ("num_agents", "num_antennas", "num_eavesdroppers"):
-            got, wanted = getattr(instance.scenario, name), getattr(self.scenario, name)
-            if got != wanted:
-                raise ValueError(f"options['instance'] must have {name} = {wanted} as the environment, got {got}")
-        return instance if isinstance(instance.channel_bs, np.ndarray) else instance.to(np)
+        """Return the option ``instance`` of a reset as NumPy arrays; its batch shape must be one of ``batches``."""
+        sizes = {name: getattr(self.scenario, name) for name in ("num_agents", "num_antennas", "num_eavesdroppers")}
+        return fitting("instance", instance, Instance, batches, **sizes)
 
 
 def info_of(outcome: Outcome, penalty: Array) -> dict[str, Any]:

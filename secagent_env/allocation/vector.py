@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +15,7 @@ from secagent_env import rendering
 from secagent_env.allocation.device import DeviceScore
 from secagent_env.allocation.observations import observe
 from secagent_env.allocation.rules import AllocationRules, info_of
-from secagent_env.gym_bases.arguments import reset_options, takes_arguments_of
+from secagent_env.gym_bases.arguments import takes_arguments_of
 from secagent_env.gym_bases.rendered import FPS, check_render_mode, warn_without_mode
 from secagent_env.gym_bases.seeded_vector import (
     Recycler,
@@ -23,16 +23,13 @@ from secagent_env.gym_bases.seeded_vector import (
     check_shapes,
     masked,
     object_rows,
-    reset_mask_of,
     rows_of,
-    seeds_of,
 )
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
 from secagent_env.sampling.generator import CHUNK, draw_into, empty_instances
 from secagent_env.support.checks import integer
-
 
 _RENDER_MODES = ("rgb_array", "ansi")
 
@@ -41,14 +38,10 @@ _RENDER_MODES = ("rgb_array", "ansi")
 class AllocationVectorEnv(SeededVectorEnv):
     """``num_envs`` environments of :class:`~secagent_env.allocation.env.AllocationEnv` in one.
 
-    Environment i, seeded with s, plays the same episodes as the scalar one seeded with s, bit for bit, and every
-    result is that of Gymnasium's ``SyncVectorEnv`` in its mode ``SAME_STEP``: each step ends all episodes and returns
-    the observations of the next ones, with what belongs to the finished ones in ``infos["final_obs"]`` and
-    ``infos["final_info"]``. Returned arrays belong to the caller; the environment never writes to them again.
+    Seeds, masks and infos are those of :class:`~secagent_env.gym_bases.seeded_vector.SeededVectorEnv`; each step ends
+    all episodes.
 
     ## Reset
-    ``seed``: an integer s seeds environment i with s + i; or a list, where None leaves a generator as it is.
-    ``options["reset_mask"]``: (num_envs,) bool, resets only these environments.
     ``options["instance"]``: the instances to play, a batch ``(num_envs,)`` or a single one for all; of a batch, those
     in the mask count.
 
@@ -78,6 +71,7 @@ class AllocationVectorEnv(SeededVectorEnv):
         "render_fps": FPS,
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }
+    _option = "instance"
 
     def __init__(
         self,
@@ -98,7 +92,7 @@ class AllocationVectorEnv(SeededVectorEnv):
         self._truncated = max_episode_steps is not None and integer("max_episode_steps", max_episode_steps, 1) == 1
         workers = integer("threads", threads, 1)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="secagent") if workers > 1 else None
-        # What the running episodes are about, in arrays that stay and are written in place.
+        # The instances of the running episodes, in arrays that are overwritten in place.
         self._arrays = empty_instances(self.scenario, self.num_envs)
         self._lent = Recycler()
         self._observation: Any = create_empty_array(self.single_observation_space, self.num_envs)
@@ -134,23 +128,20 @@ class AllocationVectorEnv(SeededVectorEnv):
         """Return the actions that stand for, or come nearest to, decisions (num_envs,)."""
         return self._rules.actions.encode(decision, self._instance)
 
-    def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Start episodes: in all environments, or in those of ``options["reset_mask"]``."""
-        seeds = seeds_of(seed, self.num_envs)
-        chosen = reset_options(options, "instance", "reset_mask")
-        mask = reset_mask_of(chosen["reset_mask"], self.num_envs)
-        if self._instance is None and not mask.all():
-            raise gymnasium.error.ResetNeeded("the first reset must be of all environments, without a reset_mask")
-        given = chosen["instance"]
-        if given is not None:
-            given = self._rules.fitting(given, (self.num_envs,), ())
-        self._random.seed(seeds, mask)
+    @property
+    def _started(self) -> bool:
+        return self._instance is not None
+
+    def _fitting(self, given: Any, mask: np.ndarray) -> Instance:
+        instances = self._rules.fitting(given, (self.num_envs,), ())
+        return instances[mask] if instances.batch_shape else Instance.stack([instances] * int(mask.sum()))
+
+    def _start(self, mask: np.ndarray, given: Instance | None) -> Any:
         if given is None:
-            return self._draw(mask), {}
-        self._play(given, mask)
-        return self._lent.copy_of(self._observation), {}
+            return self._draw(mask)
+        self._renew(given.scenario, mask)
+        self._write(np.flatnonzero(mask), given)
+        return self._lent.copy_of(self._observation)
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Decide all tasks: every episode ends, and the next ones begin."""
@@ -222,14 +213,8 @@ class AllocationVectorEnv(SeededVectorEnv):
             pass
         return copy
 
-    def _play(self, given: Instance, mask: np.ndarray) -> None:
-        """Play given instances, a batch or one for all, where ``mask`` says so."""
-        self._renew(given.scenario, mask)
-        rows = np.flatnonzero(mask)
-        self._write(rows, given[rows] if given.batch_shape else Instance.stack([given] * len(rows)))
-
     def _renew(self, scenario: Scenario, mask: np.ndarray) -> None:
-        """Take note that the instances in ``mask`` are about to change, and will be of this scenario."""
+        """Prepare for new instances, of this scenario, in the environments of ``mask``."""
         if not mask.all() and scenario != self._running.scenario:
             raise ValueError(
                 "all running instances must share one scenario, and those of a part of the environments "

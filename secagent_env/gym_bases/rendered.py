@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,13 +34,13 @@ class Rendered:
     render_mode: str | None
     _window: Any = None
 
+    @abstractmethod
     def _text(self) -> str:
-        """Return what ``ansi`` shows."""
-        raise NotImplementedError
+        """Return the text of ``ansi``."""
 
+    @abstractmethod
     def _picture(self) -> np.ndarray:
-        """Return what ``rgb_array`` and ``human`` show, (height, width, 3) uint8."""
-        raise NotImplementedError
+        """Return the picture of ``rgb_array`` and ``human``, (height, width, 3) uint8."""
 
     def render(self) -> Any:
         """Return the picture (``rgb_array``) or the text (``ansi``), or show a window (``human``)."""

@@ -11,6 +11,8 @@ import numpy as np
 from secagent_env import rendering
 from secagent_env.gym_bases.arguments import reset_options, takes_arguments_of
 from secagent_env.gym_bases.instance_env import InstanceEnv
+from secagent_env.gym_bases.running import first_info
+from secagent_env.gym_bases.seeded_vector import rows_of
 from secagent_env.lifetime.rules import LifetimeEpisodes, LifetimeRules
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
@@ -28,7 +30,7 @@ class LifetimeEnv(InstanceEnv):
     ## Description
     Agents have batteries and stay what and where they are for an episode. Each step one reasoning task arrives,
     with fresh fading on all links and fresh tool-call lengths; a decision as in ``secagent/Allocation-v0`` serves it
-    and drains the batteries. Whoever always selects the cheapest agents empties them, and too few are left.
+    and drains the batteries. A policy that always selects the cheapest agents drains them until too few are left.
 
     ## Action space
     As in :class:`~secagent_env.allocation.env.AllocationEnv`: ``action_format`` is ``"flat"``, ``"dict"`` or
@@ -57,7 +59,7 @@ class LifetimeEnv(InstanceEnv):
     action changes: a seed gives the same networks, batteries and tasks to every policy.
 
     ## Info
-    ``step`` returns ``served``, ``tasks_served`` (so far), ``energy_j`` (what the batteries gave), ``latency_s``,
+    ``step`` returns ``served``, ``tasks_served`` (so far), ``energy_j`` (drawn from the batteries), ``latency_s``,
     ``mean_accuracy``, ``feasible`` (the model's constraints), the dict ``violations`` (those of
     :class:`secagent_env.Outcome`, and ``battery_j``: what the worst battery lacked) and ``battery_j`` (N,), what is
     left.
@@ -141,7 +143,7 @@ class LifetimeEnv(InstanceEnv):
         self._over = bool(self._rules.over(self._episode)[0])
         self._shown = (before.instance[0], decision[0], outcome[0])
         self._show()
-        return self._observation(), float(info["served"][0]), self._over, False, _first(info)
+        return self._observation(), float(info["served"][0]), self._over, False, first_info(info)
 
     def _text(self) -> str:
         return rendering.ansi(*self._showing) + "\n\n" + self._batteries.ansi()
@@ -160,18 +162,4 @@ class LifetimeEnv(InstanceEnv):
         return rendering.Batteries(self.battery_j, self.initial_battery_j, int(self._running.served[0]))
 
     def _observation(self) -> Any:
-        observation = self._rules.observe(self._running)
-        if isinstance(observation, dict):
-            return {name: part[0] for name, part in observation.items()}
-        return observation[0]
-
-
-def _first(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the info of the first episode: Python's own numbers, and arrays of its own."""
-    first: dict[str, Any] = {}
-    for name, value in info.items():
-        if isinstance(value, Mapping):
-            first[name] = _first(value)
-        else:
-            first[name] = value[0].copy() if value.ndim > 1 else value[0].item()
-    return first
+        return next(iter(rows_of(self._rules.observe(self._running))))

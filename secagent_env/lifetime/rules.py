@@ -17,8 +17,8 @@ import numpy as np
 from secagent_env.allocation.observations import observe
 from secagent_env.allocation.reward import transmission_by_deadline
 from secagent_env.allocation.rules import FormatRules
-from secagent_env.gym_bases.observations import BOUND, bounded_box
 from secagent_env.gym_bases.running import Episodes
+from secagent_env.gym_bases.spaces import BOUND, bounded_box
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.outcome import Outcome
@@ -31,8 +31,8 @@ from secagent_env.support.checks import integer, interval
 BATTERY_TASKS = (2.0, 16.0)
 """Default range of the batteries, in tasks of an average agent of the scenario."""
 
-_GRANTED = 1e-9
-"""What ``evaluate`` grants in mean accuracy and, relatively, in latency."""
+_TOLERANCE = 1e-9
+"""The tolerance of ``evaluate`` in mean accuracy and, relatively, in latency."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,7 +42,7 @@ class LifetimeEpisodes(Episodes):
     Attributes
     ----------
     deployment
-        What lasts (B).
+        Places, links and agents (B).
     task
         The present task of each as it was drawn (B).
     initial_j, battery_j
@@ -62,7 +62,7 @@ class LifetimeEpisodes(Episodes):
     def instance(self) -> Instance:
         """The present task as the batteries allow it (B).
 
-        Whoever's battery does not cover its execution energy never finishes: its inference time is at least 2τ.
+        An agent whose battery does not cover its execution energy never finishes: its inference time is at least 2τ.
         """
         never = np.maximum(self.task.inference_time_s, 2 * self.task.scenario.latency_limit_s)
         lasts = self.battery_j >= self.task.execution_energy_j
@@ -86,10 +86,10 @@ class LifetimeEpisodes(Episodes):
         The best mean accuracy of at least N_min agents is that of the N_min most accurate ones.
         """
         scenario = self.task.scenario
-        able = self.instance.inference_time_s <= scenario.latency_limit_s * (1 + _GRANTED)
+        able = self.instance.inference_time_s <= scenario.latency_limit_s * (1 + _TOLERANCE)
         required = scenario.required_agents
         best = np.sort(np.where(able, self.instance.accuracy, -np.inf), axis=-1)[:, -required:]
-        return np.sum(best, axis=-1) / required < scenario.min_accuracy - _GRANTED
+        return np.sum(best, axis=-1) / required < scenario.min_accuracy - _TOLERANCE
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -20,11 +20,9 @@ from secagent_env.model.scenario import Scenario
 class LifetimeVectorEnv(RunningVectorEnv[LifetimeEpisodes]):
     """``num_envs`` environments of :class:`~secagent_env.lifetime.env.LifetimeEnv` in one.
 
-    Seeds, infos and the next episode: as in :class:`~secagent_env.gym_bases.running.RunningVectorEnv`.
+    Seeds, masks and infos are those of :class:`~secagent_env.gym_bases.seeded_vector.SeededVectorEnv`.
 
     ## Reset
-    ``seed``: an integer s seeds environment i with s + i; or a list, where None leaves a generator as it is.
-    ``options["reset_mask"]``: (num_envs,) bool, resets only these environments.
     ``options["battery_j"]``: initial batteries, (N,) for all, or a row for each environment that is reset.
 
     ## Arguments
@@ -40,6 +38,7 @@ class LifetimeVectorEnv(RunningVectorEnv[LifetimeEpisodes]):
     """
 
     _rules: LifetimeRules
+    _option = "battery_j"
 
     def __init__(
         self,
@@ -50,7 +49,7 @@ class LifetimeVectorEnv(RunningVectorEnv[LifetimeEpisodes]):
         **arguments: Any,
     ) -> None:
         rules = LifetimeRules(scenario=Scenario.coerce(scenario), **arguments)
-        super().__init__(num_envs, rules, rules.actions.space, option="battery_j", max_episode_steps=max_episode_steps)
+        super().__init__(num_envs, rules, rules.actions.space, max_episode_steps)
         self.scenario, self.observation_format = rules.scenario, rules.observation_format
         self._streams: list[Any] = [None] * self.num_envs  # of the running episodes
 

@@ -53,7 +53,7 @@ class Scenario:
         Acc_min of (15), in [0, 1].
     task_difficulty
         δ > 0, by which the exponent of (14) is divided: 1 is (14) itself, and the larger δ, the less accurate everybody
-        is, in the same order. The paper's (14) knows no task; this is how one that is harder than another enters.
+        is, in the same order. The paper's (14) does not depend on the task; δ makes one harder than another.
     bs_power_w, max_power_w
         Power budgets of the base station (1) and of each agent (20c), W.
     bandwidth_hz, noise_power_w, carrier_hz

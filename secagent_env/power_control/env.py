@@ -9,10 +9,11 @@ import numpy as np
 
 from secagent_env.gym_bases.arguments import reset_options, takes_arguments_of
 from secagent_env.gym_bases.rendered import FPS, RENDER_MODES, Rendered, check_render_mode
+from secagent_env.gym_bases.running import first_info
 from secagent_env.power_control import pictures
-from secagent_env.power_control.game import Game, fitting
+from secagent_env.power_control.game import Game
 from secagent_env.power_control.match import ROUNDS, Record
-from secagent_env.power_control.messages import nothing
+from secagent_env.power_control.messages import no_messages
 from secagent_env.power_control.rules import PowerControlRules, RunningGames
 
 
@@ -91,11 +92,10 @@ class PowerControlEnv(Rendered, gymnasium.Env[np.ndarray, np.ndarray]):
 
     @property
     def record(self) -> Record:
-        """What has happened in the episode so far."""
+        """The course of the episode so far."""
         game, rounds = self.game, self._rules.rounds
         power, rate = (np.concatenate([getattr(p, name) for p in self._course]) for name in ("power_w", "rate"))
-        silence = nothing([])
-        deliveries = (silence,) * (len(self._course) - 1)
+        deliveries = (no_messages([]),) * (len(self._course) - 1)
         return Record(game=game, power_w=power, rate=rate, deliveries=deliveries, rounds=rounds)
 
     def decode(self, action: Any) -> np.ndarray:
@@ -113,7 +113,7 @@ class PowerControlEnv(Rendered, gymnasium.Env[np.ndarray, np.ndarray]):
         super().reset(seed=seed)
         given = reset_options(options, "game")["game"]
         if given is not None:
-            given = Game.stack([fitting(given, (), self._rules.num_pairs, self._rules.max_power_w)])
+            given = Game.stack([self._rules.fitting(given, ())])
         self._course = [self._rules.begin([self.np_random], given)]
         self._show()
         return self._rules.observe(self._running)[0], {}
@@ -129,8 +129,8 @@ class PowerControlEnv(Rendered, gymnasium.Env[np.ndarray, np.ndarray]):
         plays, reward, info = self._rules.step(running, power[None])
         self._course.append(plays)
         self._show()
-        first = {name: value[0].copy() if value.ndim > 1 else value[0].item() for name, value in info.items()}
-        return self._rules.observe(plays)[0], float(reward[0]), bool(self._rules.over(plays)[0]), False, first
+        over = bool(self._rules.over(plays)[0])
+        return self._rules.observe(plays)[0], float(reward[0]), over, False, first_info(info)
 
     def _text(self) -> str:
         return pictures.ansi(self.record)

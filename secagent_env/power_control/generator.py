@@ -70,10 +70,9 @@ def draw_games(
     """Draw a batch of games, one from each generator; the arguments are those of :func:`sample_game`."""
     n, limit = integer("num_pairs", num_pairs, 1), check_max_power(max_power_w)
     games = _draw(n, generators, limit)
-    feasible = check_feasible(feasible)
     if feasible is None:
         return games
-    misfits = np.flatnonzero(is_feasible(games) != feasible)
+    misfits = np.flatnonzero(is_feasible(games) != flag("feasible", feasible))
     for _ in range(MOST_TRIES):
         if not misfits.size:
             return games._map(np.asarray)  # a new one: what this one has computed of its arrays may be outdated
@@ -92,11 +91,6 @@ def check_max_power(max_power_w: float) -> float:
             f"max_power_w must be at least the highest initial power {INITIAL_POWER_W[1]:g} W, got {limit:g}"
         )
     return limit
-
-
-def check_feasible(feasible: bool | None) -> bool | None:
-    """Return which games to draw, or raise ValueError."""
-    return None if feasible is None else flag("feasible", feasible)
 
 
 def _draw(n: int, generators: Sequence[np.random.Generator], max_power_w: float) -> Game:

@@ -14,7 +14,7 @@ from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 from secagent_env.gym_bases.arguments import takes_arguments_of
 from secagent_env.gym_bases.rendered import FPS, RENDER_MODES, Rendered, check_render_mode
 from secagent_env.power_control import pictures
-from secagent_env.power_control.game import Game, fitting
+from secagent_env.power_control.game import Game
 from secagent_env.power_control.match import ROUNDS, Action, Match, Record, agent_names
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, MessageSpace
 from secagent_env.power_control.observations import MAX_RATE, numeric_observation
@@ -29,7 +29,7 @@ class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
     ## Description
     The power control of the second paper's case study B. N pairs, Rayleigh channels that stay for an episode, a target
     rate for each pair, 10 rounds. In every round all agents, ``pair_0`` to ``pair_{N−1}``, set their powers at once.
-    Whoever sends louder is heard better, and disturbs everybody else.
+    A louder sender is heard better, and disturbs all others.
 
     ## Action space
     ``talk=True``: a Dict of ``power``, Box(0, P_max, (1,)), W, and ``messages``, a Dict of a text for every other
@@ -110,17 +110,17 @@ class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
         self.render_mode = check_render_mode(render_mode)
         self.possible_agents = agent_names(self.num_pairs)
         self.agents: list[str] = []
-        self.observation_spaces = {agent: self._observed(agent) for agent in self.possible_agents}
-        self.action_spaces = {agent: self._acted(agent) for agent in self.possible_agents}
+        self.observation_spaces = {agent: self._observations_of(agent) for agent in self.possible_agents}
+        self.action_spaces = {agent: self._actions_of(agent) for agent in self.possible_agents}
         self._random: np.random.Generator | None = None
         self._match: Match | None = None
 
     def observation_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Return the space of what an agent sees."""
+        """Return the space of an agent's observations."""
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Return the space of what an agent does."""
+        """Return the space of an agent's actions."""
         return self.action_spaces[agent]
 
     @property
@@ -137,7 +137,7 @@ class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
 
     @property
     def record(self) -> Record:
-        """What has happened in the episode so far."""
+        """The course of the episode so far."""
         return self.match.record
 
     def reset(
@@ -147,10 +147,7 @@ class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
         if seed is not None or self._random is None:
             self._random, _ = seeding.np_random(seed)
         given = (options or {}).get("game")
-        if given is None:
-            game = self._rules.draw([self._random])[0]
-        else:
-            game = fitting(given, (), self.num_pairs, self.max_power_w)
+        game = self._rules.draw([self._random])[0] if given is None else self._rules.fitting(given, ())
         self._match = Match(game, rounds=self.rounds, talk=self.talk, max_message_length=self.max_message_length)
         self.agents = list(self.possible_agents)
         self._show()
@@ -194,7 +191,7 @@ class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
     def _picture(self) -> np.ndarray:
         return pictures.rgb_array(self.record)
 
-    def _observed(self, agent: str) -> gymnasium.Space[Any]:
+    def _observations_of(self, agent: str) -> gymnasium.Space[Any]:
         n = self.num_pairs
         if not self.talk:
             high = np.full(n + 3, MAX_RATE, np.float32)
@@ -205,15 +202,15 @@ class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
             rate=Box(0.0, MAX_RATE, (1,), np.float64),
             targets=Box(0.0, MAX_RATE, (n,), np.float64),
             round=Discrete(self.rounds + 1),
-            messages=self._letters(agent),
+            messages=self._texts_of(agent),
         )
 
-    def _acted(self, agent: str) -> gymnasium.Space[Any]:
+    def _actions_of(self, agent: str) -> gymnasium.Space[Any]:
         if not self.talk:
             return Box(0.0, self.max_power_w, (1,), np.float32)
-        return Dict(power=Box(0.0, self.max_power_w, (1,), np.float64), messages=self._letters(agent))
+        return Dict(power=Box(0.0, self.max_power_w, (1,), np.float64), messages=self._texts_of(agent))
 
-    def _letters(self, agent: str) -> Dict:
+    def _texts_of(self, agent: str) -> Dict:
         others = [other for other in self.possible_agents if other != agent]
         return Dict({other: MessageSpace(self.max_message_length) for other in others})
 

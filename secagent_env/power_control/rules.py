@@ -1,4 +1,4 @@
-"""The rules of ``secagent/PowerControl-v0``: actions, observations, reward and end, for one environment and for many.
+"""The rules of ``secagent/PowerControl-v0``, the same for one environment and for many.
 
 Dimension letters: B running games, N pairs.
 """
@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from secagent_env.gym_bases.observations import BOUND
+from secagent_env.gym_bases.arguments import fitting
 from secagent_env.gym_bases.running import Episodes
+from secagent_env.gym_bases.spaces import BOUND, action_array
 from secagent_env.power_control.game import MAX_POWER_W, Game, rates
-from secagent_env.power_control.generator import check_feasible, check_max_power, draw_games
+from secagent_env.power_control.generator import check_max_power, draw_games
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.metrics import Function, Metric, metric_of, rate_gap, total_power
-from secagent_env.support.checks import integer
+from secagent_env.support.checks import flag, integer
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -83,7 +84,7 @@ class PowerControlRules:
             "num_pairs": integer("num_pairs", self.num_pairs, 1),
             "rounds": integer("rounds", self.rounds, 1),
             "reward": metric_of(self.metric),
-            "feasible": check_feasible(self.feasible),
+            "feasible": None if self.feasible is None else flag("feasible", self.feasible),
             "max_power_w": check_max_power(self.max_power_w),
         }
         for name, value in checked.items():
@@ -104,6 +105,10 @@ class PowerControlRules:
     def draw(self, generators: Sequence[np.random.Generator]) -> Game:
         """Return random games, one from each generator."""
         return draw_games(self.num_pairs, generators, feasible=self.feasible, max_power_w=self.max_power_w)
+
+    def fitting(self, game: Any, *batches: tuple[int, ...]) -> Game:
+        """Return the option ``game`` of a reset as NumPy arrays; its batch shape must be one of ``batches``."""
+        return fitting("game", game, Game, batches, num_pairs=self.num_pairs, max_power_w=self.max_power_w)
 
     def begin(self, generators: Sequence[np.random.Generator], game: Game | None = None) -> RunningGames:
         """Return new games, one from each generator, or a given batch (B)."""
@@ -148,16 +153,9 @@ class PowerControlRules:
         ValueError
             If it has another shape, or holds a NaN or infinite number.
         """
-        try:
-            array = np.asarray(action, np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"action must be an array of numbers (…, N={self.num_pairs}), got {action!r:.100}"
-            ) from None
-        if array.ndim < 1 or array.shape[-1] != self.num_pairs:
-            raise ValueError(f"action must have shape (…, N={self.num_pairs}), got {array.shape}")
-        if not np.isfinite(array).all():
-            raise ValueError("action must be finite, got a NaN or infinite number")
+        array = action_array("action", action, self.num_pairs)
+        if np.isinf(array).any():
+            raise ValueError(f"action must be finite, got {int(np.isinf(array).sum())} infinite numbers")
         return (np.clip(array, -1.0, 1.0) + 1) / 2 * self.max_power_w
 
     def encode(self, power_w: Any) -> np.ndarray:

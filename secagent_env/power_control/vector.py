@@ -8,7 +8,7 @@ import numpy as np
 
 from secagent_env.gym_bases.arguments import takes_arguments_of
 from secagent_env.gym_bases.running import RunningVectorEnv
-from secagent_env.power_control.game import Game, fitting
+from secagent_env.power_control.game import Game
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.rules import PowerControlRules, RunningGames
 
@@ -17,11 +17,9 @@ from secagent_env.power_control.rules import PowerControlRules, RunningGames
 class PowerControlVectorEnv(RunningVectorEnv[RunningGames]):
     """``num_envs`` environments of :class:`~secagent_env.power_control.env.PowerControlEnv` in one.
 
-    Seeds, infos and the next episode: as in :class:`~secagent_env.gym_bases.running.RunningVectorEnv`.
+    Seeds, masks and infos are those of :class:`~secagent_env.gym_bases.seeded_vector.SeededVectorEnv`.
 
     ## Reset
-    ``seed``: an integer s seeds environment i with s + i; or a list, where None leaves a generator as it is.
-    ``options["reset_mask"]``: (num_envs,) bool, resets only these environments.
     ``options["game"]``: the games to play, a batch (num_envs,) or a single one for all; of a batch, those in the mask
     count.
 
@@ -38,6 +36,7 @@ class PowerControlVectorEnv(RunningVectorEnv[RunningGames]):
     """
 
     _rules: PowerControlRules
+    _option = "game"
 
     def __init__(
         self,
@@ -49,7 +48,7 @@ class PowerControlVectorEnv(RunningVectorEnv[RunningGames]):
         **arguments: Any,
     ) -> None:
         rules = PowerControlRules(num_pairs=num_pairs, rounds=rounds, **arguments)
-        super().__init__(num_envs, rules, rules.action_space, option="game", max_episode_steps=max_episode_steps)
+        super().__init__(num_envs, rules, rules.action_space, max_episode_steps)
 
     @property
     def game(self) -> Game:
@@ -65,7 +64,7 @@ class PowerControlVectorEnv(RunningVectorEnv[RunningGames]):
         return self._rules.encode(power_w)
 
     def _fitting(self, given: Any, mask: np.ndarray) -> Game:
-        games = fitting(given, (self.num_envs,), self._rules.num_pairs, self._rules.max_power_w)
+        games = self._rules.fitting(given, (self.num_envs,), ())
         return games[mask] if games.batch_shape else Game.stack([games] * int(mask.sum()))
 
     def _new(self, rows: np.ndarray, given: Game | None) -> RunningGames:

@@ -1,7 +1,7 @@
-"""Estimation: an instance as the supervisor knows it, whose eavesdroppers' channels are estimates.
+"""Estimates of the eavesdroppers' channels: an instance as the supervisor knows it.
 
-Eavesdroppers are passive: what is known of their channels comes from sensing where they are, and is an approximation
-(the paper's footnote 1). The estimate of a coefficient h, amplitude gain from one antenna to one eavesdropper, is
+Eavesdroppers are passive: the supervisor infers their channels from where it senses them, approximately (the paper's
+footnote 1). The estimate of a coefficient h, amplitude gain from one antenna to one eavesdropper, is
 
     ĥ = √(1−ε) h + √ε e,    e ~ CN(0, m), independent,
 

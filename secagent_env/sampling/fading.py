@@ -55,7 +55,7 @@ class Links(Batched):
     mean_gain_pairs: np.ndarray
     mean_gain_eve: np.ndarray
 
-    _arrays: ClassVar[tuple[str, ...]] = ("deviation_bs", "deviation_eve", "mean_gain_pairs", "mean_gain_eve")
+    _measured: ClassVar[tuple[str, int]] = ("deviation_bs", 1)
 
     @classmethod
     def between(cls, scenario: Scenario, position_m: np.ndarray, eve_position_m: np.ndarray) -> Links:
@@ -67,11 +67,6 @@ class Links(Batched):
             mean_gain_pairs=mean_gain(scenario, _squared_pair_distance(position_m)),
             mean_gain_eve=mean_gain(scenario, to_eve),
         )
-
-    @property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The leading dimensions."""
-        return tuple(self.deviation_bs.shape[:-1])
 
     def fade(self, instances: Instance, exponential: np.ndarray) -> np.ndarray:
         """Write faded channels and gains to B instances, and return the gains of the pairs, (B, N (N − 1) / 2).

@@ -85,12 +85,8 @@ class Deployment(Batched):
     accuracy: np.ndarray
     links: Links
 
-    _arrays: ClassVar[tuple[str, ...]] = (*_KEPT, "model_dim", "compute_rate", "links")
-
-    @property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The leading dimensions."""
-        return tuple(self.accuracy.shape[:-1])
+    _shared: ClassVar[tuple[str, ...]] = ("scenario",)
+    _measured: ClassVar[tuple[str, int]] = ("accuracy", 1)
 
     def inference_time_s(self, tool_unit: np.ndarray | float) -> np.ndarray:
         """Return the agents' inference times (16), (B, N), s, at tool calls from draws in [0, 1)."""

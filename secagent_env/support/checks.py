@@ -15,7 +15,7 @@ def integer(name: str, value: object, low: int | None = 0, high: int | None = No
     Raises
     ------
     ValueError
-        If it is another number, or none; true and false are none.
+        If it is no integer within the range; True and False are none.
     """
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         whole = int(value)
@@ -38,7 +38,7 @@ def number(
     Raises
     ------
     ValueError
-        If it is another number, or none; true and false are none.
+        If it is no finite number within the range; True and False are none.
     """
     real = _finite(value)
     if (

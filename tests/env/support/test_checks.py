@@ -1,6 +1,7 @@
 """Checks of what users give: what they return, what they refuse, and the sentence they say."""
 
 import math
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -40,13 +41,12 @@ def test_bounds_belong_to_the_range_unless_they_are_strict():
         (True, (), "n must be an integer ≥ 0, got True"),
         ("3", (), "n must be an integer ≥ 0, got '3'"),
         (None, (), "n must be an integer ≥ 0, got None"),
-        ([1] * 100, (), f"n must be an integer ≥ 0, got {str([1] * 100):.200}"),
+        ([1] * 100, (), f"n must be an integer ≥ 0, got {[1] * 100!s:.200}"),
     ],
 )
 def test_what_is_no_integer_of_the_range(value: object, bounds: tuple, sentence: str):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         integer("n", value, *bounds)
-    assert str(error.value) == sentence
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,8 @@ def test_what_is_no_integer_of_the_range(value: object, bounds: tuple, sentence:
     ],
 )
 def test_what_is_no_number_of_the_range(value: object, bounds: dict, sentence: str):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         number("x", value, **bounds)
-    assert str(error.value) == sentence
 
 
 def test_an_integer_beyond_all_floats_is_not_finite():
@@ -86,9 +85,8 @@ def test_an_integer_beyond_all_floats_is_not_finite():
     ],
 )
 def test_what_is_no_range(value: object, sentence: str):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         interval("r", value, above=0)
-    assert str(error.value) == sentence
 
 
 def test_flags():
@@ -102,5 +100,5 @@ def test_flags():
 def test_choices():
     assert choice("c", "b", ("a", "b")) == "b"
     for value in ("d", None, ["a"]):
-        with pytest.raises(ValueError, match="^c must be one of a, b, got "):
+        with pytest.raises(ValueError, match=r"^c must be one of a, b, got ."):
             choice("c", value, ("a", "b"))
