@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from secagent_env.allocation.rules import count_of
 from secagent_env.model.batched import Array, namespace
 from secagent_env.power_control import Game, sinr
 from secagent_env.power_control.match import ROUNDS
+from secagent_env.support.checks import integer
 from solvers.power_control.players import agent_index
 
 
@@ -30,7 +30,7 @@ def dpc(game: Game, rounds: int = ROUNDS) -> Array:
     """
     xp = namespace(game.initial_power_w)
     powers = [game.initial_power_w]
-    for _ in range(count_of("rounds", rounds)):
+    for _ in range(integer("rounds", rounds, 1)):
         wanted = powers[-1] * game.target_sinr / sinr(game, powers[-1])
         powers.append(xp.where(wanted < game.max_power_w, wanted, xp.full_like(wanted, game.max_power_w)))
     return xp.stack(powers)

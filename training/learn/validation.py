@@ -44,13 +44,9 @@ class AllocationValidation:
             raise ValueError("no validation instance of this scenario is feasible: there is nothing to learn")
         self._instances, self._lower = instances[feasible], lower[feasible]
         self._rules = AllocationRules(
-            task.scenario,
+            scenario=task.scenario,
             action_format=task.settings.action_format,
             observation_format=task.settings.observation_format,
-            reference_energy_j=None,
-            penalty_fixed=1.5,
-            penalty_weight=1.0,
-            episodes_per_instance=1,
         )
         self._observations = observe(self._instances, self._rules.observation_format)
 
@@ -61,7 +57,7 @@ class AllocationValidation:
         (NaN if there are none); ``score``, the mean reward as the
         environment gives it by default, whatever penalties the training has.
         """
-        decision = self._rules.action_format.decode(act(self._observations), self._instances)
+        decision = self._rules.actions.decode(act(self._observations), self._instances)
         outcome, reward, _ = self._rules.score(self._instances, decision)
         feasible = np.asarray(outcome.feasible)
         gap = (outcome.energy_j / self._lower - 1)[feasible]

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from secagent_env.power_control import Game, rates, sample_game
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.metrics import Function, Metric, metric_of
-from secagent_env.power_control.numeric import MAX_RATE, numeric_observation
+from secagent_env.power_control.observations import MAX_RATE, numeric_observation
 
 METRIC = "rate_gap_and_power"
 

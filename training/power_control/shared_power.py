@@ -20,7 +20,7 @@ import numpy as np
 from secagent_env.power_control import Game
 from secagent_env.power_control.game import MAX_POWER_W
 from secagent_env.power_control.match import ROUNDS
-from secagent_env.power_control.numeric import numeric_observation
+from secagent_env.power_control.observations import numeric_observation
 from secagent_env.support.extras import require
 from secagent_env.support.files import whole_file, write_text
 from training.power_control.pairs import METRIC, PairsVectorEnv, observations
