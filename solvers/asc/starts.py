@@ -1,11 +1,8 @@
-"""Starting points: who could send in secret while others jam, and at which powers.
+"""Starting points of ASC: selections that can send in secret, jammers that protect them, and powers.
 
-While senders are weak, agent n has uplink secrecy iff for every eavesdropper e the linear test
-
-    g_n (Σ_m |h_m,e|² q_m + σ²) > |h_n,e|² (Σ_m g_m q_m + σ²)
-
-holds at the jammers' powers q: it is the ratio of gains that the jammers change. Good jammers are the agents whom an
-eavesdropper hears much better than the base station does; they can usually not send in secret themselves.
+While senders are weak, agent n has uplink secrecy iff it passes the linear test at the jammers' powers
+(:mod:`solvers.certificate.linear_test`). Good jammers are the agents that an eavesdropper hears much better than the
+base station does; they can usually not send in secret themselves.
 """
 
 from __future__ import annotations
@@ -75,8 +72,8 @@ def execution_costs(instance: Instance, allowed: np.ndarray) -> Costs:
 
 def protecting_jammers(instance: Instance, selection: np.ndarray, margin: float) -> np.ndarray | None:
     """Return jamming powers (N,), W, beside which a selection (N,) bool can send in secret; None if none are found."""
-    found = protected_selection(instance, selection, margin, everybody=True)
-    return None if found is None else jammers_of(instance, *found)
+    protected = protected_selection(instance, selection, margin, everybody=True)
+    return None if protected is None else jammers_of(instance, *protected)
 
 
 def jammers_of(instance: Instance, selection: np.ndarray, power_w: np.ndarray, factor: float = 1.0) -> np.ndarray:
@@ -90,8 +87,8 @@ def protected_selection(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the cheapest selection (N,) bool whose agents can all send in secret, and powers (N,), W, that make it so.
 
-    The powers are capped where noise no longer matters; that keeps the coefficients moderate. None if
-    there is no such selection, or it is not found in time.
+    The powers are capped where noise no longer matters; that keeps the coefficients moderate. None if there is no such
+    selection, or it is not found in time.
 
     Parameters
     ----------

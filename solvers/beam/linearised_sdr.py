@@ -1,4 +1,4 @@
-"""The paper's own way with the relaxed beam problem: the linearised program (49), solved again and again.
+"""The paper's algorithm for the relaxed beam problem: the linearised program (49), solved repeatedly.
 
 (46) is the relaxation of (42): max over W ⪰ 0, tr W ≤ 1, of min_k ln(1 + h̃_kᴴ W h̃_k) − max_e ln(1 + g̃_eᴴ W g̃_e). The
 second logarithm is concave where it should be convex; around the W₀ of the step before it is at most its tangent
@@ -22,7 +22,7 @@ from solvers.numerics.hermitian import hermitian_basis
 def relax_linearised(
     problem: Downlink, beam: np.ndarray | None = None, tolerance: float = 1e-3, max_iterations: int = 30
 ) -> Relaxation:
-    """Solve (49) repeatedly, from W = vvᴴ of a unit vector v (d,), or from one that leaks little.
+    """Solve (49) repeatedly, from W = vvᴴ of a unit vector v (d,), or from a W that leaks little.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class _Linearised:
         return np.einsum("kd,ide,ke->ki", seen.conj(), self.basis, seen).real
 
     def start(self, beam: np.ndarray | None) -> np.ndarray:
-        """Return a z with 0.9 of the beam in it, and of what leaks little the rest."""
+        """Return the z of W = 0.9 vvᴴ + 0.1 W₀ for a beam v, where W₀ leaks little; of W₀ alone without a beam."""
         w = self.whiten @ self.whiten
         w = w / np.trace(w).real
         if beam is not None:

@@ -1,9 +1,8 @@
-"""Who computes: the integer program min Σ α_n c_n under (13), (15), t_n ≤ τ; random feasible selections."""
+"""Selections: the cheapest one, min Σ α_n c_n under (13), (15) and the time floors of (17), and random ones."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +15,6 @@ from solvers.certificate.integer_program import (
     usable_agents,
     why_infeasible,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def eligible_agents(instance: Instance, time_limit_s: float | None = None) -> np.ndarray:
@@ -38,7 +34,7 @@ def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarra
     cost
         (N,), J, not negative; agents of infinite cost are not used.
     eligible
-        (N,) bool, who may be selected; default: everybody.
+        (N,) bool, the agents that may be selected; default: all.
     """
     scenario = instance.scenario
     floors = TimeFloors.of(instance)

@@ -7,10 +7,10 @@ the eavesdroppers hear only noise, jammers may stay silent, and the transmission
 kilojoules of the execution. The decision found is then optimal, and the gap says so.
 
 Where that fails (the latency binds, an eavesdropper sits among the agents, too few antennas), the bound stays
-valid. With few antennas the selections are then taken in the order of their bounds, for each one jammers and a beam
-are sought together (:mod:`solvers.certificate.joint_program`). Agents who are proved not to be servable together raise
-the bound, as nobody may select all of them. The search ends where the next bound is no better than the best decision.
-Otherwise, and where that finds nothing, ASC searches.
+valid. With few antennas the selections are then taken in the order of their bounds, and for each one jammers and a beam
+are sought together (:mod:`solvers.certificate.joint_program`). A set of agents that is proved not to be servable
+together raises the bound, since no feasible decision selects all of it. The search ends where the next bound is no
+better than the best decision. Otherwise, and where that finds nothing, ASC searches.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SENDER_SNR = np.logspace(-6, 4, 81)
 MOST_ANTENNAS = 8
 """With more antennas jammers and beam are not sought together: the beam alone mostly protects."""
 GOOD_ENOUGH = 1e-4
-"""Selections that could save less than this share of the energy are not worked out."""
+"""Selections that could save less than this share of the energy are not tried."""
 UNSERVABLE = "latency_s: no beam and no jammers serve enough agents, and accurate enough ones, in secret and in time"
 
 
@@ -48,7 +48,7 @@ class Exact(Solver):
     jamming
         False keeps every unselected agent silent.
     candidates
-        How many selections are worked out where jammers and few antennas make the problem joint.
+        How many selections are tried where jammers and few antennas make the problem joint.
     """
 
     name = "exact"
@@ -69,7 +69,7 @@ class Exact(Solver):
             self.search._solve(run)
 
     def _enumerate(self, run: SolverRun) -> bool:
-        """Work out selections in the order of their bounds, with jammers; return whether the best one is feasible."""
+        """Try selections in the order of their bounds, with jammers; return whether the best decision is feasible."""
         instance, scenario = run.instance, run.instance.scenario
         if scenario.num_antennas > MOST_ANTENNAS:
             return False
