@@ -99,8 +99,7 @@ class Links:
             decision = self.jammed(selection, silent)
         if self.options.jamming and not evaluate(self.run.instance, decision).feasible:
             patterns = [np.where(selection, 0.0, q) for q in jammer_patterns(self.run.instance)]
-            protecting = (protecting_jammers(self.run.instance, selection, margin) for margin in MARGINS)
-            patterns += [q for q in protecting if q is not None]
+            patterns += [q for margin in MARGINS for q in protecting_jammers(self.run.instance, selection, margin)]
             mute = [int(np.sum(selection & ~secret_senders(self.run.instance, q))) for q in patterns]
             promising = [q for q, count in zip(patterns, mute, strict=True) if count == min(mute)]
             decision = min([decision, *(self.jammed(selection, q) for q in promising)], key=self.rank)

@@ -140,8 +140,7 @@ class ASC(ASCOptions, Solver):
                     continue
                 seen.add(selection.tobytes())
                 jammers = [np.where(selection | incumbent.selection, 0.0, incumbent.power_w)]
-                protecting = protecting_jammers(instance, selection, EXCHANGE_MARGIN)
-                jammers += [] if protecting is None else [protecting]
+                jammers += protecting_jammers(instance, selection, EXCHANGE_MARGIN)
                 for jammer_w in jammers:
                     if (selection & ~secret_senders(instance, jammer_w)).any():
                         continue

@@ -14,7 +14,7 @@ import numpy as np
 from secagent_env import Instance
 from solvers.asc.links import Links
 from solvers.asc.solver import ASC, GOOD_GAP
-from solvers.asc.starts import JAMMED, Tests, cheapest_protected, jammers_of
+from solvers.asc.starts import JAMMED, cheapest_protected, jammers_of
 from solvers.beam.beamforming import Beam
 from solvers.beam.sdr import Downlink
 from solvers.certificate.linear_test import linear_test
@@ -119,8 +119,8 @@ def reached_selection(
         slope, level = linear_test(ratio, 1.0, disturbance, heard)
         slope *= cap / scenario.noise_power_w
         least = level + np.minimum(slope, 0.0).sum(axis=2)
-        at_least = least - ratio + 1
-        rows += [(np.arange(n), slope[:, e], least[:, e], at_least[:, e]) for e in range(level.shape[1])]
-    tests = Tests(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+        right = least - ratio + 1
+        rows += [(np.arange(n), slope[:, e], least[:, e], right[:, e]) for e in range(level.shape[1])]
+    tests = tuple(np.concatenate(column) for column in zip(*rows, strict=True))
     protected = cheapest_protected(instance, tests, cap, allowed, apart=True, seconds=seconds)
     return None if protected is None else (protected[0], jammers_of(instance, *protected))

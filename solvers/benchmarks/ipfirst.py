@@ -13,7 +13,7 @@ from scipy import optimize
 
 from secagent_env import Decision, Instance, evaluate
 from solvers.asc.links import LinkOptions, Links
-from solvers.asc.starts import MARGINS, jammer_patterns, jammers_of, protected_selection
+from solvers.asc.starts import MARGINS, jammer_patterns, protecting_jammers
 from solvers.certificate.integer_program import CheapestSelection
 from solvers.certificate.linear_test import linear_test
 from solvers.certificate.selection import cheapest_selection, eligible_agents
@@ -82,9 +82,7 @@ class IPFirst(LinkOptions, Solver):
         instance = links.run.instance
         patterns = [np.where(selection, 0.0, jammer_w) for jammer_w in jammer_patterns(instance)]
         for margin in MARGINS:
-            protected = protected_selection(instance, selection, margin, everybody=True)
-            if protected is not None:
-                patterns += [jammers_of(instance, *protected, factor) for factor in JAMMER_FACTORS]
+            patterns += protecting_jammers(instance, selection, margin, JAMMER_FACTORS)
         starts = sorted((links.jammed(selection, jammer_w) for jammer_w in patterns), key=links.rank)
         able = [start for start in starts if np.isfinite(evaluate(instance, start).latency_s)]
         return (able or starts)[: self.jammer_starts]

@@ -27,6 +27,13 @@ class CheapestSelection:
     message: str = ""
 
 
+def selection_of(agents: np.ndarray, num_agents: int) -> np.ndarray:
+    """Return the selection (N,) bool of agents given as indices."""
+    selection = np.zeros(num_agents, bool)
+    selection[agents] = True
+    return selection
+
+
 def why_infeasible(instance: Instance, eligible: np.ndarray) -> str:
     """Return why no selection of eligible agents meets (13) and (15); an empty string where one does."""
     scenario = instance.scenario

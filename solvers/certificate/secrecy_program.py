@@ -40,6 +40,7 @@ from solvers.certificate.integer_program import (
     SecrecyRows,
     TimeFloors,
     integer_program,
+    selection_of,
     usable_agents,
     why_infeasible,
 )
@@ -106,6 +107,5 @@ def cheapest_secret_selection(
     members, bound = program
     if members is None:
         return CheapestSelection(bound, None)
-    selection = np.zeros(scenario.num_agents, bool)
-    selection[members] = True
+    selection = selection_of(members, scenario.num_agents)
     return CheapestSelection(min(bound, float(cost[selection].sum())), selection)

@@ -19,7 +19,7 @@ import math
 
 import numpy as np
 
-from secagent_env import Decision, evaluate
+from secagent_env import evaluate
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from solvers.asc.links import Links
 from solvers.asc.solver import ASC
@@ -29,7 +29,7 @@ from solvers.certificate.bounds import ROUNDING, LowerBound, lower_bound, uplink
 from solvers.certificate.joint_program import protect, unservable
 from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.secrecy_program import cheapest_secret_selection
-from solvers.interface.base import Infeasible, Solver, SolverRun
+from solvers.interface.base import Infeasible, Solver, SolverRun, at_powers
 
 SENDER_SNR = np.logspace(-6, 4, 81)
 """Candidate receive SNRs of the senders at the base station, relative to the noise alone."""
@@ -118,13 +118,7 @@ class Exact(Solver):
         for beam in (null_beam(instance, selection), leakage_beam(instance, selection)):
             if beam is None:
                 continue
-            outcome = run.consider(
-                Decision(
-                    selection=np.broadcast_to(selection, powers.shape),
-                    beamformer=np.broadcast_to(beam, (len(powers), beam.size)),
-                    power_w=powers,
-                )
-            )
+            outcome = run.consider(at_powers(selection, beam, powers))
             run.record(sub_problem="integer program", feasible=bool(outcome.feasible.any()))
             if outcome.feasible.any():
                 return True

@@ -253,6 +253,15 @@ def silent_decision(instance: Instance, selection: Sequence[bool] | np.ndarray |
     )
 
 
+def at_powers(selection: np.ndarray, beamformer: np.ndarray, power_w: np.ndarray) -> Decision:
+    """Return decisions (·) that differ in the powers (·, N), W, alone."""
+    return Decision(
+        selection=np.broadcast_to(selection, power_w.shape),
+        beamformer=np.broadcast_to(beamformer, (len(power_w), beamformer.size)),
+        power_w=power_w,
+    )
+
+
 def silenced(decision: Decision) -> Decision:
     """Return the decision with every unselected agent silent."""
     return decision.replace(power_w=np.where(decision.selection, decision.power_w, 0.0))

@@ -12,6 +12,7 @@ import numpy as np
 
 from secagent_env import Decision, Instance, Outcome, evaluate
 from secagent_env.allocation.actions import LOWEST_POWER_W
+from solvers.interface.base import at_powers
 from solvers.numerics.barrier import minimise
 from solvers.power.power_program import PowerProgram
 
@@ -98,15 +99,7 @@ def silence_jammers(instance: Instance, decision: Decision) -> Decision:
         trials = np.repeat(decision.power_w[None], len(jammers) + 2, axis=0)
         trials[np.arange(len(jammers)), jammers] = 0.0
         trials[-2, jammers] = 0.0
-        count = len(trials)
-        outcome = evaluate(
-            instance,
-            Decision(
-                selection=np.broadcast_to(decision.selection, (count, decision.selection.size)),
-                beamformer=np.broadcast_to(decision.beamformer, (count, decision.beamformer.size)),
-                power_w=trials,
-            ),
-        )
+        outcome = evaluate(instance, at_powers(decision.selection, decision.beamformer, trials))
         energy = np.where(outcome.feasible, outcome.transmission_energy_j, np.inf)
         best = int(np.argmin(energy))
         if not energy[best] < energy[-1]:
