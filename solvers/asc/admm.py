@@ -32,7 +32,7 @@ Score = Callable[[Decision], Outcome]
 
 @dataclass(frozen=True)
 class SelectionProblem:
-    """What is given in the selection problem.
+    """The selection problem (21): beam and powers are given.
 
     Attributes
     ----------
@@ -78,29 +78,29 @@ def select(
     start
         (N,) bool, α̂ of the first iteration: where its rates and times are taken.
     score
-        ``evaluate`` of a batch of decisions, by a caller who may want to know what is tried.
+        ``evaluate``, or a run's ``consider``, which counts and keeps the decisions that are tried.
     max_iterations, inner_iterations
         Of Algorithm 1 and of the relaxation (28) inside it.
     rho
         Penalty coefficient ρ of (25), in units of the mean energy of an agent.
     neighbours
-        Where jammers transmit, costs are not separable: so many exchanges are scored exactly as well.
+        How many exchanges are scored exactly where jammers transmit, since costs are not separable then.
     """
-    best = Best(problem, score)
+    best = BestSelection(problem, score)
     best.consider(start[None])
     penalty_method(best, start, max_iterations, inner_iterations, rho)
     if problem.jammer_w.any():
         descend(best, neighbours)
-        other = Best(problem, score)  # once more from the other end, where nobody jams
+        other = BestSelection(problem, score)  # once more from the other end, where nobody jams
         penalty_method(other, np.ones_like(start), max_iterations, inner_iterations, rho)
         if other.selection is not None and (other.selection != best.selection).any():
             descend(other, neighbours)
-            best = min(best, other, key=lambda found: found.rank)
+            best = min(best, other, key=lambda candidate: candidate.rank)
     return best.selection if best.rank < INFEASIBLE else None
 
 
-class Best:
-    """The best selection met, by :func:`rank_by_secrecy`: ``selection`` (None before the first) and ``rank``."""
+class BestSelection:
+    """The best selection scored so far, by :func:`rank_by_secrecy`: ``selection`` (None at first) and ``rank``."""
 
     def __init__(self, problem: SelectionProblem, score: Score) -> None:
         self.problem = problem
@@ -117,8 +117,10 @@ class Best:
         return np.asarray(selections[i])
 
 
-def penalty_method(best: Best, auxiliary: np.ndarray, max_iterations: int, inner_iterations: int, rho: float) -> None:
-    """Algorithm 1, from α̂ (N,) bool: α and α̂ in turn, until an α̂ returns."""
+def penalty_method(
+    best: BestSelection, auxiliary: np.ndarray, max_iterations: int, inner_iterations: int, rho: float
+) -> None:
+    """Algorithm 1, from α̂ (N,) bool: α and α̂ in turn, until an α̂ comes up again."""
     problem = best.problem
     seen = {auxiliary.tobytes()}
     for _ in range(max_iterations):
@@ -137,8 +139,8 @@ def penalty_method(best: Best, auxiliary: np.ndarray, max_iterations: int, inner
         seen.add(auxiliary.tobytes())
 
 
-def descend(best: Best, neighbours: int) -> None:
-    """Exchange agents while that lowers the exact rank; for costs that are not separable, because jammers transmit."""
+def descend(best: BestSelection, neighbours: int) -> None:
+    """Exchange agents while that lowers the exact rank: while jammers transmit, costs are not separable."""
     assert best.selection is not None
     costs = separable_costs(best.problem, best.selection)
     if not costs.meets(best.selection):  # a start that fails (13) or (15)
@@ -155,7 +157,7 @@ def descend(best: Best, neighbours: int) -> None:
 
 
 def separable_costs(problem: SelectionProblem, auxiliary: np.ndarray) -> Costs:
-    """Return what each agent would cost as a sender more than as a jammer, at the rates and times of α̂ (N,) bool.
+    """Return how much more each agent costs as a sender than as a jammer, at the rates and times of α̂ (N,) bool.
 
     An agent is allowed if it could be selected beside those of α̂: with secrecy in both links and in time.
     """

@@ -43,7 +43,7 @@ class LinkOptions:
     power_iterations, power_tolerance
         Steps of the power control, and the share of the transmission energy below which a step ends it.
     jammer_starts
-        How many patterns of jammers are worked out when the silent start is not good enough.
+        How many patterns of jammers are started from when the silent start is not good enough.
     """
 
     jamming: bool = True
@@ -72,12 +72,12 @@ class LinkOptions:
 
 
 class Links:
-    """The second and third sub-problem of one solve: every decision met is scored and kept by the run.
+    """The second and third sub-problem in one run, which scores every decision met and keeps the best.
 
     Parameters
     ----------
     run
-        The solve they belong to.
+        The run of the solver.
     options
         Of beam and powers.
     """
@@ -88,19 +88,18 @@ class Links:
         self._beams: dict[bytes, Beam] = {}
 
     def first_beam(self, selection: np.ndarray) -> np.ndarray:
-        """Return a beam (L,) for a selection (N,) bool that nobody jams for, in closed form."""
+        """Return a closed-form beam (L,) for a selection (N,) bool without jammers."""
         return leakage_beam(self.run.instance, selection)
 
     def start(self, selection: np.ndarray) -> Decision:
-        """Return a start for a selection (N,) bool: feasible if one is found, with jammers only if it takes them."""
+        """Return a start for a selection (N,) bool: feasible if one is found, and without jammers if possible."""
         silent = np.zeros(selection.size)
         decision = self.levels(selection, self.first_beam(selection), silent)
         if not evaluate(self.run.instance, decision).feasible:
             decision = self.jammed(selection, silent)
         if self.options.jamming and not evaluate(self.run.instance, decision).feasible:
             patterns = [np.where(selection, 0.0, q) for q in jammer_patterns(self.run.instance)]
-            fitting = (protecting_jammers(self.run.instance, selection, margin) for margin in MARGINS)
-            patterns += [q for q in fitting if q is not None]
+            patterns += [q for margin in MARGINS for q in protecting_jammers(self.run.instance, selection, margin)]
             mute = [int(np.sum(selection & ~secret_senders(self.run.instance, q))) for q in patterns]
             promising = [q for q, count in zip(patterns, mute, strict=True) if count == min(mute)]
             decision = min([decision, *(self.jammed(selection, q) for q in promising)], key=self.rank)
@@ -113,7 +112,7 @@ class Links:
         return self.levels(selection, beam.beamformer, jammer_w)
 
     def levels(self, selection: np.ndarray, beamformer: np.ndarray, jammer_w: np.ndarray) -> Decision:
-        """Return the best of the decisions that differ in the common level of the senders."""
+        """Return the decision with the best common level of the senders."""
         decisions = sender_levels(self.run.instance, selection, beamformer, jammer_w)
         return decisions[int(np.argmin(rank_by_secrecy(self.run.instance, self.run.consider(decisions))))]
 
@@ -191,7 +190,7 @@ class Links:
 
 
 def saves_little(before: Outcome, after: Outcome, tolerance: float) -> bool:
-    """Whether a round saved less than ``tolerance`` of the energy and less than 1 % of the transmission energy."""
+    """Return whether a round saved at most ``tolerance`` of the energy and 1 % of the transmission energy."""
     if not before.feasible:
         return False
     saved = float(before.energy_j - after.energy_j)

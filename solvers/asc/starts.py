@@ -1,16 +1,11 @@
-"""Starting points: who could send in secret while others jam, and at which powers.
+"""Starting points of ASC: selections that can send in secret, jammers that protect them, and powers.
 
-While senders are weak, agent n has uplink secrecy iff for every eavesdropper e the linear test
-
-    g_n (Σ_m |h_m,e|² q_m + σ²) > |h_n,e|² (Σ_m g_m q_m + σ²)
-
-holds at the jammers' powers q: it is the ratio of gains that the jammers change. Good jammers are the agents whom an
-eavesdropper hears much better than the base station does; they can usually not send in secret themselves.
+While senders are weak, agent n has uplink secrecy iff it passes the linear test at the jammers' powers
+(:mod:`solvers.certificate.linear_test`). Good jammers are the agents that an eavesdropper hears much better than the
+base station does; they can usually not send in secret themselves.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +13,7 @@ from secagent_env import Decision, Instance
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from solvers.asc.greedy import Costs, repair
 from solvers.certificate.linear_test import linear_test
+from solvers.interface.base import at_powers
 from solvers.numerics.milp import binary_program
 
 START_SNR = 0.03
@@ -73,10 +69,12 @@ def execution_costs(instance: Instance, allowed: np.ndarray) -> Costs:
     )
 
 
-def protecting_jammers(instance: Instance, selection: np.ndarray, margin: float) -> np.ndarray | None:
-    """Return jamming powers (N,), W, beside which a selection (N,) bool can send in secret; None if none are found."""
-    found = protected_selection(instance, selection, margin, everybody=True)
-    return None if found is None else jammers_of(instance, *found)
+def protecting_jammers(
+    instance: Instance, selection: np.ndarray, margin: float, factors: tuple[float, ...] = (1.0,)
+) -> list[np.ndarray]:
+    """Return jamming powers (N,), W, beside which a selection (N,) bool can send in secret, once for each factor."""
+    protected = protected_selection(instance, selection, margin, everybody=True)
+    return [] if protected is None else [jammers_of(instance, *protected, factor) for factor in factors]
 
 
 def jammers_of(instance: Instance, selection: np.ndarray, power_w: np.ndarray, factor: float = 1.0) -> np.ndarray:
@@ -90,8 +88,8 @@ def protected_selection(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the cheapest selection (N,) bool whose agents can all send in secret, and powers (N,), W, that make it so.
 
-    The powers are capped where noise no longer matters; that keeps the coefficients moderate. None if
-    there is no such selection, or it is not found in time.
+    The powers are capped where noise no longer matters; that keeps the coefficients moderate. None if there is no such
+    selection, or it is not found in time.
 
     Parameters
     ----------
@@ -112,31 +110,13 @@ def protected_selection(
     slope[np.arange(n), :, np.arange(n)] = 0.0  # the own power cancels
     least = level + np.minimum(slope, 0.0).sum(axis=2)
     may_fail = least < 0
-    tests = Tests(np.nonzero(may_fail)[0], slope[may_fail], least[may_fail], least[may_fail] - level[may_fail])
+    tests = (np.nonzero(may_fail)[0], slope[may_fail], least[may_fail], (least - level)[may_fail])
     return cheapest_protected(instance, tests, cap, allowed, everybody=everybody, seconds=seconds)
-
-
-@dataclass(frozen=True)
-class Tests:
-    """R linear tests as rows Σ_m slope_m x_m + least α_n ≥ at_least, x = p / cap: they ask nothing where α_n = 0.
-
-    Attributes
-    ----------
-    agent, slope
-        (R,), the agent n that is tested, and (R, N).
-    least, at_least
-        (R,): the least left side of the test in x ∈ [0, 1], and that less the test's level.
-    """
-
-    agent: np.ndarray
-    slope: np.ndarray
-    least: np.ndarray
-    at_least: np.ndarray
 
 
 def cheapest_protected(
     instance: Instance,
-    tests: Tests,
+    tests: tuple[np.ndarray, ...],
     cap_w: float,
     allowed: np.ndarray,
     *,
@@ -151,8 +131,11 @@ def cheapest_protected(
 
     Parameters
     ----------
-    tests, cap_w
-        The tests, and the largest power.
+    tests
+        R linear tests as rows Σ_m slope_m x_m + least α_n ≥ least − level: the agent n (R,), slope (R, N) for x, the
+        least value (R,) that the test takes in x ∈ [0, 1]^N, and the right side (R,).
+    cap_w
+        The largest power.
     allowed
         (N,) bool, the agents that may be selected, and with ``everybody`` must be.
     apart
@@ -160,9 +143,10 @@ def cheapest_protected(
     seconds
         Time for the integer program.
     """
-    n, count = instance.scenario.num_agents, len(tests.agent)
-    secret = np.concatenate([np.zeros((count, n)), tests.slope], axis=1)
-    secret[np.arange(count), tests.agent] = tests.least
+    agent, slope, least, right = tests
+    n = instance.scenario.num_agents
+    secret = np.concatenate([np.zeros_like(slope), slope], axis=1)
+    secret[np.arange(len(agent)), agent] = least
     scale = np.maximum(np.abs(secret).max(axis=1, initial=0.0), 1e-300)
     energy = instance.execution_energy_j
     surplus = 1e2 * (instance.accuracy - instance.scenario.min_accuracy)
@@ -172,7 +156,7 @@ def cheapest_protected(
         np.concatenate([energy / (energy.mean() or 1.0), np.full(n, 1e-6)]),
         n,
         np.concatenate([secret / scale[:, None], separate, enough]),
-        [*(tests.at_least / scale), *[-1.0] * len(separate), instance.scenario.required_agents, 0.0],
+        [*(right / scale), *[-1.0] * len(separate), instance.scenario.required_agents, 0.0],
         low=np.concatenate([allowed & everybody, np.zeros(n)]),
         high=np.concatenate([allowed, np.ones(n)]),
         gap=1e-3,
@@ -188,9 +172,4 @@ def sender_levels(instance: Instance, selection: np.ndarray, beamformer: np.ndar
     noise = instance.scenario.noise_power_w
     disturbance = 1 + float(np.sum(instance.bs_gain * jammer_w, where=~selection)) / noise
     levels = sender_powers(instance, np.logspace(-6, 2, 17) * disturbance)
-    shape = (len(levels),)
-    return Decision(
-        selection=np.broadcast_to(selection, shape + selection.shape),
-        beamformer=np.broadcast_to(beamformer, shape + beamformer.shape),
-        power_w=np.where(selection, levels, jammer_w),
-    )
+    return at_powers(selection, beamformer, np.where(selection, levels, jammer_w))

@@ -1,4 +1,4 @@
-"""The beam: how the base station reaches the selected agents and not the eavesdroppers."""
+"""The beam that reaches the selected agents and keeps the eavesdroppers' SINRs low."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def best_beam(
         The polish stops when a step gains less, bit/s/Hz.
     sdr
         How the relaxation is solved: ``"whitened"``, by one semidefinite program, or ``"linearised"``, as in the
-        paper, by (49) again and again.
+        paper, by (49) repeatedly.
     """
     checks.choice("sdr", sdr, SDR)
     problem = Downlink.of(instance, selection, power_w)
@@ -101,7 +101,7 @@ def best_beam(
 
 
 def null_beam(instance: Instance, selection: np.ndarray, sweeps: int = 20) -> np.ndarray | None:
-    """Return a full-power beam that every eavesdropper hears nothing of, or None if there is none.
+    """Return a full-power beam with zero gain at every eavesdropper, or None if there is none.
 
     The selected agents' channels are projected onto the complement of the eavesdroppers'; there the
     shortest beam that reaches all agents with equal amplitude is sought, by alternating between the phases

@@ -1,9 +1,8 @@
 """DE: beam and powers jointly by differential evolution, at ASC's selection (section V).
 
-The search space is sensible: powers on a scale of decibels that includes silence, and the beam as complex weights of
-an orthonormal basis of what matters, the span of the selected agents' and the eavesdroppers' channels, of which a
-full-power beam is made. What is minimised is the logarithm of the transmission energy; infeasible decisions come
-after all feasible ones, by their violations.
+The search space: powers in decibels, silence included, and the complex weights of a full-power beam in an orthonormal
+basis of the span of the selected agents' and the eavesdroppers' channels. The cost is the logarithm of the transmission
+energy; infeasible decisions come after all feasible ones, by their violations.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from solvers.interface.base import OutOfTime, SolverRun
 from solvers.interface.ranking import secrecy_shortfall
 
 INFEASIBLE_COST = 100.0
-"""Above the logarithm of any transmission energy in joules."""
+"""Where the costs of infeasible decisions begin: above the logarithm of any transmission energy in joules."""
 SNR_RANGE = (float(np.log(1e-6)), float(np.log(1e2)))
 """Logarithms of the least and the largest receive SNR of a sender that are searched."""
 

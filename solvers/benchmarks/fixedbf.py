@@ -1,7 +1,7 @@
 """FixedBF: the same power on every antenna; selection and powers as in ASC (section V).
 
-Such a beam does not know where the eavesdroppers are. Where they hear it better than a selected agent does, only
-jammers can help, so that this scheme needs them far more often than ASC does.
+Such a beam ignores where the eavesdroppers are. Where they hear it better than a selected agent does, only jammers can
+help, so that this scheme needs them far more often than ASC does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from secagent_env import Instance
 from solvers.asc.links import Links
 from solvers.asc.solver import ASC, GOOD_GAP
-from solvers.asc.starts import JAMMED, Tests, cheapest_protected, jammers_of
+from solvers.asc.starts import JAMMED, cheapest_protected, jammers_of
 from solvers.beam.beamforming import Beam
 from solvers.beam.sdr import Downlink
 from solvers.certificate.linear_test import linear_test
@@ -47,7 +47,7 @@ class FixedBF(ASC):
     def _may_need_jammers(self, run: SolverRun, secret: np.ndarray, eligible: np.ndarray) -> bool:
         if super()._may_need_jammers(run, secret, eligible):
             return True
-        # Whoever this beam reaches in secret only beside jammers was left out as well.
+        # Agents that this beam reaches in secret only beside jammers were left out as well.
         assert run.outcome is not None
         assert run.bound is not None
         return bool(run.outcome.energy_j > (1 + GOOD_GAP) * run.bound.energy_j)
@@ -56,9 +56,9 @@ class FixedBF(ASC):
         beam = equal_beam(links.run.instance)
         for margin in MARGINS:
             links.run.check_time()
-            found = reached_selection(links.run.instance, beam, eligible, margin)
-            if found is not None:
-                yield found
+            reached = reached_selection(links.run.instance, beam, eligible, margin)
+            if reached is not None:
+                yield reached
         yield from super()._jammed_selections(links, eligible)
 
     def _links(self, run: SolverRun) -> Links:
@@ -66,7 +66,7 @@ class FixedBF(ASC):
 
 
 class FixedBeamLinks(Links):
-    """The powers, and no choice of the beam."""
+    """The powers at the equal beam."""
 
     def first_beam(self, selection: np.ndarray) -> np.ndarray:
         """Return the equal beam (L,)."""
@@ -90,16 +90,15 @@ def reached_selection(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the cheapest selection (N,) bool with secrecy on both links at a given beam, and its jammers (N,), W.
 
-    At a given beam the downlink is a linear test in the jammers' powers as well: agent n with |h_nᴴw|² = d_n and
-    eavesdropper e with d_e need d_n (Σ_m |h_m,e|² p_m + σ²) ≥ (1 + margin) d_e (Σ_m a_mn p_m + σ²). With that of the
-    uplink, where weak senders do not count, it is an integer program in α and p, of which selected agents have none.
-    (For colluding eavesdroppers d_e and |h_n,e|² are summed over them, which suffices.) None if there is none, or it
-    is not found in time.
+    At a given beam the downlink is a linear test in the jammers' powers as well, of the signals |h_nᴴw|² at agent n and
+    |g_eᴴw|² at eavesdropper e. With the test of the uplink, beside weak senders, it is the integer program of
+    :func:`solvers.asc.starts.cheapest_protected`, in which selected agents have no power. (For colluding eavesdroppers
+    |g_eᴴw|² and |h_n,e|² are summed over them, which suffices.) None if there is none, or it is not found in time.
 
     Parameters
     ----------
     allowed
-        (N,) bool, who may be selected.
+        (N,) bool, the agents that may be selected.
     margin
         By how much both tests are passed.
     seconds
@@ -120,8 +119,8 @@ def reached_selection(
         slope, level = linear_test(ratio, 1.0, disturbance, heard)
         slope *= cap / scenario.noise_power_w
         least = level + np.minimum(slope, 0.0).sum(axis=2)
-        at_least = least - ratio + 1
-        rows += [(np.arange(n), slope[:, e], least[:, e], at_least[:, e]) for e in range(level.shape[1])]
-    tests = Tests(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+        right = least - ratio + 1
+        rows += [(np.arange(n), slope[:, e], least[:, e], right[:, e]) for e in range(level.shape[1])]
+    tests = tuple(np.concatenate(column) for column in zip(*rows, strict=True))
     protected = cheapest_protected(instance, tests, cap, allowed, apart=True, seconds=seconds)
     return None if protected is None else (protected[0], jammers_of(instance, *protected))

@@ -1,8 +1,8 @@
-"""FixedTP: everybody, the jammers included, sends at a fixed share of p_max (section V).
+"""FixedTP: all agents, selected or not, send at a fixed share of p_max (section V).
 
-At given powers c_n^ul does not depend on the selection, and only the agents that pass the linear test of
-``docs/model.md`` have any. So selection means selecting among those, by the selection step of ASC; the beam is ASC's.
-Where that ends infeasible, it is done once more without the agent that holds the others up, and so on.
+At given powers c_n^ul does not depend on the selection, and is positive only for the agents that pass the linear test
+of ``docs/model.md``. The selection step of ASC selects among those; the beam is ASC's. Where that ends infeasible, it
+is repeated without the agent that holds the others up.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class FixedTP(ASC):
     Parameters
     ----------
     share
-        Of p_max, what everybody sends with, in (0, 1].
+        The share of p_max that every agent sends at, in (0, 1].
     """
 
     share: float = 0.6
@@ -74,7 +74,7 @@ class FixedTP(ASC):
         return np.full(instance.scenario.num_agents, self.share * instance.scenario.max_power_w)
 
     def passing(self, instance: Instance) -> np.ndarray:
-        """Return who has uplink secrecy at these powers, (N,) bool."""
+        """Return the agents with uplink secrecy at these powers, (N,) bool."""
         everybody = silent_decision(instance, np.ones(instance.scenario.num_agents, bool))
         return np.asarray(evaluate(instance, everybody.replace(power_w=self.powers(instance))).uplink_secrecy > 0)
 
@@ -86,7 +86,7 @@ class FixedTP(ASC):
 
 
 class FixedPowerLinks(Links):
-    """The beam, and no choice of the powers."""
+    """The beam at the fixed powers."""
 
     def levels(self, selection: np.ndarray, beamformer: np.ndarray, jammer_w: np.ndarray) -> Decision:
         """Return the decision in which everybody sends with ``jammer_w`` (N,), W."""

@@ -30,7 +30,7 @@ PARTS = (
     "operators.mutation.bitflip",
     "operators.sampling.rnd",
 )
-"""What is used of pymoo, beside its base classes."""
+"""Modules of pymoo, besides those of its base classes."""
 
 
 @dataclass(frozen=True, kw_only=True)

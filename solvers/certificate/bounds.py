@@ -15,7 +15,7 @@ from solvers.certificate.secrecy_program import cheapest_secret_selection
 from solvers.certificate.selection import cheapest_selection
 
 ROUNDING = 1e-12
-"""What is taken off a bound, relatively, so that rounding never lifts it above a value that is achieved."""
+"""Relative amount subtracted from a bound, so that rounding never lifts it above an achieved energy."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def transmission_bound(instance: Instance, selection: np.ndarray) -> float:
 def lower_bound(instance: Instance) -> LowerBound:
     """Return the bound: the integer program, each agent at its execution and least uplink energy.
 
-    Where its selection cannot send in secret without jammers, the larger program that knows who can protect whom
+    Where its selection cannot send in secret without jammers, the larger program with the rows of secrecy
     (:mod:`solvers.certificate.secrecy_program`) is solved as well. Both relax the whole problem, so the larger minimum
     counts.
     """

@@ -1,11 +1,12 @@
-r"""Who can send in secret together: a mixed-integer program that needs no big M and knows no powers.
+r"""Agents that can send in secret together: a mixed-integer program without big M and without powers.
 
 At powers p of everybody, let T = Σ_m g_m p_m + σ² be what the base station hears in total, T_e = Σ_m |h_m,e|² p_m + σ²
 what eavesdropper e does, and θ_e = T_e / T. In c_n^ul > 0, that is
 
     g_n / (T − g_n p_n) > |h_n,e|² / (T_e − |h_n,e|² p_n)   for every e,
 
-the own power cancels: it says g_n T_e > |h_n,e|² T. So with the ratios r_ne = |h_n,e|² / g_n
+the own power cancels: it is the linear test g_n T_e > |h_n,e|² T (:mod:`solvers.certificate.linear_test`). So with the
+ratios r_ne = |h_n,e|² / g_n
 
     agent n can send in secret  ⇔  r_ne < θ_e for every e,      θ = Σ_m z_m r_m + z_0 (1, …, 1),
 
@@ -15,7 +16,7 @@ sends in secret therefore has
 
     r_ne α_n ≤ θ_e   for all n, e,
 
-which is linear in (α, z), and, as θ ≥ 0, asks nothing of who is not selected. Who sends is no help to other senders:
+which is linear in (α, z), and, as θ ≥ 0, holds for every unselected agent. Selected agents do not help each other:
 with the share ζ = Σ_n α_n z_n of the selected and θ' the mixture of all others alone,
 
     max_n α_n r_ne < θ_e ≤ (1 − ζ) θ'_e + ζ max_n α_n r_ne   gives   max_n α_n r_ne < θ'_e,
@@ -39,6 +40,7 @@ from solvers.certificate.integer_program import (
     SecrecyRows,
     TimeFloors,
     integer_program,
+    selection_of,
     usable_agents,
     why_infeasible,
 )
@@ -67,7 +69,7 @@ def cheapest_secret_selection(
     cost
         (N,), J, not negative; agents of infinite cost are not used.
     eligible
-        (N,) bool, who may be selected.
+        (N,) bool, the agents that may be selected.
     cuts
         Sets of agents (N,) bool that are not selected all together.
     seconds
@@ -105,6 +107,5 @@ def cheapest_secret_selection(
     members, bound = program
     if members is None:
         return CheapestSelection(bound, None)
-    selection = np.zeros(scenario.num_agents, bool)
-    selection[members] = True
+    selection = selection_of(members, scenario.num_agents)
     return CheapestSelection(min(bound, float(cost[selection].sum())), selection)

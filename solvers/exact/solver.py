@@ -7,10 +7,10 @@ the eavesdroppers hear only noise, jammers may stay silent, and the transmission
 kilojoules of the execution. The decision found is then optimal, and the gap says so.
 
 Where that fails (the latency binds, an eavesdropper sits among the agents, too few antennas), the bound stays
-valid. With few antennas the selections are then taken in the order of their bounds, for each one jammers and a beam
-are sought together (:mod:`solvers.certificate.joint_program`). Agents who are proved not to be servable together raise
-the bound, as nobody may select all of them. The search ends where the next bound is no better than the best decision.
-Otherwise, and where that finds nothing, ASC searches.
+valid. With few antennas the selections are then taken in the order of their bounds, and for each one jammers and a beam
+are sought together (:mod:`solvers.certificate.joint_program`). A set of agents that is proved not to be servable
+together raises the bound, since no feasible decision selects all of it. The search ends where the next bound is no
+better than the best decision. Otherwise, and where that finds nothing, ASC searches.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import math
 
 import numpy as np
 
-from secagent_env import Decision, evaluate
+from secagent_env import evaluate
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from solvers.asc.links import Links
 from solvers.asc.solver import ASC
@@ -29,14 +29,14 @@ from solvers.certificate.bounds import ROUNDING, LowerBound, lower_bound, uplink
 from solvers.certificate.joint_program import protect, unservable
 from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.secrecy_program import cheapest_secret_selection
-from solvers.interface.base import Infeasible, Solver, SolverRun
+from solvers.interface.base import Infeasible, Solver, SolverRun, at_powers
 
 SENDER_SNR = np.logspace(-6, 4, 81)
 """Candidate receive SNRs of the senders at the base station, relative to the noise alone."""
 MOST_ANTENNAS = 8
 """With more antennas jammers and beam are not sought together: the beam alone mostly protects."""
 GOOD_ENOUGH = 1e-4
-"""Selections that could save less than this share of the energy are not worked out."""
+"""Selections that could save less than this share of the energy are not tried."""
 UNSERVABLE = "latency_s: no beam and no jammers serve enough agents, and accurate enough ones, in secret and in time"
 
 
@@ -48,7 +48,7 @@ class Exact(Solver):
     jamming
         False keeps every unselected agent silent.
     candidates
-        How many selections are worked out where jammers and few antennas make the problem joint.
+        How many selections are tried where jammers and few antennas make the problem joint.
     """
 
     name = "exact"
@@ -69,7 +69,7 @@ class Exact(Solver):
             self.search._solve(run)
 
     def _enumerate(self, run: SolverRun) -> bool:
-        """Work out selections in the order of their bounds, with jammers; return whether the best one is feasible."""
+        """Try selections in the order of their bounds, with jammers; return whether the best decision is feasible."""
         instance, scenario = run.instance, run.instance.scenario
         if scenario.num_antennas > MOST_ANTENNAS:
             return False
@@ -118,13 +118,7 @@ class Exact(Solver):
         for beam in (null_beam(instance, selection), leakage_beam(instance, selection)):
             if beam is None:
                 continue
-            outcome = run.consider(
-                Decision(
-                    selection=np.broadcast_to(selection, powers.shape),
-                    beamformer=np.broadcast_to(beam, (len(powers), beam.size)),
-                    power_w=powers,
-                )
-            )
+            outcome = run.consider(at_powers(selection, beam, powers))
             run.record(sub_problem="integer program", feasible=bool(outcome.feasible.any()))
             if outcome.feasible.any():
                 return True

@@ -1,17 +1,17 @@
 """Policies that do not learn for ``secagent/Lifetime-v0``, and a bound on the tasks that any policy serves.
 
-Each policy chooses who computes by a rule of its own; the beam and the powers then come from the closed forms of
+Each policy selects agents by a rule of its own; the beam and the powers then come from the closed forms of
 ``exact``, and where a selection cannot be served, ``exact`` decides the task. Their rules:
 
-==========  ========================================================================================================
-myopic      the cheapest feasible selection of the present task, as ``exact`` decides it
-(:class:`solvers.exact.solver.Exact`) priced      the cheapest selection where each agent costs the share of its battery
-that the task takes, e_n / b_n random      uniform among the feasible selections of exactly N_min agents ==========
-========================================================================================================
+========  ============================================================================================================
+myopic    the cheapest feasible selection of the present task, as ``exact`` decides it
+priced    the cheapest selection where each agent costs the share of its battery that the task takes, e_n / b_n
+random    uniform among the feasible selections of exactly N_min agents
+========  ============================================================================================================
 
-``priced`` spares whoever can serve the fewest further tasks. Where accuracy does not bind it selects the N_min agents
-with the most tasks left: the rule that uses up batteries evenly, by which the bound is met if all tasks are alike
-(McNaughton's schedule: T tasks of N_min different agents exist iff Σ_n min(T, x_n) ≥ N_min T).
+``priced`` spares the agents that can serve the fewest further tasks. Where accuracy does not bind it selects the N_min
+agents with the most tasks left: the rule that uses up batteries evenly, by which the bound is met if all tasks are
+alike (McNaughton's schedule: T tasks of N_min different agents exist iff Σ_n min(T, x_n) ≥ N_min T).
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from solvers.interface.base import Infeasible, SolverRun
 from solvers.interface.policy import SolverPolicy, as_policy
 
 Choose = Callable[[Instance, np.random.Generator], np.ndarray | None]
-"""A rule that chooses who computes, (N,) bool, in an instance; None where nobody can."""
+"""A rule that returns the selection, (N,) bool, in an instance; None where none is feasible."""
 
 
 class Chosen(Exact):
     """The selection by a rule; beam and powers from the closed forms of ``exact`` or, where they fail, as in ASC.
 
-    A selection that cannot be served so is given up for that of ``exact``: a rule looks at batteries, not at links.
+    Where such a selection cannot be served, ``exact`` solves the instance: a rule looks at batteries, not at links.
     """
 
     name = "chosen"

@@ -1,4 +1,4 @@
-"""Integer programs by scipy's HiGHS, without the lines of its own that it leaves on stdout now and then."""
+"""Integer programs by SciPy's HiGHS, whose occasional messages are kept off stdout."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def binary_program(
 
 
 def milp(*arguments: Any, **options: Any) -> Any:
-    """Return what ``scipy.optimize.milp`` returns; what HiGHS prints meanwhile goes to stderr."""
+    """Call ``scipy.optimize.milp`` while the process's stdout goes to stderr, HiGHS's messages included."""
     with _REDIRECTED:
         return optimize.milp(*arguments, **options)
 
@@ -70,7 +70,7 @@ class _StdoutToStderr:
                 try:
                     self._kept = os.dup(1)
                     os.dup2(2, 1)
-                except OSError:  # one of them is closed: there is nothing to spoil
+                except OSError:  # one of them is closed, so that nothing can be misdirected
                     pass
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,7 @@
 """Distributed power control (Foschini and Miljanic 1993), with powers capped at P_max (Grandhi et al. 1994).
 
-Each pair scales its power by what its SINR lacks, p_i ← min(P_max, p_i γ_i / SINR_i), and needs to know nothing but its
-own power, rate and target. With the cap it always converges; where the targets can be reached, to the least powers
+Each pair scales its power by the factor that its SINR lacks, p_i ← min(P_max, p_i γ_i / SINR_i), from its own power,
+rate and target alone. With the cap it always converges; where the targets can be reached, to the least powers
 that reach them, and where not, some pairs end at P_max, short of their target, which is bought with everybody's
 interference.
 """
@@ -37,13 +37,13 @@ def dpc(game: Game, rounds: int = ROUNDS) -> Array:
 
 
 class DPC:
-    """The same as a player of one agent, who computes its SINR from the rate that it observes.
+    """The same algorithm as a player of one agent, which computes its SINR from the rate that it observes.
 
     It sends no messages, and leaves the cap to the environment.
     """
 
     def reset(self, seed: int) -> None:
-        """Forget nothing: there is nothing random, and no memory."""
+        """Do nothing: the player is deterministic and has no memory."""
 
     def act(self, agent: str, observation: Mapping[str, Any]) -> float:
         """Return the power of an agent, W."""

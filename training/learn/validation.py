@@ -54,8 +54,8 @@ class AllocationValidation:
         """Return the figures of a policy.
 
         ``feasible``, the share of its decisions that are; ``gap``, the mean of energy over bound, minus 1, of these
-        (NaN if there are none); ``score``, the mean reward as the
-        environment gives it by default, whatever penalties the training has.
+        (NaN if there are none); ``score``, the mean reward at the environment's default penalties, whatever those of
+        the training are.
         """
         decision = self._rules.actions.decode(act(self._observations), self._instances)
         outcome, reward, _ = self._rules.score(self._instances, decision)
@@ -95,7 +95,7 @@ def _bounds(instances: Instance, path: Path) -> np.ndarray:
             if bounds.shape == instances.batch_shape:
                 return np.asarray(bounds)
         except (ValueError, EOFError):
-            pass  # a broken file: it is cheap to make anew
+            pass  # a broken file: compute the bounds again
     bounds = np.array([lower_bound(instance).energy_j for instance in instances])
     with whole_file(path) as file:
         np.save(file, bounds)

@@ -1,4 +1,4 @@
-"""The numeric power control game for a learner that decides for all pairs alike: each is an environment of its own."""
+"""The numeric power control game for shared parameters: each pair is an environment of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METRIC = "rate_gap_and_power"
 
 
 def observations(game: Game, power_w: np.ndarray, played: float) -> np.ndarray:
-    """Return what every pair sees, (…, N, N + 3) float32, as the numeric parallel environment has it.
+    """Return the observations of every pair, (…, N, N + 3) float32, those of the numeric parallel environment.
 
     Parameters
     ----------
