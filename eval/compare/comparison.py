@@ -23,7 +23,6 @@ from eval.compare.rows import NO_LLM, frame_of
 from eval.sweep.cells import Cell
 from eval.sweep.engine import How, Sweep, run_sweep
 from secagent_env import Scenario, __version__
-from secagent_env.sampling.estimation import check_error_variance
 from secagent_env.support import checks
 from secagent_env.support.extras import require
 from secagent_env.support.files import write_text
@@ -109,7 +108,7 @@ class Comparison:
         checks.integer("seed", self.seed)
         if self.max_seconds is not None:
             checks.number("max_seconds", self.max_seconds, above=0)
-        check_error_variance("csi_error", self.csi_error)
+        checks.number("csi_error", self.csi_error, 0, below=1)
         if not self.solvers:
             raise ValueError("a comparison needs at least one solver, got none")
         made = {label: make(name_in(label), **options) for label, options in self.solvers.items()}

@@ -615,7 +615,7 @@ def test_agents_are_made_by_name_and_path_with_options(policy: Path, monkeypatch
     assert make(str(policy), refine=2).refine == 2
     with pytest.raises(ValueError, match=r"unknown option of .*; did you mean 'refine'"):
         make(str(policy), refin=2)
-    monkeypatch.setattr(training, "POLICIES", policy)
+    monkeypatch.setattr("training.play.shipped.POLICIES", policy)
     (policy / "policy.onnx").rename(policy / "l2o.onnx")
     assert make("l2o").name == "l2o"
     assert default_solvers() == ("exact", "asc", "l2o", "randas")
