@@ -122,7 +122,8 @@ def _compare(args: argparse.Namespace) -> None:
 def _reproduce(args: argparse.Namespace) -> None:
     from eval.experiments.catalogue import reproduce
 
-    reproduce(args)
+    how = {name: getattr(args, name) for name in ("workers", "scheduler", "fresh", "retry_failed")}
+    reproduce(args, progress=False if args.quiet else None, **how)
 
 
 def _report(args: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from eval.experiments.protocol import Experiment, dry_run, run
 from secagent_env.support.errors import unknown_name
@@ -50,20 +51,22 @@ def chosen(names: Sequence[str]) -> dict[type[Experiment], list[str]]:
     return experiments
 
 
-def reproduce(args: argparse.Namespace) -> None:
-    """Run the experiments named on the command line, and print their texts; or print what a run would compute."""
+def reproduce(args: argparse.Namespace, *, progress: bool | None = None, **how: Any) -> None:
+    """Run the experiments named on the command line, and print their texts; or print what a run would compute.
+
+    ``progress`` and ``how`` are arguments of :func:`eval.sweep.engine.run_sweep`.
+    """
     experiments = [
         experiment.from_arguments(argparse.Namespace(**{**vars(args), "experiments": names}))
         for experiment, names in chosen(args.experiments).items()
     ]
-    how = {name: getattr(args, name) for name in ("workers", "scheduler", "fresh", "retry_failed")}
     if args.dry_run:
         print(dry_run(experiments, args.out, **how))
         if any(experiment.grows for experiment in experiments):
             print("questions to selected agents, and networks with measured knowledge, depend on these and come on top")
         return
     for number, experiment in enumerate(experiments):
-        text = run(experiment, args.out, **how, progress=False if args.quiet else None)
+        text = run(experiment, args.out, progress=progress, **how)
         print("\n" * (number > 0) + text, end="", flush=True)
     texts = ", ".join(f"{experiment.name}.md" for experiment in experiments)
     beside = "it" if len(experiments) == 1 else "them"

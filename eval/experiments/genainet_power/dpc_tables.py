@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
 from eval.bench.power_control import measure
 from eval.bench.power_control import report as speed_table
-from eval.experiments.genainet_power.experiment import add_game_arguments
+from eval.experiments.genainet_power.experiment import add_game_arguments, add_pairs
 from eval.experiments.genainet_power.printed import TABLE_2
 from eval.experiments.genainet_power.results import GAMES, Course, by_pairs
 from eval.experiments.genainet_power.tables import decimal
@@ -50,15 +50,13 @@ class PowerControlTables(Experiment):
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of the games, and ``--speed``."""
+        """Add the options of the games."""
         add_game_arguments(parser, seed=0)
-        parser.add_argument("--speed", action="store_true", help="measure how fast many games run at once, instead")
 
     @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> Experiment:
-        """Return the experiment that parsed options describe: with ``--speed`` a :class:`PowerControlSpeed`."""
-        tables = cls(args.pairs, args.draws, args.seed, args.rounds, args.of)
-        return PowerControlSpeed(args.pairs) if args.speed else tables
+    def from_arguments(cls, args: argparse.Namespace) -> Self:
+        """Return the experiment that parsed options describe."""
+        return cls(args.pairs, args.draws, args.seed, args.rounds, args.of)
 
     def cells(self) -> list[Cell]:
         """Return no cells: all games of a method are computed at once."""
@@ -85,6 +83,16 @@ class PowerControlSpeed(Experiment):
     title: ClassVar[str] = "How fast do many games of power control run at once?"
 
     pairs: Sequence[int] = tuple(TABLE_2)
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the numbers of pairs."""
+        add_pairs(parser)
+
+    @classmethod
+    def from_arguments(cls, args: argparse.Namespace) -> Self:
+        """Return the experiment that parsed options describe."""
+        return cls(args.pairs)
 
     def cells(self) -> list[Cell]:
         """Return no cells: times are measured anew."""

@@ -185,10 +185,15 @@ class GamePage(Experiment):
         return Report()
 
 
-def add_game_arguments(parser: argparse.ArgumentParser, seed: int) -> None:
-    """Add the options that choose games; ``seed`` is the default one."""
+def add_pairs(parser: argparse.ArgumentParser) -> None:
+    """Add the option of the numbers of pairs."""
     pairs = list(TABLE_2)
     parser.add_argument("--pairs", nargs="+", type=int, default=pairs, metavar="N", help="default: 2 4 10")
+
+
+def add_game_arguments(parser: argparse.ArgumentParser, seed: int) -> None:
+    """Add the options that choose games; ``seed`` is the default one."""
+    add_pairs(parser)
     parser.add_argument("--draws", type=int, default=1000, help="games of each number of pairs; default: 1000")
     parser.add_argument("--of", choices=list(GAMES), default="infeasible", help="which games; default: %(default)s")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"default: {ROUNDS}")

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+from eval.compare.lineup import module_of
 from eval.experiments.knowledge_energy.cells import FUNCTION
 from eval.experiments.knowledge_energy.picture import save_frontier
 from eval.experiments.knowledge_energy.printed import PRINTED
@@ -89,14 +90,16 @@ class KnowledgeEnergy(Experiment):
 
     def solves(self, curves: Iterable[Curve]) -> list[Cell]:
         """Return the cells that solve, network by network and instance by instance."""
-        found = []
+        cells = []
         for name, settings in itertools.groupby(settings_of(curves), lambda setting: setting["network"]):
             of_network = list(settings)
             for index in range(min(self.instances, NETWORKS[name].most)):
                 for options in of_network:
                     labels = (options["ratio"], self.seed, index, options)
-                    found += [Cell(FUNCTION, self.name, scheme, *labels) for scheme in SCHEMES]
-        return found
+                    cells += [
+                        Cell(FUNCTION, self.name, scheme, *labels, modules=(module_of(scheme),)) for scheme in SCHEMES
+                    ]
+        return cells
 
     def report(self, compute: Compute) -> Report:
         """Return the frontier with its numbers and its picture."""

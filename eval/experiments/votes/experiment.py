@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from eval.compare.lineup import module_of
 from eval.experiments.groups import fields_of, read_groups
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.experiments.votes import cells, cells_endpoints, cells_selection
@@ -105,11 +106,14 @@ class Votes(Experiment):
 
     def cells(self) -> list[Cell]:
         """Return the cells in which every scheme selects agents in every network."""
-        scenarios = {name: scenario_of(name).to_dict() for name in cells_selection.SCHEMES}
+        schemes = {
+            name: {"options": {"scenario": scenario_of(name).to_dict()}, "modules": (module_of(solver),)}
+            for name, (solver, _) in cells_selection.SCHEMES.items()
+        }
         return [
-            Cell(cells_selection.FUNCTION, self.name, scheme, None, self.seed, index, {"scenario": scenario})
+            Cell(cells_selection.FUNCTION, self.name, scheme, None, self.seed, index, **own)
             for index in range(self.instances)
-            for scheme, scenario in scenarios.items()
+            for scheme, own in schemes.items()
         ]
 
     def results(self, compute: Compute) -> VoteResults:
