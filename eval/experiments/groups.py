@@ -1,9 +1,11 @@
-"""Groups of agents behind endpoints: read from TOML files, and as plain data in the options of cells."""
+"""Groups of agents behind endpoints: read from TOML files, as plain data in the options of cells, and their faults."""
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +57,9 @@ def fields_of(groups: Sequence[Group]) -> list[dict[str, Any]]:
         {"agents": group.agents, **{k: v for k, v in vars(group).items() if k not in KEPT_OUT and v != default[k]}}
         for group in groups
     ]
+
+
+def faults_in_words(texts: Iterable[str]) -> str:
+    """Return the sum of counts of faults that rows hold as JSON: ``2 none of the options, 1 unusable answer``."""
+    faults = sum((Counter(json.loads(text)) for text in texts), Counter[str]())
+    return ", ".join(f"{number} {fault}" for fault, number in sorted(faults.items())) or "none"

@@ -1,4 +1,4 @@
-"""Power control on random games: what DPC leaves of the rate gap, and at what power, beside the second paper."""
+"""Power control on random games: rate gap and power after DPC, beside the second paper."""
 
 from __future__ import annotations
 

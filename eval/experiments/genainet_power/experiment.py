@@ -1,4 +1,4 @@
-"""GenAINet's power control: what talking is worth, beside DPC, the certified optimum and the second paper.
+"""GenAINet's power control: the worth of messages, beside DPC, the certified optimum and the second paper.
 
 :class:`PowerGames` is the paper's Table 2 with any games, and with a language model in the place of the stand-in;
 :class:`PaperPowerGames` is Table 2 and Figs 7 and 8 as `secagent reproduce` prints them, and
@@ -84,7 +84,7 @@ class PowerGames(Experiment):
         parser.add_argument("--organisation", default="distributed", help="of the page's game; default: %(default)s")
 
     @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> Experiment:  # type: ignore[override]
+    def from_arguments(cls, args: argparse.Namespace) -> Experiment:
         """Return the experiment that parsed options describe: with ``--page`` a :class:`GamePage`."""
         options = {name: getattr(args, name) for name in ("model", "base_url", "transcript", "replay")}
         model = {name: value for name, value in options.items() if value is not None}

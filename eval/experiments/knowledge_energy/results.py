@@ -108,12 +108,13 @@ def frontier(frame: Any) -> list[FrontierPoint]:
             both = solved & full["feasible"].astype(bool).reindex(own.index)
             enough = both.sum() >= ENOUGH * len(own)
             energies = (table.loc[both[both].index, "energy_j"].to_numpy(float) for table in (own, full))
-            means = {
-                name: bootstrap_mean(own.loc[solved, name].to_numpy(float))
+            energy, downlink, voted, gap = (
+                bootstrap_mean(own.loc[solved, name].to_numpy(float))
                 for name in ("energy_j", "downlink_time_s", "voted_accuracy", "gap")
-            }
+            )
+            relative = paired_ratio(*energies) if enough else None
             setting = (network, curve, ratio, required, scheme, int(solved.sum()), len(own))
-            points.append(FrontierPoint(*setting, **means, relative=paired_ratio(*energies) if enough else None))
+            points.append(FrontierPoint(*setting, energy, downlink, voted, gap, relative))
     return points
 
 

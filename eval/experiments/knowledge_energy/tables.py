@@ -77,12 +77,12 @@ def advice(points: Sequence[FrontierPoint]) -> str:
             if winner is None:
                 continue
             if winner.ratio == 1:
-                what = "send all of it"
+                action = "send all of it"
             else:
                 saved = "which full knowledge cannot meet" if winner.relative is None else _saved(winner.relative)
-                what = f"send {winner.ratio:.0%} of it, {saved}"
+                action = f"send {winner.ratio:.0%} of it, {saved}"
             downlink = with_unit(full.downlink_time_s, "s", digits=3)
-            sentences.append(f"- `{network}`, {curve}, {required:.0%} required: {what} (all of it takes {downlink}).")
+            sentences.append(f"- `{network}`, {curve}, {required:.0%} required: {action} (all of it takes {downlink}).")
     return "\n".join(sentences)
 
 

@@ -233,7 +233,7 @@ def row_of(block: Block, condition: Condition, number: int, asked: np.ndarray, r
     Parameters
     ----------
     block, condition, number
-        The block, what the student has, and the number of the block.
+        The block, the knowledge of the student, and the number of the block.
     asked, right
         (Q,): numbers of questions, and whether each was answered right.
     """

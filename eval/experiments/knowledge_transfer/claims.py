@@ -25,6 +25,8 @@ from eval.stats.formatting import percent, points
 from eval.stats.statistics import Interval
 
 LEXICON = "Lexicon"
+OUTCOMES = {1: "holds", 0: "cannot be told", -1: "does not hold"}
+"""By the verdict on a difference."""
 NEARLY_FREE = 0.056
 """The printed loss by compression; losing no more counts as nearly free."""
 
@@ -44,9 +46,10 @@ def verdict(difference: Interval) -> int:
 
 def _helps(transfer: Transfer) -> str:
     gain = transfer.difference(ALL, WITHOUT)
-    outcome = {1: "holds, but weakly" if gain.mean < 0.1 else "holds", 0: "cannot be told", -1: "does not hold"}
+    outcome = OUTCOMES[verdict(gain)]
+    weakly = ", but weakly" if outcome == "holds" and gain.mean < 0.1 else ""
     paper = TABLE_1[OVERALL].full - TABLE_1[OVERALL].none
-    return f"**Knowledge helps: {outcome[verdict(gain)]}.** {points(gain)} (printed {100 * paper:+.1f})."
+    return f"**Knowledge helps: {outcome}{weakly}.** {points(gain)} (printed {100 * paper:+.1f})."
 
 
 def _free(transfer: Transfer) -> str:
@@ -71,9 +74,9 @@ def _free(transfer: Transfer) -> str:
 
 def _still_helps(transfer: Transfer) -> str:
     gain = transfer.difference(CHOSEN, WITHOUT)
-    outcome = {1: "holds", 0: "cannot be told", -1: "does not hold"}[verdict(gain)]
-    paper = TABLE_1[OVERALL].compressed - TABLE_1[OVERALL].none
-    return f"**Compressed knowledge is better than none: {outcome}.** {points(gain)} (printed {100 * paper:+.1f})."
+    outcome, printed = OUTCOMES[verdict(gain)], TABLE_1[OVERALL]
+    paper = 100 * (printed.compressed - printed.none)
+    return f"**Compressed knowledge is better than none: {outcome}.** {points(gain)} (printed {paper:+.1f})."
 
 
 def _chosen(transfer: Transfer) -> str:
@@ -89,9 +92,8 @@ def _lexicon(transfer: Transfer) -> str:
     own = transfer.own(LEXICON)
     loss, others = (transfer.right[CHOSEN][some].astype(float) - transfer.right[ALL][some] for some in (own, ~own))
     gap = _welch(loss, others)
-    outcome = {1: "holds", 0: "cannot be told", -1: "does not hold"}[verdict(gap)]
     return (
-        f"**Lexicon is less sensitive to compression than the rest: {outcome}.** It changes by "
+        f"**Lexicon is less sensitive to compression than the rest: {OUTCOMES[verdict(gap)]}.** It changes by "
         f"{points(transfer.difference(CHOSEN, ALL, LEXICON))} on {own.sum()} questions, which is {points(gap)} beside "
         "the rest. The printed +4.0 is one question of 25; and the text speaks of a drop of 8 % there."
     )
@@ -124,7 +126,7 @@ def _ranking(transfer: Transfer) -> str:
 
 def _adaptive(transfer: Transfer) -> str:
     gain = transfer.difference(Condition(ADAPTIVE, PRINTED_RATIO), CHOSEN)
-    outcome = {1: "holds", 0: "cannot be told", -1: "does not hold"}[verdict(gain)]
+    outcome = OUTCOMES[verdict(gain)]
     sent = transfer.sent[Condition(ADAPTIVE, PRINTED_RATIO)]
     return (
         f"**A ratio for each category is better than one for all (an outlook of the paper): {outcome}.** {points(gain)}"

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self, Unpack
 
-from eval.experiments.groups import fields_of, read_groups
+from eval.experiments.groups import faults_in_words, fields_of, read_groups
 from eval.experiments.knowledge_transfer import cells, cells_endpoints
 from eval.experiments.knowledge_transfer.picture import save_curve
 from eval.experiments.knowledge_transfer.results import Point, Source, Transfer, curve_json, figures, points_of
@@ -92,8 +90,16 @@ class KnowledgeTransfer(Experiment):
     def student_cells(self, group: Group) -> list[Cell]:
         """Return the cells in which one agent of a group is the student."""
         [fields] = fields_of([replace(group, agents=1)])
-        student = {"function": cells_endpoints.FUNCTION, "scheme": name_of(group), "paid": not group.in_process}
-        return [replace(cell, **student, options={**cell.options, "student": fields}) for cell in self.cells()]
+        return [
+            replace(
+                cell,
+                function=cells_endpoints.FUNCTION,
+                scheme=name_of(group),
+                options={**cell.options, "student": fields},
+                paid=not group.in_process,
+            )
+            for cell in self.cells()
+        ]
 
     def results(self, compute: Compute) -> Transfer:
         """Return the results of the offline reader."""
@@ -109,8 +115,8 @@ class KnowledgeTransfer(Experiment):
             for group in self.groups:
                 rows = frame[frame["scheme"] == name_of(group)]
                 student = Transfer.of(rows, self.source, cells_endpoints.CONDITIONS)
-                faults = sum((Counter(json.loads(text)) for text in rows["faults"]), Counter[str]())
-                sections.append(student_section(name_of(group), student, int(rows["calls"].sum()), faults))
+                calls, faults = int(rows["calls"].sum()), faults_in_words(rows["faults"])
+                sections.append(student_section(name_of(group), student, calls, faults))
             text += "\n" + "\n\n".join(sections) + "\n"
         draw = functools.partial(save_curve, transfer)
         return Report(text, figures(transfer), draw, files={CURVE: curve_json(transfer)})

@@ -1,8 +1,6 @@
-"""The tables of GenAINet's Table 1, in Markdown: accuracy and bits beside the printed ones, and what else was sent."""
+"""The tables of GenAINet's Table 1, in Markdown: accuracy and bits beside the printed ones, and other conditions."""
 
 from __future__ import annotations
-
-from collections import Counter
 
 import numpy as np
 
@@ -157,11 +155,10 @@ def _bytes(bits: float) -> str:
     return f"{bits / 8e3:,.1f} kB"
 
 
-def student_section(name: str, transfer: Transfer, calls: int, faults: Counter[str]) -> str:
+def student_section(name: str, transfer: Transfer, calls: int, faults: str) -> str:
     """Return Table 1 of a language model as the student, with its calls and faults."""
-    counted = ", ".join(f"{number} {fault}" for fault, number in sorted(faults.items())) or "none"
     return (
         f"### {name}\n\n{table1(transfer)}\n\n{differences(transfer)}\n\nWith the questions' own explanations "
         f"among the knowledge (leak): {percent(transfer.accuracy(WITH_ANSWERS))}. Calls: {calls}; "
-        f"faults, which count as wrong: {counted}."
+        f"faults, which count as wrong: {faults}."
     )

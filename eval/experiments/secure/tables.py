@@ -1,4 +1,4 @@
-"""The tables of the reproduction, in Markdown: ours beside the paper's, and what agrees."""
+"""The tables of an exhibit, in Markdown: our numbers beside the paper's, agreement and differences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eval.experiments.secure.printed import EXHIBITS, HEADLINE, Printed, contrad
 from eval.experiments.secure.results import BOUND, FIRST, TELLING, Pair, Reproduced, SchemeResult
 from eval.stats.formatting import NONE, percent, tabulated, with_unit
 from eval.stats.paired import over_seeds, performance_profile
-from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
+from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean, spread
 
 LIMITS = (1e-6, 1e-3, 1e-2, 1e-1)
 """Gaps to the bound whose shares the table of the learners shows."""
@@ -186,25 +186,20 @@ def figures(shown: Reproduced) -> list[dict[str, Any]]:
             shown.exhibit.varies: result.value,
             "scheme": result.label,
             "printed_j": result.printed.value if result.printed else math.nan,
-            **_spread("mean_j", result.mean),
+            **spread("mean_j", result.mean),
             "median_j": result.median,
             "draws": shown.draws[result.value][0],
             "feasible": result.feasible,
             "attempts": result.attempts,
             "seeds": result.seeds,
             "saving_printed": float(result.printed_saving.text) / 100 if result.printed_saving else math.nan,
-            **_spread("saving", result.saving),
-            **_spread(f"ratio_to_{FIRST}", result.ratio),
-            **_spread(f"larger_than_{FIRST}", result.larger),
+            **spread("saving", result.saving),
+            **spread(f"ratio_to_{FIRST}", result.ratio),
+            **spread(f"larger_than_{FIRST}", result.larger),
             "cliffs_delta": math.nan if result.delta is None else result.delta,
         }
         for result in shown.results
     ]
-
-
-def _spread(name: str, interval: Interval | None) -> dict[str, float]:
-    mean, low, high = (math.nan,) * 3 if interval is None else (interval.mean, interval.low, interval.high)
-    return {name: mean, f"{name}_low": low, f"{name}_high": high}
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> str:

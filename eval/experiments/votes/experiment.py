@@ -107,13 +107,13 @@ class Votes(Experiment):
     def cells(self) -> list[Cell]:
         """Return the cells in which every scheme selects agents in every network."""
         schemes = {
-            name: {"options": {"scenario": scenario_of(name).to_dict()}, "modules": (module_of(solver),)}
+            name: ({"scenario": scenario_of(name).to_dict()}, (module_of(solver),))
             for name, (solver, _) in cells_selection.SCHEMES.items()
         }
         return [
-            Cell(cells_selection.FUNCTION, self.name, scheme, None, self.seed, index, **own)
+            Cell(cells_selection.FUNCTION, self.name, scheme, None, self.seed, index, options, modules)
             for index in range(self.instances)
-            for scheme, own in schemes.items()
+            for scheme, (options, modules) in schemes.items()
         ]
 
     def results(self, compute: Compute) -> VoteResults:
@@ -141,26 +141,26 @@ class Votes(Experiment):
         self, selections: Any, data_sets: Sequence[DataSet], difficulty: Mapping[str, float]
     ) -> list[Cell]:
         """Return the cells in which simulated agents answer that were selected: by the rows of :meth:`cells`."""
-        found = []
+        answers = []
         for row in selections.itertuples():
             team = {"selected": json.loads(row.selected), "accuracy": json.loads(row.accuracy)}
             for each in data_sets:
-                options = {**team, **self._questions_of(each), "difficulty": difficulty[each.name]}
-                options["correlation"] = self.correlation
-                found.append(Cell(cells.FUNCTION, self.name, row.scheme, each.name, row.seed, row.index, options))
-        return found
+                errors = {"difficulty": difficulty[each.name], "correlation": self.correlation}
+                options = {**team, **self._questions_of(each), **errors}
+                answers.append(Cell(cells.FUNCTION, self.name, row.scheme, each.name, row.seed, row.index, options))
+        return answers
 
     def endpoint_cells(self, selections: Any, data_sets: Sequence[DataSet]) -> list[Cell]:
         """Return the cells in which the same agents are models behind endpoints."""
         paid = any(not group.in_process for group in self.groups)
-        found = []
+        answers = []
         for row in selections.itertuples():
             team = {"selected": json.loads(row.selected), "num_agents": len(json.loads(row.accuracy))}
             for each in data_sets:
                 options = {**team, **self._questions_of(each), "groups": fields_of(self.groups)}
                 labels = (self.name, row.scheme, each.name, row.seed, row.index)
-                found.append(Cell(cells_endpoints.FUNCTION, *labels, options, paid=paid))
-        return found
+                answers.append(Cell(cells_endpoints.FUNCTION, *labels, options, paid=paid))
+        return answers
 
     def _questions_of(self, data_set: DataSet) -> dict[str, Any]:
         """Return the options of a cell that say which questions it asks."""

@@ -1,4 +1,4 @@
-"""The picture of Table V: votes beside the printed ones, and what correlation does to them."""
+"""The picture of Table V: votes beside the printed ones, and against the correlation of errors."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,12 +10,13 @@ import numpy as np
 
 import solvers
 from eval.compare.comparison import honest
+from eval.experiments.groups import faults_in_words
 from eval.experiments.votes.cells_selection import ANY, SCHEMES
 from eval.experiments.votes.printed import TABLE_V
 from eval.experiments.votes.results import FITTED, DataSet, VoteResults, fit
 from eval.stats.formatting import NONE, percent, points, tabulated, with_unit
 from eval.stats.paired import paired_difference
-from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean, share
+from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean, share, spread
 from secagent_env.model.workload import accuracy_at_difficulty
 from solvers.reasoning.endpoint import Group
 from solvers.reasoning.simulated import mean_accuracy, voted_accuracy
@@ -24,7 +24,7 @@ from solvers.reasoning.simulated import mean_accuracy, voted_accuracy
 TITLE = "Table V: reasoning accuracy on public benchmarks"
 CORRELATIONS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 MOST, LEAST = "the ten most accurate", "the ten least accurate"
-"""Selections that bound what any ten agents can do; nobody makes them."""
+"""Selections that bound the accuracy of any ten agents; no scheme makes them."""
 
 
 def figures(results: VoteResults) -> list[dict[str, Any]]:
@@ -102,12 +102,12 @@ def _setting(results: VoteResults) -> str:
     sets = []
     for data_set in results.data_sets:
         total = sum(data_set.num_options.values())
-        what = (
+        stand_in = (
             f"{total} questions"
             if data_set.source == data_set.name
             else f"**the packaged sample stands for it**, {total}"
         )
-        sets.append(f"{data_set.title}: {what}, δ = {results.difficulty[data_set.name]:.2f}")
+        sets.append(f"{data_set.title}: {stand_in}, δ = {results.difficulty[data_set.name]:.2f}")
     number = int(results.answers["asked"].max())
     return (
         f"Preset `qwen`, {len(results.networks)} of {results.instances} networks, in which every scheme found a "
@@ -239,13 +239,10 @@ def label(scheme: str) -> str:
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of :func:`figures` with intervals as columns of their own."""
-    plain: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for name, value in row.items():
-        if isinstance(value, Interval):
-            plain |= {name: value.mean, f"{name}_low": value.low, f"{name}_high": value.high}
-        else:
-            plain[name] = value
-    return plain
+        columns |= spread(name, value) if isinstance(value, Interval) else {name: value}
+    return columns
 
 
 def endpoint_table(rows: Any, data_sets: Sequence[DataSet], groups: Sequence[Group]) -> str:
@@ -259,9 +256,6 @@ def endpoint_table(rows: Any, data_sets: Sequence[DataSet], groups: Sequence[Gro
                 for name in ("answers_by_group", "right_by_group")
             )
             alone = [percent(share(int(r), int(a))) if a else NONE for r, a in zip(right, answers, strict=True)]
-            faults = Counter[str]()
-            for text in own["faults"]:
-                faults.update(json.loads(text))
             printed = TABLE_V[data_set.name].get(scheme)
             lines.append(
                 [
@@ -270,7 +264,7 @@ def endpoint_table(rows: Any, data_sets: Sequence[DataSet], groups: Sequence[Gro
                     percent(voted),
                     NONE if printed is None else f"{printed:.0%}",
                     *alone,
-                    ", ".join(f"{count} {name}" for name, count in sorted(faults.items())) or "none",
+                    faults_in_words(own["faults"]),
                     f"{int(own['calls'].sum())}, {int(own['tokens'].sum())}",
                 ]
             )
