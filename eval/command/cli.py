@@ -98,12 +98,12 @@ def _sentence(error: BaseException) -> str:
 
 def _compare(args: argparse.Namespace) -> None:
     _plug_in(args.plugin)
-    from eval.compare.comparison import CSV, DEFAULT_SOLVERS, PICTURE, TABLE, Comparison, labelled, run
+    from eval.compare.comparison import CSV, DEFAULT_SOLVERS, PICTURE, TABLE, Comparison, parse_solvers, run
     from eval.sweep.engine import plan
 
     comparison = Comparison(
         scenario=_scenario(args),
-        solvers=labelled(args.solvers or DEFAULT_SOLVERS),
+        solvers=parse_solvers(args.solvers or DEFAULT_SOLVERS),
         instances=args.instances,
         seed=args.seed,
         max_seconds=args.max_seconds,
@@ -230,7 +230,7 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _sample(args: argparse.Namespace) -> None:
-    from eval.compare.comparison import instance_at
+    from eval.compare.solving import instance_at
 
     for name in ("seed", "index"):
         if getattr(args, name) < 0:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import training
+import training.play.shipped
 from secagent_env import Scenario
 from secagent_env.support.errors import unknown_name
 from secagent_env.support.files import whole_file, write_text
@@ -51,7 +51,7 @@ def ship(run: Run, name: str, results: Sequence[Result] = (), folder: Path | Non
     """
     if not name.replace("-", "").isalnum():
         raise ValueError(f"an agent's name must consist of letters, digits and hyphens, got {name!r}")
-    path = (folder or training.POLICIES) / f"{name}.onnx"
+    path = (folder or training.play.shipped.POLICIES) / f"{name}.onnx"
     with whole_file(path) as file:
         file.write((run.path / "policy.onnx").read_bytes())
     write_text(path.with_suffix(".md"), model_card(run, name, results))

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 
 import solvers
-from eval.compare.comparison import instance_at, solver_seed
+from eval.compare.solving import instance_at, solver_seed
 from eval.stats.formatting import tabulated
 from secagent_env import Instance, Scenario, evaluate
 from secagent_env.model.presets import PRESETS
 from secagent_env.support.extras import require
-from solvers.asc.starts import secret_senders, sender_levels
+from solvers.asc.starts import sender_levels
 from solvers.beam.beamforming import best_beam
 from solvers.benchmarks.ipfirst import cheapest_agents, uplink_hopeless
 from solvers.certificate.integer_program import TimeFloors
+from solvers.certificate.linear_test import secret_senders
 
 DEARER = 1.05
 """A scheme falls short where it ends infeasible, or at this many times the best known energy."""

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 import solvers
-from eval.compare.comparison import instance_at, solver_seed
 from eval.compare.convergence import check_picture
 from eval.compare.looks import LIGHT
+from eval.compare.solving import instance_at, solver_seed
 from eval.stats.formatting import NONE, count, percent, tabulated, with_unit
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from secagent_env import Scenario

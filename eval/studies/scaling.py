@@ -54,7 +54,7 @@ def measure(
     """
     import solvers
     from eval.bench.timing import processor_seconds
-    from eval.compare.comparison import instance_at, solver_seed
+    from eval.compare.solving import instance_at, solver_seed
     from secagent_env import Scenario
 
     paper = Scenario()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import solvers
-from eval.compare.comparison import instance_at
+from eval.compare.solving import instance_at
 from eval.studies import hardness
 from secagent_env import Decision, Scenario, evaluate, sample_instance
 from secagent_env.model.presets import PRESETS

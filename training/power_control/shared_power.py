@@ -1,9 +1,9 @@
-"""PPO for power control with shared parameters: one small network decides for every pair, from what this pair sees.
+"""PPO for power control with shared parameters: one small network decides for every pair from its own observation.
 
 To the learner every pair of every game is an environment of its own, with the observation and the action of the numeric
-``power_control.parallel_env(talk=False)``; the reward is the whole network's. So the agents learn to hold back without
-a word. ``python -m training.power_control.shared_power --pairs 4`` trains one, and writes it where
-:class:`SharedPolicy` finds it.
+``power_control.parallel_env(talk=False)``; the reward is that of all pairs together, so that the agents learn to hold
+back without messages. ``python -m training.power_control.shared_power --pairs 4`` trains one, and writes it to the
+folder that :class:`SharedPolicy` reads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from secagent_env.power_control import Game
 from secagent_env.power_control.game import MAX_POWER_W
 from secagent_env.power_control.match import ROUNDS
-from secagent_env.power_control.numeric import numeric_observation
+from secagent_env.power_control.observations import numeric_observation
 from secagent_env.support.extras import require
 from secagent_env.support.files import whole_file, write_text
 from training.power_control.pairs import METRIC, PairsVectorEnv, observations
@@ -39,7 +39,7 @@ HYPERPARAMETERS: dict[str, Any] = {
 
 
 def trained(folder: Path = FOLDER) -> list[int]:
-    """Return for which numbers of pairs there is a policy."""
+    """Return the numbers of pairs that have a trained policy."""
     return sorted(int(path.stem.removeprefix("ppo-")) for path in folder.glob("ppo-*.onnx"))
 
 
@@ -81,7 +81,7 @@ class SharedPolicy:
         return np.stack(powers)
 
     def reset(self, seed: int) -> None:
-        """Forget nothing."""
+        """Do nothing: the policy has no memory."""
 
     def act(self, agent: str, observation: Mapping[str, Any]) -> float:
         """Return the power of an agent, W, in a game of the usual rounds and P_max = 10 W."""
@@ -103,7 +103,7 @@ def train(
 ) -> Any:
     """Return a PPO model of Stable-Baselines3, trained for so many steps (of a pair each).
 
-    ``progress`` is told how many steps were taken, each time that some were.
+    ``progress`` is called with the number of steps taken since its last call.
     """
     require("stable_baselines3", extra="rl")
     from stable_baselines3 import PPO
@@ -120,7 +120,7 @@ def train(
 
 
 def export(model: Any, path: Path, about: Mapping[str, Any]) -> None:
-    """Write a trained model as ONNX, with a card of how it was made."""
+    """Write a trained model as ONNX, and a card that says how it was made."""
     import torch
 
     from training.learn.export import onnx_model
@@ -137,6 +137,32 @@ def export(model: Any, path: Path, about: Mapping[str, Any]) -> None:
     write_text(path.with_suffix(".md"), "\n".join(lines) + "\n")
 
 
+def train_and_export(num_pairs: int, steps: int, seed: int, folder: Path = FOLDER) -> Path:
+    """Train a policy on one thread, with a progress bar, and return the path that it is written to, its card beside it.
+
+    ``steps`` counts those of every pair.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    began = time.process_time()
+    with require("tqdm", extra="rl").tqdm(total=steps, unit="step", unit_scale=True, disable=None) as bar:
+        model = train(num_pairs, steps, seed, progress=bar.update)
+    arguments = f"--pairs {num_pairs} --steps {steps} --seed {seed}"
+    about = {
+        "pairs": num_pairs,
+        "metric": METRIC,
+        "games": "infeasible targets",
+        "command": f"python -m training.power_control.shared_power {arguments}",
+        "steps": model.num_timesteps,
+        "cpu_minutes": round((time.process_time() - began) / 60, 1),
+        "hyperparameters": json.dumps(HYPERPARAMETERS),
+    }
+    path = folder / f"ppo-{num_pairs}.onnx"
+    export(model, path, about)
+    return path
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Train and write a policy."""
     parser = argparse.ArgumentParser(
@@ -147,25 +173,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=FOLDER, metavar="DIR", help="default: where it is looked for")
     options = parser.parse_args(argv)
-    import torch
-
-    torch.set_num_threads(1)
-    began = time.process_time()
-    with require("tqdm", extra="rl").tqdm(total=options.steps, unit="step", unit_scale=True, disable=None) as bar:
-        model = train(options.pairs, options.steps, options.seed, progress=bar.update)
-    arguments = f"--pairs {options.pairs} --steps {options.steps} --seed {options.seed}"
-    about = {
-        "pairs": options.pairs,
-        "metric": METRIC,
-        "games": "infeasible targets",
-        "command": f"python -m training.power_control.shared_power {arguments}",
-        "steps": model.num_timesteps,
-        "cpu_minutes": round((time.process_time() - began) / 60, 1),
-        "hyperparameters": json.dumps(HYPERPARAMETERS),
-    }
-    path = options.out / f"ppo-{options.pairs}.onnx"
-    export(model, path, about)
-    print(f"wrote {path}")
+    print(f"wrote {train_and_export(options.pairs, options.steps, options.seed, options.out)}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import solvers
-from eval.compare.comparison import honest
+from eval.compare.comparison import mark_stand_in
 from eval.experiments.groups import faults_in_words
 from eval.experiments.votes.cells_selection import ANY, SCHEMES
 from eval.experiments.votes.printed import TABLE_V
@@ -234,7 +234,7 @@ def _weighted(results: VoteResults, rows: Sequence[dict[str, Any]]) -> str:
 
 def label(scheme: str) -> str:
     """Return the name of a scheme in tables, which says where rules stand in for a language model."""
-    return honest(scheme, solvers.make(SCHEMES[scheme][0])) if scheme in SCHEMES else scheme
+    return mark_stand_in(scheme, solvers.make(SCHEMES[scheme][0])) if scheme in SCHEMES else scheme
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -178,7 +178,7 @@ def test_a_second_run_computes_nothing(text, folder, monkeypatch, no_data):
     [
         (["--questions", "0"], "number of questions must be an integer ≥ 1, got 0"),
         (["--instances", "0"], "number of networks must be an integer ≥ 1, got 0"),
-        (["--correlation", "2"], "correlation must be a number from 0 to 1, got 2.0"),
+        (["--correlation", "2"], "correlation must be a finite number from 0 to 1, got 2.0"),
     ],
 )
 def test_bad_options_are_told_in_a_sentence(options, sentence):
