@@ -1,8 +1,8 @@
 """Cells: what a sweep is made of. A cell names a function and all that its result depends on, as plain data.
 
-The key of a cell is a hash of that, of the version of secagent and of the code behind the result: changed code does
-not take over old results. The function gets the cell and returns a row, which is a dict of numbers and text, or
-several rows.
+The key of a cell is a hash of that, of the version of secagent and of the code that the result depends on
+(:mod:`eval.sweep.sources`): changed code does not take over old results, and other code does not discard them. The
+function gets the cell and returns a row, which is a dict of numbers and text, or several rows.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
-import importlib.util
 import json
 import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from eval.sweep.sources import sources_digest
 from secagent_env.support.version import __version__
 
 logger = logging.getLogger("secagent.sweep")
@@ -49,8 +48,8 @@ class Cell:
         Of everything random: the seed, and which of its draws.
     options
         Whatever else the function needs: text, numbers, true and false, None, and lists and dicts of them.
-    sources
-        The packages and modules whose code the result depends on, besides the function's own module.
+    modules
+        Modules that the function reaches by a name in a registry or a plugin, and not by an import.
     paid
         Whether computing it costs more than time, such as a language model's tokens. Not part of the key.
     """
@@ -62,13 +61,13 @@ class Cell:
     seed: int = 0
     index: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
-    sources: tuple[str, ...] = ("secagent_env", "solvers")
+    modules: tuple[str, ...] = ()
     paid: bool = False
 
     @property
     def code(self) -> tuple[str, ...]:
-        """The packages and modules whose code the result depends on."""
-        return (*self.sources, self.function.partition(":")[0])
+        """The modules whose code the result depends on, with all that they can reach by import."""
+        return (self.function.partition(":")[0], *self.modules)
 
     @property
     def group(self) -> tuple[str, str]:
@@ -119,25 +118,6 @@ def key_of(configuration: Mapping[str, Any]) -> str:
     """Return the key of a configuration of plain values: the same for equal ones, whatever their order."""
     text = json.dumps(configuration, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-@functools.cache
-def sources_digest(names: tuple[str, ...]) -> str:
-    """Return a hash of the code of packages, as in ``"solvers"``, and of modules, as in ``"training.play.agents"``.
-
-    Pictures are no results: packages called ``rendering`` are left out.
-    """
-    digest = hashlib.sha256()
-    for name in names:
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            raise ValueError(f"there is no module {name!r} whose code could be hashed")
-        root = Path(spec.origin)
-        files = sorted(root.parent.rglob("*.py")) if spec.submodule_search_locations else [root]
-        for path in files:
-            if "rendering" not in path.parts:
-                digest.update(path.relative_to(root.parent).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from eval import usable_cores
-from eval.sweep.cells import BOOKKEEPING, LABELS, Cell, Done, Row, sources_digest
+from eval.sweep.cells import BOOKKEEPING, LABELS, Cell, Done, Row
 from eval.sweep.cluster import Cluster
+from eval.sweep.sources import source_file, sources_digest
 from eval.sweep.store import Store
 from eval.sweep.workers import Backend, Here, Loky, Work
 from secagent_env.support.extras import require
@@ -62,7 +63,7 @@ class Sweep:
 
     def work(self) -> Work:
         """Return what workers need to know besides the cells."""
-        codes = {cell.code for cell in self.cells}
+        codes = {tuple(name for name in cell.code if name not in self.modules) for cell in self.cells}
         return Work(self.setup, {names: sources_digest(names) for names in codes}, self.modules)
 
 
@@ -138,6 +139,9 @@ class State:
         there = set(zip(*(table[name].to_pylist() for name in names), strict=True))
         new = (cell for cell in self.missing if cell.key not in again)
         self.outdated = sum((cell.kind, cell.seed, cell.index) in there for cell in new)
+        keys, functions = (table[name].to_pylist() if len(table) else [] for name in ("key", "function"))
+        moved = {name for name in set(functions) if source_file(name.partition(":")[0]) is None}
+        self.moved = len({key for key, name in zip(keys, functions, strict=True) if name in moved})
 
 
 def run_sweep(
@@ -199,6 +203,10 @@ def run_sweep(
         logger.info("%d of %d cells are taken from %s", kept, total, store.folder)
     if state.outdated:
         logger.info("%d cells are there of another version of secagent or its code, and computed anew", state.outdated)
+    if state.moved:
+        logger.info(
+            "%d cells are of an earlier secagent, whose code lay elsewhere; they stay, unused", state.moved
+        )
     if state.failed and not retry_failed:
         logger.info("%d of them failed; --retry-failed computes them again", len(state.failed))
     if state.missing:

@@ -16,7 +16,8 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.sweep.cells import LABELS, Cell, Done, Row, sources_digest
+from eval.sweep.cells import LABELS, Cell, Done, Row
+from eval.sweep.sources import sources_digest
 from secagent_env.support.extras import require
 from secagent_env.support.files import whole_file
 from secagent_env.support.version import __version__

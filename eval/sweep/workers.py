@@ -21,7 +21,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from eval.sweep.cells import Cell, Done, compute, sources_digest
+from eval.sweep.cells import Cell, Done, compute
+from eval.sweep.sources import sources_digest
 
 logger = logging.getLogger("secagent.sweep")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
@@ -48,13 +49,29 @@ def register(name: str, factory: Factory) -> None:
     _factories[name] = factory
 
 
+def module_of(name: str) -> str:
+    """Return the name of the module that defines a solver, without importing it.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    factory = _factory(name)
+    if isinstance(factory, str):
+        return factory.partition(":")[0]
+    while isinstance(factory, functools.partial):
+        factory = factory.func
+    return factory.__module__
+
+
 def registered() -> dict[str, Factory]:
     """Return the factories that were registered by the user, by name."""
     return {name: factory for name, factory in _factories.items() if not isinstance(factory, str)}
 
 
 def restore(factories: Mapping[str, Factory]) -> None:
-    """Register in a worker process what was registered where the work comes from, over what is there."""
+    """Register these factories, those of the process that sent the work, in a worker process; replace what is there."""
     _factories.update(factories)
 
 
@@ -68,9 +85,7 @@ def make(name: str, **options: Any) -> Solver:
     ImportError
         If the solver needs an extra that is not installed.
     """
-    if name not in _factories:
-        raise unknown_name("solver", name, _factories)
-    factory = _factories[name]
+    factory = _factory(name)
     if isinstance(factory, str):
         module, _, attribute = factory.partition(":")
         factory = getattr(importlib.import_module(module), attribute)
@@ -80,3 +95,9 @@ def make(name: str, **options: Any) -> Solver:
             if option not in parameters:
                 raise unknown_name(f"option of {name}", option, parameters)
     return factory(**options)
+
+
+def _factory(name: str) -> Factory | str:
+    if name not in _factories:
+        raise unknown_name("solver", name, _factories)
+    return _factories[name]

@@ -23,7 +23,7 @@ pytest.importorskip("yaml")
 import torch
 
 from training.learn.checkpoint import Checkpoint, recover
-from training.learn.learner import ALGORITHMS, State, Task, learner_class
+from training.learn.learner import ALGORITHMS, State, Task, learner_class, module_of
 from training.learn.run_folder import RunFolder
 from training.learn.settings import ENVIRONMENTS, FOLDER, Settings, load_settings
 from training.learn.train import train
@@ -482,6 +482,14 @@ def test_wrong_files_are_told_in_one_sentence(yaml: Path, text: str, sentence: s
     with pytest.raises(ValueError, match=sentence) as error:
         settings()
     assert "\n" not in " ".join(str(error.value).split())
+
+
+def test_the_module_of_an_algorithm_is_named_without_importing_it(monkeypatch: pytest.MonkeyPatch):
+    assert module_of("ppo") == learner_class("ppo").__module__
+    monkeypatch.setitem(ALGORITHMS, "gone", "no.such.module:Learner")
+    assert module_of("gone") == "no.such.module"
+    with pytest.raises(ValueError, match="unknown algorithm 'ppp'; did you mean 'ppo'"):
+        module_of("ppp")
 
 
 def test_unknown_names_lead_to_the_nearest():

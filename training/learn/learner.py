@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -139,6 +140,19 @@ class Learner(Protocol):
         """Free what the learner holds."""
 
 
+def module_of(algo: str) -> str:
+    """Return the name of the module that defines an algorithm, without importing it.
+
+    Raises
+    ------
+    ValueError
+        If there is no such algorithm.
+    """
+    if algo not in ALGORITHMS:
+        raise unknown_name("algorithm", algo, ALGORITHMS)
+    return ALGORITHMS[algo].partition(":")[0]
+
+
 def learner_class(algo: str) -> type[Learner]:
     """Return the class of an algorithm.
 
@@ -149,11 +163,7 @@ def learner_class(algo: str) -> type[Learner]:
     ImportError
         If a library it needs is missing.
     """
-    if algo not in ALGORITHMS:
-        raise unknown_name("algorithm", algo, ALGORITHMS)
-    import importlib
-
+    module = module_of(algo)
     require("torch", "rl")
-    module, _, name = ALGORITHMS[algo].partition(":")
-    found: type[Learner] = getattr(importlib.import_module(module), name)
-    return found
+    learner: type[Learner] = getattr(importlib.import_module(module), ALGORITHMS[algo].partition(":")[2])
+    return learner

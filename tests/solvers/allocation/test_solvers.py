@@ -1,5 +1,6 @@
 """The solvers' common interface, the integer program and its bound, the exact solver, and solvers as policies."""
 
+import functools
 import itertools
 
 import gymnasium
@@ -13,6 +14,7 @@ from secagent_env import Decision, Scenario, evaluate, sample_instance
 from solvers.certificate.bounds import lower_bound, secret_at_best, transmission_bound, uplink_energy_floor
 from solvers.certificate.selection import cheapest_selection, random_selection
 from solvers.interface.base import Infeasible, Solver, silent_decision
+from solvers.interface.registry import module_of
 
 SMALL = Scenario.preset("small")
 
@@ -53,6 +55,16 @@ def test_a_solver_can_be_registered(monkeypatch):
         solvers.register("other", 3)
     with pytest.raises(ValueError, match="non-empty string"):
         solvers.register("", factory)
+
+
+def test_the_module_of_a_solver_is_named_without_importing_it(monkeypatch):
+    monkeypatch.setattr("solvers.interface.registry._factories", {"gone": "no.such.module:Solver"})
+    solvers.register("mine", Scripted)
+    solvers.register("tuned", functools.partial(functools.partial(Scripted, None)))
+    assert module_of("gone") == "no.such.module"
+    assert module_of("mine") == module_of("tuned") == __name__
+    with pytest.raises(ValueError, match="unknown solver 'mime'; did you mean 'mine'"):
+        module_of("mime")
 
 
 def test_unknown_names_and_options():
