@@ -1,5 +1,6 @@
 # `make` lists the targets. Python 3.11 or newer is all they need: each builds and fills .venv by itself, and does
-# so again only when pyproject.toml or constraints.txt changes. The directory .venv belongs to this file.
+# so again only when pyproject.toml or constraints.txt changes. The directory .venv belongs to this file. The distribution
+# was once called secagent: what is installed of it in .venv goes.
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
@@ -48,7 +49,8 @@ define install
 	  echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian, Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
 	@if [ ! -e .venv/.complete ]; then rm -rf .venv && $(PYTHON) -m venv .venv; fi
 	@rm -f .venv/.complete .venv/.compare .venv/.dev
-	@echo "Installing secagent[$(extras)] into .venv; this happens once and can take a few minutes."
+	@$(BIN)/python -m pip uninstall --quiet --yes secagent 2>/dev/null || true
+	@echo "Installing secagent-env[$(extras)] into .venv; this happens once and can take a few minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(extras)]' -c constraints.txt
 	@touch .venv/.complete
 endef

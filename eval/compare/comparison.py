@@ -20,9 +20,9 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from eval.compare.lineup import default_solvers, make
+from eval.compare.lineup import default_solvers, make, module_of
 from eval.compare.rows import NO_LLM, frame_of
-from eval.compare.solving import AGENT_SOURCES, SOURCES, describe_solver
+from eval.compare.solving import describe_solver
 from eval.compare.solving import instance_at as instance_at
 from eval.compare.solving import solver_seed as solver_seed
 from eval.sweep.cells import Cell
@@ -149,7 +149,7 @@ class Comparison:
             told = describe_solver(name_in(label), solver, dict(self.solvers[label]))
             kinds[label] = {
                 "options": {**shared, **told},
-                "sources": AGENT_SOURCES if isinstance(solver, TrainedAgent) else SOURCES,
+                "modules": (module_of(name_in(label)),),
                 "paid": not getattr(solver, "in_process", True) and getattr(solver, "replay", None) is None,
             }
         return [

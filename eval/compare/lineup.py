@@ -10,7 +10,10 @@ import solvers
 import training
 from secagent_env.support.errors import unknown_name
 from solvers import Solver
+from solvers.interface import registry
 
+AGENTS = "training.play.agents"
+"""The module of all trained agents."""
 HEADLINE = ("ppo", "l2o")
 """The trained agents of the default line-up, where they are shipped and can be run."""
 
@@ -39,6 +42,11 @@ def make(name: str, **options: Any) -> Solver:
         if option not in valid:
             raise unknown_name(f"option of {name}", option, valid)
     return training.load_agent(name, **options)
+
+
+def module_of(name: str) -> str:
+    """Return the module that defines what is called ``name``, a solver or a trained agent."""
+    return registry.module_of(name) if name in solvers.names() else AGENTS
 
 
 def default_solvers() -> tuple[str, ...]:

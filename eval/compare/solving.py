@@ -15,10 +15,6 @@ from secagent_env.sampling.seeds import instance_generator
 from solvers import Solver
 from training.play.agents import TrainedAgent
 
-SOURCES = ("secagent_env", "solvers", "eval.compare.rows")
-AGENT_SOURCES = (*SOURCES, "training.play.agents", "training.play.refine", "training.play.repair")
-"""What of ``training`` runs a trained agent; the rest trains them."""
-
 
 def instance_at(scenario: Scenario, seed: int, index: int) -> Instance:
     """Return instance ``index`` of those that ``sample_instance(scenario, seed, batch)`` draws."""

@@ -204,9 +204,7 @@ def run_sweep(
     if state.outdated:
         logger.info("%d cells are there of another version of secagent or its code, and computed anew", state.outdated)
     if state.moved:
-        logger.info(
-            "%d cells are of an earlier secagent, whose code lay elsewhere; they stay, unused", state.moved
-        )
+        logger.info("%d cells are of an earlier secagent, whose code lay elsewhere; they stay, unused", state.moved)
     if state.failed and not retry_failed:
         logger.info("%d of them failed; --retry-failed computes them again", len(state.failed))
     if state.missing:

@@ -13,5 +13,5 @@ def require(module: str, extra: str) -> ModuleType:
     except ImportError as error:
         raise ImportError(
             f"this needs {module.partition('.')[0]}, which could not be imported ({error}); "
-            f"install it with: pip install 'secagent[{extra}]'"
+            f"install it with: pip install 'secagent-env[{extra}]'"
         ) from error

@@ -344,12 +344,12 @@ def test_window_without_a_screen(monkeypatch, driver):
 @pytest.mark.parametrize("call", [figure, rgb_array], ids=["figure", "rgb_array"])
 def test_missing_matplotlib_names_the_command(monkeypatch, case, call):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"matplotlib.*pip install 'secagent\[render\]'"):
+    with pytest.raises(ImportError, match=r"matplotlib.*pip install 'secagent-env\[render\]'"):
         call(*case)
 
 
 def test_missing_pygame_names_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "pygame", None)
-    with pytest.raises(ImportError, match=r"pygame.*pip install 'secagent\[render\]'"):
+    with pytest.raises(ImportError, match=r"pygame.*pip install 'secagent-env\[render\]'"):
         Window().show(np.zeros((2, 2, 3), np.uint8))
     Window().close()

@@ -357,7 +357,7 @@ def test_a_device_that_is_not_there():
 
 def test_without_torch_a_device_is_an_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ImportError, match=r"this needs torch.*pip install 'secagent\[rl\]'"):
+    with pytest.raises(ImportError, match=r"this needs torch.*pip install 'secagent-env\[rl\]'"):
         make(device="cpu")
 
 

@@ -473,7 +473,7 @@ def test_a_missing_extra_names_the_command_that_installs_it(capsys: pytest.Captu
     monkeypatch.setitem(sys.modules, "tqdm", None)
     message = refused(capsys, *COMPARE)
     assert "this needs tqdm" in message
-    assert "pip install 'secagent[eval]'" in message
+    assert "pip install 'secagent-env[eval]'" in message
 
 
 def test_verbose_shows_the_traceback_in_the_log(capsys: pytest.CaptureFixture):

@@ -285,7 +285,7 @@ def test_a_solver_that_raises_fails_its_rows_only(tmp_path: Path):
 
 def test_a_missing_extra_is_told_before_anything_is_solved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "tabulate", None)
-    with pytest.raises(ImportError, match=r"pip install 'secagent\[eval\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'secagent-env\[eval\]'"):
         run(Comparison(scenario=SMALL, solvers=CHEAP, instances=1), tmp_path / "out", workers=1)
     assert not (tmp_path / "out").exists()
 

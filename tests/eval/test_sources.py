@@ -150,7 +150,7 @@ def imported(module: str) -> set[str]:
 
 
 MODULES = {**{name: solvers.interface.registry.module_of(name) for name in solvers.names()},
-           **{f"learner {name}": learner.module_of(name) for name in learner.names()}}  # fmt: skip
+           **{f"learner {name}": learner.module_of(name) for name in learner.ALGORITHMS}}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -205,7 +205,7 @@ def test_results_survive_a_comment_elsewhere_and_not_one_in_the_physics(house: P
         command = [
             sys.executable,
             "-m",
-            "eval.command.main",
+            "eval.command.cli",
             "-q",
             "compare",
             "--scenario",

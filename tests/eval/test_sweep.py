@@ -48,7 +48,7 @@ def results(*values, **fields) -> Sweep:
     """A sweep of cells that return these values."""
     return Sweep(
         [
-            replace(Cell("sweep_cells:returned", "given", "plain", i, options={"result": value}, sources=()), **fields)
+            replace(Cell("sweep_cells:returned", "given", "plain", i, options={"result": value}), **fields)
             for i, value in enumerate(values)
         ]
     )
@@ -118,20 +118,20 @@ def test_sweeps_share_a_folder_without_each_others_columns(tmp_path: Path):
 def test_keys_depend_on_every_entry_and_not_on_their_order():
     assert key_of({"a": 1, "b": [2]}) == key_of({"b": [2], "a": 1})
     assert len({key_of({"a": value}) for value in (1, 2, "1", None, True, [1])}) == 6
-    cell = Cell("sweep_cells:square", "e", "s", 1, options={"x": 1}, sources=("solvers",))
+    cell = Cell("sweep_cells:square", "e", "s", 1, options={"x": 1}, modules=("solvers.interface.base",))
     changes = [
         {"function": "sweep_cells:returned"}, {"experiment": "f"}, {"scheme": "t"}, {"value": 2}, {"seed": 1},
-        {"index": 1}, {"options": {"x": 2}}, {"sources": ("secagent_env",)},
+        {"index": 1}, {"options": {"x": 2}}, {"modules": ("solvers.interface.registry",)},
     ]  # fmt: skip
     assert len({cell.key, *(replace(cell, **change).key for change in changes)}) == 9
     assert replace(cell, paid=True).key == cell.key
-    assert {replace(cell, seed=1, index=2).kind, replace(cell, sources=()).kind} == {cell.kind}
+    assert {replace(cell, seed=1, index=2).kind, replace(cell).kind} == {cell.kind}
     assert replace(cell, value=2).kind != cell.kind
 
 
 def test_keys_depend_on_the_version_and_on_the_code(monkeypatch: pytest.MonkeyPatch):
     def key() -> str:
-        return Cell("sweep_cells:square", "e", "s", sources=("solvers",)).key
+        return Cell("sweep_cells:square", "e", "s", modules=("solvers.interface.base",)).key
 
     first = key()
     assert key() == first

@@ -64,7 +64,7 @@ def test_wheel_holds_the_four_packages_and_nothing_else(wheel: Path):
 
 
 def test_metadata(metadata: Message):
-    assert metadata["Name"] == "secagent"
+    assert metadata["Name"] == "secagent-env"
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "MIT"
     assert metadata.get_all("License-File") == ["LICENSE"]

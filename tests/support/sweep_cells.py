@@ -30,9 +30,7 @@ def returned(cell: Cell):
 def squares(folder: Path, number: int, **options) -> Sweep:
     """Return a sweep over the values below a number, which writes down in ``folder`` what is computed."""
     options = {"log": str(folder / "log"), **options}
-    return Sweep(
-        [Cell("sweep_cells:square", "squares", "plain", v, options=options, sources=()) for v in range(number)]
-    )
+    return Sweep([Cell("sweep_cells:square", "squares", "plain", v, options=options) for v in range(number)])
 
 
 def of_numpy(cell: Cell):

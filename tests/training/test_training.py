@@ -1,10 +1,10 @@
 """Training: it learns, repeats itself, resumes bit by bit, and keeps training, validation and test apart."""
 
-import _thread
 import dataclasses
 import json
-import threading
-from collections.abc import Callable, Iterator
+import signal
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise, product
 from pathlib import Path
@@ -82,23 +82,30 @@ def assert_equal(first: Any, second: Any) -> None:
 
 
 @contextmanager
-def interrupted_when(condition: Callable[[], bool]) -> Iterator[None]:
-    """Send this process what Ctrl-C does as soon as the condition holds."""
+def interrupted_after(segments: int, calls: int = 1000) -> Iterator[None]:
+    """Send this process what Ctrl-C does, so many function calls after a segment's checkpoint: always at one place."""
+    left = {"segments": segments, "calls": calls}
+    save = Checkpoint.save
 
-    def wait() -> None:
-        while not done.wait(0.002):
-            if condition():
-                return _thread.interrupt_main()
+    def count(frame: object, event: str, argument: object) -> None:
+        left["calls"] -= event == "call"
+        if left["calls"] == 0:
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGINT)
 
-    done = threading.Event()
-    thread = threading.Thread(target=wait)
-    thread.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            yield
-    finally:
-        done.set()
-        thread.join()
+    def saved(checkpoint: Checkpoint, folder: Path) -> None:
+        save(checkpoint, folder)
+        left["segments"] -= 1
+        if left["segments"] == 0:
+            sys.setprofile(count)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Checkpoint, "save", saved)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                yield
+        finally:
+            sys.setprofile(None)
 
 
 def segments_done(path: Path) -> int:
@@ -133,10 +140,6 @@ def test_ppo_learns_whom_to_select(tmp_path: Path):
 # --- It repeats itself ----------------------------------------------------------------------------------------
 
 
-# An interrupt may fall between the two lines with which shutil.rmtree opens a folder and takes care of it.
-@pytest.mark.filterwarnings(
-    r"ignore:Exception ignored in. <posix\.ScandirIterator:pytest.PytestUnraisableExceptionWarning"
-)
 @pytest.mark.parametrize(
     ("algo", "fields"),
     [
@@ -150,9 +153,9 @@ def test_an_interrupted_training_that_is_resumed_ends_as_one_that_was_not(algo: 
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     learning = task(algo, **fields)
     train(learning, whole)
-    with interrupted_when(lambda: segments_done(parts) >= 2):
+    with interrupted_after(segments=2):
         train(learning, parts)
-    assert 2 <= segments_done(parts) < 5
+    assert segments_done(parts) == 2
     best = train(learning, parts)
     assert_equal(parameters(whole), parameters(parts))
     assert without_times(whole) == without_times(parts)
@@ -181,7 +184,7 @@ def test_what_is_done_is_not_trained_again(tmp_path: Path):
 def test_learning_rates_follow_the_whole_training_and_logs_have_no_point_twice(tmp_path: Path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    with interrupted_when(lambda: segments_done(tmp_path) >= 2):
+    with interrupted_after(segments=2):
         train(task(), tmp_path)
     train(task(), tmp_path)
     events = EventAccumulator(str(tmp_path / "tensorboard"))

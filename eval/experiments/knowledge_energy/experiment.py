@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import solvers
+from eval.compare.lineup import module_of
 from eval.compare.rows import plain, result_of
 from eval.compare.solving import instance_at, solver_seed
 from eval.experiments.knowledge_energy.results import Entry
@@ -129,7 +130,10 @@ def cells(curves: Iterable[Curve], instances: int, seed: int) -> list[Cell]:
             for setting in of_network:
                 told = {"network": name, "curve": setting.curve, "ratio": setting.ratio, "required": setting.required}
                 options = {**told, "scenario": setting.scenario.to_dict()}
-                found += [Cell(FUNCTION, NAME, scheme, setting.ratio, seed, index, options) for scheme in SCHEMES]
+                found += [
+                    Cell(FUNCTION, NAME, scheme, setting.ratio, seed, index, options, (module_of(scheme),))
+                    for scheme in SCHEMES
+                ]
     return found
 
 

@@ -29,7 +29,6 @@ from solvers.knowledge.store.lookup import group_of, query
 from solvers.reasoning.reader import FITTED_ON, RetrievalReader
 
 EXPERIMENT, FUNCTION = "genainet-table1", "eval.experiments.knowledge_transfer.cells:answer"
-SOURCES = ("secagent_env.questions", "solvers.knowledge", "solvers.reasoning.reader")
 TELEQNA, SAMPLE = "teleqna", "sample"
 COUNT = 2000
 """How many questions are asked."""
@@ -148,7 +147,7 @@ def cells(source: Source, count: int = COUNT, seed: int = 0) -> list[Cell]:
     for number, block in enumerate(blocks(source.load(), count, seed)):
         told = {"source": source.name, "path": source.path, "digest": source.digest, "count": count, "block": number}
         found += [
-            Cell(FUNCTION, EXPERIMENT, RetrievalReader.name, None, seed, start // PIECE, told, SOURCES)
+            Cell(FUNCTION, EXPERIMENT, RetrievalReader.name, None, seed, start // PIECE, told)
             for start in range(0, len(block), PIECE)
         ]
     return found

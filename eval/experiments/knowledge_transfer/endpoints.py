@@ -33,13 +33,6 @@ from solvers.reasoning.endpoint import Agents, EndpointReasoner, Group
 
 FUNCTION = "eval.experiments.knowledge_transfer.endpoints:answer"
 CONDITIONS = (WITHOUT, CHOSEN, ALL, WITH_ANSWERS)
-SOURCES = (
-    "secagent_env.questions",
-    "solvers.knowledge",
-    "solvers.reasoning",
-    "solvers.llm",
-    "eval.experiments.knowledge_transfer.cells",
-)
 
 
 def cells(source: Source, groups: Sequence[Group], count: int, seed: int) -> list[Cell]:
@@ -50,7 +43,6 @@ def cells(source: Source, groups: Sequence[Group], count: int, seed: int) -> lis
             function=FUNCTION,
             scheme=name_of(group),
             options={**cell.options, "student": fields},
-            sources=SOURCES,
             paid=not group.in_process,
         )
         for group, [fields] in ((group, fields_of([replace(group, agents=1)])) for group in groups)

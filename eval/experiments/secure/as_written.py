@@ -16,8 +16,6 @@ from solvers.asc.solver import ASC
 from solvers.benchmarks.fixedtp import FixedTP
 from solvers.interface.base import Run
 
-SOURCES = ("secagent_env", "solvers", "eval.compare.rows", "eval.compare.solving")
-
 
 @dataclass(frozen=True, kw_only=True)
 class FixedTPAsWritten(FixedTP):

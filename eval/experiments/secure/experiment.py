@@ -24,7 +24,6 @@ from eval.compare.rows import frame_of
 from eval.experiments.genainet_power.experiment import EXPERIMENTS as GAMES
 from eval.experiments.protocol import check_writable
 from eval.experiments.questions import EXPERIMENTS as QUESTIONS
-from eval.experiments.secure.as_written import SOURCES as WRITTEN_SOURCES
 from eval.experiments.secure.printed import AS_WRITTEN, EXPERIMENTS, TRANSMISSION, TYPICAL, Experiment, chosen
 from eval.experiments.secure.results import CERTIFIED, Reproduced, reproduced
 from eval.sweep.cells import Cell
@@ -117,7 +116,7 @@ class Reproduction:
         for scenario in settings.values():
             options = {"scenario": scenario.to_dict()}
             cells += [
-                Cell(WRITTEN_FUNCTION, SOLVE, AS_WRITTEN, None, self.seed, index, options, WRITTEN_SOURCES)
+                Cell(WRITTEN_FUNCTION, SOLVE, AS_WRITTEN, None, self.seed, index, options)
                 for index in range(self.instances)
             ]
         return sorted(cells, key=lambda cell: cell.index)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.compare.lineup import make
+from eval.compare.lineup import make, module_of
 from eval.compare.rows import result_of
 from eval.compare.solving import instance_at, solver_seed
 from eval.sweep.cells import Cell, Row
@@ -33,7 +33,6 @@ from solvers.reasoning.votes import log_odds_weights, vote
 
 EXPERIMENT, PRESET = "table5", "qwen"
 SELECT, ASK = "eval.experiments.votes.cells:select", "eval.experiments.votes.cells:ask"
-SOURCES = ("secagent_env", "solvers", "eval.compare.rows", "eval.compare.solving")
 ANY = "randas (any ten)"
 SCHEMES: dict[str, tuple[str, dict[str, Any]]] = {
     "asc": ("asc", {}),
@@ -127,9 +126,9 @@ def selecting(instances: int, seed: int) -> list[Cell]:
     if instances < 1:
         raise ValueError(f"the number of networks must be an integer ≥ 1, got {instances}")
     return [
-        Cell(SELECT, EXPERIMENT, scheme, None, seed, index, {"scenario": scenario_of(scheme).to_dict()}, SOURCES)
+        Cell(SELECT, EXPERIMENT, scheme, None, seed, index, {"scenario": scenario_of(scheme).to_dict()}, modules)
         for index in range(instances)
-        for scheme in SCHEMES
+        for scheme, modules in ((scheme, (module_of(name),)) for scheme, (name, *_) in SCHEMES.items())
     ]
 
 
@@ -169,7 +168,7 @@ def asking(
         for each in asked:
             told = {"source": each.source, "path": each.path, "digest": each.digest, "count": count}
             options = {**team, **told, "difficulty": difficulty[each.name], "correlation": correlation}
-            found.append(Cell(ASK, EXPERIMENT, row.scheme, each.name, row.seed, row.index, options, SOURCES))
+            found.append(Cell(ASK, EXPERIMENT, row.scheme, each.name, row.seed, row.index, options))
     return found
 
 

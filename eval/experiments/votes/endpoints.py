@@ -23,7 +23,6 @@ from solvers.reasoning.endpoint import Agents, Group, grouped
 from solvers.reasoning.team import Supervisor
 
 FUNCTION = "eval.experiments.votes.endpoints:ask"
-SOURCES = ("secagent_env", "solvers", "eval.experiments.votes.cells")
 KEPT_OUT = ("api_key", "transcript", "replay")
 """Options of a group that no file may hold: keys come from the environment, and the sweep keeps what was answered."""
 
@@ -84,7 +83,7 @@ def asking(selections: Any, asked: Sequence[Asked], groups: Sequence[Group], cou
             told = {"source": each.source, "path": each.path, "digest": each.digest, "count": count}
             options = {**told, "selected": json.loads(row.selected), "groups": fields_of(groups)}
             options["num_agents"] = len(json.loads(row.accuracy))
-            found.append(Cell(FUNCTION, EXPERIMENT, row.scheme, each.name, row.seed, row.index, options, SOURCES, paid))
+            found.append(Cell(FUNCTION, EXPERIMENT, row.scheme, each.name, row.seed, row.index, options, paid=paid))
     return found
 
 

@@ -319,7 +319,7 @@ except ImportError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     shape, observation, error = done.stdout.splitlines()
     assert (shape, observation) == ("(11, 2)", "(29,)")
-    assert "pip install 'secagent[multiagent]'" in error
+    assert "pip install 'secagent-env[multiagent]'" in error
 
 
 # --- Pictures -----------------------------------------------------------------------------------------------

@@ -254,5 +254,5 @@ def test_options_are_checked(name, options, message):
 
 def test_without_pymoo_the_command_that_installs_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pymoo", None)
-    with pytest.raises(ImportError, match=r"needs pymoo.*pip install 'secagent\[solvers\]'"):
+    with pytest.raises(ImportError, match=r"needs pymoo.*pip install 'secagent-env\[solvers\]'"):
         solvers.make("ga")
