@@ -46,14 +46,20 @@ class Study(NamedTuple):
 STUDIES = {
     "law": Study("eval.studies.law.study:LawAblations", "What LAW's parts are worth, beside ASC and the exact solver."),
     "hardness": Study(
-        "eval.studies.hardness.study:Hardness", "How far simpler schemes fall short of the best decisions known on a preset."
+        "eval.studies.hardness.study:Hardness",
+        "How far simpler schemes fall short of the best decisions known on a preset.",
     ),
     "scaling": Study(
-        "eval.studies.scaling.study:Scaling", "How time and gap of the solvers grow with agents and antennas.", timed=True
+        "eval.studies.scaling.study:Scaling",
+        "How time and gap of the solvers grow with agents and antennas.",
+        timed=True,
     ),
-    "lifetime": Study("eval.studies.lifetime.study:Lifetime", "How many tasks policies serve before the batteries end."),
+    "lifetime": Study(
+        "eval.studies.lifetime.study:Lifetime", "How many tasks policies serve before the batteries end."
+    ),
     "paradigms": Study(
-        "eval.studies.paradigms.study:Paradigms", "What paradigms and levels of collaboration are worth, and what they send."
+        "eval.studies.paradigms.study:Paradigms",
+        "What paradigms and levels of collaboration are worth, and what they send.",
     ),
     "representations": Study(
         "eval.studies.representations.study:Representations",
@@ -62,12 +68,6 @@ STUDIES = {
     ),
     "learners": Study(
         "eval.learners.study:Learners", "What trained agents reach on test instances, over their seeds.", timed=True
-    ),
-    "power-control": Study(
-        "eval.studies.power_control:PowerControl", "What DPC leaves of the rate gap on random games, and at what power."
-    ),
-    "power-control-speed": Study(
-        "eval.studies.power_control:PowerControlSpeed", "How fast many games of power control run at once.", timed=True
     ),
     "shared-power": Study(
         "eval.studies.shared_power:SharedPowerTraining", "PPO for power control: one small network for every pair."

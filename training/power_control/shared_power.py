@@ -2,16 +2,12 @@
 
 To the learner every pair of every game is an environment of its own, with the observation and the action of the numeric
 ``power_control.parallel_env(talk=False)``; the reward is the whole network's. So the agents learn to hold back without
-a word. ``python -m training.power_control.shared_power --pairs 4`` trains one, and writes it where
-:class:`SharedPolicy` finds it.
+a word. ``secagent study shared-power --pairs 4`` trains one, and writes it where :class:`SharedPolicy` finds it.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +19,7 @@ from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.numeric import numeric_observation
 from secagent_env.support.extras import require
 from secagent_env.support.files import whole_file, write_text
-from training.power_control.pairs import METRIC, PairsVectorEnv, observations
+from training.power_control.pairs import PairsVectorEnv, observations
 
 FOLDER = Path(__file__).parents[1] / "policies" / "power_control"
 HYPERPARAMETERS: dict[str, Any] = {
@@ -39,7 +35,7 @@ HYPERPARAMETERS: dict[str, Any] = {
 
 
 def trained(folder: Path = FOLDER) -> list[int]:
-    """Return for which numbers of pairs there is a policy."""
+    """Return the numbers of pairs with a policy."""
     return sorted(int(path.stem.removeprefix("ppo-")) for path in folder.glob("ppo-*.onnx"))
 
 
@@ -66,7 +62,7 @@ class SharedPolicy:
         if not path.is_file():
             raise ValueError(
                 f"there is no trained policy for {num_pairs} pairs; train one with: "
-                f"python -m training.power_control.shared_power --pairs {num_pairs}"
+                f"secagent study shared-power --pairs {num_pairs}"
             )
         try:
             self._session = open_session(path.read_bytes())
@@ -81,7 +77,7 @@ class SharedPolicy:
         return np.stack(powers)
 
     def reset(self, seed: int) -> None:
-        """Forget nothing."""
+        """Do nothing: the policy has no state."""
 
     def act(self, agent: str, observation: Mapping[str, Any]) -> float:
         """Return the power of an agent, W, in a game of the usual rounds and P_max = 10 W."""
@@ -98,13 +94,8 @@ class SharedPolicy:
         return (np.clip(action.astype(float), -1, 1).reshape(seen.shape[:-1]) + 1) / 2
 
 
-def train(
-    num_pairs: int, steps: int, seed: int, *, games: int = 256, progress: Callable[[int], None] = lambda steps: None
-) -> Any:
-    """Return a PPO model of Stable-Baselines3, trained for so many steps (of a pair each).
-
-    ``progress`` is told how many steps were taken, each time that some were.
-    """
+def train(num_pairs: int, steps: int, seed: int, *, games: int = 256) -> Any:
+    """Return a PPO model of Stable-Baselines3, trained for so many steps (of a pair each)."""
     require("stable_baselines3", extra="rl")
     from stable_baselines3 import PPO
 
@@ -114,59 +105,27 @@ def train(
     envs = GymVecEnv(PairsVectorEnv(num_pairs, games))
     schedule = Linear(HYPERPARAMETERS["learning_rate"], 0.0)
     model = PPO("MlpPolicy", envs, seed=seed, device="cpu", **{**HYPERPARAMETERS, "learning_rate": schedule})
-    model.learn(steps, callback=Watch(max(steps, 1), progress))
+    model.learn(steps, callback=Watch(max(steps, 1), lambda steps: None))
     envs.close()
     return model
 
 
-def export(model: Any, path: Path, about: Mapping[str, Any]) -> None:
-    """Write a trained model as ONNX, with a card of how it was made."""
+def encode(model: Any, about: Mapping[str, Any]) -> bytes:
+    """Return a trained model as ONNX, with what is said about it as metadata."""
     import torch
 
     from training.learn.export import onnx_model
     from training.learn.sb3 import Deterministic
 
-    size = model.observation_space.shape[0]
-    inputs = {"observation": torch.zeros(3, size)}
-    content = onnx_model(Deterministic(model.policy), inputs, {}, {name: str(value) for name, value in about.items()})
+    inputs = {"observation": torch.zeros(3, model.observation_space.shape[0])}
+    return onnx_model(Deterministic(model.policy), inputs, {}, {name: str(value) for name, value in about.items()})
+
+
+def write_policy(content: bytes, about: Mapping[str, Any], path: Path) -> None:
+    """Write an encoded policy, and beside it a card of how it was made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as file:
         file.write(content)
     lines = [f"# {path.stem}", "", "A shared policy for `secagent_env.power_control`: one network for every pair.", ""]
     lines += [f"- {name}: `{value}`" for name, value in about.items()]
     write_text(path.with_suffix(".md"), "\n".join(lines) + "\n")
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Train and write a policy."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.power_control.shared_power", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--pairs", type=int, required=True, help="N")
-    parser.add_argument("--steps", type=int, default=3_000_000, help="of a pair each (default: 3000000)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=FOLDER, metavar="DIR", help="default: where it is looked for")
-    options = parser.parse_args(argv)
-    import torch
-
-    torch.set_num_threads(1)
-    began = time.process_time()
-    with require("tqdm", extra="rl").tqdm(total=options.steps, unit="step", unit_scale=True, disable=None) as bar:
-        model = train(options.pairs, options.steps, options.seed, progress=bar.update)
-    arguments = f"--pairs {options.pairs} --steps {options.steps} --seed {options.seed}"
-    about = {
-        "pairs": options.pairs,
-        "metric": METRIC,
-        "games": "infeasible targets",
-        "command": f"python -m training.power_control.shared_power {arguments}",
-        "steps": model.num_timesteps,
-        "cpu_minutes": round((time.process_time() - began) / 60, 1),
-        "hyperparameters": json.dumps(HYPERPARAMETERS),
-    }
-    path = options.out / f"ppo-{options.pairs}.onnx"
-    export(model, path, about)
-    print(f"wrote {path}")
-
-
-if __name__ == "__main__":
-    main()

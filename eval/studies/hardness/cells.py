@@ -7,7 +7,8 @@ import math
 
 import numpy as np
 
-from eval.compare.solving import instance_of, solver_of, solver_seed
+from eval.compare.solving import solver_seed
+from eval.studies.solving import instance_of, solver_of
 from eval.sweep.cells import Cell, Row
 from secagent_env import Instance, evaluate
 from solvers.asc.starts import secret_senders, sender_levels

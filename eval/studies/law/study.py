@@ -115,9 +115,9 @@ class LawAblations(Experiment):
 
         def draw(path: Path) -> None:
             figure = convergence(results)
-            save_figure(figure, path)
             if self.picture is not None:
-                save_figure(figure, self.picture.with_suffix(""), [self.picture.suffix[1:].lower()])
+                save_figure(figure, self.picture.with_suffix(""), [self.picture.suffix[1:]])
+            save_figure(figure, path)
 
         return Report(table(results), frame.drop(columns="course"), draw)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 
 from eval.bench.timing import processor_seconds
-from eval.compare.solving import instance_at, instance_of, solver_of, solver_seed
+from eval.compare.solving import instance_at, solver_seed
+from eval.studies.solving import instance_of, solver_of
 from eval.sweep.cells import Cell, Row
 from secagent_env import Scenario
 

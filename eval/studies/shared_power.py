@@ -1,0 +1,106 @@
+"""``secagent study shared-power``: trains shared policies for power control, one for each number of pairs.
+
+They are written as ``ppo-N.onnx``, each with a card of how it was made, to the folder in which they are looked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from eval.experiments.protocol import Compute, Experiment, Report
+from eval.stats.formatting import tabulated
+from eval.sweep.cells import Cell, Row
+from secagent_env.support.checks import integer
+from secagent_env.support.extras import require
+from training.power_control.pairs import METRIC
+from training.power_control.shared_power import FOLDER, HYPERPARAMETERS, encode, train, write_policy
+
+FUNCTION = "eval.studies.shared_power:learn"
+STEPS = 3_000_000
+
+
+def learn(cell: Cell) -> Row:
+    """Return a trained policy, ONNX in base 64, and how it was made."""
+    require("torch", extra="rl").set_num_threads(1)
+    steps = cell.options["steps"]
+    began = time.process_time()
+    model = train(cell.value, steps, cell.seed)
+    about = {
+        "pairs": cell.value,
+        "metric": METRIC,
+        "games": "infeasible targets",
+        "command": f"secagent study shared-power --pairs {cell.value} --steps {steps} --seed {cell.seed}",
+        "steps": model.num_timesteps,
+        "cpu_minutes": round((time.process_time() - began) / 60, 1),
+        "hyperparameters": json.dumps(HYPERPARAMETERS),
+    }
+    return {"policy": base64.b64encode(encode(model, about)).decode(), "about": about}
+
+
+@dataclass(frozen=True)
+class SharedPowerTraining(Experiment):
+    """Trainings of shared policies.
+
+    Parameters
+    ----------
+    pairs
+        The numbers of pairs N.
+    steps, seed
+        Of each training: steps of a pair each, and the seed.
+    policies
+        The folder of the policies.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+    """
+
+    name: ClassVar[str] = "shared-power"
+    title: ClassVar[str] = "How are the shared policies for power control trained?"
+
+    pairs: Sequence[int]
+    steps: int = STEPS
+    seed: int = 0
+    policies: Path = FOLDER
+
+    def __post_init__(self) -> None:
+        for num_pairs in self.pairs:
+            integer("the number of pairs", num_pairs, 1)
+        integer("steps", self.steps)
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the options of the study."""
+        parser.add_argument("--pairs", nargs="+", type=int, required=True, metavar="N", help="a policy for each")
+        parser.add_argument("--steps", type=int, default=STEPS, metavar="K", help=f"of a pair each (default: {STEPS})")
+        parser.add_argument("--seed", type=int, default=0, help="of the trainings (default: 0)")
+        parser.add_argument(
+            "--policies", type=Path, default=FOLDER, metavar="DIR", help="their folder (default: where secagent looks)"
+        )
+
+    @classmethod
+    def from_arguments(cls, args: argparse.Namespace) -> SharedPowerTraining:
+        """Return the study that parsed options describe."""
+        return cls(args.pairs, args.steps, args.seed, args.policies)
+
+    def cells(self) -> list[Cell]:
+        """Return a cell for each training."""
+        return [Cell(FUNCTION, self.name, "ppo", n, self.seed, options={"steps": self.steps}) for n in self.pairs]
+
+    def report(self, compute: Compute) -> Report:
+        """Write the policies and their cards, and return a table of them."""
+        lines = []
+        for row in compute(self.cells()).to_dict("records"):
+            about = json.loads(row["about"])
+            path = self.policies / f"ppo-{row['value']}.onnx"
+            write_policy(base64.b64decode(row["policy"]), about, path)
+            lines.append([str(row["value"]), f"{about['steps']:,}", str(about["cpu_minutes"]), str(path)])
+        return Report(tabulated(lines, ["pairs", "steps", "CPU min", "written to"]) + "\n")
