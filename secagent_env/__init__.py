@@ -1,9 +1,14 @@
 """The world of secagent: secure, energy-efficient wireless networks of AI agents.
 
-``Scenario`` → ``sample_instance`` → ``Instance`` → ``Decision`` → ``evaluate`` → ``Outcome``, and the
-Gymnasium environments ``secagent/Allocation-v0`` and ``secagent/Lifetime-v0`` around them, registered on import.
+The way of the data, and the room of each step::
 
-Beside them :mod:`secagent_env.power_control`, the second paper's game, and ``secagent/PowerControl-v0``.
+    Scenario → sample_instance → Instance → Decision → evaluate → Outcome     model/, draws in sampling/
+    observation → action → Decision → reward                                  allocation/, over many tasks lifetime/
+    Game → powers → rates → reward                                            power_control/, the second paper's game
+
+Around them are the Gymnasium environments ``secagent/Allocation-v0``, ``secagent/Lifetime-v0`` and
+``secagent/PowerControl-v0``, registered on import, on the bases in ``gym_bases/``; ``rendering/`` draws them,
+``questions/`` holds the users' questions, and ``support/`` what all packages stand on.
 """
 
 import gymnasium

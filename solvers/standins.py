@@ -1,4 +1,4 @@
-"""The stand-ins for a language model, in one: the rules that fit a prompt answer it."""
+"""All stand-ins for a language model in one, for ``secagent serve-standin``: each answers its solver's prompts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def reply(messages: Sequence[Message], seed: int) -> str:
     Raises
     ------
     ValueError
-        If the messages are a prompt of none of them.
+        If the messages are none of these prompts.
     """
-    from solvers.genainet import standin as genainet
-    from solvers.law import standin as law
-    from solvers.reasoning import standin as reasoning
+    from solvers.genainet import stepwise_standin
+    from solvers.law import perturbing_standin
+    from solvers.reasoning import overlap_standin
 
-    for rules in (reasoning, genainet):
-        if rules.answers(messages):
-            return rules.reply(messages, seed)
-    return law.reply(messages, seed)
+    for standin in (overlap_standin, stepwise_standin):
+        if standin.can_answer(messages):
+            return standin.reply(messages, seed)
+    return perturbing_standin.reply(messages, seed)

@@ -30,7 +30,7 @@ class GymVecEnv(VecEnv):
     and time since the start (``r``, ``l``, ``t``), as behind SB3's ``VecMonitor``; the bridge calls itself
     monitored.
 
-    ``infos`` are one dict per environment, which costs; so they hold nothing else but what ``info_keys`` names.
+    ``infos`` are one dict per environment, which is slow to build: beyond these they hold only the ``info_keys``.
 
     Parameters
     ----------
@@ -39,12 +39,12 @@ class GymVecEnv(VecEnv):
     info_keys
         Names in the vector environment's ``infos`` (or in ``final_info``, in an episode's last step) to pass on.
     reward_scale
-        What rewards are multiplied by, so that returns are of the order of 1; those in ``episode`` are not.
+        Factor on the rewards, so that returns are of the order of 1; the returns in ``episode`` are not scaled.
 
     Raises
     ------
     ValueError
-        If the vector environment resets in another way.
+        If the vector environment has another autoreset mode.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class GymVecEnv(VecEnv):
     def _end_episodes(
         self, ended: np.ndarray, cut: np.ndarray, batched: dict[str, Any], infos: list[dict[str, Any]]
     ) -> None:
-        """Fill the infos of episodes that ended, some of them cut by a time limit, and start the next ones' books."""
+        """Fill the infos of episodes that ended, some of them cut by a time limit, and reset returns and lengths."""
         final, now = batched["final_obs"], round(time.time() - self._start, 6)
         columns = (ended, cut[ended], self._returns[ended], self._lengths[ended])
         for i, was_cut, total, length in zip(*(column.tolist() for column in columns), strict=True):
@@ -129,7 +129,7 @@ class GymVecEnv(VecEnv):
         pictures: Any = self.envs.render()
         return [None] * self.num_envs if pictures is None else list(pictures)
 
-    # A vector environment either holds scalar ones, which are asked one by one, or is one object that stands for all.
+    # A vector environment either holds scalar ones, or is one object that stands for all.
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         """Return an attribute of the environments."""
@@ -156,17 +156,17 @@ class GymVecEnv(VecEnv):
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
         """Call a method of the environments.
 
-        One object that stands for all is asked once: a tuple or list of ``num_envs`` holds each one's answer,
-        anything else is everybody's.
+        Where one object stands for all it is called once: a tuple or list of ``num_envs`` values holds one for each
+        environment, any other value counts for all.
         """
         if self._scalar is not None:
             return [env.get_wrapper_attr(method_name)(*args, **kwargs) for env in self._each(indices)]
-        answer = getattr(self.envs.unwrapped, method_name)(*args, **kwargs)
-        shared = not isinstance(answer, (tuple, list)) or len(answer) != self.num_envs
-        return [answer if shared else answer[i] for i in self._indices(indices)]
+        value = getattr(self.envs.unwrapped, method_name)(*args, **kwargs)
+        shared = not isinstance(value, (tuple, list)) or len(value) != self.num_envs
+        return [value if shared else value[i] for i in self._indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: type[gymnasium.Wrapper], indices: Any = None) -> list[bool]:
-        """Tell which environments are in such a wrapper; in a ``Monitor`` all, since the bridge does its work."""
+        """Return which environments are in such a wrapper; all for ``Monitor``, whose work the bridge does."""
         if wrapper_class is Monitor or self._scalar is None:
             return [wrapper_class is Monitor for _ in self._indices(indices)]
         return [is_wrapped(env, wrapper_class) for env in self._each(indices)]
@@ -184,10 +184,10 @@ class GymVecEnv(VecEnv):
 
 def _entries(infos: dict[str, Any], names: Iterable[str], i: int) -> dict[str, Any]:
     """Return those of the named entries that environment i has; Gymnasium marks them by a mask ``_name``."""
-    found = {}
+    entries = {}
     for name in names:
         value, mask = infos.get(name), infos.get(f"_{name}")
         if value is None or name.startswith("_") or not (mask is None or mask[i]):
             continue
-        found[name] = _entries(value, value, i) if isinstance(value, dict) else value[i]
-    return found
+        entries[name] = _entries(value, value, i) if isinstance(value, dict) else value[i]
+    return entries

@@ -23,8 +23,9 @@ import solvers
 from eval import usable_cores
 from eval.bench import environments as bench_environments
 from eval.bench.timing import Figure, in_turns, plainly, processor_seconds, seconds_of, spread, verdict
-from eval.compare.comparison import DEFAULT_SOLVERS, instance_at, solver_seed
+from eval.compare.comparison import DEFAULT_SOLVERS
 from eval.compare.lineup import make
+from eval.compare.solving import instance_at, solver_seed
 from eval.stats.formatting import tabulated, with_unit
 from eval.stats.statistics import Interval
 from secagent_env import Decision, Instance, Scenario, __version__, evaluate, sample_instance

@@ -22,8 +22,8 @@ import numpy as np
 from secagent_env import Decision, Instance
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from secagent_env.support.extras import require
-from solvers.interface.base import Run, Solver
-from solvers.interface.ranking import merit
+from solvers.interface.base import Solver, SolverRun
+from solvers.interface.ranking import rank_by_violation
 
 Array = np.ndarray
 LN2 = float(np.log(2))
@@ -101,7 +101,7 @@ class PlainASC(Solver):
         self.sca_steps, self.penalty, self.samples = sca_steps, penalty, samples
         self.cp = require("cvxpy", "solvers")
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         """Algorithm 2."""
         if run.instance.scenario.colluding:
             raise ValueError("plain-asc knows no colluding eavesdroppers, got colluding=True")
@@ -129,7 +129,7 @@ class PlainASC(Solver):
 
     # --- Selection, Algorithm 1 -----------------------------------------------------------------------------
 
-    def _select(self, run: Run, net: Network, alpha: Array, w: Array, send: Array, jam: Array) -> Array:
+    def _select(self, run: SolverRun, net: Network, alpha: Array, w: Array, send: Array, jam: Array) -> Array:
         """Return the best selection that Algorithm 1 meets at this beam and these powers."""
         unit, tau, rho = net.execution.mean(), net.scenario.latency_limit_s, self.penalty
         best, best_merit, hat = alpha, np.inf, alpha
@@ -153,7 +153,7 @@ class PlainASC(Solver):
 
             power = np.where(alpha, send, jam)
             outcome = run.consider(Decision(selection=alpha, beamformer=w, power_w=power))
-            if (now := float(merit(run.instance, outcome))) < best_merit:
+            if (now := float(rank_by_violation(run.instance, outcome))) < best_merit:
                 best, best_merit = alpha, now
             hat = self._select_hat(net, alpha, hat, eligible, w, send, jam)
             run.check_time()
@@ -190,7 +190,7 @@ class PlainASC(Solver):
 
     # --- Beam, SDR ------------------------------------------------------------------------------------------
 
-    def _beam(self, run: Run, net: Network, alpha: Array, w: Array, jam: Array) -> Array:
+    def _beam(self, run: SolverRun, net: Network, alpha: Array, w: Array, jam: Array) -> Array:
         """Return the best of the beam before and the randomised solutions of (49), as one SDP.
 
         maximise t  s.t.  s + tr(H_k Z) ≥ t ∀k,  s + tr(G_e Z) ≤ 1 ∀e,  tr Z ≤ s,  Z ⪰ 0,  and W = Z/s.
@@ -226,7 +226,7 @@ class PlainASC(Solver):
 
     # --- Powers, SCA ----------------------------------------------------------------------------------------
 
-    def _powers(self, run: Run, net: Network, alpha: Array, w: Array, power: Array) -> Array:
+    def _powers(self, run: SolverRun, net: Network, alpha: Array, w: Array, power: Array) -> Array:
         """Return the powers of (57), solved in logarithms until a step saves next to nothing."""
 
         def score(power: Array) -> tuple[bool, float]:

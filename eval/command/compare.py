@@ -58,13 +58,13 @@ def add_parser(command: AddCommand) -> None:
 def run(args: argparse.Namespace) -> None:
     """Compare, and write the table, the rows and the picture."""
     plug_in(args.plugin)
-    from eval.compare.comparison import CSV, DEFAULT_SOLVERS, PICTURE, TABLE, Comparison, labelled
+    from eval.compare.comparison import CSV, DEFAULT_SOLVERS, PICTURE, TABLE, Comparison, parse_solvers
     from eval.compare.comparison import run as compare
     from eval.sweep.engine import plan
 
     comparison = Comparison(
         scenario=scenario_of(args),
-        solvers=labelled(args.solvers or DEFAULT_SOLVERS),
+        solvers=parse_solvers(args.solvers or DEFAULT_SOLVERS),
         instances=args.instances,
         seed=args.seed,
         max_seconds=args.max_seconds,

@@ -18,17 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
-
 from eval.compare.lineup import default_solvers, make, module_of
 from eval.compare.rows import NO_LLM, frame_of
-from eval.compare.solving import describe_solver
-from eval.compare.solving import instance_at as instance_at
-from eval.compare.solving import solver_seed as solver_seed
 from eval.sweep.cells import Cell
 from eval.sweep.engine import How, Sweep, run_sweep
 from secagent_env import Scenario, __version__
-from secagent_env.sampling.estimation import check_error_variance
+from secagent_env.support import checks
 from secagent_env.support.extras import require
 from secagent_env.support.files import write_text
 from solvers import Solver
@@ -38,12 +33,12 @@ from training.play.agents import TrainedAgent
 logger = logging.getLogger("secagent.compare")
 
 DEFAULT_SOLVERS = default_solvers()
-FUNCTION = "eval.compare.solving:solve_cell"
+FUNCTION, AGENT_FUNCTION = "eval.compare.solving:solve_cell", "eval.compare.solving_agents:solve_cell"
 TABLE, CSV, PICTURE = "table.md", "rows.csv", "compare.png"
 EARLIER = "rows.jsonl"
 
 
-def labelled(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+def parse_solvers(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return solvers as ``Comparison`` takes them, from texts such as ``asc`` and ``asc(jamming=false, draws=9)``.
 
     Values are TOML's. The label is the text with its options in alphabetical order and in one spelling.
@@ -53,7 +48,7 @@ def labelled(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     ValueError
         If a text cannot be read, or two of them mean the same.
     """
-    found: dict[str, dict[str, Any]] = {}
+    solvers: dict[str, dict[str, Any]] = {}
     for text in texts:
         match = re.fullmatch(r"\s*([^()]*[^()\s])\s*(?:\((.*)\)\s*)?", text)
         try:
@@ -68,30 +63,30 @@ def labelled(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
         name, options = match[1], dict(sorted(parsed["options"].items()))
         shown = ", ".join(f"{option}={json.dumps(value, default=str)}" for option, value in options.items())
         label = f"{name}({shown})" if options else name
-        if label in found:
+        if label in solvers:
             raise ValueError(f"the solver {label} is given twice")
-        found[label] = options
-    return found
+        solvers[label] = options
+    return solvers
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared with what, validated.
+    """A comparison of solvers on the same random instances, validated.
 
     Parameters
     ----------
     scenario
         Of the instances.
     solvers
-        Maps labels to options. A label is the solver's or trained agent's name, or the path of an agent, or begins
-        with it: ``name(what sets it apart)``.
+        Maps labels to options. A label is the name of a solver or of a trained agent, or the path of an agent, and may
+        go on in brackets: ``asc(draws=9)``.
     instances, seed
-        How many instances, from which seed.
+        Number of the instances, and the seed they are drawn with.
     max_seconds
         Stop each solve after about this time, s.
     csi_error
         Error variance ε, in [0, 1), of the estimates of the eavesdroppers' channels on which decisions are made
-        (:mod:`secagent_env.sampling.estimation`). They are judged on the true channels.
+        (:mod:`secagent_env.sampling.estimation`). They are evaluated on the true channels.
 
     Raises
     ------
@@ -109,20 +104,18 @@ class Comparison:
     csi_error: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, low in (("instances", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < low:
-                raise ValueError(f"{name} must be an integer ≥ {low}, got {value!r}")
-        if self.max_seconds is not None and not 0 < self.max_seconds < float("inf"):
-            raise ValueError(f"max_seconds must be a finite number > 0, got {self.max_seconds!r}")
-        check_error_variance("csi_error", self.csi_error)
+        checks.integer("instances", self.instances, 1)
+        checks.integer("seed", self.seed)
+        if self.max_seconds is not None:
+            checks.number("max_seconds", self.max_seconds, above=0)
+        checks.number("csi_error", self.csi_error, 0, below=1)
         if not self.solvers:
             raise ValueError("a comparison needs at least one solver, got none")
         made = {label: make(name_in(label), **options) for label, options in self.solvers.items()}
         for solver in made.values():
             if isinstance(solver, TrainedAgent):
                 solver.check(self.scenario)
-        labels = [honest(label, solver) for label, solver in made.items()]
+        labels = [mark_stand_in(label, solver) for label, solver in made.items()]
         if len(set(labels)) < len(labels):
             raise ValueError(f"the solver {max(labels, key=labels.count)} is given twice")
         object.__setattr__(self, "solvers", dict(zip(labels, self.solvers.values(), strict=True)))
@@ -132,12 +125,12 @@ class Comparison:
         return {label: make(name_in(label), **options) for label, options in self.solvers.items()}
 
     def cells(self, experiment: str = "compare", value: Any = None) -> list[Cell]:
-        """Return what is to be computed, instance by instance: what is left by an early stop compares.
+        """Return the cells, instance by instance, so that a sweep that was stopped early has comparable results.
 
         Parameters
         ----------
         experiment, value
-            For which experiment, and at which value of what it varies.
+            The experiment that the cells are for, and the value of the quantity that it varies.
         """
         shared = {
             "scenario": self.scenario.to_dict(),
@@ -146,14 +139,17 @@ class Comparison:
         }
         kinds: dict[str, dict[str, Any]] = {}
         for label, solver in self.make_solvers().items():
-            told = describe_solver(name_in(label), solver, dict(self.solvers[label]))
+            options = {**shared, "solver": name_in(label), "solver_options": dict(self.solvers[label])}
+            if isinstance(solver, TrainedAgent):
+                options["policy"] = solver.digest
             kinds[label] = {
-                "options": {**shared, **told},
+                "function": AGENT_FUNCTION if "policy" in options else FUNCTION,
+                "options": options,
                 "modules": (module_of(name_in(label)),),
                 "paid": not getattr(solver, "in_process", True) and getattr(solver, "replay", None) is None,
             }
         return [
-            Cell(FUNCTION, experiment, label, value, seed=int(self.seed), index=i, **kind)
+            Cell(experiment=experiment, scheme=label, value=value, seed=int(self.seed), index=i, **kind)
             for i in range(self.instances)
             for label, kind in kinds.items()
         ]
@@ -177,8 +173,8 @@ def name_in(label: str) -> str:
     return label.partition("(")[0].strip()
 
 
-def honest(label: str, solver: Solver) -> str:
-    """Return a label that says where rules stand in for a language model: ``law (no LLM, rounds=1)``."""
+def mark_stand_in(label: str, solver: Solver) -> str:
+    """Return a label that says if rules stand in for the language model: ``law (no LLM, rounds=1)``."""
     if NO_LLM not in solver.name or NO_LLM[1:-1] in label:
         return label
     name, _, rest = label.partition("(")
@@ -186,12 +182,12 @@ def honest(label: str, solver: Solver) -> str:
 
 
 def run(comparison: Comparison, out: Path | str, **how: Unpack[How]) -> Any:
-    """Compute what is missing in the folder ``out``; write the table, the CSV file and the picture.
+    """Compute the cells that the folder ``out`` lacks; write the table, the CSV file and the picture.
 
     Parameters
     ----------
     comparison
-        What to compare.
+        The solvers and instances.
     out, how
         See :func:`eval.sweep.engine.run_sweep`.
 
@@ -227,7 +223,7 @@ def _report(comparison: Comparison, frame: Any, out: Path) -> None:
 
 
 def describe(comparison: Comparison) -> str:
-    """Return in one line what a comparison compares on what."""
+    """Return a comparison's instances and scenario in one line."""
     default = Scenario().to_dict()
     changed = {name: value for name, value in comparison.scenario.to_dict().items() if value != default[name]}
     scenario = ", ".join(["the paper's scenario", *(f"{name} = {value}" for name, value in changed.items())])

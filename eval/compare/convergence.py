@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eval.compare.looks import LIGHT
 from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, GREY, INK, ORANGE, RED, own_style
 from secagent_env.support.extras import require
 from secagent_env.support.files import whole_file
@@ -23,7 +24,7 @@ FORMATS = (".png", ".pdf", ".svg")
 _BOUND: dict[str, Any] = {"color": RED, "lw": 1.1, "ls": (0, (4, 3))}
 _STYLES = {"selection": (BLUE, "o"), "beam": (ORANGE, "^"), "powers": (GREEN, "s")}
 _LABELS = {"selection": "agent selection", "beam": "beamforming", "powers": "transmission powers"}
-_OTHERS = (("#CC79A7", "D"), (RED, "v"), ("#56B4E9", "P"), (GREY, "X"))
+_OTHERS = ((LIGHT["pink"], "D"), (RED, "v"), (LIGHT["sky"], "P"), (GREY, "X"))
 ROUNDING = 1e-9
 """Violations up to it, relative to their limits, count as none."""
 

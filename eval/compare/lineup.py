@@ -1,4 +1,4 @@
-"""Whatever decides, by name: a solver, a trained agent that is shipped, or the path of one."""
+"""Solvers and trained agents by name, and those that a comparison has by default."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def module_of(name: str) -> str:
 
 
 def default_solvers() -> tuple[str, ...]:
-    """Return the line-up of a comparison for which none is named."""
-    runs = importlib.util.find_spec("onnxruntime") is not None
-    learned = (name for name in HEADLINE if runs and name in training.names())
+    """Return the names of the solvers and agents that a comparison has if none are named."""
+    installed = importlib.util.find_spec("onnxruntime") is not None
+    learned = (name for name in HEADLINE if installed and name in training.names())
     return ("exact", "asc", *learned, "randas")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eval.compare.looks import looks
 from eval.compare.summary import COMPARED, common_instances
 from eval.stats.statistics import CONFIDENCE, bootstrap_mean
-from secagent_env.rendering.style import BLUE, DIM, FAINT, INK, ORANGE, own_style
+from secagent_env.rendering.style import BLUE, DIM, FAINT, INK, own_style
 from secagent_env.support.extras import require
 from secagent_env.support.files import whole_file
 
@@ -39,6 +40,7 @@ def save_comparison(frame: Any, path: Path, *, title: str = "") -> None:
         from matplotlib.figure import Figure
 
         names = list(dict.fromkeys(frame["solver"]))
+        shown = looks(names)
         common = common_instances(frame)
         compared = frame[frame["feasible"].astype(bool) & frame["instance"].isin(common)]
         figure = Figure(figsize=(13, 2.1 + 0.6 * len(names)), dpi=120, layout="constrained")
@@ -48,7 +50,7 @@ def save_comparison(frame: Any, path: Path, *, title: str = "") -> None:
             rows = compared if column in COMPARED else frame
             for line, name in enumerate(names):
                 values = rows.loc[rows["solver"] == name, column].dropna().to_numpy() * scale
-                draw_values(ax, line, np.maximum(values, GAP_FLOOR) if column == "gap" else values)
+                draw_values(ax, line, np.maximum(values, GAP_FLOOR) if column == "gap" else values, shown[name].light)
             if column == "energy_j":
                 _bound(ax, compared.groupby("instance")["lower_bound_j"].first().to_numpy() * scale)
             _axis(ax, kind, label, unit)
@@ -66,7 +68,7 @@ def save_comparison(frame: Any, path: Path, *, title: str = "") -> None:
             figure.savefig(file, format=path.suffix[1:].lower())
 
 
-def draw_values(ax: Axes, line: int, values: np.ndarray) -> None:
+def draw_values(ax: Axes, line: int, values: np.ndarray, colour: str = BLUE) -> None:
     """Draw one solver's values, spread a little so that they do not hide each other, and their mean."""
     if not values.size:
         ax.text(
@@ -80,11 +82,11 @@ def draw_values(ax: Axes, line: int, values: np.ndarray) -> None:
         )
         return
     spread = 0.22 * np.sin(2.4 * np.arange(values.size))  # the same dots every time
-    ax.plot(values, line + spread, "o", color=BLUE, alpha=0.45, ms=4, mew=0)
+    ax.plot(values, line + spread, "o", color=colour, alpha=0.45, ms=4, mew=0)
     mean = bootstrap_mean(values)
     if np.isfinite(mean.low):
         ax.plot([mean.low, mean.high], [line, line], "-", color=INK, lw=2, solid_capstyle="butt")
-    ax.plot([mean.mean], [line], "D", color=ORANGE, mec=INK, mew=0.8, ms=5.5)
+    ax.plot([mean.mean], [line], "D", color=colour, mec=INK, mew=0.8, ms=5.5)
 
 
 def _bound(ax: Axes, values: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Rows: what a solve leaves, as plain values, and as a pandas DataFrame."""
+"""Rows: the results of solves, as plain values and as a pandas DataFrame."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def plain(value: Any) -> Any:
 
 
 def result_of(solution: Solution) -> Row:
-    """Return what a row says of a solution."""
+    """Return the row of a solution."""
     outcome = solution.outcome
     numbers = (
         outcome.energy_j,
@@ -35,18 +35,17 @@ def result_of(solution: Solution) -> Row:
         solution.evaluations,
         solution.wall_time_s,
     )
-    feasible = {"feasible": outcome.feasible}
-    told = {"status": solution.status, "message": solution.message}
     return {
-        **told,
-        **plain(feasible | dict(zip(NUMBERS, numbers, strict=True))),
+        "status": solution.status,
+        "message": solution.message,
+        **plain({"feasible": outcome.feasible} | dict(zip(NUMBERS, numbers, strict=True))),
         **_repaired(solution),
-        **_asked(solution),
+        **_usage(solution),
     }
 
 
-def _asked(solution: Solution) -> Row:
-    """Return what a solver asked its language model, or what stands in for one, which costs nothing."""
+def _usage(solution: Solution) -> Row:
+    """Return the calls, tokens and cost of a solver's language model; a stand-in for one costs nothing."""
     usage = solution.usage
     if not usage:
         return {}
@@ -80,7 +79,7 @@ REPAIRED = "repaired"
 LLM = ("calls", "tokens", "cost")
 """Columns of rows of solvers that ask a language model: requests, tokens both ways, cost in the prices' currency.
 
-Those with a stand-in count what would have been asked; their names say so."""
+Solvers with a stand-in, whose names say so, count the calls and tokens that a model would have had."""
 
 NO_LLM = "(no LLM)"
 """In the name of a solver in which rules stand in for the language model."""
@@ -89,10 +88,10 @@ BELIEFS = ("believed_feasible", "secrecy_outage")
 """Columns of rows whose decisions were made on estimated channels."""
 
 
-def judged(solution: Solution, truth: Instance) -> Row:
-    """Return what a row says of a solution that was found on an estimate, judged in the true instance.
+def result_on_true_channels(solution: Solution, truth: Instance) -> Row:
+    """Return the row of a solution that was found on estimated channels, evaluated on the true instance.
 
-    All numbers but the effort are those of the truth, the lower bound too; the status is what the solver believed.
+    All numbers but the effort are those of the true channels, the lower bound too; the status is the solver's own.
     A *secrecy outage* is a decision that is feasible on the estimate and not on the true channels: there the downlink
     or the uplink of a selected agent has no secrecy rate, or so low a one that the deadline is missed. Nothing else can
     be violated, since no other constraint depends on the eavesdroppers.
@@ -100,12 +99,12 @@ def judged(solution: Solution, truth: Instance) -> Row:
     outcome = evaluate(truth, solution.decision)
     believed = bool(solution.outcome.feasible)
     outage = believed and not outcome.feasible
-    told = f"but only on the estimate; on the true channels {_what_fails(outcome)}" if outage else solution.message
-    true = dataclasses.replace(solution, outcome=outcome, lower_bound_j=lower_bound(truth).energy_j, message=told)
+    message = f"but only on the estimate; on the true channels {_failure(outcome)}" if outage else solution.message
+    true = dataclasses.replace(solution, outcome=outcome, lower_bound_j=lower_bound(truth).energy_j, message=message)
     return {**result_of(true), **plain(dict(zip(BELIEFS, (believed, outage), strict=True)))}
 
 
-def _what_fails(outcome: Outcome) -> str:
+def _failure(outcome: Outcome) -> str:
     if not outcome.downlink_secrecy > 0:
         return "the downlink is not secret"
     if not math.isfinite(outcome.uplink_time_s):
@@ -114,10 +113,10 @@ def _what_fails(outcome: Outcome) -> str:
 
 
 def frame_of(swept: Any, *, believed: bool = False) -> Any:
-    """Return the rows of a comparison: those of its sweep (a pandas DataFrame) as solvers on instances.
+    """Return the rows of a comparison from those of its sweep (pandas DataFrames): a row per solver and instance.
 
-    A cell that failed is a solve that failed, with the error as its message. ``believed``: whether decisions were made
-    on estimated channels.
+    A failed cell gives a row with the status "failed" and the error as its message. ``believed``: whether decisions
+    were made on estimated channels.
     """
     frame = swept.rename(columns={"index": "instance", "scheme": "solver"})
     special = [*BELIEFS * believed, *(name for name in (REPAIRED, *LLM) if name in frame)]

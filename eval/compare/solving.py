@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from eval.compare.lineup import make
-from eval.compare.rows import judged, result_of
+import solvers
+from eval.compare.rows import result_of, result_on_true_channels
 from eval.sweep.cells import Cell, Row
 from secagent_env import Instance, Scenario, sample_instance
 from secagent_env.sampling.estimation import estimate_eavesdroppers, estimate_generator
 from secagent_env.sampling.seeds import instance_generator
-from solvers import Solver
-from training.play.agents import TrainedAgent
+from solvers import Solution, Solver
 
 
 def instance_at(scenario: Scenario, seed: int, index: int) -> Instance:
@@ -26,29 +23,33 @@ def solver_seed(seed: int, index: int) -> int:
     return int(np.random.SeedSequence((seed, index), spawn_key=(1,)).generate_state(1)[0])
 
 
-def describe_solver(name: str, solver: Solver, options: dict[str, Any]) -> dict[str, Any]:
-    """Return what a cell says of its solver; of a trained agent, its weights too."""
-    agent = {"policy": solver.digest} if isinstance(solver, TrainedAgent) else {}
-    return {"solver": name, "solver_options": options, **agent}
+def solve_instance(
+    solver: Solver, scenario: Scenario, seed: int, index: int, max_seconds: float | None = None, csi_error: float = 0.0
+) -> tuple[Instance, Solution]:
+    """Return instance ``index``, and what a solver decides on its estimated channels."""
+    truth = instance_at(scenario, seed, index)
+    estimated = estimate_eavesdroppers(truth, csi_error, estimate_generator(seed, index))
+    return truth, solver.solve(estimated, seed=solver_seed(seed, index), max_seconds=max_seconds)
 
 
 def solve_cell(cell: Cell) -> Row:
-    """Return the row of a cell: what the solver found on the instance.
+    """Return the row of a cell: the result of a solver on an instance.
 
-    The options of the cell are those of :func:`describe_solver`, ``scenario``, ``max_seconds`` and ``csi_error``
-    (:class:`eval.compare.comparison.Comparison`).
-
-    Raises
-    ------
-    ValueError
-        If a trained agent is not the one that the cell is of.
+    The options of the cell are ``solver``, ``solver_options``, ``scenario``, ``max_seconds`` and ``csi_error``
+    (:meth:`eval.compare.comparison.Comparison.cells`).
     """
-    told = cell.options
-    solver = make(told["solver"], **told["solver_options"])
-    if isinstance(solver, TrainedAgent) and solver.digest != told["policy"]:
-        raise ValueError(f"the policy of {told['solver']} was changed, or is another one on this machine")
-    truth = instance_at(Scenario(**told["scenario"]), cell.seed, cell.index)
-    error = told["csi_error"]
-    known = estimate_eavesdroppers(truth, error, estimate_generator(cell.seed, cell.index))
-    solution = solver.solve(known, seed=solver_seed(cell.seed, cell.index), max_seconds=told["max_seconds"])
-    return judged(solution, truth) if error else result_of(solution)
+    return row_of(solvers.make(cell.options["solver"], **cell.options["solver_options"]), cell)
+
+
+def row_of(solver: Solver, cell: Cell) -> Row:
+    """Return the row of a cell whose solver is made."""
+    error = cell.options["csi_error"]
+    truth, solution = solve_instance(
+        solver,
+        Scenario(**cell.options["scenario"]),
+        cell.seed,
+        cell.index,
+        max_seconds=cell.options["max_seconds"],
+        csi_error=error,
+    )
+    return result_on_true_channels(solution, truth) if error else result_of(solution)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,9 @@ class Summary:
     outages: int | None = None
     asked: dict[str, Interval] = field(default_factory=dict)
 
+
+NOTHING = Interval(math.nan, math.nan, math.nan, 0)
+"""The mean of no values."""
 
 COMPARED = ("energy_j", "execution_energy_j", "transmission_energy_j", "latency_s", "gap", "transmission_gap")
 """Columns that mean something for a feasible decision only."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from eval.compare.rows import LLM
-from eval.compare.summary import Summary, common_instances, summarise
+from eval.compare.summary import NOTHING, Summary, common_instances, summarise
 from eval.stats.formatting import NONE, count, percent, tabulated, with_unit
-from eval.stats.statistics import CONFIDENCE, Interval, share
-
-NOTHING = Interval(math.nan, math.nan, math.nan, 0)
+from eval.stats.statistics import CONFIDENCE, share
 
 
 def markdown(frame: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from eval.compare.looks import looks
 from eval.learners.runs import Judgement, Training
 from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.paired import over_seeds
@@ -61,9 +62,8 @@ PANELS = (("feasible", "feasible decisions, %"), ("gap", "energy over the bound,
 def save_curves(trainings: Sequence[Training], path: Path) -> None:
     """Draw feasibility and gap on the validation instances against the steps: means and intervals over the seeds."""
     require("matplotlib", extra="eval")
-    from secagent_env.rendering.style import BLUE, FAINT, GREEN, GREY, INK, ORANGE, RED, own_style
+    from secagent_env.rendering.style import FAINT, own_style
 
-    colours = (BLUE, ORANGE, GREEN, RED, "#CC79A7", "#56B4E9", GREY, INK)
     learners: dict[str, list[Training]] = {}
     for training in trainings:
         learners.setdefault(training.learner, []).append(training)
@@ -76,14 +76,15 @@ def save_curves(trainings: Sequence[Training], path: Path) -> None:
         axes = figure.subplots(1, len(PANELS))
         first = min((steps for group in learners.values() for steps in _curve(group, "score")[0] if steps), default=1)
         for ax, (name, label) in zip(axes, PANELS, strict=True):
-            for (learner, group), colour in zip(learners.items(), colours * len(learners), strict=False):
+            for learner, look in looks(learners).items():
+                group = learners[learner]
                 steps, intervals = _curve(group, name)
                 if not steps:
                     continue
                 mean, low, high = (100 * np.array([getattr(i, part) for i in intervals]) for part in PARTS)
-                ax.plot(steps, mean, color=colour, lw=1.5, label=f"{learner} ({len(group)})")
+                ax.plot(steps, mean, color=look.light, ls=look.line, lw=1.5, label=f"{learner} ({len(group)})")
                 if len(group) > 1:
-                    ax.fill_between(steps, low, high, color=colour, alpha=0.2, lw=0)
+                    ax.fill_between(steps, low, high, color=look.light, alpha=0.2, lw=0)
             ax.set_xscale("symlog", linthresh=first)
             ax.set_xlabel("steps")
             ax.set_ylabel(label)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import training
+import training.play.shipped
 from eval.learners.runs import Judgement, Training
 from secagent_env import Scenario
 from secagent_env.support.errors import unknown_name
@@ -52,7 +52,7 @@ def ship(run: Training, name: str, results: Sequence[Judgement] = (), folder: Pa
     """
     if not name.replace("-", "").isalnum():
         raise ValueError(f"an agent's name must consist of letters, digits and hyphens, got {name!r}")
-    path = (folder or training.POLICIES) / f"{name}.onnx"
+    path = (folder or training.play.shipped.POLICIES) / f"{name}.onnx"
     with whole_file(path) as file:
         file.write((run.path / "policy.onnx").read_bytes())
     write_text(path.with_suffix(".md"), model_card(run, name, results))

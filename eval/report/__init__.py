@@ -1,8 +1,7 @@
-"""The report: what a results folder holds as one HTML file that works offline, with figures for papers beside it.
+"""The report: the contents of a results folder as one HTML file that works offline, with figures for papers beside it.
 
-:mod:`~eval.report.data.gather` reads the folder, :mod:`~eval.report.data.recompute` solves a few networks again for
-what folders do not hold, the ``*_charts`` draw, :mod:`~eval.report.sections.sections` and
-:mod:`~eval.report.sections.configuration` write, and :mod:`~eval.report.page` puts all into the file.
+``data`` reads the folder and solves a few networks again, ``charts`` draws, ``sections`` prepares tables and texts, and
+:mod:`~eval.report.page` fills the templates of ``assets``.
 """
 
 from eval.report.write import write_report

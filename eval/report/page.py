@@ -1,20 +1,20 @@
-"""The page: sections, style, scripts and data put into one HTML file that asks the network for nothing."""
+"""The page: sections, style, scripts and data put into one HTML file that loads nothing from the network.
+
+The templates in ``assets`` are jinja2's, which escapes all that is filled in, but for the HTML that
+:mod:`eval.report.sections.markdown` makes and the code of plotly.
+"""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
-from importlib.resources import files
 from typing import Any
 
-from eval.report.charts.schemes import css_colours
-from eval.report.sections.section import Section
+from eval.compare.looks import css_colours
+from eval.report.charts.chart import notation
+from eval.report.sections import markdown
+from eval.report.sections.parts import Section
 from secagent_env.support.extras import require
-
-ASSETS = files("eval.report") / "assets"
-"""The template, the style and the script."""
 
 
 def page(
@@ -29,52 +29,47 @@ def page(
     sections
         In their order.
     facts
-        What stands first, large: a number, what it counts, and the name of the section it is about.
+        The large numbers at the top: each a number, the noun that it counts, and the name of its section.
 
     Raises
     ------
     ImportError
-        If plotly is not installed.
+        If plotly or jinja2 is not installed.
     """
     plotly = require("plotly.offline", extra="report")
-    charts = {chart.name: chart.figure for section in sections for chart in section.charts}
-    links = "".join(f'<li><a href="#{s.name}">{escape(s.title)}</a></li>' for s in sections)
-    body = "".join(
-        f'<section id="{s.name}"><h2>{escape(s.title)}</h2><p class="lead">{escape(s.lead)}</p>{s.body}</section>'
-        for s in sections
-    )
-    cards = "".join(
-        f'<a class="card" href="#{name}"><strong>{escape(number)}</strong><span>{escape(what)}</span></a>'
-        for number, what, name in facts
-    )
-    return fill(
-        _asset("template.html"),
-        {
-            "title": escape(title),
-            "heading": escape(heading),
-            "lead": escape(lead),
-            "style": fill(_asset("style.css"), {"light": css_colours(dark=False), "dark": css_colours(dark=True)}),
-            "contents": links,
-            "cards": cards,
-            "sections": body,
-            "plotly": plotly.get_plotlyjs(),
-            "figures": script_json(charts),
-            "script": _asset("report.js"),
-        },
+    return str(
+        environment()
+        .get_template("page.html")
+        .render(
+            title=title,
+            heading=heading,
+            lead=lead,
+            sections=sections,
+            facts=facts,
+            light=css_colours(dark=False),
+            dark=css_colours(dark=True),
+            plotly=plotly.get_plotlyjs(),
+            figures={chart.name: chart.figure for section in sections for chart in section.charts},
+        )
     )
 
 
-def fill(template: str, values: dict[str, str]) -> str:
-    """Return a template with ``{{ name }}`` replaced, once: what is filled in is not looked at again."""
-    return re.sub(r"\{\{ (\w+) \}\}", lambda match: values[match[1]], template)
-
-
-def script_json(content: Any) -> str:
-    """Return JSON that can stand in a script element: it cannot end it."""
-    return json.dumps(content, allow_nan=False, ensure_ascii=False).translate(
-        {ord("<"): "\\u003c", ord("&"): "\\u0026"}
+def environment() -> Any:
+    """Return the jinja2 environment of the templates, with filters for the texts that become HTML."""
+    jinja2 = require("jinja2", extra="report")
+    own = jinja2.Environment(
+        loader=jinja2.PackageLoader("eval.report", "assets"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-
-
-def _asset(name: str) -> str:
-    return (ASSETS / name).read_text(encoding="utf-8")
+    own.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": False}
+    filters: dict[str, Callable[[str], str]] = {
+        "notation": lambda text: notation(escape(text)),
+        "paragraphs": markdown.paragraphs,
+        "document": markdown.document,
+    }
+    markup = require("markupsafe", extra="report").Markup
+    own.filters |= {name: lambda text, to_html=to_html: markup(to_html(text)) for name, to_html in filters.items()}
+    return own

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from eval.compare.convergence import save_convergence
+from eval.compare.looks import base_name
 from eval.compare.plots import save_comparison
 from eval.learners.report import save_curves
-from eval.report.charts.schemes import base_name
-from eval.report.data.gather import Results
 from eval.report.data.recompute import Solved
+from eval.report.data.results import Results
 from secagent_env.rendering import figure
 from secagent_env.rendering.style import own_style
 from secagent_env.support.files import whole_file

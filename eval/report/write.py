@@ -1,4 +1,4 @@
-"""From a results folder to the report."""
+"""The report of a results folder: written as one HTML file, with figures beside it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from eval.experiments.protocol import check_writable
-from eval.report.data.gather import Results, gather
 from eval.report.data.recompute import convergence, decisions
+from eval.report.data.results import Results, gather
 from eval.report.page import page
 from eval.report.pdf import save_figures
-from eval.report.sections.comparison_section import comparison_section
+from eval.report.sections.comparison import comparison_section
 from eval.report.sections.configuration import configuration_section
+from eval.report.sections.convergence import convergence_section
 from eval.report.sections.documents import documents_section
-from eval.report.sections.section import Section
-from eval.report.sections.sections import (
-    convergence_section,
-    learning_section,
-    missing_section,
-    network_section,
-    paper_section,
-)
+from eval.report.sections.learning import learning_section
+from eval.report.sections.missing import missing_sections
+from eval.report.sections.networks import network_section
+from eval.report.sections.paper import paper_section
+from eval.report.sections.parts import Section
 from secagent_env import __version__
 from secagent_env.support.extras import require
 from secagent_env.support.files import write_text
@@ -82,17 +80,14 @@ def write_report(folder: Path | str, out: Path | str | None = None, runs: Iterab
     if latest is not None and solved:
         sections.append(network_section(solved, latest))
     sections.append(configuration_section(results, figures))
-    missing = missing_section(results)
-    write_text(path, page("secagent report", TITLE, _lead(results), [*sections, *missing], _facts(results)))
+    sections += missing_sections(results)
+    lead = f"What the folder {results.folder} holds, written by secagent {__version__}."
+    write_text(path, page("secagent report", TITLE, lead, sections, _facts(results)))
     return path
 
 
-def _lead(results: Results) -> str:
-    return f"What the folder {results.folder} holds, written by secagent {__version__}."
-
-
 def _facts(results: Results) -> list[tuple[str, str, str]]:
-    """Return what the page counts, with the sections."""
+    """Return the large numbers of the page, with their nouns and sections."""
     facts = []
     if results.reproduced is not None:
         facts.append((str(len(results.reproduced.shown)), "figures and tables of the paper", "paper"))

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
-import time
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,30 +17,18 @@ from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import tabulated
 from eval.sweep.cells import Cell, Row
 from secagent_env.support.checks import integer
-from secagent_env.support.extras import require
-from training.power_control.pairs import METRIC
-from training.power_control.shared_power import FOLDER, HYPERPARAMETERS, encode, train, write_policy
+from secagent_env.support.files import whole_file, write_text
+from training.power_control.shared_power import FOLDER, train_and_export
 
 FUNCTION = "eval.studies.shared_power:learn"
 STEPS = 3_000_000
 
 
 def learn(cell: Cell) -> Row:
-    """Return a trained policy, ONNX in base 64, and how it was made."""
-    require("torch", extra="rl").set_num_threads(1)
-    steps = cell.options["steps"]
-    began = time.process_time()
-    model = train(cell.value, steps, cell.seed)
-    about = {
-        "pairs": cell.value,
-        "metric": METRIC,
-        "games": "infeasible targets",
-        "command": f"secagent study shared-power --pairs {cell.value} --steps {steps} --seed {cell.seed}",
-        "steps": model.num_timesteps,
-        "cpu_minutes": round((time.process_time() - began) / 60, 1),
-        "hyperparameters": json.dumps(HYPERPARAMETERS),
-    }
-    return {"policy": base64.b64encode(encode(model, about)).decode(), "about": about}
+    """Return a trained policy, ONNX in base 64, and its card."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = train_and_export(cell.value, cell.options["steps"], cell.seed, Path(folder))
+        return {"policy": base64.b64encode(path.read_bytes()).decode(), "card": path.with_suffix(".md").read_text()}
 
 
 @dataclass(frozen=True)
@@ -97,10 +84,12 @@ class SharedPowerTraining(Experiment):
 
     def report(self, compute: Compute) -> Report:
         """Write the policies and their cards, and return a table of them."""
+        self.policies.mkdir(parents=True, exist_ok=True)
         lines = []
         for row in compute(self.cells()).to_dict("records"):
-            about = json.loads(row["about"])
             path = self.policies / f"ppo-{row['value']}.onnx"
-            write_policy(base64.b64decode(row["policy"]), about, path)
-            lines.append([str(row["value"]), f"{about['steps']:,}", str(about["cpu_minutes"]), str(path)])
-        return Report(tabulated(lines, ["pairs", "steps", "CPU min", "written to"]) + "\n")
+            with whole_file(path) as file:
+                file.write(base64.b64decode(row["policy"]))
+            write_text(path.with_suffix(".md"), row["card"])
+            lines.append([str(row["value"]), str(path)])
+        return Report(tabulated(lines, ["pairs", "written to"]) + "\n")

@@ -1,4 +1,4 @@
-"""Action formats: how a policy's action says a decision. Batched over leading dimensions, in float64."""
+"""Action formats: maps between a policy's actions and decisions. Batched over leading dimensions, in float64."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import gymnasium
 import numpy as np
 
+from secagent_env.gym_bases.spaces import action_array
 from secagent_env.model.batched import Array, namespace
 from secagent_env.model.beams import DIRECTIONS, beam_directions
 from secagent_env.model.decision import Decision
@@ -63,7 +64,7 @@ class FlatFormat:
 
     def decode(self, action: Any, instance: Instance | None = None) -> Decision:
         """Return the decision that an action (…, 2N + 2L) stands for."""
-        action = np.clip(_numbers("action", action, self._size), -1.0, 1.0)
+        action = np.clip(action_array("action", action, self._size), -1.0, 1.0)
         parts = action[..., self.slices["beamformer"]]
         length = np.sqrt(np.sum(parts**2, axis=-1, keepdims=True))
         parts = parts * (self._amplitude / np.maximum(length, 1.0))
@@ -123,7 +124,7 @@ class DictFormat:
         if not isinstance(action, Mapping) or set(action) != set(self._sizes):
             got = f"the keys {sorted(action)}" if isinstance(action, Mapping) else type(action).__name__
             raise ValueError(f"action must be a dict with the keys {sorted(self._sizes)}, got {got}")
-        parts = {key: _numbers(f"action[{key!r}]", action[key], size) for key, size in self._sizes.items()}
+        parts = {key: action_array(f"action[{key!r}]", action[key], size) for key, size in self._sizes.items()}
         beam = self._clip("beamformer", parts)
         return Decision(
             selection=parts["selection"] > 0.5,
@@ -148,10 +149,10 @@ class DictFormat:
 
 
 class GuidedFormat:
-    """One flat ``Box(-1, 1, (2N + 5,), float32)`` that says what matters and leaves the rest to closed forms.
+    """One flat ``Box(-1, 1, (2N + 5,), float32)`` of scores, levels and weights, for closed forms to make a decision.
 
-    The count is exact, the beam is a mixture of meaningful directions, and powers are told by what they do: how loud a
-    sender arrives at the base station. Entries mean the same for any N and L; beyond the bounds they are clipped.
+    Always N_min agents are selected, the beam is a mixture of meaningful directions, and a sender's power is given by
+    its SNR at the base station. Entries mean the same for any N and L; beyond the bounds they are clipped.
 
     ================  =====================================================================================
     slice             meaning
@@ -190,7 +191,7 @@ class GuidedFormat:
 
     def decode(self, action: Any, instance: Instance | None = None) -> Decision:
         """Return the decision that an action (…, 2N + 5) stands for in an instance; their batches broadcast."""
-        return self.decide(np.clip(_numbers("action", action, self._size), -1.0, 1.0), _needed(instance))
+        return self.decide(np.clip(action_array("action", action, self._size), -1.0, 1.0), _present(instance))
 
     def decide(self, action: Array, instance: Instance) -> Decision:
         """Return the decision of an action within the bounds, of any array library.
@@ -223,7 +224,7 @@ class GuidedFormat:
 
     def encode(self, decision: Decision, instance: Instance | None = None) -> np.ndarray:
         """Return the action (…, 2N + 5), float32."""
-        instance = _needed(instance)
+        instance = _present(instance)
         selection = np.asarray(decision.selection)
         order = np.argsort(~selection, axis=-1, stable=True)
         kept = np.argsort(order, axis=-1, stable=True) < self._required
@@ -256,7 +257,7 @@ def action_format(name: str, scenario: Scenario) -> ActionFormat:
     return ACTION_FORMATS[name](scenario)
 
 
-def _needed(instance: Instance | None) -> Instance:
+def _present(instance: Instance | None) -> Instance:
     if instance is None:
         raise ValueError("the guided action format depends on the instance: give one, or call reset() first")
     return instance
@@ -282,16 +283,3 @@ def _weights(directions: np.ndarray, beamformer: np.ndarray) -> np.ndarray:
 
 def _parts(beamformer: np.ndarray) -> np.ndarray:
     return np.concatenate([np.real(beamformer), np.imag(beamformer)], axis=-1).astype(np.float64)
-
-
-def _numbers(name: str, value: Any, size: int) -> np.ndarray:
-    """Return ``value`` as float64 without NaN, of last dimension ``size``; infinities are clipped later."""
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be an array of numbers, got {value!r}") from error
-    if array.ndim == 0 or array.shape[-1] != size:
-        raise ValueError(f"{name} must have shape (…, {size}), got {array.shape}")
-    if np.isnan(array).any():
-        raise ValueError(f"{name} must not hold NaN, got {int(np.isnan(array).sum())} of them")
-    return array

@@ -8,8 +8,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from secagent_env import rendering
 from secagent_env.allocation.observations import observe
-from secagent_env.allocation.rules import AllocationRules, info_of, options_of
+from secagent_env.allocation.rules import AllocationRules, info_of
+from secagent_env.gym_bases.arguments import reset_options, takes_arguments_of
 from secagent_env.gym_bases.instance_env import InstanceEnv
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
@@ -18,6 +20,7 @@ from secagent_env.model.scenario import Scenario
 from secagent_env.sampling.generator import sample_instance
 
 
+@takes_arguments_of(AllocationRules)
 class AllocationEnv(InstanceEnv):
     """Who computes, how the base station shapes its beam, and how much power everybody sends.
 
@@ -54,18 +57,10 @@ class AllocationEnv(InstanceEnv):
     ## Arguments
     scenario
         A Scenario, a preset's name, or a dict of fields.
-    action_format, observation_format
-        ``"flat"`` or ``"dict"``.
-    reference_energy_j
-        The energy whose reward is −1; default: the expected execution energy of N_min random agents.
-    penalty_fixed
-        Penalty of each violated constraint, in units of what all agents together would spend on computing.
-    penalty_weight
-        Weight of the relative violation: a number, or a dict by constraint.
-    episodes_per_instance
-        How many consecutive episodes keep one instance.
     render_mode
         ``"rgb_array"``, ``"human"`` or ``"ansi"``.
+    action_format, observation_format, reference_energy_j, penalty_fixed, penalty_weight, episodes_per_instance
+        As in :class:`~secagent_env.allocation.rules.AllocationRules`.
 
     ## Version history
     * v0: first version.
@@ -78,24 +73,11 @@ class AllocationEnv(InstanceEnv):
         self,
         scenario: Scenario | str | Mapping[str, Any] | None = None,
         *,
-        action_format: str = "flat",
-        observation_format: str = "flat",
-        reference_energy_j: float | None = None,
-        penalty_fixed: float = 1.5,
-        penalty_weight: float | Mapping[str, float] = 1.0,
-        episodes_per_instance: int = 1,
         render_mode: str | None = None,
+        **arguments: Any,
     ) -> None:
-        self._rules = AllocationRules(
-            scenario,
-            action_format=action_format,
-            observation_format=observation_format,
-            reference_energy_j=reference_energy_j,
-            penalty_fixed=penalty_fixed,
-            penalty_weight=penalty_weight,
-            episodes_per_instance=episodes_per_instance,
-        )
-        super().__init__(self._rules, observation_format, render_mode)
+        self._rules = AllocationRules(scenario=Scenario.coerce(scenario), **arguments)
+        super().__init__(self._rules, render_mode)
         self._instance: Instance | None = None
         self._episodes = 0  # that ended on this instance
         self._decision: Decision | None = None
@@ -104,7 +86,7 @@ class AllocationEnv(InstanceEnv):
     @property
     def reference_energy_j(self) -> float:
         """The energy whose reward is −1, J."""
-        return self._rules.reference_energy_j
+        return self._rules.reference_j
 
     @property
     def instance(self) -> Instance:
@@ -120,7 +102,7 @@ class AllocationEnv(InstanceEnv):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode on a random instance, on ``options["instance"]``, or once more on the last one."""
         super().reset(seed=seed)
-        given = options_of(options, "instance")["instance"]
+        given = reset_options(options, "instance")["instance"]
         if given is not None:
             self._instance, self._episodes = self._rules.fitting(given, ()), 0
         elif not self._continues(seed):
@@ -138,7 +120,7 @@ class AllocationEnv(InstanceEnv):
         instance = self.instance
         if self._outcome is not None:
             raise gymnasium.error.ResetNeeded("the episode ended with its one step: call reset() first")
-        decision = self._decided(action)
+        decision = self._single(action)
         outcome, reward, penalty = self._rules.score(instance, decision)
         self._decision, self._outcome = decision, outcome
         self._episodes += 1
@@ -147,13 +129,9 @@ class AllocationEnv(InstanceEnv):
         return observation, float(reward), True, False, _plain(info_of(outcome, penalty))
 
     def _text(self) -> str:
-        from secagent_env import rendering
-
         return rendering.ansi(self.instance, self._decision, self._outcome)
 
     def _picture(self) -> np.ndarray:
-        from secagent_env import rendering
-
         return rendering.rgb_array(self.instance, self._decision, self._outcome)
 
 

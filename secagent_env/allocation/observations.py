@@ -1,7 +1,7 @@
 """Observations: what the supervisor sees of an instance, scaled to the order of 1. Batched, float32, finite.
 
 It knows the task, each agent's compute time, power and accuracy, and all channels, those of the
-eavesdroppers included (the paper's footnote 1). A gain is told as the SNR that a sender at full power would
+eavesdroppers included (the paper's footnote 1). A gain is given as the SNR that a sender at full power would
 have, in dB, divided by 40; a channel as its direction, so that nothing is lost to float32.
 
 =================  ============  ========================================================================
@@ -32,13 +32,13 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from secagent_env.gym_bases.spaces import BOUND, bounded_box
 from secagent_env.model.instance import Instance, squared_norm
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import mean_execution_energy_j
 from secagent_env.sampling.fading import pair_index
 from secagent_env.support.errors import unknown_name
 
-BOUND = 10.0
 COMPACT_PARTS = ("task", "agents", "eavesdroppers")
 OBSERVATION_FORMATS = ("flat", "dict", "compact")
 
@@ -63,15 +63,20 @@ def observation_space(name: str, scenario: Scenario) -> gymnasium.Space:
         raise unknown_name("observation_format", name, OBSERVATION_FORMATS)
     shapes = observation_shapes(scenario, name)
     if name == "dict":
-        box = gymnasium.spaces.Box
-        return gymnasium.spaces.Dict({part: box(-BOUND, BOUND, shape, np.float32) for part, shape in shapes.items()})
-    return gymnasium.spaces.Box(-BOUND, BOUND, (sum(map(math.prod, shapes.values())),), np.float32)
+        return gymnasium.spaces.Dict({part: bounded_box(*shape) for part, shape in shapes.items()})
+    return bounded_box(sum(map(math.prod, shapes.values())))
 
 
-def observe(instance: Instance, name: str, out: Any = None) -> Any:
+def observe(instance: Instance, name: str, out: Any = None, pair_gain: np.ndarray | None = None) -> Any:
     """Return the observation of an instance in the format called ``name``: float32 arrays (…, shape).
 
-    They are new, or those of ``out``, an earlier observation of the same shape.
+    Parameters
+    ----------
+    out
+        An earlier observation of the same shape, to be overwritten and returned; None: new arrays.
+    pair_gain
+        The upper triangle of ``gain_agents`` (…, N (N − 1) / 2) where the gains are the same both ways, as
+        :func:`~secagent_env.sampling.generator.draw_into` returns it: the same numbers for half the work.
     """
     shapes = observation_shapes(instance.scenario, name)
     batch = instance.batch_shape
@@ -85,7 +90,11 @@ def observe(instance: Instance, name: str, out: Any = None) -> Any:
     for part, shape in shapes.items():
         end = start + math.prod(shape)
         # Splitting the last axis is a view: the part is written where it belongs.
-        _WRITE[part](instance, out[part] if name == "dict" else out[..., start:end].reshape(*batch, *shape))
+        target = out[part] if name == "dict" else out[..., start:end].reshape(*batch, *shape)
+        if part == "gain_agents" and pair_gain is not None:
+            _pair_gain(instance, pair_gain, target)
+        else:
+            _WRITE[part](instance, target)
         start = end
     return out
 
@@ -129,16 +138,17 @@ def _channel_eve(instance: Instance, out: np.ndarray) -> None:
 def _gain_agents(instance: Instance, out: np.ndarray) -> None:
     scenario = instance.scenario
     snr = scenario.max_power_w / scenario.noise_power_w
-    pair_gain = instance.__dict__.get("pair_gain")
-    if pair_gain is None:
-        out[...] = _level(instance.gain_agents, snr)
-        diagonal = np.arange(scenario.num_agents)
-        out[..., diagonal, diagonal] = 0.0
-    else:  # a drawn instance, whose gains are the same both ways
-        pairs = pair_gain.shape[-1]
-        level = np.zeros((*instance.batch_shape, pairs + 1), np.float32)  # the last one is the diagonal
-        _level(pair_gain, snr, out=level[..., :pairs])
-        out[...] = level.take(pair_index(scenario.num_agents, pairs), axis=-1, mode="clip")
+    out[...] = _level(instance.gain_agents, snr)
+    diagonal = np.arange(scenario.num_agents)
+    out[..., diagonal, diagonal] = 0.0
+
+
+def _pair_gain(instance: Instance, pair_gain: np.ndarray, out: np.ndarray) -> None:
+    """Write what :func:`_gain_agents` writes, of gains that are the same both ways."""
+    scenario, pairs = instance.scenario, pair_gain.shape[-1]
+    level = np.zeros((*instance.batch_shape, pairs + 1), np.float32)  # the last one is the diagonal
+    _level(pair_gain, scenario.max_power_w / scenario.noise_power_w, out=level[..., :pairs])
+    out[...] = level.take(pair_index(scenario.num_agents, pairs), axis=-1, mode="clip")
 
 
 _WRITE: dict[str, Callable[[Instance, np.ndarray], None]] = {
@@ -149,7 +159,7 @@ _WRITE: dict[str, Callable[[Instance, np.ndarray], None]] = {
     "channel_eve": _channel_eve,
     "gain_agents": _gain_agents,
 }
-"""What computes a part, and writes it (…, shape)."""
+"""The function that writes each part (…, shape)."""
 
 
 def _level(gain: np.ndarray, snr: float, out: np.ndarray | None = None) -> np.ndarray:

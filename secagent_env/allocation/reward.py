@@ -40,7 +40,7 @@ def reward(
     network gives up at the deadline, so no time costs infinite energy, and no feasible decision is touched.
     The penalty is, summed over the violated constraints, ``fixed · (energy of all agents computing) /
     reference_j + weight · violation / bound``, where the latency counts with the same cap. The first term
-    is larger than the execution energy of any selection: whoever violates a constraint cannot gain by it.
+    is larger than the execution energy of any selection: no violation of a constraint can gain by it.
 
     Parameters
     ----------

@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_space, create_empty_array
+from gymnasium.vector.utils import create_empty_array
 
+from secagent_env import rendering
 from secagent_env.allocation.device import DeviceScore
 from secagent_env.allocation.observations import observe
-from secagent_env.allocation.rules import AllocationRules, count_of, info_of, options_of
+from secagent_env.allocation.rules import AllocationRules, info_of
+from secagent_env.gym_bases.arguments import takes_arguments_of
+from secagent_env.gym_bases.rendered import FPS, check_render_mode, warn_without_mode
 from secagent_env.gym_bases.seeded_vector import (
     Recycler,
     SeededVectorEnv,
-    SubGenerators,
     check_shapes,
     masked,
     object_rows,
-    reset_mask_of,
     rows_of,
-    seeds_of,
 )
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
-from secagent_env.sampling.generator import CHUNK, draw, empty_instances
-from secagent_env.support.errors import unknown_name
+from secagent_env.sampling.generator import CHUNK, draw_into, empty_instances
+from secagent_env.support.checks import integer
+
+_RENDER_MODES = ("rgb_array", "ansi")
 
 
+@takes_arguments_of(AllocationRules)
 class AllocationVectorEnv(SeededVectorEnv):
     """``num_envs`` environments of :class:`~secagent_env.allocation.env.AllocationEnv` in one.
 
-    Environment i, seeded with s, plays the same episodes as the scalar one seeded with s, bit for bit, and every
-    result is that of Gymnasium's ``SyncVectorEnv`` in its mode ``SAME_STEP``: each step ends all episodes and returns
-    the observations of the next ones, with what belongs to the finished ones in ``infos["final_obs"]`` and
-    ``infos["final_info"]``. Returned arrays belong to the caller; the environment never writes to them again.
+    Seeds, masks and infos are those of :class:`~secagent_env.gym_bases.seeded_vector.SeededVectorEnv`; each step ends
+    all episodes.
 
     ## Reset
-    ``seed``: an integer s seeds environment i with s + i; or a list, where None leaves a generator as it is.
-    ``options["reset_mask"]``: (num_envs,) bool, resets only these environments.
     ``options["instance"]``: the instances to play, a batch ``(num_envs,)`` or a single one for all; of a batch, those
     in the mask count.
 
@@ -52,7 +51,7 @@ class AllocationVectorEnv(SeededVectorEnv):
     scenario, action_format, observation_format, reference_energy_j, penalty_fixed, penalty_weight
         As in the scalar environment.
     episodes_per_instance
-        How many consecutive episodes keep one instance; an explicit reset draws a new one.
+        Too; an explicit reset draws a new instance.
     threads
         On how many threads instances are drawn and observed; the results are the same on any number.
     device
@@ -68,53 +67,32 @@ class AllocationVectorEnv(SeededVectorEnv):
     """
 
     metadata = {  # noqa: RUF012
-        "render_modes": ["rgb_array", "ansi"],
-        "render_fps": 4,
+        "render_modes": list(_RENDER_MODES),
+        "render_fps": FPS,
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }
+    _option = "instance"
 
     def __init__(
         self,
         num_envs: int = 1,
         scenario: Scenario | str | Mapping[str, Any] | None = None,
         *,
-        action_format: str = "flat",
-        observation_format: str = "flat",
-        reference_energy_j: float | None = None,
-        penalty_fixed: float = 1.5,
-        penalty_weight: float | Mapping[str, float] = 1.0,
-        episodes_per_instance: int = 1,
         threads: int = 1,
         device: str | None = None,
         render_mode: str | None = None,
         max_episode_steps: int | None = None,
+        **arguments: Any,
     ) -> None:
-        self.num_envs = count_of("num_envs", num_envs)
-        self._rules = AllocationRules(
-            scenario,
-            action_format=action_format,
-            observation_format=observation_format,
-            reference_energy_j=reference_energy_j,
-            penalty_fixed=penalty_fixed,
-            penalty_weight=penalty_weight,
-            episodes_per_instance=episodes_per_instance,
-        )
-        self.scenario = self._rules.scenario
-        self.observation_format = observation_format
-        self.single_action_space = self._rules.action_format.space
-        self.single_observation_space = self._rules.observation_space
-        self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise unknown_name("render_mode", render_mode, self.metadata["render_modes"])
-        self.render_mode = render_mode
+        self._rules = rules = AllocationRules(scenario=Scenario.coerce(scenario), **arguments)
+        super().__init__(num_envs, rules.actions.space, rules.observation_space)
+        self.scenario, self.observation_format = rules.scenario, rules.observation_format
+        self.render_mode = check_render_mode(render_mode, _RENDER_MODES)
         self._score = self._rules.score if device is None else DeviceScore(self._rules, device)
-        steps = None if max_episode_steps is None else count_of("max_episode_steps", max_episode_steps)
-        self._truncated = steps == 1
-        self._random = SubGenerators(self.num_envs)
-        count = count_of("threads", threads)
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="secagent") if count > 1 else None
-        # What the running episodes are about, in arrays that stay and are written in place.
+        self._truncated = max_episode_steps is not None and integer("max_episode_steps", max_episode_steps, 1) == 1
+        workers = integer("threads", threads, 1)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="secagent") if workers > 1 else None
+        # The instances of the running episodes, in arrays that are overwritten in place.
         self._arrays = empty_instances(self.scenario, self.num_envs)
         self._lent = Recycler()
         self._observation: Any = create_empty_array(self.single_observation_space, self.num_envs)
@@ -125,16 +103,16 @@ class AllocationVectorEnv(SeededVectorEnv):
     @property
     def reference_energy_j(self) -> float:
         """The energy whose reward is −1, J."""
-        return self._rules.reference_energy_j
+        return self._rules.reference_j
 
     @property
     def instance(self) -> Instance:
         """A copy of the instances of the running episodes, a batch (num_envs,)."""
-        running = self._running._map(np.copy)
+        arrays = {name: getattr(self._running, name).copy() for name in Instance._arrays}
         for name in ("position_m", "eve_position_m"):  # not known of every instance that was given
-            if np.isnan(getattr(running, name)).any():
-                running.__dict__[name] = None
-        return running
+            if np.isnan(arrays[name]).any():
+                arrays[name] = None
+        return Instance._trusted(scenario=self._running.scenario, **arrays)
 
     @property
     def _running(self) -> Instance:
@@ -144,29 +122,26 @@ class AllocationVectorEnv(SeededVectorEnv):
 
     def decode(self, actions: Any) -> Decision:
         """Return the decisions that actions (num_envs, …) stand for."""
-        return self._rules.action_format.decode(actions, self._instance)
+        return self._rules.actions.decode(actions, self._instance)
 
     def encode(self, decision: Decision) -> Any:
         """Return the actions that stand for, or come nearest to, decisions (num_envs,)."""
-        return self._rules.action_format.encode(decision, self._instance)
+        return self._rules.actions.encode(decision, self._instance)
 
-    def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Start episodes: in all environments, or in those of ``options["reset_mask"]``."""
-        seeds = seeds_of(seed, self.num_envs)
-        chosen = options_of(options, "instance", "reset_mask")
-        mask = reset_mask_of(chosen["reset_mask"], self.num_envs)
-        if self._instance is None and not mask.all():
-            raise gymnasium.error.ResetNeeded("the first reset must be of all environments, without a reset_mask")
-        given = chosen["instance"]
-        if given is not None:
-            given = self._rules.fitting(given, (self.num_envs,), ())
-        self._random.seed(seeds, mask)
+    @property
+    def _started(self) -> bool:
+        return self._instance is not None
+
+    def _fitting(self, given: Any, mask: np.ndarray) -> Instance:
+        instances = self._rules.fitting(given, (self.num_envs,), ())
+        return instances[mask] if instances.batch_shape else Instance.stack([instances] * int(mask.sum()))
+
+    def _start(self, mask: np.ndarray, given: Instance | None) -> Any:
         if given is None:
-            return self._draw(mask), {}
-        self._play(given, mask)
-        return self._lent.copy_of(self._observation), {}
+            return self._draw(mask)
+        self._renew(given.scenario, mask)
+        self._write(np.flatnonzero(mask), given)
+        return self._lent.copy_of(self._observation)
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Decide all tasks: every episode ends, and the next ones begin."""
@@ -193,10 +168,8 @@ class AllocationVectorEnv(SeededVectorEnv):
     def render(self) -> tuple[Any, ...] | None:
         """Return a tuple with the picture (``rgb_array``) or text (``ansi``) of each running episode."""
         if self.render_mode is None:
-            gymnasium.logger.warn("render() needs a render_mode: gymnasium.make_vec(…, render_mode='rgb_array')")
+            warn_without_mode()
             return None
-        from secagent_env import rendering
-
         draw_one = getattr(rendering, self.render_mode)
         return tuple(draw_one(instance, None, None) for instance in self.instance)
 
@@ -208,7 +181,7 @@ class AllocationVectorEnv(SeededVectorEnv):
         except ValueError as error:
             for i, action in enumerate(rows_of(actions)):
                 try:
-                    self._rules.action_format.decode(action, self._running[i])
+                    self._rules.actions.decode(action, self._running[i])
                 except ValueError as wrong:
                     raise ValueError(f"environment {i}: {wrong}") from error
             raise
@@ -221,45 +194,42 @@ class AllocationVectorEnv(SeededVectorEnv):
         if not mask.all():
             chosen = np.flatnonzero(mask)
             for rows in (chosen[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)):
-                self._write(rows, draw(self.scenario, [generators[i] for i in rows]))
+                drawn = empty_instances(self.scenario, len(rows))
+                _, pair_gain = draw_into(drawn, [generators[i] for i in rows])
+                self._write(rows, drawn, pair_gain)
             return self._lent.copy_of(self._observation)
         copy = self._lent.empty_like(self._observation)
         run = map if self._pool is None else self._pool.map
 
         def renew(start: int) -> None:  # observed and copied while still in the cache
             chunk = slice(start, start + CHUNK)
-            drawn = draw(self.scenario, generators[chunk], out=self._arrays[chunk])
-            observation = observe(drawn, self.observation_format, out=_part(self._observation, chunk))
+            instances, observation = self._arrays[chunk], _part(self._observation, chunk)
+            _, pair_gain = draw_into(instances, generators[chunk])
+            observe(instances, self.observation_format, out=observation, pair_gain=pair_gain)
             _assign(_part(copy, chunk), observation)
-            self._bs_gain[chunk] = drawn.bs_gain
+            self._bs_gain[chunk] = instances.bs_gain
 
         for _ in run(renew, range(0, self.num_envs, CHUNK)):
             pass
         return copy
 
-    def _play(self, given: Instance, mask: np.ndarray) -> None:
-        """Play given instances, a batch or one for all, where ``mask`` says so."""
-        self._renew(given.scenario, mask)
-        rows = np.flatnonzero(mask)
-        self._write(rows, given[rows] if given.batch_shape else Instance.stack([given] * len(rows)))
-
     def _renew(self, scenario: Scenario, mask: np.ndarray) -> None:
-        """Take note that the instances in ``mask`` are about to change, and will be of this scenario."""
+        """Prepare for new instances, of this scenario, in the environments of ``mask``."""
         if not mask.all() and scenario != self._running.scenario:
             raise ValueError(
                 "all running instances must share one scenario, and those of a part of the environments "
                 "would have another: reset all environments at once"
             )
-        self._instance = Instance._trusted(scenario, **{name: getattr(self._arrays, name) for name in Instance._arrays})
-        self._instance.__dict__["bs_gain"] = self._bs_gain  # the cached property: known from observing
+        arrays = {name: getattr(self._arrays, name) for name in Instance._arrays}
+        self._instance = Instance._trusted(scenario=scenario, bs_gain=self._bs_gain, **arrays)
         self._episodes[mask] = 0
 
-    def _write(self, rows: np.ndarray, instance: Instance) -> None:
+    def _write(self, rows: np.ndarray, instance: Instance, pair_gain: np.ndarray | None = None) -> None:
         for name in Instance._arrays:
             value = getattr(instance, name)
             getattr(self._arrays, name)[rows] = np.nan if value is None else value
         self._bs_gain[rows] = instance.bs_gain
-        _assign(self._observation, observe(instance, self.observation_format), rows)
+        _assign(self._observation, observe(instance, self.observation_format, pair_gain=pair_gain), rows)
 
 
 def _part(observation: Any, rows: slice) -> Any:

@@ -1,1 +1,1 @@
-"""What the environments share: the scalar base, and the seeds of the vector one."""
+"""The bases of all environments, scalar and vector: arguments, spaces, seeds, running episodes, rendering."""

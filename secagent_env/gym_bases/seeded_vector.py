@@ -1,8 +1,9 @@
-"""What vector environments share: seeds, masks and infos as Gymnasium's ``SyncVectorEnv`` has them."""
+"""The base of vector environments: seeds, masks and infos as Gymnasium's ``SyncVectorEnv`` has them."""
 
 from __future__ import annotations
 
 import weakref
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,10 @@ import gymnasium
 import numpy as np
 from gymnasium.utils import seeding
 from gymnasium.vector import VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from secagent_env.gym_bases.arguments import reset_options
+from secagent_env.support.checks import integer
 
 
 class SubGenerators:
@@ -28,7 +33,7 @@ class SubGenerators:
                 self._generators[i], self._seeds[i] = seeding.np_random(seeds[i])
 
     def _fill(self) -> None:
-        """Seed at random what was never seeded."""
+        """Seed at random the generators that have no seed yet."""
         if not self._complete:
             for i, generator in enumerate(self._generators):
                 if generator is None:
@@ -49,9 +54,53 @@ class SubGenerators:
 
 
 class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
-    """A vector environment with a generator per sub-environment, ``_random``."""
+    """A vector environment with a generator per sub-environment, ``_random``; ``_option`` names what a reset may give.
 
-    _random: SubGenerators
+    Environment i, seeded with s, plays the same episodes as the scalar one seeded with s, bit for bit, and every
+    result is that of Gymnasium's ``SyncVectorEnv`` in its mode ``SAME_STEP``: where an episode ends, the observation
+    is the first of the next one, and those of the finished one are in ``infos["final_obs"]`` and
+    ``infos["final_info"]``. Returned arrays belong to the caller; the environment never writes to them again.
+
+    ``reset`` takes a ``seed``, an integer s that seeds environment i with s + i, or a list, where None leaves a
+    generator as it is, and ``options["reset_mask"]``, (num_envs,) bool: only these environments are reset.
+    """
+
+    _option: str
+
+    def __init__(self, num_envs: int, action_space: gymnasium.Space[Any], observation_space: gymnasium.Space[Any]):
+        self.num_envs = integer("num_envs", num_envs, 1)
+        self.single_action_space, self.single_observation_space = action_space, observation_space
+        self.action_space = batch_space(action_space, self.num_envs)
+        self.observation_space = batch_space(observation_space, self.num_envs)
+        self._random = SubGenerators(self.num_envs)
+
+    @property
+    @abstractmethod
+    def _started(self) -> bool:
+        """Whether there has been a reset."""
+
+    @abstractmethod
+    def _fitting(self, given: Any, mask: np.ndarray) -> Any:
+        """Return the option of a reset for the environments in ``mask``, or raise ValueError."""
+
+    @abstractmethod
+    def _start(self, mask: np.ndarray, given: Any) -> Any:
+        """Start episodes in the environments of ``mask``, with the option or None, and return all observations."""
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start episodes: in all environments, or in those of ``options["reset_mask"]``."""
+        seeds = seeds_of(seed, self.num_envs)
+        chosen = reset_options(options, self._option, "reset_mask")
+        mask = reset_mask_of(chosen["reset_mask"], self.num_envs)
+        if not self._started and not mask.all():
+            raise gymnasium.error.ResetNeeded("the first reset must be of all environments, without a reset_mask")
+        given = chosen[self._option]
+        if given is not None:
+            given = self._fitting(given, mask)
+        self._random.seed(seeds, mask)
+        return self._start(mask, given), {}
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
@@ -109,7 +158,7 @@ def check_shapes(space: gymnasium.Space[Any], actions: Any, name: str = "actions
 
 
 def masked(info: Mapping[str, Any], mask: np.ndarray) -> dict[str, Any]:
-    """Return an info of batched arrays (num_envs, …) with the masks ``_key``, all of it new and zero off ``mask``."""
+    """Return a copy of an info of arrays (num_envs, …), zero outside ``mask``, with the masks ``_key`` of Gymnasium."""
     result: dict[str, Any] = {}
     for name, value in info.items():
         if isinstance(value, Mapping):
@@ -130,7 +179,7 @@ def same_step_infos(info: Mapping[str, Any], done: np.ndarray, final: Any) -> di
     info
         Of all sub-environments, before the next episodes begin.
     done
-        (num_envs,) bool, whose episode ended.
+        (num_envs,) bool, where an episode ended.
     final
         Their last observations, a batch of as many or a dict of batches.
     """
@@ -159,7 +208,7 @@ def rows_of(batch: Any) -> Iterable[Any]:
 
 
 class Recycler:
-    """Arrays for a caller to keep, whose memory is used again once nobody refers to them, or to a view, any more.
+    """Makes arrays for a caller to keep, and uses their memory again once nothing refers to them or to a view.
 
     Memory fresh from the system costs several times what is written to it.
     """

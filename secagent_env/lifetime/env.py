@@ -8,9 +8,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from secagent_env.allocation.rules import options_of
+from secagent_env import rendering
+from secagent_env.gym_bases.arguments import reset_options, takes_arguments_of
 from secagent_env.gym_bases.instance_env import InstanceEnv
-from secagent_env.lifetime.rules import Episodes, LifetimeRules
+from secagent_env.gym_bases.running import first_info
+from secagent_env.gym_bases.seeded_vector import rows_of
+from secagent_env.lifetime.rules import LifetimeEpisodes, LifetimeRules
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.outcome import Outcome
@@ -20,13 +23,14 @@ MAX_EPISODE_STEPS = 1000
 """Where Gymnasium truncates; batteries of the default range end an episode long before."""
 
 
+@takes_arguments_of(LifetimeRules)
 class LifetimeEnv(InstanceEnv):
     """Serve as many tasks as possible before the agents' batteries run out.
 
     ## Description
     Agents have batteries and stay what and where they are for an episode. Each step one reasoning task arrives,
     with fresh fading on all links and fresh tool-call lengths; a decision as in ``secagent/Allocation-v0`` serves it
-    and drains the batteries. Whoever always selects the cheapest agents empties them, and too few are left.
+    and drains the batteries. A policy that always selects the cheapest agents drains them until too few are left.
 
     ## Action space
     As in :class:`~secagent_env.allocation.env.AllocationEnv`: ``action_format`` is ``"flat"``, ``"dict"`` or
@@ -55,7 +59,7 @@ class LifetimeEnv(InstanceEnv):
     action changes: a seed gives the same networks, batteries and tasks to every policy.
 
     ## Info
-    ``step`` returns ``served``, ``tasks_served`` (so far), ``energy_j`` (what the batteries gave), ``latency_s``,
+    ``step`` returns ``served``, ``tasks_served`` (so far), ``energy_j`` (drawn from the batteries), ``latency_s``,
     ``mean_accuracy``, ``feasible`` (the model's constraints), the dict ``violations`` (those of
     :class:`secagent_env.Outcome`, and ``battery_j``: what the worst battery lacked) and ``battery_j`` (N,), what is
     left.
@@ -63,15 +67,10 @@ class LifetimeEnv(InstanceEnv):
     ## Arguments
     scenario
         A Scenario, a preset's name, or a dict of fields.
-    action_format, observation_format
-        See above.
-    battery_j
-        The range (low, high) of the initial batteries, J; by default from 2 to 16 times the energy that an average
-        agent of the scenario spends on a task.
-    max_failures
-        An episode ends after so many unserved tasks.
     render_mode
         ``"rgb_array"``, ``"human"`` or ``"ansi"``.
+    action_format, observation_format, battery_j, max_failures
+        As in :class:`~secagent_env.lifetime.rules.LifetimeRules`.
 
     ## Version history
     * v0: first version.
@@ -84,33 +83,24 @@ class LifetimeEnv(InstanceEnv):
         self,
         scenario: Scenario | str | Mapping[str, Any] | None = None,
         *,
-        action_format: str = "flat",
-        observation_format: str = "flat",
-        battery_j: tuple[float, float] | None = None,
-        max_failures: int = 10,
         render_mode: str | None = None,
+        **arguments: Any,
     ) -> None:
-        self._rules = LifetimeRules(
-            scenario,
-            action_format=action_format,
-            observation_format=observation_format,
-            battery_j=battery_j,
-            max_failures=max_failures,
-        )
-        super().__init__(self._rules, observation_format, render_mode)
-        self._episode: Episodes | None = None  # a batch of one: what many environments do, one does
+        self._rules = LifetimeRules(scenario=Scenario.coerce(scenario), **arguments)
+        super().__init__(self._rules, render_mode)
+        self._episode: LifetimeEpisodes | None = None  # a batch of one: what many environments do, one does
         self._over = False
         self._shown: tuple[Instance, Decision | None, Outcome | None] | None = None
 
     @property
-    def _running(self) -> Episodes:
+    def _running(self) -> LifetimeEpisodes:
         if self._episode is None:
             raise gymnasium.error.ResetNeeded("there is no episode yet: call reset() first")
         return self._episode
 
     @property
     def instance(self) -> Instance:
-        """The present task; whoever's battery does not cover its execution energy has an inference time beyond τ."""
+        """The present task; an agent whose battery lacks the execution energy has an inference time beyond τ."""
         return self._running.instance[0]
 
     @property
@@ -135,7 +125,7 @@ class LifetimeEnv(InstanceEnv):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode, with the batteries ``options["battery_j"]`` if they are given."""
         super().reset(seed=seed)
-        given = options_of(options, "battery_j")["battery_j"]
+        given = reset_options(options, "battery_j")["battery_j"]
         self._generators = self.np_random.spawn(1)
         self._episode = self._rules.begin(self._generators, given)
         self._over = False
@@ -148,21 +138,17 @@ class LifetimeEnv(InstanceEnv):
         before = self._running
         if self._over:
             raise gymnasium.error.ResetNeeded("the episode has ended: call reset() first")
-        decision = self._decided(action)._map(lambda array: array[None])
+        decision = self._single(action)._map(lambda array: array[None])
         self._episode, outcome, info = self._rules.step(before, decision, self._generators)
         self._over = bool(self._rules.over(self._episode)[0])
         self._shown = (before.instance[0], decision[0], outcome[0])
         self._show()
-        return self._observation(), float(info["served"][0]), self._over, False, _first(info)
+        return self._observation(), float(info["served"][0]), self._over, False, first_info(info)
 
     def _text(self) -> str:
-        from secagent_env import rendering
-
         return rendering.ansi(*self._showing) + "\n\n" + self._batteries.ansi()
 
     def _picture(self) -> np.ndarray:
-        from secagent_env import rendering
-
         return np.concatenate([rendering.rgb_array(*self._showing), self._batteries.rgb_array()])
 
     @property
@@ -172,24 +158,8 @@ class LifetimeEnv(InstanceEnv):
         return self._shown
 
     @property
-    def _batteries(self) -> Any:
-        from secagent_env.rendering import Batteries
-
-        return Batteries(self.battery_j, self.initial_battery_j, int(self._running.served[0]))
+    def _batteries(self) -> rendering.Batteries:
+        return rendering.Batteries(self.battery_j, self.initial_battery_j, int(self._running.served[0]))
 
     def _observation(self) -> Any:
-        observation = self._rules.observe(self._running)
-        if isinstance(observation, dict):
-            return {name: part[0] for name, part in observation.items()}
-        return observation[0]
-
-
-def _first(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the info of the first episode: Python's own numbers, and arrays of its own."""
-    first: dict[str, Any] = {}
-    for name, value in info.items():
-        if isinstance(value, Mapping):
-            first[name] = _first(value)
-        else:
-            first[name] = value[0].copy() if value.ndim > 1 else value[0].item()
-    return first
+        return next(iter(rows_of(self._rules.observe(self._running))))

@@ -6,44 +6,43 @@ Dimension letters: B running episodes, N agents.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import gymnasium
 import numpy as np
 
-from secagent_env.allocation.actions import action_format as make_action_format
-from secagent_env.allocation.observations import BOUND, observation_space, observe
+from secagent_env.allocation.observations import observe
 from secagent_env.allocation.reward import transmission_by_deadline
-from secagent_env.allocation.rules import count_of
-from secagent_env.model.batched import Batched
+from secagent_env.allocation.rules import FormatRules
+from secagent_env.gym_bases.running import Episodes
+from secagent_env.gym_bases.spaces import BOUND, bounded_box
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.outcome import Outcome
 from secagent_env.model.physics import evaluate
 from secagent_env.model.scenario import Scenario
-from secagent_env.model.workload import inference_time, mean_execution_energy_j
-from secagent_env.sampling.generator import Network, draw_networks, draw_tasks
+from secagent_env.model.workload import mean_execution_energy_j
+from secagent_env.sampling.generator import Deployment, draw_deployments, draw_tasks
+from secagent_env.support.checks import integer, interval
 
 BATTERY_TASKS = (2.0, 16.0)
 """Default range of the batteries, in tasks of an average agent of the scenario."""
 
-_GRANTED = 1e-9
-"""What ``evaluate`` grants in mean accuracy and, relatively, in latency."""
-
-_B = TypeVar("_B", bound=Batched)
+_TOLERANCE = 1e-9
+"""The tolerance of ``evaluate`` in mean accuracy and, relatively, in latency."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Episodes:
+class LifetimeEpisodes(Episodes):
     """Running episodes.
 
     Attributes
     ----------
-    network
-        What lasts (B).
+    deployment
+        Places, links and agents (B).
     task
         The present task of each as it was drawn (B).
     initial_j, battery_j
@@ -52,7 +51,7 @@ class Episodes:
         How many tasks were served so far and how many were not, (B,).
     """
 
-    network: Network
+    deployment: Deployment
     task: Instance
     initial_j: np.ndarray
     battery_j: np.ndarray
@@ -63,20 +62,22 @@ class Episodes:
     def instance(self) -> Instance:
         """The present task as the batteries allow it (B).
 
-        Whoever's battery does not cover its execution energy never finishes: its inference time is at least 2τ.
+        An agent whose battery does not cover its execution energy never finishes: its inference time is at least 2τ.
         """
         never = np.maximum(self.task.inference_time_s, 2 * self.task.scenario.latency_limit_s)
         lasts = self.battery_j >= self.task.execution_energy_j
-        arrays = {name: getattr(self.task, name) for name in Instance._arrays}
-        arrays["inference_time_s"] = np.where(lasts, self.task.inference_time_s, never)
-        return Instance._trusted(self.task.scenario, **arrays)
+        time = np.where(lasts, self.task.inference_time_s, never)
+        return Instance._trusted(**{**self.task._fields(), "inference_time_s": time})
+
+    @property
+    def steps(self) -> np.ndarray:
+        """How many tasks there were, (B,)."""
+        return self.served + self.unserved
 
     @property
     def least_energy_j(self) -> np.ndarray:
         """The least each agent can spend on computing a task, that with the shortest tool call, (B, N), J."""
-        network = self.network
-        time = inference_time(network.scenario, network.model_dim, network.compute_rate, 0.0)
-        return network.compute_power_w * time
+        return self.deployment.compute_power_w * self.deployment.inference_time_s(0.0)
 
     @property
     def hopeless(self) -> np.ndarray:
@@ -85,79 +86,64 @@ class Episodes:
         The best mean accuracy of at least N_min agents is that of the N_min most accurate ones.
         """
         scenario = self.task.scenario
-        able = self.instance.inference_time_s <= scenario.latency_limit_s * (1 + _GRANTED)
+        able = self.instance.inference_time_s <= scenario.latency_limit_s * (1 + _TOLERANCE)
         required = scenario.required_agents
         best = np.sort(np.where(able, self.instance.accuracy, -np.inf), axis=-1)[:, -required:]
-        return np.sum(best, axis=-1) / required < scenario.min_accuracy - _GRANTED
-
-    def __getitem__(self, rows: np.ndarray | slice) -> Episodes:
-        """Return some of the episodes."""
-        counts = {name: getattr(self, name)[rows] for name in _COUNTS}
-        return Episodes(network=self.network[rows], task=self.task[rows], **counts)
-
-    def replaced(self, mask: np.ndarray, new: Episodes) -> Episodes:
-        """Return a copy in which the episodes in ``mask`` (B,) are the new ones, in their order."""
-
-        def put(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
-            array = array.copy()
-            array[mask] = rows
-            return array
-
-        return Episodes(
-            network=_merged(self.network, new.network, put),
-            task=_merged(self.task, new.task, put),
-            **{name: put(getattr(self, name), getattr(new, name)) for name in _COUNTS},
-        )
+        return np.sum(best, axis=-1) / required < scenario.min_accuracy - _TOLERANCE
 
 
-_COUNTS = ("initial_j", "battery_j", "served", "unserved")
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LifetimeRules(FormatRules):
+    """The arguments of the environments of batteries, and what follows from them; of B episodes at once.
 
+    Parameters
+    ----------
+    scenario, action_format, observation_format
+        As in :class:`~secagent_env.allocation.rules.FormatRules`.
+    battery_j
+        The range (low, high) of the initial batteries, J; None: from 2 to 16 times the energy that an average agent of
+        the scenario spends on a task.
+    max_failures
+        An episode ends after so many unserved tasks.
 
-def _merged(old: _B, new: _B, put: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> _B:
-    """Return a copy of a batch with ``put`` applied to each of its arrays and that of the new one, in their order."""
-    rows = iter([getattr(new, name) for name in new._arrays])
-    return old._map(lambda array: put(array, next(rows)))
-
-
-class LifetimeRules:
-    """What the arguments of an environment say, validated; everything else is of B episodes at once.
-
-    The arguments are those of :class:`~secagent_env.lifetime.env.LifetimeEnv`.
+    Attributes
+    ----------
+    battery_range_j
+        The range of the initial batteries, J.
     """
 
-    def __init__(
-        self,
-        scenario: Scenario | str | Mapping[str, Any] | None,
-        *,
-        action_format: str,
-        observation_format: str,
-        battery_j: tuple[float, float] | None,
-        max_failures: int,
-    ) -> None:
-        self.scenario = Scenario.coerce(scenario)
-        self.action_format = make_action_format(action_format, self.scenario)
-        self.observation_format = observation_format
-        self.observation_space = lifetime_observation_space(observation_format, self.scenario)
-        self.battery_j = _battery_range(battery_j, self.scenario)
-        self.max_failures = count_of("max_failures", max_failures)
+    battery_j: tuple[float, float] | None = None
+    max_failures: int = 10
 
-    def begin(self, generators: Sequence[np.random.Generator], battery_j: Any = None) -> Episodes:
+    battery_range_j: tuple[float, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._set(
+            observation_space=_with_batteries(self.observation_space, self.scenario.num_agents),
+            battery_range_j=_battery_range(self.battery_j, self.scenario),
+            max_failures=integer("max_failures", self.max_failures, 1),
+        )
+
+    def begin(self, generators: Sequence[np.random.Generator], battery_j: Any = None) -> LifetimeEpisodes:
         """Return new episodes, one from each generator: network, first task, batteries.
 
         ``battery_j``, (N,) or (B, N), takes the place of the batteries drawn.
         """
-        network, task = draw_networks(self.scenario, generators)
-        low, high = self.battery_j
+        deployment, task = draw_deployments(self.scenario, generators)
+        low, high = self.battery_range_j
         unit = np.stack([generator.random(self.scenario.num_agents) for generator in generators])
         battery = low + (high - low) * unit
         if battery_j is not None:
             battery = np.broadcast_to(_batteries(battery_j, battery.shape), battery.shape).copy()
         none = np.zeros(len(generators), np.int64)
-        return Episodes(network=network, task=task, initial_j=battery, battery_j=battery, served=none, unserved=none)
+        return LifetimeEpisodes(
+            deployment=deployment, task=task, initial_j=battery, battery_j=battery, served=none, unserved=none
+        )
 
     def step(
-        self, episodes: Episodes, decision: Decision, generators: Sequence[np.random.Generator]
-    ) -> tuple[Episodes, Outcome, dict[str, Any]]:
+        self, episodes: LifetimeEpisodes, decision: Decision, generators: Sequence[np.random.Generator]
+    ) -> tuple[LifetimeEpisodes, Outcome, dict[str, Any]]:
         """Return the episodes with their next tasks, the outcome of the decisions (B), and the info (B).
 
         Every agent spends the energy of its computing, if it is selected, and of its transmission, which the network
@@ -170,9 +156,9 @@ class LifetimeRules:
         spent = np.minimum(needed, episodes.battery_j)
         missing = np.max(needed - episodes.battery_j, axis=-1)
         served = outcome.feasible & (missing <= 0)
-        following = Episodes(
-            network=episodes.network,
-            task=draw_tasks(episodes.network, generators),
+        following = LifetimeEpisodes(
+            deployment=episodes.deployment,
+            task=draw_tasks(episodes.deployment, generators),
             initial_j=episodes.initial_j,
             battery_j=episodes.battery_j - spent,
             served=episodes.served + served,
@@ -190,42 +176,35 @@ class LifetimeRules:
         }
         return following, outcome, info
 
-    def over(self, episodes: Episodes) -> np.ndarray:
+    def over(self, episodes: LifetimeEpisodes) -> np.ndarray:
         """Return which episodes have ended, (B,) bool: no selection is left, or too many tasks went unserved."""
         return episodes.hopeless | (episodes.unserved >= self.max_failures)
 
-    def observe(self, episodes: Episodes) -> Any:
+    def observe(self, episodes: LifetimeEpisodes) -> Any:
         """Return the observations: new float32 arrays (B, …)."""
         observation = observe(episodes.instance, self.observation_format)
         tasks = np.log2(1 + episodes.battery_j / episodes.task.execution_energy_j) / 4
-        part = np.stack([tasks, episodes.battery_j / self.battery_j[1]], axis=-1)
+        part = np.stack([tasks, episodes.battery_j / self.battery_range_j[1]], axis=-1)
         part = np.clip(part, -BOUND, BOUND).astype(np.float32)
         if isinstance(observation, dict):
             return {**observation, "batteries": part}
         return np.concatenate([observation, part.reshape(len(part), -1)], axis=-1)
 
 
-def lifetime_observation_space(name: str, scenario: Scenario) -> gymnasium.Space[Any]:
-    """Return the space of the observation format called ``name``: that of Allocation, and ``batteries`` behind it."""
-    space: Any = observation_space(name, scenario)
-    shape = (scenario.num_agents, 2)
+def _with_batteries(space: gymnasium.Space[Any], num_agents: int) -> gymnasium.Space[Any]:
+    """Return a space of observations of ``secagent/Allocation-v0`` with the part ``batteries`` behind it."""
     if isinstance(space, gymnasium.spaces.Dict):
-        return gymnasium.spaces.Dict(
-            {**space.spaces, "batteries": gymnasium.spaces.Box(-BOUND, BOUND, shape, np.float32)}
-        )
-    return gymnasium.spaces.Box(-BOUND, BOUND, (space.shape[0] + math.prod(shape),), np.float32)
+        return gymnasium.spaces.Dict({**space.spaces, "batteries": bounded_box(num_agents, 2)})
+    return bounded_box(math.prod(space.shape or ()) + 2 * num_agents)
 
 
 def _battery_range(battery_j: Any, scenario: Scenario) -> tuple[float, float]:
     if battery_j is None:
         low, high = (tasks * mean_execution_energy_j(scenario) for tasks in BATTERY_TASKS)
         return low, high
-    numbers = isinstance(battery_j, (tuple, list)) and len(battery_j) == 2
-    if not numbers or not all(isinstance(x, (int, float, np.number)) and math.isfinite(x) for x in battery_j):
-        raise ValueError(f"battery_j must be a (low, high) range in J, got {battery_j!r}")
-    low, high = map(float, battery_j)
-    if not 0 <= low <= high or high == 0:
-        raise ValueError(f"battery_j must be a (low, high) range with 0 ≤ low ≤ high and high > 0, got {battery_j!r}")
+    low, high = interval("battery_j", battery_j, low=0)
+    if high == 0:
+        raise ValueError(f"battery_j must be a (low, high) range with high > 0, got {battery_j!r}")
     return low, high
 
 

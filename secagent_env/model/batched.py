@@ -1,10 +1,10 @@
-"""What Instance, Decision and Outcome share: dataclasses of arrays with the same leading batch dimensions."""
+"""Dataclasses of arrays with the same leading batch dimensions, such as Instance, Decision and Outcome."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar, Self
 
@@ -32,7 +32,7 @@ def namespace(*arrays: Array) -> ModuleType:
 
 
 def _where(condition: Array, yes: Array, no: Array) -> Array:
-    """Do as the rest of NumPy does: what has no dimensions is a scalar."""
+    """Return ``np.where``, as a scalar where it has no dimensions, like the other functions of NumPy."""
     result: Any = np.where(condition, yes, no)
     return result[()]
 
@@ -53,12 +53,12 @@ LEAN_NUMPY = SimpleNamespace(
     sum=np.add.reduce,
     where=_where,
 )
-"""What the physics needs of NumPy: the same bits, without the wrappers, which take longer than a single instance's
-numbers. Reductions need an ``axis``."""
+"""The NumPy functions of the physics, without wrappers, which take longer than the arithmetic of a single instance;
+the bits are the same. Reductions need an ``axis``."""
 
 
 def lean_namespace(*arrays: Array) -> Any:
-    """Return the namespace that the arrays share, or of NumPy the part that is in :data:`LEAN_NUMPY`."""
+    """Return the namespace that the arrays share; for NumPy it is :data:`LEAN_NUMPY`."""
     xp = namespace(*arrays)
     return LEAN_NUMPY if xp is np else xp
 
@@ -81,30 +81,81 @@ def require_finite(name: str, array: Array, xp: ModuleType) -> None:
 
 
 class Batched:
-    """Indexing, stacking and conversion of a dataclass whose ``_arrays`` have common leading dimensions."""
+    """Indexing, stacking and conversion of a dataclass of arrays with common leading dimensions."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    _shared: ClassVar[tuple[str, ...]] = ()
+    """The fields that are no arrays: all of a batch have them in common."""
     _arrays: ClassVar[tuple[str, ...]]
+    """The other fields: arrays, dicts of arrays, or batches of arrays."""
+    _measured: ClassVar[tuple[str, int]]
+    """One of these arrays, and how many dimensions it has behind those of the batch."""
+
+    def __init_subclass__(cls) -> None:
+        cls._arrays = tuple(name for name in cls.__annotations__ if name[0] != "_" and name not in cls._shared)
+
+    @classmethod
+    def _trusted(cls, **values: Any) -> Self:
+        """Return one of fields, and of cached properties, that are known to be valid, without checking them."""
+        made = object.__new__(cls)
+        made.__dict__.update(values)
+        return made
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """The leading dimensions; ``()`` for a single one."""
-        raise NotImplementedError
+        name, own = self._measured
+        shape = getattr(self, name).shape
+        return tuple(shape[: len(shape) - own])
+
+    def _check_arrays(
+        self, letters: Mapping[str, str], sizes: Mapping[str, int], complex_: tuple[str, ...] = ()
+    ) -> ModuleType:
+        """Turn lists into arrays, and return the array namespace of all; those that are None are left out.
+
+        Raises
+        ------
+        ValueError
+            If the last dimensions of an array are not the sizes of its ``letters``, its batch dimensions not those of
+            the others, its numbers not real or complex as they should be, or not finite.
+        """
+        arrays = {name: array for name in self._arrays if (array := getattr(self, name)) is not None}
+        for name, array in arrays.items():
+            if not hasattr(array, "dtype"):
+                arrays[name] = np.asarray(array, complex if name in complex_ else float)
+                object.__setattr__(self, name, arrays[name])
+        xp = namespace(*arrays.values())
+        for name, array in arrays.items():
+            batch = require_shape(name, array, tuple(sizes[letter] for letter in letters[name]), letters[name])
+            if batch != self.batch_shape:
+                measured = self._measured[0]
+                raise ValueError(f"{name} must have the batch dimensions {self.batch_shape} of {measured}, got {batch}")
+            kind = "complex" if name in complex_ else "real"
+            if not xp.isdtype(array.dtype, f"{kind} floating"):
+                raise ValueError(f"{name} must be {kind} floating point, got {array.dtype}")
+            require_finite(name, array, xp)
+        return xp
+
+    def _fields(self) -> dict[str, Any]:
+        """Return the fields by name, without cached properties, which belong to these arrays alone."""
+        return {name: value for name, value in self.__dict__.items() if name in self.__dataclass_fields__}
 
     def _map(self, function: Callable[[Array], Array]) -> Self:
         """Return a copy with ``function`` applied to every array, without validating it again."""
-        copy = object.__new__(type(self))
-        copy.__dict__.update(self.__dict__)
+        fields = self._fields()
         for name in self._arrays:
             value = getattr(self, name)
             if isinstance(value, dict):
-                copy.__dict__[name] = {key: function(item) for key, item in value.items()}
+                fields[name] = {key: function(item) for key, item in value.items()}
+            elif isinstance(value, Batched):
+                fields[name] = value._map(function)
             elif value is not None:
-                copy.__dict__[name] = function(value)
-        return copy
+                fields[name] = function(value)
+        return self._trusted(**fields)
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields replaced, validated again."""
-        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+        return dataclasses.replace(self, **changes)
 
     def __len__(self) -> int:
         if not self.batch_shape:
@@ -150,12 +201,13 @@ class Batched:
         return self._map(convert)
 
     @classmethod
-    def _stack(cls, items: Sequence[Self]) -> Self:
-        """Return one with a new leading dimension; None where any of the items has None."""
-        first = items[0]
-        copy = first._map(lambda array: array)
+    def stack(cls, items: Sequence[Self]) -> Self:
+        """Return a batch with a new leading dimension; None where any of the items has None."""
+        if not items:
+            raise ValueError(f"{cls.__name__}.stack needs at least one {cls.__name__.lower()}, got none")
+        fields = items[0]._fields()
         for name in cls._arrays:
             values = [getattr(item, name) for item in items]
             missing = any(value is None for value in values)
-            copy.__dict__[name] = None if missing else namespace(*values).stack(values)
-        return copy
+            fields[name] = None if missing else namespace(*values).stack(values)
+        return cls._trusted(**fields)

@@ -1,8 +1,7 @@
-"""Decision: what the supervisor decides — who computes, the beam, and the powers."""
+"""Decision: the supervisor's selection of agents, beam and powers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -37,7 +36,7 @@ class Decision(Batched):
     beamformer: Array
     power_w: Array
 
-    _arrays: ClassVar[tuple[str, ...]] = ("selection", "beamformer", "power_w")
+    _measured: ClassVar[tuple[str, int]] = ("selection", 1)
 
     def __post_init__(self) -> None:
         for name in self._arrays:
@@ -68,18 +67,6 @@ class Decision(Batched):
             object.__setattr__(self, "beamformer", xp.astype(self.beamformer, complex_dtype))
         require_finite("beamformer", self.beamformer, xp)
         require_finite("power_w", self.power_w, xp)
-
-    @property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The leading dimensions; ``()`` for a single decision."""
-        return tuple(self.selection.shape[:-1])
-
-    @classmethod
-    def stack(cls, decisions: Sequence[Decision]) -> Decision:
-        """Return a batch with a new leading dimension."""
-        if not decisions:
-            raise ValueError("Decision.stack needs at least one decision, got none")
-        return cls._stack(decisions)
 
 
 def _as_array(name: str, value: Any) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from secagent_env.model.batched import Array, Batched, namespace, require_finite, require_shape
+from secagent_env.model.batched import Array, Batched, namespace
 from secagent_env.model.scenario import Scenario
 from secagent_env.support.files import whole_file
 
@@ -73,52 +73,24 @@ class Instance(Batched):
     position_m: Array | None = None
     eve_position_m: Array | None = None
 
-    _arrays: ClassVar[tuple[str, ...]] = tuple(_DIMENSIONS)
+    _shared: ClassVar[tuple[str, ...]] = ("scenario",)
+    _measured: ClassVar[tuple[str, int]] = ("channel_bs", 2)
 
     def __post_init__(self) -> None:
         if not isinstance(self.scenario, Scenario):
             raise ValueError(f"scenario must be a Scenario, got {type(self.scenario).__name__}")
         for name in self._arrays:
-            value = getattr(self, name)
-            if value is None and name not in _OPTIONAL:
+            if getattr(self, name) is None and name not in _OPTIONAL:
                 raise ValueError(f"{name} must be an array, got None")
-            if value is not None and not hasattr(value, "dtype"):
-                object.__setattr__(self, name, np.asarray(value, complex if name in _COMPLEX else float))
-        xp = namespace(*(getattr(self, name) for name in self._arrays if getattr(self, name) is not None))
-        sizes = self._sizes()
-        batch = None
-        for name, letters in _DIMENSIONS.items():
+        scenario = self.scenario
+        sizes = {"N": scenario.num_agents, "L": scenario.num_antennas, "E": scenario.num_eavesdroppers, "2": 2}
+        xp = self._check_arrays(_DIMENSIONS, sizes, _COMPLEX)
+        for name in self._arrays:
             array = getattr(self, name)
-            if array is None:
-                continue
-            dims = require_shape(name, array, tuple(sizes[letter] for letter in letters), letters)
-            batch = dims if batch is None else batch
-            if dims != batch:
-                raise ValueError(f"{name} must have the batch dimensions {batch} of channel_bs, got {dims}")
-            if name in _COMPLEX:
-                if not xp.isdtype(array.dtype, "complex floating"):
-                    raise ValueError(f"{name} must be complex, got {array.dtype}")
-            elif not xp.isdtype(array.dtype, "real floating"):
-                raise ValueError(f"{name} must be real floating point, got {array.dtype}")
-            require_finite(name, array, xp)
             if name not in (*_COMPLEX, *_OPTIONAL) and not xp.all(array >= 0):
                 raise ValueError(f"{name} must be ≥ 0, got {float(xp.min(array))}")
         if not xp.all(self.accuracy <= 1):
             raise ValueError(f"accuracy must be ≤ 1, got {float(xp.max(self.accuracy))}")
-
-    def _sizes(self) -> dict[str, int]:
-        scenario = self.scenario
-        return {
-            "N": scenario.num_agents,
-            "L": scenario.num_antennas,
-            "E": scenario.num_eavesdroppers,
-            "2": 2,
-        }
-
-    @property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The leading dimensions; ``()`` for a single instance."""
-        return tuple(self.channel_bs.shape[:-2])
 
     @cached_property
     def bs_gain(self) -> Array:
@@ -131,23 +103,8 @@ class Instance(Batched):
         return self.compute_power_w * self.inference_time_s
 
     @classmethod
-    def _trusted(cls, scenario: Scenario, **arrays: Array) -> Instance:
-        """Return an instance from arrays that are known to be valid, without checking them."""
-        instance = object.__new__(cls)
-        instance.__dict__.update(scenario=scenario, **arrays)
-        return instance
-
-    def _map(self, function: Any) -> Instance:
-        return self._trusted(
-            self.scenario,
-            **{name: None if (a := getattr(self, name)) is None else function(a) for name in self._arrays},
-        )
-
-    @classmethod
     def stack(cls, instances: Sequence[Instance]) -> Instance:
         """Return a batch with a new leading dimension; the instances share one scenario."""
-        if not instances:
-            raise ValueError("Instance.stack needs at least one instance, got none")
         for i, instance in enumerate(instances):
             if instance.scenario != instances[0].scenario:
                 raise ValueError(f"Instance.stack needs instances of one scenario, number {i} has another")
@@ -156,7 +113,7 @@ class Instance(Batched):
                     f"Instance.stack needs instances of one batch shape, "
                     f"number {i} has {instance.batch_shape}, the first {instances[0].batch_shape}"
                 )
-        return cls._stack(instances)
+        return super().stack(instances)
 
     def save(self, path: str | Path) -> None:
         """Write the instance to a versioned ``.npz`` file, whole or not at all.

@@ -1,4 +1,4 @@
-"""Outcome: what a decision leads to."""
+"""Outcome: the energies, times, secrecy and violations of a decision."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Outcome(Batched):
         ``selected`` (13), ``accuracy`` (15), ``latency_s`` (17), ``agent_power_w`` (20c; the worst agent's,
         a negative power counts).
     violated
-        For each constraint whether it is violated by more than the rounding error granted.
+        For each constraint whether it is violated by more than the tolerance for rounding errors.
     feasible
         Whether none is.
     """
@@ -49,26 +49,7 @@ class Outcome(Batched):
     violated: dict[str, Array]
     feasible: Array
 
-    _arrays: ClassVar[tuple[str, ...]] = (
-        "energy_j",
-        "execution_energy_j",
-        "transmission_energy_j",
-        "latency_s",
-        "downlink_time_s",
-        "inference_time_s",
-        "uplink_time_s",
-        "downlink_secrecy",
-        "uplink_secrecy",
-        "mean_accuracy",
-        "violations",
-        "violated",
-        "feasible",
-    )
-
-    @property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The leading dimensions; ``()`` for a single outcome."""
-        return tuple(self.energy_j.shape)
+    _measured: ClassVar[tuple[str, int]] = ("energy_j", 0)
 
     @classmethod
     def _of(cls, xp: Any, *, scenario: Scenario, violations: dict[str, Array], **fields: Any) -> Outcome:
@@ -76,7 +57,7 @@ class Outcome(Batched):
         energy = fields["energy_j"]
         rounding = 1e-5 if energy.dtype == xp.float32 else 1e-9
         bounds = constraint_bounds(scenario)
-        granted = {
+        tolerance = {
             "beam_power_w": rounding * max(bounds["beam_power_w"], scenario.max_power_w),
             "selected": 0.0,
             "accuracy": rounding,
@@ -86,17 +67,15 @@ class Outcome(Batched):
         for name, violation in violations.items():
             if violation.shape != energy.shape:  # it does not depend on the instance, or not on the decision
                 violations[name] = xp.broadcast_to(violation, energy.shape)
-        violated = {name: violation > granted[name] for name, violation in violations.items()}
+        violated = {name: violation > tolerance[name] for name, violation in violations.items()}
         beyond = list(violated.values())
         infeasible = beyond[0] | beyond[1] | beyond[2] | beyond[3] | beyond[4]
         fields.update(violations=violations, violated=violated, feasible=~infeasible)
-        outcome = object.__new__(cls)
-        outcome.__dict__.update(fields)
-        return outcome
+        return cls._trusted(**fields)
 
 
 def constraint_bounds(scenario: Scenario) -> dict[str, float]:
-    """Return the right side of each constraint: what a violation is measured against."""
+    """Return the right side of each constraint, to which a violation is relative."""
     return {
         "beam_power_w": scenario.bs_power_w,
         "selected": float(scenario.required_agents),

@@ -25,7 +25,7 @@ LN2 = math.log(2)
 
 
 def evaluate(instance: Instance, decision: Decision) -> Outcome:
-    """Return what a decision does in an instance: energies, times, secrecy and violations.
+    """Return the energies, times, secrecy and violations of a decision in an instance.
 
     The leading dimensions of the two are broadcast against each other, so that many decisions can be
     scored in one instance. A negative power is a violation and transmits as zero. In float32 each SINR has
@@ -137,7 +137,7 @@ def _uplink_sinr(instance: Instance, power: Array, xp: Any) -> tuple[Array, Arra
 
 
 def combine_eavesdroppers(sinr: Array, colluding: bool) -> Array:
-    """Return the SINR that counts of those of the eavesdroppers (…, E): the largest; colluding, the sum."""
+    """Return the SINR (…) that limits secrecy, of eavesdroppers' (…, E): the largest, or the sum if they collude."""
     xp = lean_namespace(sinr)
     return xp.sum(sinr, axis=-1) if colluding else xp.max(sinr, axis=-1)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import numbers
 import tomllib
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from secagent_env.model.presets import PRESETS
+from secagent_env.support.checks import flag, integer, interval, number
 from secagent_env.support.errors import unknown_name
 from secagent_env.support.shares import apportioned
 
@@ -53,7 +53,7 @@ class Scenario:
         Acc_min of (15), in [0, 1].
     task_difficulty
         δ > 0, by which the exponent of (14) is divided: 1 is (14) itself, and the larger δ, the less accurate everybody
-        is, in the same order. The paper's (14) knows no task; this is how one that is harder than another enters.
+        is, in the same order. The paper's (14) does not depend on the task; δ makes one harder than another.
     bs_power_w, max_power_w
         Power budgets of the base station (1) and of each agent (20c), W.
     bandwidth_hz, noise_power_w, carrier_hz
@@ -114,9 +114,9 @@ class Scenario:
 
     def __post_init__(self) -> None:
         for name in _COUNTS:
-            self._set(name, _integer(name, getattr(self, name), low=1))
+            self._set(name, integer(name, getattr(self, name), low=1))
         if self.min_selected is not None:
-            self._set("min_selected", _integer("min_selected", self.min_selected, low=1, high=self.num_agents))
+            self._set("min_selected", integer("min_selected", self.min_selected, low=1, high=self.num_agents))
         for name in _POSITIVE:
             self._set(name, _number(name, getattr(self, name), above=0))
         for name in _NON_NEGATIVE:
@@ -134,8 +134,7 @@ class Scenario:
             self._set("model_sizes", _groups("model_sizes", self.model_sizes))
         for name in _AREAS:
             self._set(name, _area(name, getattr(self, name)))
-        if not isinstance(self.colluding, bool):
-            raise ValueError(f"colluding must be True or False, got {self.colluding!r}")
+        self._set("colluding", flag("colluding", self.colluding))
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -216,37 +215,16 @@ def _known(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _integer(name: str, value: object, low: int, high: int | None = None) -> int:
-    bounds = f"an integer ≥ {low}" if high is None else f"an integer from {low} to {high}"
-    integral = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not integral or int(value) < low or (high is not None and int(value) > high):  # type: ignore[call-overload]
-        raise ValueError(f"{name} must be {bounds}, got {value!r}")
-    return int(value)  # type: ignore[call-overload]
+def _number(name: str, value: object, **bounds: float) -> float:
+    """Return a finite number within the bounds; an integer stays one, as it is written to files."""
+    real = number(name, value, **bounds)
+    return int(value) if isinstance(value, numbers.Integral) else real
 
 
-def _number(
-    name: str, value: object, *, low: float = -math.inf, high: float = math.inf, above: float | None = None
-) -> float:
-    """Return ``value`` if it is a finite real number within the bounds (``above`` is a strict one)."""
-    if above is not None:
-        bounds = f"a finite number > {above:g}"
-    elif high < math.inf:
-        bounds = f"a number from {low:g} to {high:g}"
-    else:
-        bounds = f"a finite number ≥ {low:g}" if low > -math.inf else "a finite number"
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not real or not low <= value <= high or (above is not None and value <= above):  # type: ignore[operator]
-        raise ValueError(f"{name} must be {bounds}, got {value!r}")
-    return int(value) if isinstance(value, numbers.Integral) else float(value)  # type: ignore[arg-type]
-
-
-def _range(name: str, value: object, **bounds: float) -> Range:
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise ValueError(f"{name} must be a (low, high) range, got {value!r}")
-    low, high = (_number(f"{name}[{i}]", bound, **bounds) for i, bound in enumerate(value))
-    if low > high:
-        raise ValueError(f"{name} must be a (low, high) range with low ≤ high, got {value!r}")
-    return (low, high)
+def _range(name: str, value: Any, **bounds: float) -> Range:
+    interval(name, value, **bounds)
+    low, high = (_number(name, bound) for bound in value)
+    return low, high
 
 
 def _groups(name: str, value: object) -> tuple[tuple[float, int], ...]:
@@ -254,7 +232,7 @@ def _groups(name: str, value: object) -> tuple[tuple[float, int], ...]:
     if not groups or not all(isinstance(group, (tuple, list)) and len(group) == 2 for group in groups):
         raise ValueError(f"{name} must be groups ((width, share), …) or None, got {value!r}")
     return tuple(
-        (_number(f"{name}[{i}][0]", width, above=0), _integer(f"{name}[{i}][1]", share, low=1))
+        (_number(f"{name}[{i}][0]", width, above=0), integer(f"{name}[{i}][1]", share, low=1))
         for i, (width, share) in enumerate(groups)
     )
 

@@ -1,4 +1,4 @@
-"""What agents compute: accuracy (14), inference time (16), and the energy that selections cost on average."""
+"""The agents' workload: accuracy (14), inference time (16), and the mean energy of selections."""
 
 from __future__ import annotations
 

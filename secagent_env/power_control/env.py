@@ -7,16 +7,18 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from secagent_env.allocation.rules import options_of
-from secagent_env.power_control.display import FPS, RENDER_MODES, Display
-from secagent_env.power_control.game import MAX_POWER_W, Game, fitting
+from secagent_env.gym_bases.arguments import reset_options, takes_arguments_of
+from secagent_env.gym_bases.rendered import FPS, RENDER_MODES, Rendered, check_render_mode
+from secagent_env.gym_bases.running import first_info
+from secagent_env.power_control import pictures
+from secagent_env.power_control.game import Game
 from secagent_env.power_control.match import ROUNDS, Record
-from secagent_env.power_control.messages import nothing
-from secagent_env.power_control.metrics import Function, Metric
-from secagent_env.power_control.rules import ControlRules, Plays
+from secagent_env.power_control.messages import no_messages
+from secagent_env.power_control.rules import PowerControlRules, RunningGames
 
 
-class PowerControlEnv(gymnasium.Env[np.ndarray, np.ndarray]):
+@takes_arguments_of(PowerControlRules)
+class PowerControlEnv(Rendered, gymnasium.Env[np.ndarray, np.ndarray]):
     """Bring pairs that share a spectrum to their target rates, by setting all powers at once.
 
     ## Description
@@ -49,17 +51,8 @@ class PowerControlEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     ``step`` returns ``power_w`` and ``rate`` (N,), ``total_power_w``, and ``rate_gap``, the mean |target − rate|.
 
     ## Arguments
-    num_pairs
-        N.
-    rounds
-        How many times the powers are set.
-    metric
-        The name of one of :mod:`~secagent_env.power_control.metrics`, or a function
-        ``(game, power_w (…, N), rate (…, N)) -> (…)``.
-    feasible
-        Which games are drawn: True, whose targets can all be reached within P_max; False, the others; None, all.
-    max_power_w
-        P_max, W.
+    num_pairs, rounds, metric, feasible, max_power_w
+        As in :class:`~secagent_env.power_control.rules.PowerControlRules`.
     render_mode
         ``"rgb_array"``, ``"human"`` or ``"ansi"``.
 
@@ -77,22 +70,17 @@ class PowerControlEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         num_pairs: int = 4,
         rounds: int = ROUNDS,
         *,
-        metric: str | Metric | Function = "rate_gap",
-        feasible: bool | None = None,
-        max_power_w: float = MAX_POWER_W,
         render_mode: str | None = None,
+        **arguments: Any,
     ) -> None:
-        self._rules = ControlRules(
-            num_pairs=num_pairs, rounds=rounds, metric=metric, feasible=feasible, max_power_w=max_power_w
-        )
+        self._rules = PowerControlRules(num_pairs=num_pairs, rounds=rounds, **arguments)
         self.action_space = self._rules.action_space
         self.observation_space = self._rules.observation_space
-        self._display = Display(render_mode)
-        self.render_mode = render_mode
-        self._course: list[Plays] = []  # batches of one: what many environments do, one does
+        self.render_mode = check_render_mode(render_mode)
+        self._course: list[RunningGames] = []  # batches of one: what many environments do, one does
 
     @property
-    def _running(self) -> Plays:
+    def _running(self) -> RunningGames:
         if not self._course:
             raise gymnasium.error.ResetNeeded("there is no game yet: call reset() first")
         return self._course[-1]
@@ -104,11 +92,10 @@ class PowerControlEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
     @property
     def record(self) -> Record:
-        """What has happened in the episode so far."""
+        """The course of the episode so far."""
         game, rounds = self.game, self._rules.rounds
         power, rate = (np.concatenate([getattr(p, name) for p in self._course]) for name in ("power_w", "rate"))
-        silence = nothing([])
-        deliveries = (silence,) * (len(self._course) - 1)
+        deliveries = (no_messages([]),) * (len(self._course) - 1)
         return Record(game=game, power_w=power, rate=rate, deliveries=deliveries, rounds=rounds)
 
     def decode(self, action: Any) -> np.ndarray:
@@ -124,9 +111,9 @@ class PowerControlEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start an episode, on ``options["game"]`` if it is given."""
         super().reset(seed=seed)
-        given = options_of(options, "game")["game"]
+        given = reset_options(options, "game")["game"]
         if given is not None:
-            given = Game.stack([fitting(given, (), self._rules.num_pairs, self._rules.max_power_w)])
+            given = Game.stack([self._rules.fitting(given, ())])
         self._course = [self._rules.begin([self.np_random], given)]
         self._show()
         return self._rules.observe(self._running)[0], {}
@@ -142,18 +129,11 @@ class PowerControlEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         plays, reward, info = self._rules.step(running, power[None])
         self._course.append(plays)
         self._show()
-        first = {name: value[0].copy() if value.ndim > 1 else value[0].item() for name, value in info.items()}
-        return self._rules.observe(plays)[0], float(reward[0]), bool(self._rules.over(plays)[0]), False, first
+        over = bool(self._rules.over(plays)[0])
+        return self._rules.observe(plays)[0], float(reward[0]), over, False, first_info(info)
 
-    def render(self) -> Any:
-        """Return the picture (``rgb_array``) or the text (``ansi``), or show a window (``human``)."""
-        return self._display.render(self.record)
+    def _text(self) -> str:
+        return pictures.ansi(self.record)
 
-    def _show(self) -> None:
-        """Show the window, where there is one to be shown."""
-        if self.render_mode == "human":
-            self.render()
-
-    def close(self) -> None:
-        """Close the window, if there is one."""
-        self._display.close()
+    def _picture(self) -> np.ndarray:
+        return pictures.rgb_array(self.record)

@@ -16,13 +16,13 @@ _SINGULAR = 1e-12
 
 
 def interference_matrix(game: Game) -> np.ndarray:
-    """Return F, (…, N, N): row i is what each power does to what pair i needs."""
+    """Return F, (…, N, N): row i is the share of each power in the power that pair i needs."""
     share = np.asarray(game.target_sinr / game.own_gain)
     return share[..., :, None] * np.swapaxes(np.asarray(game.cross_gain), -1, -2)
 
 
 def noise_powers(game: Game) -> np.ndarray:
-    """Return u, (…, N), W: what each pair would need if it were alone."""
+    """Return u, (…, N), W: the power that each pair would need alone."""
     return np.asarray(game.target_sinr / game.own_gain) * game.noise_w
 
 

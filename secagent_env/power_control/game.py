@@ -9,12 +9,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import array_api_compat
 import numpy as np
 
-from secagent_env.model.batched import Array, Batched, namespace, require_finite, require_shape
+from secagent_env.model.batched import Array, Batched, namespace
+from secagent_env.support.checks import number
 
 MAX_POWER_W = 10.0
 """P_max of the paper, W."""
@@ -31,7 +32,7 @@ class Game(Batched):
     gain
         (…, N, N): power gain |h|² from transmitter i (row) to receiver j (column), ≥ 0 and > 0 on the diagonal.
     target_rate
-        (…, N): what each pair is to reach, bit/s/Hz, > 0.
+        (…, N): the rate each pair is to reach, bit/s/Hz, > 0.
     initial_power_w
         (…, N): the transmit powers before the first round, W, in (0, P_max].
     max_power_w
@@ -51,26 +52,16 @@ class Game(Batched):
     max_power_w: float = MAX_POWER_W
     noise_w: float = 1.0
 
-    _arrays: ClassVar[tuple[str, ...]] = ("gain", "target_rate", "initial_power_w")
+    _shared: ClassVar[tuple[str, ...]] = ("max_power_w", "noise_w")
+    _measured: ClassVar[tuple[str, int]] = ("target_rate", 1)
 
     def __post_init__(self) -> None:
         for name in ("max_power_w", "noise_w"):
-            object.__setattr__(self, name, positive(name, getattr(self, name)))
-        for name in self._arrays:
-            if not hasattr(getattr(self, name), "dtype"):
-                object.__setattr__(self, name, np.asarray(getattr(self, name), float))
-        xp = namespace(*(getattr(self, name) for name in self._arrays))
-        if len(self.target_rate.shape) < 1 or self.target_rate.shape[-1] < 1:
-            raise ValueError(f"target_rate must have shape (…, N) with N ≥ 1, got {tuple(self.target_rate.shape)}")
-        n = self.num_pairs
-        for name in self._arrays:
-            array = getattr(self, name)
-            if not xp.isdtype(array.dtype, "real floating"):
-                raise ValueError(f"{name} must be real floating point, got {array.dtype}")
-            dims = require_shape(name, array, (n, n) if name == "gain" else (n,), "NN" if name == "gain" else "N")
-            if dims != self.batch_shape:
-                raise ValueError(f"{name} must have the batch dimensions {self.batch_shape} of target_rate, got {dims}")
-            require_finite(name, array, xp)
+            object.__setattr__(self, name, number(name, getattr(self, name), above=0))
+        n = np.shape(self.target_rate)[-1:]
+        if not n or n[0] < 1:
+            raise ValueError(f"target_rate must have shape (…, N) with N ≥ 1, got {tuple(np.shape(self.target_rate))}")
+        xp = self._check_arrays({"gain": "NN", "target_rate": "N", "initial_power_w": "N"}, {"N": n[0]})
         if not (xp.all(self.gain >= 0) and xp.all(self.own_gain > 0)):
             raise ValueError("gain must be ≥ 0, and > 0 from each transmitter to its own receiver")
         if not xp.all(self.target_rate > 0):
@@ -83,11 +74,6 @@ class Game(Batched):
         """N."""
         return int(self.target_rate.shape[-1])
 
-    @property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The leading dimensions; ``()`` for a single game."""
-        return tuple(self.target_rate.shape[:-1])
-
     @cached_property
     def own_gain(self) -> Array:
         """|h_ii|², (…, N): from each transmitter to its own receiver."""
@@ -95,7 +81,7 @@ class Game(Batched):
 
     @cached_property
     def cross_gain(self) -> Array:
-        """The gains with a zero diagonal, (…, N, N): what interferes."""
+        """The gains with a zero diagonal, (…, N, N): those of the interference."""
         xp = namespace(self.gain)
         n, where = self.num_pairs, array_api_compat.device(self.gain)
         return self.gain * (1 - xp.eye(n, dtype=self.gain.dtype, device=where))
@@ -106,25 +92,12 @@ class Game(Batched):
         return namespace(self.target_rate).expm1(self.target_rate * _LN2)
 
     @classmethod
-    def _trusted(cls, *, max_power_w: float, noise_w: float = 1.0, **arrays: Array) -> Game:
-        """Return a game from arrays that are known to be valid, without checking them."""
-        game = object.__new__(cls)
-        game.__dict__.update(max_power_w=max_power_w, noise_w=noise_w, **arrays)
-        return game
-
-    def _map(self, function: Any) -> Game:
-        arrays = {name: function(getattr(self, name)) for name in self._arrays}
-        return self._trusted(max_power_w=self.max_power_w, noise_w=self.noise_w, **arrays)
-
-    @classmethod
     def stack(cls, games: Sequence[Game]) -> Game:
         """Return a batch with a new leading dimension; the games share their shapes, P_max and noise."""
-        if not games:
-            raise ValueError("Game.stack needs at least one game, got none")
         kinds = {(g.batch_shape, g.num_pairs, g.max_power_w, g.noise_w) for g in games}
         if len(kinds) > 1:
             raise ValueError("Game.stack needs games of one batch shape, number of pairs, max_power_w and noise_w")
-        return cls._stack(games)
+        return super().stack(games)
 
 
 def sinr(game: Game, power_w: Array) -> Array:
@@ -138,28 +111,6 @@ def rates(game: Game, power_w: Array) -> Array:
 
 
 def interference(game: Game, power_w: Array) -> Array:
-    """Return what each receiver hears of the others, Σ_{j≠i} |h_ji|² p_j, (…, N), W: a sum that leaves i out."""
+    """Return the interference at each receiver, Σ_{j≠i} |h_ji|² p_j, (…, N), W: a sum that leaves i out."""
     # Not a matrix product: NumPy adds rows in their order, to the same bits in a batch of any size.
     return namespace(power_w).sum(game.cross_gain * power_w[..., None], axis=-2)
-
-
-def positive(name: str, value: Any) -> float:
-    """Return a finite number > 0, or raise ValueError."""
-    numeric = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not numeric or not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
-    return float(value)
-
-
-def fitting(game: Any, batch: tuple[int, ...], num_pairs: int, max_power_w: float) -> Game:
-    """Return a game given by the user, as NumPy arrays, if it fits an environment."""
-    if not isinstance(game, Game):
-        raise ValueError(f"options['game'] must be a Game, got {type(game).__name__}")
-    if game.batch_shape not in (batch, ()):
-        wanted = f"a single one or a batch {batch}" if batch else "a single one"
-        raise ValueError(f"options['game'] must be {wanted}, got the batch {game.batch_shape}")
-    if game.num_pairs != num_pairs:
-        raise ValueError(f"options['game'] must have num_pairs = {num_pairs} as the environment, got {game.num_pairs}")
-    if game.max_power_w != max_power_w:
-        raise ValueError(f"options['game'] must have max_power_w = {max_power_w:g} W, got {game.max_power_w:g} W")
-    return game if isinstance(game.gain, np.ndarray) else game.to(np)

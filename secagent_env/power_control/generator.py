@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from secagent_env.allocation.rules import count_of
 from secagent_env.power_control.feasibility import is_feasible
-from secagent_env.power_control.game import MAX_POWER_W, Game, positive, rates
+from secagent_env.power_control.game import MAX_POWER_W, Game, rates
 from secagent_env.sampling.generator import batch_shape_of
 from secagent_env.sampling.seeds import generators_of
+from secagent_env.support.checks import flag, integer, number
 
 INITIAL_POWER_W = (1.0, 5.0)
 TARGET_SCALE = (0.5, 1.5)
@@ -68,11 +68,11 @@ def draw_games(
     max_power_w: float = MAX_POWER_W,
 ) -> Game:
     """Draw a batch of games, one from each generator; the arguments are those of :func:`sample_game`."""
-    n, limit = count_of("num_pairs", num_pairs), check_max_power(max_power_w)
+    n, limit = integer("num_pairs", num_pairs, 1), check_max_power(max_power_w)
     games = _draw(n, generators, limit)
-    if check_feasible(feasible) is None:
+    if feasible is None:
         return games
-    misfits = np.flatnonzero(is_feasible(games) != feasible)
+    misfits = np.flatnonzero(is_feasible(games) != flag("feasible", feasible))
     for _ in range(MOST_TRIES):
         if not misfits.size:
             return games._map(np.asarray)  # a new one: what this one has computed of its arrays may be outdated
@@ -85,19 +85,12 @@ def draw_games(
 
 def check_max_power(max_power_w: float) -> float:
     """Return P_max, or raise ValueError where initial powers would be beyond it."""
-    limit = positive("max_power_w", max_power_w)
+    limit = number("max_power_w", max_power_w, above=0)
     if limit < INITIAL_POWER_W[1]:
         raise ValueError(
             f"max_power_w must be at least the highest initial power {INITIAL_POWER_W[1]:g} W, got {limit:g}"
         )
     return limit
-
-
-def check_feasible(feasible: bool | None) -> bool | None:
-    """Return which games to draw, or raise ValueError."""
-    if feasible is not None and not isinstance(feasible, (bool, np.bool_)):
-        raise ValueError(f"feasible must be True, False or None, got {feasible!r}")
-    return feasible
 
 
 def _draw(n: int, generators: Sequence[np.random.Generator], max_power_w: float) -> Game:

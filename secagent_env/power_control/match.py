@@ -1,4 +1,4 @@
-"""A game being played, round by round: who sees what, what an action may be, and the record of it all."""
+"""A match: one game over its rounds, with observations, actions, messages and the record."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from secagent_env.allocation.rules import count_of
 from secagent_env.power_control.game import Game, rates
-from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, Delivery, deliver, nothing, outbox_of
+from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, Delivery, deliver, no_messages, outbox_of
+from secagent_env.support.checks import integer
 
 ROUNDS = 10
 
@@ -21,7 +21,7 @@ Action = Any
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Record:
-    """What happened in a game: R rounds so far.
+    """The course of a game: R rounds so far.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Record:
     power_w, rate
         (R + 1, N): powers in W and rates in bit/s/Hz; row 0 is before the first round.
     deliveries
-        What became of the messages of each round, R of them.
+        The messages of each round, R of them.
     rounds
         How many rounds the whole game has.
     """
@@ -82,9 +82,9 @@ class Match:
         if game.batch_shape:
             raise ValueError(f"a match is of a single game, got a batch {game.batch_shape}; use game[i]")
         self.game = game if isinstance(game.gain, np.ndarray) else game.to(np)
-        self.rounds = count_of("rounds", rounds)
+        self.rounds = integer("rounds", rounds, 1)
         self.talk = talk
-        self.max_message_length = count_of("max_message_length", max_message_length)
+        self.max_message_length = integer("max_message_length", max_message_length, 1)
         self.agents = agent_names(game.num_pairs)
         power = self.game.initial_power_w.copy()
         self._powers, self._rates = [power], [rates(self.game, power)]
@@ -112,12 +112,12 @@ class Match:
 
     @property
     def delivery(self) -> Delivery:
-        """What became of the last round's messages."""
-        return self._deliveries[-1] if self._deliveries else nothing(self.agents)
+        """The messages of the last round."""
+        return self._deliveries[-1] if self._deliveries else no_messages(self.agents)
 
     @property
     def record(self) -> Record:
-        """What has happened so far."""
+        """The course of the game so far."""
         return Record(
             game=self.game,
             power_w=np.stack(self._powers),
@@ -127,7 +127,7 @@ class Match:
         )
 
     def observe(self, agent: str) -> dict[str, Any]:
-        """Return what an agent sees: nothing of the others but their targets and what they wrote to it.
+        """Return the observation of an agent, which knows of the others their targets and their messages to it.
 
         ``power`` (1,), W, and ``rate`` (1,), bit/s/Hz, its own; ``targets`` (N,), bit/s/Hz, of all pairs in their
         order; ``round``, how many have been played; and where agents talk ``messages``, by sender.

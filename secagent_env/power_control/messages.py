@@ -33,7 +33,7 @@ class Message:
     sender, recipient
         Names of agents.
     text
-        What it says, unchanged.
+        Its content, unchanged.
     """
 
     sender: str
@@ -43,7 +43,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of the messages of one round.
+    """The messages of one round, delivered and dropped.
 
     Attributes
     ----------
@@ -63,13 +63,13 @@ class Delivery:
         return inbox
 
 
-def nothing(agents: Collection[str]) -> Delivery:
-    """Return the delivery of a round in which nobody wrote."""
+def no_messages(agents: Collection[str]) -> Delivery:
+    """Return the delivery of a round without messages."""
     return Delivery((), {agent: dict.fromkeys(REASONS, 0) for agent in agents})
 
 
 def deliver(agents: Sequence[str], outboxes: Mapping[str, Mapping[str, str]], max_length: int) -> Delivery:
-    """Return what becomes of messages, ``outboxes[sender][recipient]``; a shortened one would say something else."""
+    """Deliver messages, ``outboxes[sender][recipient]``, or drop them; none is shortened, lest its meaning change."""
     messages, dropped = [], {agent: dict.fromkeys(REASONS, 0) for agent in agents}
     for sender in agents:
         outbox, counts = outboxes.get(sender, {}), dropped[sender]

@@ -1,4 +1,4 @@
-"""What a network of pairs is judged by: one number per round, higher is better.
+"""Metrics of a network of pairs: one number per round, higher is better.
 
 Any function ``(game, power_w, rate) -> (…)`` is a metric; these have names:
 
@@ -25,7 +25,7 @@ from secagent_env.support.errors import unknown_name
 Function = Callable[[Game, Array, Array], Array]
 
 POWER_WEIGHT = 0.1
-"""What all transmitters at full power cost in ``rate_gap_and_power``, bit/s/Hz."""
+"""The cost of full power at all transmitters in ``rate_gap_and_power``, bit/s/Hz."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Metric:
     Parameters
     ----------
     name
-        What it is called.
+        Of the metric.
     description
-        What to do for it, in words that an agent understands.
+        How to raise it, in words for an agent.
     function
         ``(game, power_w (…, N), rate (…, N)) -> (…)``, higher is better.
     """

@@ -11,23 +11,25 @@ from gymnasium.spaces import Box, Dict, Discrete
 from gymnasium.utils import seeding
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
-from secagent_env.allocation.rules import count_of
-from secagent_env.power_control.display import FPS, RENDER_MODES, Display
-from secagent_env.power_control.game import MAX_POWER_W, Game, fitting
-from secagent_env.power_control.generator import check_feasible, check_max_power, draw_games
+from secagent_env.gym_bases.arguments import takes_arguments_of
+from secagent_env.gym_bases.rendered import FPS, RENDER_MODES, Rendered, check_render_mode
+from secagent_env.power_control import pictures
+from secagent_env.power_control.game import Game
 from secagent_env.power_control.match import ROUNDS, Action, Match, Record, agent_names
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, MessageSpace
-from secagent_env.power_control.metrics import Function, Metric, metric_of
-from secagent_env.power_control.numeric import MAX_RATE, numeric_observation
+from secagent_env.power_control.observations import MAX_RATE, numeric_observation
+from secagent_env.power_control.rules import PowerControlRules
+from secagent_env.support.checks import integer
 
 
-class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
+@takes_arguments_of(PowerControlRules)
+class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
     """Transmitter–receiver pairs share a spectrum; each sets its own power, to reach its target rate.
 
     ## Description
     The power control of the second paper's case study B. N pairs, Rayleigh channels that stay for an episode, a target
     rate for each pair, 10 rounds. In every round all agents, ``pair_0`` to ``pair_{N−1}``, set their powers at once.
-    Whoever sends louder is heard better, and disturbs everybody else.
+    A louder sender is heard better, and disturbs all others.
 
     ## Action space
     ``talk=True``: a Dict of ``power``, Box(0, P_max, (1,)), W, and ``messages``, a Dict of a text for every other
@@ -67,19 +69,10 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
     were dropped, ``{"unknown": …, "self": …, "too_long": …}``.
 
     ## Arguments
-    num_pairs
-        N.
-    rounds
-        How many times the powers are set.
+    num_pairs, rounds, metric, feasible, max_power_w
+        As in :class:`~secagent_env.power_control.rules.PowerControlRules`; the metric is given a single game.
     talk
         Whether agents may send messages.
-    metric
-        The name of one of :mod:`~secagent_env.power_control.metrics`, or a function
-        ``(game, power_w (N,), rate (N,)) -> ()``.
-    feasible
-        Which games are drawn: True, whose targets can all be reached within P_max; False, the others; None, all.
-    max_power_w
-        P_max, W.
     max_message_length
         In characters.
     render_mode
@@ -105,34 +98,29 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
         rounds: int = ROUNDS,
         talk: bool = True,
         *,
-        metric: str | Metric | Function = "rate_gap",
-        feasible: bool | None = None,
-        max_power_w: float = MAX_POWER_W,
         max_message_length: int = MAX_MESSAGE_LENGTH,
         render_mode: str | None = None,
+        **arguments: Any,
     ) -> None:
-        self.num_pairs = count_of("num_pairs", num_pairs)
-        self.rounds = count_of("rounds", rounds)
+        self._rules = rules = PowerControlRules(num_pairs=num_pairs, rounds=rounds, **arguments)
+        self.num_pairs, self.rounds = rules.num_pairs, rules.rounds
+        self.metric, self.max_power_w = rules.reward, rules.max_power_w
         self.talk = bool(talk)
-        self.metric = metric_of(metric)
-        self.max_power_w = check_max_power(max_power_w)
-        self.max_message_length = count_of("max_message_length", max_message_length)
-        self._feasible = check_feasible(feasible)
-        self._display = Display(render_mode)
-        self.render_mode = render_mode
+        self.max_message_length = integer("max_message_length", max_message_length, 1)
+        self.render_mode = check_render_mode(render_mode)
         self.possible_agents = agent_names(self.num_pairs)
         self.agents: list[str] = []
-        self.observation_spaces = {agent: self._observed(agent) for agent in self.possible_agents}
-        self.action_spaces = {agent: self._acted(agent) for agent in self.possible_agents}
+        self.observation_spaces = {agent: self._observations_of(agent) for agent in self.possible_agents}
+        self.action_spaces = {agent: self._actions_of(agent) for agent in self.possible_agents}
         self._random: np.random.Generator | None = None
         self._match: Match | None = None
 
     def observation_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Return the space of what an agent sees."""
+        """Return the space of an agent's observations."""
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Return the space of what an agent does."""
+        """Return the space of an agent's actions."""
         return self.action_spaces[agent]
 
     @property
@@ -149,7 +137,7 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
 
     @property
     def record(self) -> Record:
-        """What has happened in the episode so far."""
+        """The course of the episode so far."""
         return self.match.record
 
     def reset(
@@ -159,11 +147,7 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
         if seed is not None or self._random is None:
             self._random, _ = seeding.np_random(seed)
         given = (options or {}).get("game")
-        if given is None:
-            drawn = draw_games(self.num_pairs, [self._random], feasible=self._feasible, max_power_w=self.max_power_w)
-            game = drawn[0]
-        else:
-            game = fitting(given, (), self.num_pairs, self.max_power_w)
+        game = self._rules.draw([self._random])[0] if given is None else self._rules.fitting(given, ())
         self._match = Match(game, rounds=self.rounds, talk=self.talk, max_message_length=self.max_message_length)
         self.agents = list(self.possible_agents)
         self._show()
@@ -201,20 +185,13 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
         parts = (match.power_w / self.max_power_w, match.rate, match.game.target_rate, [match.round / self.rounds])
         return np.concatenate(parts).astype(np.float32)
 
-    def render(self) -> Any:
-        """Return the picture (``rgb_array``) or the text (``ansi``), or show a window (``human``)."""
-        return self._display.render(self.record)
+    def _text(self) -> str:
+        return pictures.ansi(self.record)
 
-    def _show(self) -> None:
-        """Show the window, where there is one to be shown."""
-        if self.render_mode == "human":
-            self.render()
+    def _picture(self) -> np.ndarray:
+        return pictures.rgb_array(self.record)
 
-    def close(self) -> None:
-        """Close the window, if there is one."""
-        self._display.close()
-
-    def _observed(self, agent: str) -> gymnasium.Space[Any]:
+    def _observations_of(self, agent: str) -> gymnasium.Space[Any]:
         n = self.num_pairs
         if not self.talk:
             high = np.full(n + 3, MAX_RATE, np.float32)
@@ -225,15 +202,15 @@ class PowerControlParallelEnv(ParallelEnv[str, Any, Any]):
             rate=Box(0.0, MAX_RATE, (1,), np.float64),
             targets=Box(0.0, MAX_RATE, (n,), np.float64),
             round=Discrete(self.rounds + 1),
-            messages=self._letters(agent),
+            messages=self._texts_of(agent),
         )
 
-    def _acted(self, agent: str) -> gymnasium.Space[Any]:
+    def _actions_of(self, agent: str) -> gymnasium.Space[Any]:
         if not self.talk:
             return Box(0.0, self.max_power_w, (1,), np.float32)
-        return Dict(power=Box(0.0, self.max_power_w, (1,), np.float64), messages=self._letters(agent))
+        return Dict(power=Box(0.0, self.max_power_w, (1,), np.float64), messages=self._texts_of(agent))
 
-    def _letters(self, agent: str) -> Dict:
+    def _texts_of(self, agent: str) -> Dict:
         others = [other for other in self.possible_agents if other != agent]
         return Dict({other: MessageSpace(self.max_message_length) for other in others})
 

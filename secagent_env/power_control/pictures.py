@@ -1,8 +1,8 @@
-"""Pictures of a match: powers and rates against targets now, and what became of them over the rounds."""
+"""Pictures of a match: powers and rates against targets now, and their course over the rounds."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,11 +31,7 @@ def figure(record: Record) -> Figure:
         If matplotlib is missing; the message names the command that installs it.
     """
     with style.own_style():
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        fig = Figure(figsize=(style.WIDTH / style.DPI, style.HEIGHT / style.DPI), dpi=style.DPI, facecolor="white")
-        FigureCanvasAgg(fig)
+        fig = style.new_figure()
         style.pixel_text(fig, 60, 26, _headline(record), size=15, weight="bold")
         style.pixel_text(fig, 60, 51, _subtitle(record), color=style.DIM)
         _draw_powers(style.pixel_axes(fig, 60, 105, 470, 225), record)
@@ -50,10 +46,7 @@ def figure(record: Record) -> Figure:
 
 def rgb_array(record: Record) -> np.ndarray:
     """Return the pixels of :func:`figure`, (700, 1100, 3) uint8."""
-    canvas: Any = figure(record).canvas
-    with style.own_style():
-        canvas.draw()
-    return np.array(canvas.buffer_rgba())[..., :3].copy()
+    return style.pixels(figure(record))
 
 
 def ansi(record: Record) -> str:
@@ -107,7 +100,7 @@ def _draw_powers(ax: Axes, record: Record) -> None:
     pairs = np.arange(len(record.agents))
     ax.bar(pairs, np.full(pairs.size, record.game.max_power_w), color=style.FAINT)
     ax.bar(pairs, record.power_w[-1], color=style.BLUE)
-    _finish(ax, "Transmit power of each pair, W", pairs)
+    _label(ax, "Transmit power of each pair, W", pairs)
 
 
 def _draw_rates(ax: Axes, record: Record) -> None:
@@ -115,10 +108,10 @@ def _draw_rates(ax: Axes, record: Record) -> None:
     colours = np.where(_reached(record), style.GREEN, style.ORANGE)
     ax.bar(pairs, record.rate[-1], color=colours)
     ax.hlines(record.game.target_rate, pairs - 0.4, pairs + 0.4, color=style.INK, lw=2)
-    _finish(ax, "Rate of each pair and its target (line), bit/s/Hz", pairs)
+    _label(ax, "Rate of each pair and its target (line), bit/s/Hz", pairs)
 
 
-def _finish(ax: Axes, title: str, pairs: np.ndarray) -> None:
+def _label(ax: Axes, title: str, pairs: np.ndarray) -> None:
     ax.set_title(title, size=9.5, weight="bold", loc="left")
     ax.set_xlabel("pair")
     ax.set_ylim(0)

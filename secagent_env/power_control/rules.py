@@ -1,4 +1,4 @@
-"""The rules of ``secagent/PowerControl-v0``: actions, observations, reward and end, for one environment and for many.
+"""The rules of ``secagent/PowerControl-v0``, the same for one environment and for many.
 
 Dimension letters: B running games, N pairs.
 """
@@ -6,21 +6,24 @@ Dimension letters: B running games, N pairs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box
 
-from secagent_env.allocation.observations import BOUND
-from secagent_env.allocation.rules import count_of
-from secagent_env.power_control.game import Game, rates
-from secagent_env.power_control.generator import check_feasible, check_max_power, draw_games
+from secagent_env.gym_bases.arguments import fitting
+from secagent_env.gym_bases.running import Episodes
+from secagent_env.gym_bases.spaces import BOUND, action_array
+from secagent_env.power_control.game import MAX_POWER_W, Game, rates
+from secagent_env.power_control.generator import check_max_power, draw_games
+from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.metrics import Function, Metric, metric_of, rate_gap, total_power
+from secagent_env.support.checks import flag, integer
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Plays:
+class RunningGames(Episodes):
     """Games being played.
 
     Attributes
@@ -38,59 +41,83 @@ class Plays:
     rate: np.ndarray
     round: np.ndarray
 
-    def __getitem__(self, rows: np.ndarray | slice) -> Plays:
-        """Return some of them."""
-        return Plays(game=self.game[rows], power_w=self.power_w[rows], rate=self.rate[rows], round=self.round[rows])
-
-    def replaced(self, mask: np.ndarray, new: Plays) -> Plays:
-        """Return a copy in which those in ``mask`` (B,) are the new ones, in their order."""
-
-        def put(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
-            array = array.copy()
-            array[mask] = rows
-            return array
-
-        fresh = iter([getattr(new.game, name) for name in Game._arrays])
-        return Plays(
-            game=self.game._map(lambda array: put(array, next(fresh))),
-            power_w=put(self.power_w, new.power_w),
-            rate=put(self.rate, new.rate),
-            round=put(self.round, new.round),
-        )
+    @property
+    def steps(self) -> np.ndarray:
+        """The rounds played, (B,)."""
+        return self.round
 
 
-class ControlRules:
-    """What the arguments of an environment say, validated; everything else is of B games at once.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PowerControlRules:
+    """The arguments of the environments of the game, and what follows from them; of B games at once.
 
-    The arguments are those of :class:`~secagent_env.power_control.env.PowerControlEnv`.
+    Parameters
+    ----------
+    num_pairs
+        N.
+    rounds
+        How many times the powers are set.
+    metric
+        The name of one of :mod:`~secagent_env.power_control.metrics`, or a function
+        ``(game, power_w (…, N), rate (…, N)) -> (…)``.
+    feasible
+        Which games are drawn: True, whose targets can all be reached within P_max; False, the others; None, all.
+    max_power_w
+        P_max, W.
+
+    Attributes
+    ----------
+    reward
+        The metric.
     """
 
-    def __init__(
-        self,
-        *,
-        num_pairs: int,
-        rounds: int,
-        metric: str | Metric | Function,
-        feasible: bool | None,
-        max_power_w: float,
-    ) -> None:
-        self.num_pairs = n = count_of("num_pairs", num_pairs)
-        self.rounds = count_of("rounds", rounds)
-        self.metric = metric_of(metric)
-        self.feasible = check_feasible(feasible)
-        self.max_power_w = check_max_power(max_power_w)
-        self.action_space = Box(-1.0, 1.0, (n,), np.float32)
-        high = np.concatenate([np.ones(n), np.full(2 * n + n * n, BOUND), np.ones(1)]).astype(np.float32)
-        self.observation_space = Box(np.zeros_like(high), high, dtype=np.float32)
+    num_pairs: int = 4
+    rounds: int = ROUNDS
+    metric: str | Metric | Function = "rate_gap"
+    feasible: bool | None = None
+    max_power_w: float = MAX_POWER_W
 
-    def begin(self, generators: Sequence[np.random.Generator], game: Game | None = None) -> Plays:
+    reward: Metric = field(init=False)
+
+    def __post_init__(self) -> None:
+        checked = {
+            "num_pairs": integer("num_pairs", self.num_pairs, 1),
+            "rounds": integer("rounds", self.rounds, 1),
+            "reward": metric_of(self.metric),
+            "feasible": None if self.feasible is None else flag("feasible", self.feasible),
+            "max_power_w": check_max_power(self.max_power_w),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def action_space(self) -> Box:
+        """Powers from silence, −1, to P_max, 1."""
+        return Box(-1.0, 1.0, (self.num_pairs,), np.float32)
+
+    @property
+    def observation_space(self) -> Box:
+        """Flat arrays (N² + 3N + 1,), see :meth:`observe`."""
+        n = self.num_pairs
+        high = np.concatenate([np.ones(n), np.full(2 * n + n * n, BOUND), np.ones(1)]).astype(np.float32)
+        return Box(np.zeros_like(high), high, dtype=np.float32)
+
+    def draw(self, generators: Sequence[np.random.Generator]) -> Game:
+        """Return random games, one from each generator."""
+        return draw_games(self.num_pairs, generators, feasible=self.feasible, max_power_w=self.max_power_w)
+
+    def fitting(self, game: Any, *batches: tuple[int, ...]) -> Game:
+        """Return the option ``game`` of a reset as NumPy arrays; its batch shape must be one of ``batches``."""
+        return fitting("game", game, Game, batches, num_pairs=self.num_pairs, max_power_w=self.max_power_w)
+
+    def begin(self, generators: Sequence[np.random.Generator], game: Game | None = None) -> RunningGames:
         """Return new games, one from each generator, or a given batch (B)."""
         if game is None:
-            game = draw_games(self.num_pairs, generators, feasible=self.feasible, max_power_w=self.max_power_w)
+            game = self.draw(generators)
         power = game.initial_power_w
-        return Plays(game=game, power_w=power, rate=rates(game, power), round=np.zeros(len(power), np.int64))
+        return RunningGames(game=game, power_w=power, rate=rates(game, power), round=np.zeros(len(power), np.int64))
 
-    def step(self, plays: Plays, power_w: np.ndarray) -> tuple[Plays, np.ndarray, dict[str, np.ndarray]]:
+    def step(self, plays: RunningGames, power_w: np.ndarray) -> tuple[RunningGames, np.ndarray, dict[str, np.ndarray]]:
         """Return the games after a round, the rewards (B,), and the info (B)."""
         game, rate = plays.game, rates(plays.game, power_w)
         info = {
@@ -99,14 +126,14 @@ class ControlRules:
             "total_power_w": total_power(game, power_w, rate),
             "rate_gap": rate_gap(game, power_w, rate),
         }
-        reward = np.asarray(self.metric(game, power_w, rate), np.float64)
-        return Plays(game=game, power_w=power_w, rate=rate, round=plays.round + 1), reward, info
+        reward = np.asarray(self.reward(game, power_w, rate), np.float64)
+        return RunningGames(game=game, power_w=power_w, rate=rate, round=plays.round + 1), reward, info
 
-    def over(self, plays: Plays) -> np.ndarray:
+    def over(self, plays: RunningGames) -> np.ndarray:
         """Return which games have ended, (B,) bool."""
         return plays.round >= self.rounds
 
-    def observe(self, plays: Plays) -> np.ndarray:
+    def observe(self, plays: RunningGames) -> np.ndarray:
         """Return the observations: new float32 arrays (B, N² + 3N + 1)."""
         game, size = plays.game, len(plays.round)
         parts = (
@@ -126,16 +153,9 @@ class ControlRules:
         ValueError
             If it has another shape, or holds a NaN or infinite number.
         """
-        try:
-            array = np.asarray(action, np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"action must be an array of numbers (…, N={self.num_pairs}), got {action!r:.100}"
-            ) from None
-        if array.ndim < 1 or array.shape[-1] != self.num_pairs:
-            raise ValueError(f"action must have shape (…, N={self.num_pairs}), got {array.shape}")
-        if not np.isfinite(array).all():
-            raise ValueError("action must be finite, got a NaN or infinite number")
+        array = action_array("action", action, self.num_pairs)
+        if np.isinf(array).any():
+            raise ValueError(f"action must be finite, got {int(np.isinf(array).sum())} infinite numbers")
         return (np.clip(array, -1.0, 1.0) + 1) / 2 * self.max_power_w
 
     def encode(self, power_w: Any) -> np.ndarray:

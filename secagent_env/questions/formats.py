@@ -1,6 +1,6 @@
-"""The files of question sets: bytes in, questions out; a record that is no question is skipped and told.
+"""Readers of the files of question sets. A record that is no question is skipped, with a reason.
 
-What is told of a record never holds its text.
+A reason never holds the record's text.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Maker = Callable[[str, Any], Question]
 
 def read_arc(name: str, data: bytes) -> QuestionSet:
     """Read ARC as a list of instructions: ``… question: TEXT Answer1: … Answer2: … Answer format: …``."""
-    return _set(name, enumerate(_list(_json(data))), _arc)
+    return _question_set(name, enumerate(_list(_json(data))), _arc)
 
 
 def read_boolq(name: str, data: bytes) -> QuestionSet:
@@ -38,7 +38,7 @@ def read_boolq(name: str, data: bytes) -> QuestionSet:
     lines = [line for line in _text(data).splitlines() if line.strip()]
     if not lines:
         raise ValueError("it is empty")
-    return _set(name, enumerate(lines), lambda key, line: _boolq(key, _json(line.encode())))
+    return _question_set(name, enumerate(lines), lambda key, line: _boolq(key, _json(line.encode())))
 
 
 def read_teleqna(name: str, data: bytes) -> QuestionSet:
@@ -48,49 +48,49 @@ def read_teleqna(name: str, data: bytes) -> QuestionSet:
     content = _json(data)
     if not isinstance(content, dict) or not content:
         raise ValueError("it must hold a JSON object of questions")
-    return _set(name, content.items(), _teleqna)
+    return _question_set(name, content.items(), _teleqna)
 
 
 def read_sample(name: str, data: bytes) -> QuestionSet:
     """Read the packaged sample: a list of objects with the fields of :class:`Question`."""
-    return _set(name, enumerate(_list(_json(data))), _plain)
+    return _question_set(name, enumerate(_list(_json(data))), _sample)
 
 
-def _set(name: str, records: Iterable[tuple[Any, Any]], make: Maker) -> QuestionSet:
+def _question_set(name: str, records: Iterable[tuple[Any, Any]], make: Maker) -> QuestionSet:
     questions, skipped = [], []
-    groups: dict[str, str] = {}  # called after the first question that says the same
+    groups: dict[str, str] = {}  # named after the first question of the same words
     for number, (key, record) in enumerate(records, start=1):
         try:
             question = make(f"{name}-{key}" if isinstance(key, int) else _string(key), record)
             group = groups.setdefault(_words_of(question.text), question.key)
             questions.append(dataclasses.replace(question, group=group))
-        except _Bad as error:
+        except _NotAQuestion as error:
             skipped.append(f"record {number}: {error}")
         except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-            told = str(error) if type(error) is ValueError and str(error).startswith("it") else "it has another form"
-            skipped.append(f"record {number}: {told}")
+            reason = str(error) if type(error) is ValueError and str(error).startswith("it") else "it has another form"
+            skipped.append(f"record {number}: {reason}")
     if not questions:
         raise ValueError(f"it holds no question; {skipped[0] if skipped else 'it is empty'}")
     return QuestionSet(name, tuple(questions), tuple(skipped))
 
 
 def _words_of(text: str) -> str:
-    """Return what questions have in common that say the same: their words, in lower case."""
+    """Return the words of a text in lower case, by which questions count as the same."""
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
-class _Bad(Exception):
-    """A record is no question: why, without its text."""
+class _NotAQuestion(Exception):
+    """The reason why a record is no question, without its text."""
 
 
 def _arc(key: str, record: Any) -> Question:
     parts = _ARC_OPTION.split(_string(record["instruction"]).partition(_ARC_END)[0])
     if [*parts[1::2]] != [str(number) for number in range(1, 1 + len(parts) // 2)]:
-        raise _Bad("its options are not numbered from 1")
+        raise _NotAQuestion("its options are not numbered from 1")
     text = parts[0].replace(_ARC_INTRODUCTION, "").strip()
     gold = re.fullmatch(r"answer(\d)", _string(record["answer"]))
     if gold is None:
-        raise _Bad("its answer is not of the form answer1")
+        raise _NotAQuestion("its answer is not of the form answer1")
     options = tuple(part.strip() for part in parts[2::2])
     return Question(key, text, options, int(gold[1]) - 1)
 
@@ -98,7 +98,7 @@ def _arc(key: str, record: Any) -> Question:
 def _boolq(key: str, record: Any) -> Question:
     passage, mark, text = _string(record["query"]).rpartition("\nQuestion:")
     if not mark:
-        raise _Bad("it has no question after its passage")
+        raise _NotAQuestion("it has no question after its passage")
     options = tuple(_string(choice) for choice in _list(record["choices"]))
     text = text.strip()
     passage = passage.removeprefix("Passage:").strip()
@@ -106,26 +106,25 @@ def _boolq(key: str, record: Any) -> Question:
 
 
 def _teleqna(key: str, record: Any) -> Question:
-    found = {int(match[1]): value for name, value in record.items() if (match := re.fullmatch(r"option (\d+)", name))}
-    if sorted(found) != list(range(1, 1 + len(found))):
-        raise _Bad("its options are not numbered from 1")
+    options = {int(match[1]): value for name, value in record.items() if (match := re.fullmatch(r"option (\d+)", name))}
+    if sorted(options) != list(range(1, 1 + len(options))):
+        raise _NotAQuestion("its options are not numbered from 1")
     gold = _OPTION.match(_string(record["answer"]))
     if gold is None:
-        raise _Bad("its answer does not begin with an option")
+        raise _NotAQuestion("its answer does not begin with an option")
     text = _RELEASE.sub("", _string(record["question"])).strip()
-    options = tuple(_string(found[number]).strip() for number in sorted(found))
     explanation = record.get("explanation") or ""
     return Question(
         key,
         text,
-        options,
+        tuple(_string(options[number]).strip() for number in sorted(options)),
         int(gold[1]) - 1,
         category=_string(record["category"]).strip(),
         explanation=_string(explanation).strip(),
     )
 
 
-def _plain(key: str, record: Any) -> Question:
+def _sample(key: str, record: Any) -> Question:
     text = _string(record["text"])
     return Question(
         key,
@@ -145,10 +144,10 @@ def _unzipped(data: bytes) -> bytes:
             archive.setpassword(PASSWORD)
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             if len(entries) != 1:
-                raise _Bad
+                raise _NotAQuestion
             with archive.open(entries[0]) as file:
                 content = file.read(MAX_UNPACKED_BYTES + 1)
-    except _Bad:
+    except _NotAQuestion:
         raise ValueError("the archive must hold one file") from None
     except Exception:  # whatever a hostile archive provokes in the decoders
         raise ValueError("the archive is broken, or its password is not the published one") from None

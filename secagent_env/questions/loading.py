@@ -1,4 +1,4 @@
-"""Question sets by name: where their files are, and what to do where they are not."""
+"""Question sets by name: where their files are, and how to get them."""
 
 from __future__ import annotations
 
@@ -67,15 +67,15 @@ def load(name: str, path: str | Path | None = None) -> QuestionSet:
         return formats.read_sample(SAMPLE, own.read_bytes())
     if name not in SOURCES:
         raise unknown_name("question set", name, names())
-    found = find(name, path)
-    if found is None:
-        raise FileNotFoundError(missing(name, path))
-    if found.stat().st_size > MAX_BYTES:
-        raise ValueError(f"{found} has more than {MAX_BYTES // 1_000_000} MB: it is not the file of {name}")
+    file = find(name, path)
+    if file is None:
+        raise FileNotFoundError(advice(name, path))
+    if file.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{file} has more than {MAX_BYTES // 1_000_000} MB: it is not the file of {name}")
     try:
-        return SOURCES[name].read(name, found.read_bytes())
+        return SOURCES[name].read(name, file.read_bytes())
     except ValueError as error:
-        raise ValueError(f"{found} is not the file of {name}: {error}") from None
+        raise ValueError(f"{file} is not the file of {name}: {error}") from None
 
 
 def find(name: str, path: str | Path | None = None) -> Path | None:
@@ -89,8 +89,8 @@ def find(name: str, path: str | Path | None = None) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def missing(name: str, path: str | Path | None = None) -> str:
-    """Return in a sentence what to do for a question set that was not found."""
+def advice(name: str, path: str | Path | None = None) -> str:
+    """Return a sentence that tells how to get a question set whose file is not there."""
     source = SOURCES[name]
     where = path if path is not None else os.environ.get(ENVIRONMENT_VARIABLE)
     looked = f"{source.file} is not in {where}" if where else "no folder of data sets is named"

@@ -1,4 +1,4 @@
-"""Questions with options, of which one is right: what a user's task is made of."""
+"""Questions with options, of which one is right: the content of a user's task."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Question:
     Parameters
     ----------
     key
-        What the data set calls it; unique within the set.
+        Its name in the data set, unique there.
     text, options
         The question, and at least two options.
     answer
@@ -26,7 +26,7 @@ class Question:
     passage
         A text that belongs to the question and is given with it; empty where there is none.
     group
-        The same for questions that say the same; never to be split apart.
+        The same for duplicates, which are never split apart.
 
     Raises
     ------

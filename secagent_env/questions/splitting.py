@@ -1,4 +1,4 @@
-"""Folds of a question set: those that say the same stay together, and categories are spread evenly."""
+"""Folds of a question set: duplicates stay together, and categories are spread evenly."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from secagent_env.questions.question import Question
+from secagent_env.support.checks import integer
 from secagent_env.support.shares import apportioned
 
 
@@ -52,9 +53,7 @@ def sample(questions: Sequence[Question], count: int, seed: int = 0) -> np.ndarr
 
     What is drawn of a category of n questions is the count's share of n, rounded by largest remainders.
     """
-    if count < 1:
-        raise ValueError(f"the number of questions must be an integer ≥ 1, got {count}")
-    if count >= len(questions):
+    if integer("the number of questions", count, 1) >= len(questions):
         return np.arange(len(questions))
     rng = np.random.default_rng(seed)
     categories = [question.category for question in questions]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ _HEIGHT = 140
 
 @dataclass(frozen=True)
 class Batteries:
-    """What batteries hold and held at the start, (N,), J, and how many tasks they have served."""
+    """The charge of batteries now and at the start, (N,), J, and the number of tasks served."""
 
     left_j: np.ndarray
     initial_j: np.ndarray
@@ -24,7 +23,7 @@ class Batteries:
 
     @property
     def headline(self) -> str:
-        """What is left, in one line."""
+        """The remaining charge, in one line."""
         left, initial = (quantity(np.sum(energy), "J") for energy in (self.left_j, self.initial_j))
         return f"{plural(self.served, 'task')} served · batteries hold {left} of {initial}"
 
@@ -36,13 +35,9 @@ class Batteries:
         return "\n".join([self.headline, *table(entries)])
 
     def rgb_array(self) -> np.ndarray:
-        """Return a strip, (140, 1100, 3) uint8: a bar per agent, pale what it held at the start."""
+        """Return a strip, (140, 1100, 3) uint8: a bar per agent, pale up to its charge at the start."""
         with style.own_style():
-            from matplotlib.backends.backend_agg import FigureCanvasAgg
-            from matplotlib.figure import Figure
-
-            fig = Figure(figsize=(style.WIDTH / style.DPI, _HEIGHT / style.DPI), dpi=style.DPI, facecolor="white")
-            canvas: Any = FigureCanvasAgg(fig)
+            fig = style.new_figure(_HEIGHT)
             agents = np.arange(self.left_j.size)
             axes = fig.add_axes((50 / style.WIDTH, 0.2, 1 - 75 / style.WIDTH, 0.58))
             axes.bar(agents, self.initial_j / 1e3, color=style.FAINT)
@@ -51,5 +46,4 @@ class Batteries:
             if agents.size <= 60:
                 axes.set_xticks(agents)
             axes.set_title(f"{self.headline} (bars in kJ, by agent)", size=9.5, weight="bold", loc="left")
-            canvas.draw()
-        return np.array(canvas.buffer_rgba())[..., :3].copy()
+        return style.pixels(fig)

@@ -24,7 +24,7 @@ _BARS, _BAR_WIDTH, _BAR_STEP, _NUMBERS = 746, 165, 20, 922
 
 
 def draw_sinr(fig: Figure, view: View) -> None:
-    """Draw what the beam delivers to each eavesdropper and computing agent, and the gap between them."""
+    """Draw the SINR of each eavesdropper and computing agent, and the gap between them."""
     _header(fig, 74, f"Downlink SINR in dB → secrecy rate {view.secrecy}", view.downlink)
     low, high = limits = view.sinr_limits
     ax = _column_axes(fig, 110, 125, limits)
@@ -81,7 +81,7 @@ def draw_powers(fig: Figure, view: View) -> None:
 
 
 def draw_costs(fig: Figure, view: View) -> None:
-    """Draw, before a decision, what each agent would spend on computing and how accurate it would be."""
+    """Draw, before a decision, the execution energy and the accuracy of each agent."""
     energy = np.asarray(view.instance.execution_energy_j, np.float64)
     order = np.argsort(energy, kind="stable")
     columns = _spread([order.size])[0]
@@ -167,7 +167,7 @@ def _stems(
 ) -> None:
     """Draw a stem with a head per column and, where there is room, its number.
 
-    What lies at or below the axis' floor gets a hollow head there.
+    A level at or below the axis' floor gets a hollow head there.
     """
     (low, high), step = ax.get_ylim(), _step(columns)
     inside = levels > low

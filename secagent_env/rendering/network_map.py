@@ -1,4 +1,4 @@
-"""The map: where everybody is, who computes or jams, and what the beam delivers to each receiver."""
+"""The map: places, roles of the agents, and the SINR that the beam delivers to each receiver."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _positions(view: View) -> tuple[np.ndarray, np.ndarray, bool]:
         agents, eves = (np.asarray(p, np.float64) for p in (instance.position_m, instance.eve_position_m))
         return np.clip(agents, -1e9, 1e9), np.clip(eves, -1e9, 1e9), True
     index, others = np.arange(instance.scenario.num_agents), np.arange(instance.scenario.num_eavesdroppers)
-    radius = 1 - 0.16 * (index % -(-index.size // 60))  # as many rings as it takes
+    radius = 1 - 0.16 * (index % -(-index.size // 60))  # in as many rings as needed
     angle = 2 * np.pi * (index + 0.5) / index.size
     ring = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
     spacing = min(0.25, 2 / others.size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -38,21 +38,14 @@ def figure(instance: Instance, decision: Decision | None = None, outcome: Outcom
         If one of them is a batch.
     """
     with style.own_style():
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        fig = Figure(figsize=(style.WIDTH / style.DPI, style.HEIGHT / style.DPI), dpi=style.DPI, facecolor="white")
-        FigureCanvasAgg(fig)
+        fig = style.new_figure()
         _draw(fig, View.of(instance, decision, outcome))
     return fig
 
 
 def rgb_array(instance: Instance, decision: Decision | None = None, outcome: Outcome | None = None) -> np.ndarray:
     """Return the pixels of :func:`figure`, (700, 1100, 3) uint8."""
-    canvas: Any = figure(instance, decision, outcome).canvas
-    with style.own_style():
-        canvas.draw()
-    return np.array(canvas.buffer_rgba())[..., :3].copy()
+    return style.pixels(figure(instance, decision, outcome))
 
 
 def _draw(fig: Figure, view: View) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from secagent_env.support.extras import require
 
 if TYPE_CHECKING:
@@ -48,8 +50,26 @@ def own_style() -> Iterator[None]:
         yield
 
 
+def new_figure(height: float = HEIGHT) -> Figure:
+    """Return an empty figure of 1100 × ``height`` pixels that no window shows; to be called in :func:`own_style`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    fig = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(fig)
+    return fig
+
+
+def pixels(fig: Figure) -> np.ndarray:
+    """Return the pixels of a figure, (height, width, 3) uint8."""
+    canvas: Any = fig.canvas
+    with own_style():
+        canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3].copy()
+
+
 def beam_colours() -> Colormap:
-    """Return the colours of what the beam delivers."""
+    """Return the colours of SINRs, from weak to strong."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("beam", _BEAM)

@@ -1,4 +1,4 @@
-"""What is shown of a network and a decision, as plain numbers and words that both picture and text use."""
+"""The numbers and words that picture and text show of a network and a decision."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Constraint:
 
 @dataclass(frozen=True)
 class View:
-    """A single instance, decision and outcome (NumPy arrays), and what follows for their display.
+    """A single instance, decision and outcome (NumPy arrays), and what their display needs.
 
     Attributes
     ----------
@@ -143,7 +143,7 @@ class View:
 
     @property
     def size(self) -> str:
-        """How many of everything there are."""
+        """The numbers of agents, antennas and eavesdroppers."""
         scenario = self.instance.scenario
         eves = plural(scenario.num_eavesdroppers, "eavesdropper")
         together = " (colluding)" if scenario.colluding and scenario.num_eavesdroppers > 1 else ""
@@ -157,7 +157,7 @@ class View:
 
     @property
     def downlink(self) -> str:
-        """Whose SINRs make the downlink's secrecy rate."""
+        """The two SINRs that set the downlink's secrecy rate."""
         if not self.computing.size:
             return "nobody computes, so nothing is sent"
         weakest = self.computing[0]
@@ -176,7 +176,7 @@ class View:
 
     @property
     def exposed(self) -> np.ndarray:
-        """Mask of ``computing``: who cannot send anything in secret on the uplink."""
+        """Mask of ``computing``: the agents whose uplink has no secrecy."""
         if self.outcome is None:
             return np.zeros(0, bool)
         return np.asarray(self.outcome.uplink_secrecy)[self.computing] <= 0

@@ -34,7 +34,7 @@ class Window:
         """Show a (height, width, 3) uint8 frame and answer the window system's events."""
         pygame = require("pygame", extra="render")
         size = (rgb.shape[1], rgb.shape[0])
-        # Whoever closes a pygame window closes all of them: there is one display per process.
+        # Closing one pygame window closes all of them: there is one display per process.
         if self._screen is None or not pygame.display.get_init() or self._screen.get_size() != size:
             self._screen = _open(pygame, size)
             pygame.display.set_caption(self.title)

@@ -1,1 +1,1 @@
-"""Where instances come from: random networks and tasks, from a seed, and estimates of them."""
+"""Random instances: the channel model (fading), networks and tasks from seeds (generator), and estimates."""

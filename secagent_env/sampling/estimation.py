@@ -1,12 +1,12 @@
-"""Estimation: an instance as the supervisor knows it, whose eavesdroppers' channels are estimates.
+"""Estimates of the eavesdroppers' channels: an instance as the supervisor knows it.
 
-Eavesdroppers are passive: what is known of their channels comes from sensing where they are, and is an approximation
-(the paper's footnote 1). The estimate of a coefficient h, amplitude gain from one antenna to one eavesdropper, is
+Eavesdroppers are passive: the supervisor infers their channels from where it senses them, approximately (the paper's
+footnote 1). The estimate of a coefficient h, amplitude gain from one antenna to one eavesdropper, is
 
     ĥ = √(1−ε) h + √ε e,    e ~ CN(0, m), independent,
 
 with the error variance ε in [0, 1) and the mean power m of the link. Where positions are known, m is the mean of the
-path loss of :mod:`secagent_env.sampling.generator`. Then ĥ has the distribution of h, and their correlation is √(1−ε):
+path loss of :mod:`secagent_env.sampling.fading`. Then ĥ has the distribution of h, and their correlation is √(1−ε):
 ε = 0 is perfect knowledge, and towards ε = 1 the distance alone is known. The mean over the fading that happened,
 ‖h‖²/L, would instead tell the supervisor that a link is in a deep fade however bad the estimate is. It stands in where
 an instance has no positions; for the one antenna of an agent it is the link's own power.
@@ -15,14 +15,14 @@ an instance has no positions; for the one antenna of an agent it is the link's o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from secagent_env.model.batched import namespace
 from secagent_env.model.instance import Instance
-from secagent_env.sampling.fading import mean_gain_at_1m, squared_distance
-from secagent_env.sampling.seeds import Seed
+from secagent_env.sampling.fading import mean_gain, squared_distance
+from secagent_env.sampling.seeds import Seed, generators_of
+from secagent_env.support.checks import number
 
 _STREAM = 1
 """Sets the random numbers of an estimate apart from those of the instance with the same seed and index."""
@@ -49,21 +49,15 @@ def estimate_eavesdroppers(instance: Instance, error_variance: float, seed: Seed
     ValueError
         If an argument is out of range, or the arrays are not NumPy's.
     """
-    error_variance = check_error_variance("error_variance", error_variance)
+    error_variance = number("error_variance", error_variance, low=0, below=1)
     if namespace(instance.channel_eve) is not np:
         raise ValueError("estimate_eavesdroppers needs NumPy arrays; convert the instance with .to(numpy) first")
-    count = math.prod(instance.batch_shape)
-    if isinstance(seed, np.random.Generator):
-        generators: Sequence[np.random.Generator] = [seed] * count
-    elif isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:
-        generators = [estimate_generator(int(seed), i) for i in range(count)]
-    else:
-        raise ValueError(f"seed must be an integer ≥ 0 or a numpy Generator, got {seed!r}")
+    generators = generators_of(seed, math.prod(instance.batch_shape), estimate_generator)
     if error_variance == 0:
         return instance
     eves, antennas = instance.channel_eve.shape[-2:]
     agents = instance.gain_eve.shape[-2]
-    normal = np.empty((count, eves * (antennas + agents), 2))
+    normal = np.empty((len(generators), eves * (antennas + agents), 2))
     for i, generator in enumerate(generators):
         generator.standard_normal(out=normal[i])
     error = normal.view(complex)[..., 0] * math.sqrt(0.5)  # CN(0, 1)
@@ -86,19 +80,13 @@ def mean_eve_gains(instance: Instance) -> tuple[np.ndarray, np.ndarray]:
     """
     if instance.position_m is None or instance.eve_position_m is None:
         return np.mean(np.abs(instance.channel_eve) ** 2, axis=-1), instance.gain_eve
-    gain = mean_gain_at_1m(instance.scenario)
+    scenario = instance.scenario
     between = instance.position_m[..., :, None, :] - instance.eve_position_m[..., None, :, :]
-    return gain / squared_distance(instance.eve_position_m), gain / squared_distance(between)
+    return mean_gain(scenario, squared_distance(instance.eve_position_m)), mean_gain(
+        scenario, squared_distance(between)
+    )
 
 
 def estimate_generator(seed: int, index: int) -> np.random.Generator:
     """Return the generator of the errors of instance ``index`` of every batch, from ``seed``."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index, _STREAM)))
-
-
-def check_error_variance(name: str, value: object) -> float:
-    """Return an error variance ε as a float; ValueError, which calls it ``name``, unless it is in [0, 1)."""
-    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not real or not 0 <= value < 1:  # type: ignore[operator]
-        raise ValueError(f"{name} must be a number ≥ 0 and < 1, got {value!r}")
-    return float(value)  # type: ignore[arg-type]

@@ -1,19 +1,95 @@
-"""Mean gains of links: the path loss, and the distances of pairs of agents."""
+"""The channel model: the path loss of every link, and the Rayleigh fading around it.
+
+The path loss is ``32.4 + 20 log10(f/GHz) + 20 log10(d/m)`` dB; fading is Rayleigh with amplitude mean m = 10^(−PL/20),
+so that a coefficient is CN(0, 4m²/π). Distances below 1 m count as 1 m.
+
+Another path loss replaces :func:`mean_gain` and :func:`deviation`, another fading replaces :meth:`Links.fade`; who
+draws the random numbers, :mod:`secagent_env.sampling.generator`, stays as it is.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, ClassVar
 
 import numpy as np
 
+from secagent_env.model.batched import Batched
+from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
 
 
-def mean_gain_at_1m(scenario: Scenario) -> float:
-    """Return E|h|² = 4m²/π at a distance of 1 m, with the mean amplitude m of the path loss; it falls with d²."""
+def mean_gain(scenario: Scenario, squared_m: np.ndarray) -> np.ndarray:
+    """Return E|h|² = 4m²/π at squared distances in m², with the mean amplitude m of the path loss."""
+    return _mean_gain_at_1m(scenario) / squared_m
+
+
+def deviation(scenario: Scenario, squared_m: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of the real and of the imaginary part of h at squared distances in m²."""
+    return math.sqrt(_mean_gain_at_1m(scenario) / 2) / np.sqrt(squared_m)
+
+
+def _mean_gain_at_1m(scenario: Scenario) -> float:
     loss_db = 32.4 + 20 * math.log10(scenario.carrier_hz / 1e9)
     return 4 / math.pi * float(10 ** (-loss_db / 10))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Links(Batched):
+    """What path loss leaves of all links of B networks.
+
+    Parameters
+    ----------
+    deviation_bs, deviation_eve
+        Standard deviation of the real and of the imaginary part of a coefficient from the base station to each agent,
+        (B, N), and to each eavesdropper, (B, E).
+    mean_gain_pairs, mean_gain_eve
+        Means of the power gains between agents, (B, N (N − 1) / 2) in the order of ``np.triu_indices(N, 1)``, and
+        from agents to eavesdroppers, (B, N, E).
+    """
+
+    deviation_bs: np.ndarray
+    deviation_eve: np.ndarray
+    mean_gain_pairs: np.ndarray
+    mean_gain_eve: np.ndarray
+
+    _measured: ClassVar[tuple[str, int]] = ("deviation_bs", 1)
+
+    @classmethod
+    def between(cls, scenario: Scenario, position_m: np.ndarray, eve_position_m: np.ndarray) -> Links:
+        """Return the links of agents at (B, N, 2) and eavesdroppers at (B, E, 2) m; the base station is at (0, 0)."""
+        to_eve = squared_distance(position_m[:, :, None] - eve_position_m[:, None])
+        return cls(
+            deviation_bs=deviation(scenario, squared_distance(position_m)),
+            deviation_eve=deviation(scenario, squared_distance(eve_position_m)),
+            mean_gain_pairs=mean_gain(scenario, _squared_pair_distance(position_m)),
+            mean_gain_eve=mean_gain(scenario, to_eve),
+        )
+
+    def fade(self, instances: Instance, exponential: np.ndarray) -> np.ndarray:
+        """Write faded channels and gains to B instances, and return the gains of the pairs, (B, N (N − 1) / 2).
+
+        Parameters
+        ----------
+        instances
+            Real and imaginary parts of their channels are standard normal draws, to be scaled.
+        exponential
+            Standard exponential draws, (B, N (N − 1) / 2 + N E + 1), of the power gains of pairs and to eavesdroppers,
+            the last one 0; they are overwritten.
+        """
+        agents, eves = self.mean_gain_eve.shape[-2:]
+        pairs = self.mean_gain_pairs.shape[-1]
+        exponential[:, :pairs] *= self.mean_gain_pairs
+        # The last entry, zero, is the diagonal. Without mode, take would write to a copy first.
+        exponential.take(pair_index(agents, pairs + agents * eves), axis=1, out=instances.gain_agents, mode="clip")
+        np.multiply(exponential[:, pairs:-1].reshape(-1, agents, eves), self.mean_gain_eve, out=instances.gain_eve)
+        channels: Any = ((instances.channel_bs, self.deviation_bs), (instances.channel_eve, self.deviation_eve))
+        for channel, scale in channels:
+            parts = channel.view(np.float64)  # real factors are half the work of complex ones
+            parts *= scale[..., None]
+        return exponential[:, :pairs]
 
 
 def squared_distance(offset: np.ndarray) -> np.ndarray:

@@ -1,7 +1,4 @@
-"""Sampling: a random network and task, from a seed.
-
-Positions are uniform; the path loss is ``32.4 + 20 log10(f/GHz) + 20 log10(d/m)`` dB; fading is Rayleigh
-with amplitude mean m = 10^(−PL/20), so that a coefficient is CN(0, 4m²/π). Distances below 1 m count as 1 m.
+"""Random networks and tasks, from a seed: positions are uniform, links those of :mod:`secagent_env.sampling.fading`.
 
 Every instance draws from a generator of its own, in one fixed order (below), so that instance i of a batch
 depends on (seed, i) alone, and a batch costs no more than its random numbers and a few array operations.
@@ -20,11 +17,14 @@ from secagent_env.model.batched import Batched
 from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import inference_time, scaling_law_accuracy
-from secagent_env.sampling.fading import _squared_pair_distance, mean_gain_at_1m, pair_index, squared_distance
+from secagent_env.sampling.fading import Links
 from secagent_env.sampling.seeds import Seed, generators_of
 
 _PER_AGENT = 7
 """Uniform numbers an agent draws: x, y, k, q, f, p^exe, ln C."""
+
+_KEPT = ("compute_power_w", "accuracy", "position_m", "eve_position_m")
+"""What the tasks of a deployment have in common."""
 
 CHUNK = 256
 """How many instances are drawn at a time: what is computed on the way then stays in the processor's cache."""
@@ -52,13 +52,17 @@ def sample_instance(
     """
     scenario = Scenario.coerce(scenario)
     shape = batch_shape_of(batch)
-    flat = draw(scenario, generators_of(seed, math.prod(shape)))
-    return flat._map(lambda array: array.reshape(shape + array.shape[1:]))
+    generators = generators_of(seed, math.prod(shape))
+    instances = empty_instances(scenario, len(generators))
+    for start in range(0, len(generators), CHUNK):
+        rows = slice(start, start + CHUNK)
+        draw_into(instances[rows], generators[rows])
+    return instances._map(lambda array: array.reshape(shape + array.shape[1:]))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Network(Batched):
-    """What lasts from task to task in B networks: places, mean gains of the links, and what the agents are.
+class Deployment(Batched):
+    """What lasts from task to task in B networks: places, links before fading, and what the agents are.
 
     Parameters
     ----------
@@ -68,11 +72,8 @@ class Network(Batched):
         (B, N, 2) and (B, E, 2), m.
     model_dim, compute_rate, compute_power_w, accuracy
         k_n, f_n in operations/s, p_n^exe in W and Acc_n of (14), each (B, N).
-    amplitude_bs, amplitude_eve
-        Standard deviation of the real and of the imaginary part of a channel coefficient, (B, N) and (B, E).
-    mean_gain_pairs, mean_gain_eve
-        Means of the power gains between agents, (B, N (N − 1) / 2) in the order of ``np.triu_indices(N, 1)``, and
-        from agents to eavesdroppers, (B, N, E).
+    links
+        Of the places (B).
     """
 
     scenario: Scenario
@@ -82,60 +83,30 @@ class Network(Batched):
     compute_rate: np.ndarray
     compute_power_w: np.ndarray
     accuracy: np.ndarray
-    amplitude_bs: np.ndarray
-    amplitude_eve: np.ndarray
-    mean_gain_pairs: np.ndarray
-    mean_gain_eve: np.ndarray
+    links: Links
 
-    _arrays: ClassVar[tuple[str, ...]] = (
-        "position_m",
-        "eve_position_m",
-        "model_dim",
-        "compute_rate",
-        "compute_power_w",
-        "accuracy",
-        "amplitude_bs",
-        "amplitude_eve",
-        "mean_gain_pairs",
-        "mean_gain_eve",
-    )
+    _shared: ClassVar[tuple[str, ...]] = ("scenario",)
+    _measured: ClassVar[tuple[str, int]] = ("accuracy", 1)
 
-    @property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The leading dimensions."""
-        return tuple(self.accuracy.shape[:-1])
+    def inference_time_s(self, tool_unit: np.ndarray | float) -> np.ndarray:
+        """Return the agents' inference times (16), (B, N), s, at tool calls from draws in [0, 1)."""
+        return inference_time(self.scenario, self.model_dim, self.compute_rate, tool_unit)
 
 
-def draw(scenario: Scenario, generators: Sequence[np.random.Generator], out: Instance | None = None) -> Instance:
-    """Draw a batch of instances, one from each generator (B of them), into the arrays of ``out`` if it is given.
-
-    Of up to :data:`CHUNK` the gains of the pairs of agents go along as ``pair_gain``, for
-    :func:`~secagent_env.allocation.observations.observe`: half the work.
-    """
-    drawn = empty_instances(scenario, len(generators)) if out is None else out
-    if 0 < len(generators) <= CHUNK:
-        _, drawn.__dict__["pair_gain"] = _draw_into(drawn, generators)
-        return drawn
-    for start in range(0, len(generators), CHUNK):
-        rows = slice(start, start + CHUNK)
-        _draw_into(drawn[rows], generators[rows])
-    return drawn
-
-
-def draw_networks(scenario: Scenario, generators: Sequence[np.random.Generator]) -> tuple[Network, Instance]:
-    """Draw a batch of networks, one from each generator (B of them), and the first task of each."""
+def draw_deployments(scenario: Scenario, generators: Sequence[np.random.Generator]) -> tuple[Deployment, Instance]:
+    """Draw a batch of deployments, one from each generator (B of them), and the first task of each."""
     task = empty_instances(scenario, len(generators))
-    network, _ = _draw_into(task, generators)
-    return network, task
+    deployment, _ = draw_into(task, generators)
+    return deployment, task
 
 
-def draw_tasks(network: Network, generators: Sequence[np.random.Generator]) -> Instance:
-    """Draw the next task of each of B networks: tool calls and the fading of all links; one from each generator."""
-    task = empty_instances(network.scenario, len(generators))
-    for name in ("compute_power_w", "accuracy", "position_m", "eve_position_m"):
-        getattr(task, name)[...] = getattr(network, name)
-    unit = np.empty((len(generators), network.scenario.num_agents))
-    _fade(network, unit, _numbers(task, generators, unit), task)
+def draw_tasks(deployment: Deployment, generators: Sequence[np.random.Generator]) -> Instance:
+    """Draw the next task in each of B deployments, tool calls and the fading of all links, from a generator each."""
+    task = empty_instances(deployment.scenario, len(generators))
+    for name in _KEPT:
+        getattr(task, name)[...] = getattr(deployment, name)
+    unit = np.empty((len(generators), deployment.scenario.num_agents))
+    _finish(deployment, unit, _numbers(task, generators, unit), task)
     return task
 
 
@@ -143,7 +114,7 @@ def empty_instances(scenario: Scenario, size: int) -> Instance:
     """Return a batch of instances whose numbers are yet to be written, all arrays in C order."""
     n, antennas, eves = scenario.num_agents, scenario.num_antennas, scenario.num_eavesdroppers
     return Instance._trusted(
-        scenario,
+        scenario=scenario,
         channel_bs=np.empty((size, n, antennas), complex),
         channel_eve=np.empty((size, eves, antennas), complex),
         gain_agents=np.empty((size, n, n)),
@@ -156,10 +127,11 @@ def empty_instances(scenario: Scenario, size: int) -> Instance:
     )
 
 
-def _draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> tuple[Network, np.ndarray]:
-    """Draw a network from each generator, and write the first task of each to ``task``.
+def draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> tuple[Deployment, np.ndarray]:
+    """Draw a deployment from each generator (B of them), and write the first task of each to ``task`` (B).
 
-    Returns the networks, and the gains of the pairs of agents (B, N (N − 1) / 2).
+    Returns the deployments, and the gains of the pairs of agents, (B, N (N − 1) / 2) in the order of
+    ``np.triu_indices(N, 1)``: the upper triangle of ``gain_agents``.
     """
     scenario = task.scenario
     n, eves = scenario.num_agents, scenario.num_eavesdroppers
@@ -185,9 +157,7 @@ def _draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> tup
         dim[...] = scenario.model_dims
     task.accuracy[...] = scaling_law_accuracy(dim, np.exp(log_budget), scenario.task_difficulty)
     task.compute_power_w[...] = power
-    mean_gain = mean_gain_at_1m(scenario)
-    scale = math.sqrt(mean_gain / 2)  # of real and imaginary part
-    network = Network(
+    deployment = Deployment(
         scenario=scenario,
         position_m=position,
         eve_position_m=eve_position,
@@ -195,12 +165,9 @@ def _draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> tup
         compute_rate=rate,
         compute_power_w=task.compute_power_w,
         accuracy=task.accuracy,
-        amplitude_bs=scale / np.sqrt(squared_distance(position)),
-        amplitude_eve=scale / np.sqrt(squared_distance(eve_position)),
-        mean_gain_pairs=mean_gain / _squared_pair_distance(position),
-        mean_gain_eve=mean_gain / squared_distance(position[:, :, None] - eve_position[:, None]),
+        links=Links.between(scenario, position, eve_position),
     )
-    return network, _fade(network, tools, exponential, task)
+    return deployment, _finish(deployment, tools, exponential, task)
 
 
 def _numbers(task: Instance, generators: Sequence[np.random.Generator], uniform: np.ndarray) -> np.ndarray:
@@ -223,24 +190,14 @@ def _numbers(task: Instance, generators: Sequence[np.random.Generator], uniform:
     return exponential
 
 
-def _fade(network: Network, tool_unit: np.ndarray, exponential: np.ndarray, task: Instance) -> np.ndarray:
-    """Write gains and times to ``task``, scale its channels, and return the gains of the pairs of agents.
+def _finish(deployment: Deployment, tool_unit: np.ndarray, exponential: np.ndarray, task: Instance) -> np.ndarray:
+    """Write inference times, faded channels and gains to ``task``, and return the gains of the pairs of agents.
 
     ``tool_unit`` (B, N) are the draws in [0, 1) of the tool calls, ``exponential`` those of :func:`_numbers`, which
     are changed.
     """
-    scenario = network.scenario
-    n, eves = scenario.num_agents, scenario.num_eavesdroppers
-    pairs = n * (n - 1) // 2
-    exponential[:, :pairs] *= network.mean_gain_pairs
-    # The last entry, zero, is the diagonal. Without mode, take would write to a copy first.
-    exponential.take(pair_index(n, pairs + n * eves), axis=1, out=task.gain_agents, mode="clip")
-    np.multiply(exponential[:, pairs:-1].reshape(-1, n, eves), network.mean_gain_eve, out=task.gain_eve)
-    task.inference_time_s[...] = inference_time(scenario, network.model_dim, network.compute_rate, tool_unit)
-    for channel, amplitude in ((task.channel_bs, network.amplitude_bs), (task.channel_eve, network.amplitude_eve)):
-        parts = channel.view(np.float64)  # real factors are half the work of complex ones
-        parts *= amplitude[..., None]
-    return exponential[:, :pairs]
+    task.inference_time_s[...] = deployment.inference_time_s(tool_unit)
+    return deployment.links.fade(task, exponential)
 
 
 def _spread(unit: np.ndarray, ranges: Any) -> np.ndarray:

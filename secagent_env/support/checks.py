@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ def integer(name: str, value: object, low: int | None = 0, high: int | None = No
     Raises
     ------
     ValueError
-        If it is another number, or none; true and false are none.
+        If it is no integer within the range; True and False are none.
     """
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if whole and (low is None or value >= low) and (high is None or value <= high):  # type: ignore[operator]
-        return int(value)  # type: ignore[call-overload, no-any-return]
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        whole = int(value)
+        if (low is None or whole >= low) and (high is None or whole <= high):
+            return whole
     raise ValueError(f"{name} must be an integer{_between(low, high)}, got {value!r:.200}")
 
 
@@ -36,19 +38,34 @@ def number(
     Raises
     ------
     ValueError
-        If it is another number, or none; true and false are none.
+        If it is no finite number within the range; True and False are none.
     """
-    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if real and math.isfinite(value):  # type: ignore[arg-type]
-        found = float(value)  # type: ignore[arg-type]
-        if (
-            (low is None or found >= low)
-            and (high is None or found <= high)
-            and (above is None or found > above)
-            and (below is None or found < below)
-        ):
-            return found
+    real = _finite(value)
+    if (
+        real is not None
+        and (low is None or real >= low)
+        and (high is None or real <= high)
+        and (above is None or real > above)
+        and (below is None or real < below)
+    ):
+        return real
     raise ValueError(f"{name} must be a finite number{_between(low, high, above, below)}, got {value!r:.200}")
+
+
+def interval(name: str, value: Any, **bounds: float | None) -> tuple[float, float]:
+    """Return two numbers (low, high) with low ≤ high, each within the bounds, which are those of :func:`number`.
+
+    Raises
+    ------
+    ValueError
+        If it is no such pair.
+    """
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise ValueError(f"{name} must be a (low, high) range, got {value!r:.200}")
+    low, high = (number(f"{name}[{i}]", bound, **bounds) for i, bound in enumerate(value))
+    if low > high:
+        raise ValueError(f"{name} must be a (low, high) range with low ≤ high, got {value!r:.200}")
+    return low, high
 
 
 def flag(name: str, value: object) -> bool:
@@ -75,6 +92,17 @@ def choice(name: str, value: Any, valid: Any) -> Any:
     if isinstance(value, str) and value in valid:
         return value
     raise ValueError(f"{name} must be one of {', '.join(map(str, valid))}, got {value!r:.200}")
+
+
+def _finite(value: object) -> float | None:
+    """Return a real number as a float; None if it is no number, or not finite."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return None
+    try:
+        real = float(value)
+    except OverflowError:
+        return None
+    return real if math.isfinite(real) else None
 
 
 def _between(low: float | None, high: float | None, above: float | None = None, below: float | None = None) -> str:

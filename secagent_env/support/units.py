@@ -25,6 +25,14 @@ def level(value: float, unit: str = "dB") -> str:
     return f"{_signed(value, f'{value:.1f}')} {unit}"
 
 
+def si_prefix(value: float, unit: str, digits: int = 3) -> tuple[float, float, str]:
+    """Return |value| rounded to significant digits, and the power of ten and the SI prefix that fit; never ks."""
+    rounded = abs(float(f"{value:.{digits}g}"))  # before the prefix is chosen: 999.9 J is 1 kJ
+    group = math.floor(math.log10(rounded) / 3) if 0 < rounded < math.inf else 0
+    group = min(max(group, -5), 0 if unit == "s" else 4)
+    return rounded, 10.0 ** (3 * group), _PREFIXES[group + 5]
+
+
 def quantity(value: Any, unit: str) -> str:
     """Return three significant digits with an SI prefix, such as ``11.6 kJ``.
 
@@ -37,9 +45,8 @@ def quantity(value: Any, unit: str) -> str:
     if not prefixed or value == 0 or math.isinf(value):
         text = f"{value:.0f}" if 1000 <= abs(value) < 1e5 else f"{value:.3g}"
         return f"{_signed(value, text)} {unit}".rstrip()
-    rounded = float(f"{value:.3g}")  # before the prefix is chosen: 999.9 J is 1 kJ
-    group = min(max(math.floor(math.log10(abs(rounded)) / 3 + 1e-12), -5), 4)
-    return f"{_signed(value, f'{rounded / 1000.0**group:.3g}')} {_PREFIXES[group + 5]}{unit}"
+    rounded, factor, prefix = si_prefix(value, unit)
+    return f"{_signed(value, f'{rounded / factor:.3g}')} {prefix}{unit}"
 
 
 def plural(count: int, noun: str) -> str:

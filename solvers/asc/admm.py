@@ -25,14 +25,14 @@ from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, sec
 from solvers.asc.greedy import Costs, exchanges, repair
 from solvers.asc.relaxed_selection import relaxed_selection
 from solvers.certificate.selection import eligible_agents
-from solvers.interface.ranking import INFEASIBLE, rank
+from solvers.interface.ranking import INFEASIBLE, rank_by_secrecy
 
 Score = Callable[[Decision], Outcome]
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What is given in the selection problem.
+class SelectionProblem:
+    """The selection problem (21): beam and powers are given.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Setting:
 
 
 def select(
-    setting: Setting,
+    problem: SelectionProblem,
     start: np.ndarray,
     score: Score,
     *,
@@ -73,56 +73,58 @@ def select(
 
     Parameters
     ----------
-    setting
+    problem
         Beam and powers.
     start
         (N,) bool, α̂ of the first iteration: where its rates and times are taken.
     score
-        ``evaluate`` of a batch of decisions, by a caller who may want to know what is tried.
+        ``evaluate``, or a run's ``consider``, which counts and keeps the decisions that are tried.
     max_iterations, inner_iterations
         Of Algorithm 1 and of the relaxation (28) inside it.
     rho
         Penalty coefficient ρ of (25), in units of the mean energy of an agent.
     neighbours
-        Where jammers transmit, costs are not separable: so many exchanges are scored exactly as well.
+        How many exchanges are scored exactly where jammers transmit, since costs are not separable then.
     """
-    best = Best(setting, score)
+    best = BestSelection(problem, score)
     best.consider(start[None])
     penalty_method(best, start, max_iterations, inner_iterations, rho)
-    if setting.jammer_w.any():
+    if problem.jammer_w.any():
         descend(best, neighbours)
-        other = Best(setting, score)  # once more from the other end, where nobody jams
+        other = BestSelection(problem, score)  # once more from the other end, where nobody jams
         penalty_method(other, np.ones_like(start), max_iterations, inner_iterations, rho)
         if other.selection is not None and (other.selection != best.selection).any():
             descend(other, neighbours)
-            best = min(best, other, key=lambda found: found.rank)
+            best = min(best, other, key=lambda candidate: candidate.rank)
     return best.selection if best.rank < INFEASIBLE else None
 
 
-class Best:
-    """The best selection met, by :func:`rank`: ``selection`` (None before the first) and ``rank``."""
+class BestSelection:
+    """The best selection scored so far, by :func:`rank_by_secrecy`: ``selection`` (None at first) and ``rank``."""
 
-    def __init__(self, setting: Setting, score: Score) -> None:
-        self.setting = setting
+    def __init__(self, problem: SelectionProblem, score: Score) -> None:
+        self.problem = problem
         self._score = score
         self.selection: np.ndarray | None = None
         self.rank = np.inf
 
     def consider(self, selections: np.ndarray) -> np.ndarray:
-        """Score selections (·, N) with the setting's beam and powers, and return the best one of them, (N,)."""
-        ranks = rank(self.setting.instance, self._score(self.setting.decision(selections)))
+        """Score selections (·, N) with the problem's beam and powers, and return the best one of them, (N,)."""
+        ranks = rank_by_secrecy(self.problem.instance, self._score(self.problem.decision(selections)))
         i = int(np.argmin(ranks))
         if ranks[i] < self.rank:
             self.selection, self.rank = selections[i], float(ranks[i])
         return np.asarray(selections[i])
 
 
-def penalty_method(best: Best, auxiliary: np.ndarray, max_iterations: int, inner_iterations: int, rho: float) -> None:
-    """Algorithm 1, from α̂ (N,) bool: α and α̂ in turn, until an α̂ returns."""
-    setting = best.setting
+def penalty_method(
+    best: BestSelection, auxiliary: np.ndarray, max_iterations: int, inner_iterations: int, rho: float
+) -> None:
+    """Algorithm 1, from α̂ (N,) bool: α and α̂ in turn, until an α̂ comes up again."""
+    problem = best.problem
     seen = {auxiliary.tobytes()}
     for _ in range(max_iterations):
-        costs = separable_costs(setting, auxiliary)
+        costs = separable_costs(problem, auxiliary)
         iterates = {alpha.tobytes(): alpha for alpha in lagrangian_relaxation(costs, auxiliary, inner_iterations, rho)}
         repaired = (repair(costs, alpha) for alpha in iterates.values())
         candidates = {alpha.tobytes(): alpha for alpha in repaired if alpha is not None}
@@ -130,42 +132,42 @@ def penalty_method(best: Best, auxiliary: np.ndarray, max_iterations: int, inner
             return
         alpha = best.consider(np.stack(list(candidates.values())))
         auxiliary = relaxed_selection(
-            setting.instance, setting.beamformer, setting.jammer_w, alpha, auxiliary, costs, rho
+            problem.instance, problem.beamformer, problem.jammer_w, alpha, auxiliary, costs, rho
         )
         if auxiliary.tobytes() in seen:
             return
         seen.add(auxiliary.tobytes())
 
 
-def descend(best: Best, neighbours: int) -> None:
-    """Exchange agents while that lowers the exact rank; for costs that are not separable, because jammers transmit."""
+def descend(best: BestSelection, neighbours: int) -> None:
+    """Exchange agents while that lowers the exact rank: while jammers transmit, costs are not separable."""
     assert best.selection is not None
-    costs = separable_costs(best.setting, best.selection)
+    costs = separable_costs(best.problem, best.selection)
     if not costs.meets(best.selection):  # a start that fails (13) or (15)
-        completed = repair(replace(costs, allowed=eligible_agents(best.setting.instance)), best.selection)
+        completed = repair(replace(costs, allowed=eligible_agents(best.problem.instance)), best.selection)
         if completed is not None:
             best.consider(completed[None])
     while True:
         before = best.rank
-        candidates = exchanges(separable_costs(best.setting, best.selection), best.selection, neighbours)
+        candidates = exchanges(separable_costs(best.problem, best.selection), best.selection, neighbours)
         if len(candidates):
             best.consider(candidates)
         if not best.rank < before:
             return
 
 
-def separable_costs(setting: Setting, auxiliary: np.ndarray) -> Costs:
-    """Return what each agent would cost as a sender more than as a jammer, at the rates and times of α̂ (N,) bool.
+def separable_costs(problem: SelectionProblem, auxiliary: np.ndarray) -> Costs:
+    """Return how much more each agent costs as a sender than as a jammer, at the rates and times of α̂ (N,) bool.
 
     An agent is allowed if it could be selected beside those of α̂: with secrecy in both links and in time.
     """
-    instance = setting.instance
+    instance = problem.instance
     scenario = instance.scenario
-    decision = setting.decision(auxiliary)
+    decision = problem.decision(auxiliary)
     n = scenario.num_agents
 
     # Uplink: row i is α̂'s decision with agent i as a sender.
-    alone = setting.decision(auxiliary | np.eye(n, dtype=bool))
+    alone = problem.decision(auxiliary | np.eye(n, dtype=bool))
     sinr, sinr_eve = uplink_sinr(instance, alone)
     secrecy = secrecy_rate(sinr, combine_eavesdroppers(sinr_eve, scenario.colluding)).diagonal()
     uplink = transfer_time(scenario.uplink_bits, scenario.bandwidth_hz, secrecy)
@@ -178,9 +180,9 @@ def separable_costs(setting: Setting, auxiliary: np.ndarray) -> Costs:
     allowed = downlink + instance.inference_time_s + uplink <= limit
     # No feasible decision takes longer than the limit, so that an infinite time here costs no more than that.
     waiting = min(np.max(downlink, where=auxiliary, initial=0.0) + np.max(uplink, where=auxiliary, initial=0.0), limit)
-    sending = instance.execution_energy_j + setting.sender_w * np.minimum(uplink, limit)
+    sending = instance.execution_energy_j + problem.sender_w * np.minimum(uplink, limit)
     return Costs(
-        change=(sending - setting.jammer_w * waiting) / sending.mean(),
+        change=(sending - problem.jammer_w * waiting) / sending.mean(),
         surplus=instance.accuracy - scenario.min_accuracy,
         allowed=allowed,
         required=scenario.required_agents,

@@ -9,12 +9,12 @@ import numpy as np
 from solvers.certificate.integer_program import TOLERANCE
 
 PAIRS_AT_MOST = 200_000
-"""Double exchanges are tried only if there are no more of them than this."""
+"""Double exchanges are tried only if there are at most so many."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What each agent adds when it is selected.
+    """The cost that each agent adds when it is selected.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Costs:
     surplus
         Acc_n − Acc_min, (N,).
     allowed
-        Who can be selected at all, (N,) bool.
+        The agents that can be selected at all, (N,) bool.
     required
         N_min.
     unit_j
@@ -48,7 +48,7 @@ class Costs:
         return int(selection.sum()) >= self.required and self.shortfall(selection) <= 0
 
     def shortfall(self, selection: np.ndarray) -> float:
-        """Return what is missing in Σ α_n (Acc_n − Acc_min), beyond the rounding granted; ≤ 0 if (15) holds."""
+        """Return by how much Σ α_n (Acc_n − Acc_min) falls short, beyond the tolerance; ≤ 0 if (15) holds."""
         return -float(self.surplus[selection].sum()) - TOLERANCE * int(selection.sum())
 
 

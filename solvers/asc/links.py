@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from secagent_env import Decision, Outcome, evaluate
-from secagent_env.model.outcome import constraint_bounds
+from secagent_env.support import checks
 from secagent_env.support.errors import unknown_name
-from solvers.asc.starts import MARGINS, jammer_patterns, protecting_jammers, secret_senders, sender_levels
+from solvers.asc.starts import MARGINS, jammer_patterns, protecting_jammers, sender_levels
 from solvers.beam.beamforming import SDR, Beam, best_beam, leakage_beam
-from solvers.interface.base import Run
-from solvers.interface.ranking import rank
+from solvers.certificate.linear_test import secret_senders
+from solvers.interface.base import SolverRun
+from solvers.interface.ranking import rank_by_secrecy, relative_violations
 from solvers.power.powers import optimise_powers, silence_jammers
 
 
@@ -42,7 +43,7 @@ class LinkOptions:
     power_iterations, power_tolerance
         Steps of the power control, and the share of the transmission energy below which a step ends it.
     jammer_starts
-        How many patterns of jammers are worked out when the silent start is not good enough.
+        How many patterns of jammers are started from when the silent start is not good enough.
     """
 
     jamming: bool = True
@@ -58,55 +59,47 @@ class LinkOptions:
     jammer_starts: int = 4
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            _check(field.name, getattr(self, field.name), field.default)
-
-
-def _check(name: str, value: Any, default: Any) -> None:
-    """Raise ValueError unless an option is like its default: a switch, a name, a count ≥ 1, or a number > 0."""
-    if isinstance(default, bool):
-        if not isinstance(value, bool):
-            raise ValueError(f"{name} must be True or False, got {value!r}")
-    elif isinstance(default, str):
-        if value not in SDR:
-            raise unknown_name(name, value, SDR)
-    elif isinstance(default, int):
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{name} must be an integer ≥ 1, got {value!r}")
-    elif isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 < value < np.inf:
-        raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
+        for field in fields(self):  # each option is of the kind of its default
+            value = getattr(self, field.name)
+            if isinstance(field.default, bool):
+                checks.flag(field.name, value)
+            elif isinstance(field.default, int):
+                checks.integer(field.name, value, 1)
+            elif isinstance(field.default, float):
+                checks.number(field.name, value, above=0)
+        if self.sdr not in SDR:
+            raise unknown_name("sdr", self.sdr, SDR)
 
 
 class Links:
-    """The second and third sub-problem of one solve: every decision met is scored and kept by the run.
+    """The second and third sub-problem in one run, which scores every decision met and keeps the best.
 
     Parameters
     ----------
     run
-        The solve they belong to.
+        The run of the solver.
     options
         Of beam and powers.
     """
 
-    def __init__(self, run: Run, options: LinkOptions) -> None:
+    def __init__(self, run: SolverRun, options: LinkOptions) -> None:
         self.run = run
         self.options = options
         self._beams: dict[bytes, Beam] = {}
 
     def first_beam(self, selection: np.ndarray) -> np.ndarray:
-        """Return a beam (L,) for a selection (N,) bool that nobody jams for, in closed form."""
+        """Return a closed-form beam (L,) for a selection (N,) bool without jammers."""
         return leakage_beam(self.run.instance, selection)
 
     def start(self, selection: np.ndarray) -> Decision:
-        """Return a start for a selection (N,) bool: feasible if one is found, with jammers only if it takes them."""
+        """Return a start for a selection (N,) bool: feasible if one is found, and without jammers if possible."""
         silent = np.zeros(selection.size)
         decision = self.levels(selection, self.first_beam(selection), silent)
         if not evaluate(self.run.instance, decision).feasible:
             decision = self.jammed(selection, silent)
         if self.options.jamming and not evaluate(self.run.instance, decision).feasible:
             patterns = [np.where(selection, 0.0, q) for q in jammer_patterns(self.run.instance)]
-            fitting = (protecting_jammers(self.run.instance, selection, margin) for margin in MARGINS)
-            patterns += [q for q in fitting if q is not None]
+            patterns += [q for margin in MARGINS for q in protecting_jammers(self.run.instance, selection, margin)]
             mute = [int(np.sum(selection & ~secret_senders(self.run.instance, q))) for q in patterns]
             promising = [q for q, count in zip(patterns, mute, strict=True) if count == min(mute)]
             decision = min([decision, *(self.jammed(selection, q) for q in promising)], key=self.rank)
@@ -119,20 +112,20 @@ class Links:
         return self.levels(selection, beam.beamformer, jammer_w)
 
     def levels(self, selection: np.ndarray, beamformer: np.ndarray, jammer_w: np.ndarray) -> Decision:
-        """Return the best of the decisions that differ in the common level of the senders."""
+        """Return the decision with the best common level of the senders."""
         decisions = sender_levels(self.run.instance, selection, beamformer, jammer_w)
-        return decisions[int(np.argmin(rank(self.run.instance, self.run.consider(decisions))))]
+        return decisions[int(np.argmin(rank_by_secrecy(self.run.instance, self.run.consider(decisions))))]
 
     def rank(self, decision: Decision) -> float:
         """Return the number by which to compare decisions, smaller is better."""
-        return float(rank(self.run.instance, evaluate(self.run.instance, decision)))
+        return float(rank_by_secrecy(self.run.instance, evaluate(self.run.instance, decision)))
 
     def alternate(self, decision: Decision, rounds: int | None = None) -> Decision:
         """Solve the two sub-problems in turn until the energy stops falling, or for so many rounds."""
         for iteration in range(1, (rounds or self.options.max_iterations) + 1):
             before = evaluate(self.run.instance, decision)
             decision = self.powers(self.beam(decision, iteration), iteration)
-            if settled(before, evaluate(self.run.instance, decision), self.options.tolerance):
+            if saves_little(before, evaluate(self.run.instance, decision), self.options.tolerance):
                 break
         return decision
 
@@ -165,15 +158,13 @@ class Links:
     def record(self, decision: Decision, iteration: int, sub_problem: str, **entries: Any) -> None:
         """Score a decision and append a record to the history."""
         outcome = self.run.consider(decision)
-        bounds = constraint_bounds(self.run.instance.scenario)
-        violation = max(float(outcome.violations[name]) / (bound or 1.0) for name, bound in bounds.items())
         self.run.record(
             iteration=iteration,
             sub_problem=sub_problem,
             energy_j=float(outcome.energy_j),
             execution_energy_j=float(outcome.execution_energy_j),
             transmission_energy_j=float(outcome.transmission_energy_j),
-            violation=max(violation, 0.0),
+            violation=float(max(relative_violations(self.run.instance, outcome).values())),
             feasible=bool(outcome.feasible),
             **entries,
         )
@@ -198,8 +189,8 @@ class Links:
         return self._beams[key]
 
 
-def settled(before: Outcome, after: Outcome, tolerance: float) -> bool:
-    """Whether a round saved less than ``tolerance`` of the energy and less than 1 % of the transmission energy."""
+def saves_little(before: Outcome, after: Outcome, tolerance: float) -> bool:
+    """Return whether a round saved at most ``tolerance`` of the energy and 1 % of the transmission energy."""
     if not before.feasible:
         return False
     saved = float(before.energy_j - after.energy_j)

@@ -17,7 +17,7 @@ from solvers.asc.greedy import Costs
 from solvers.numerics.barrier import minimise
 
 NEVER = 2.0
-"""Times are in units of τ, and what takes longer than twice that is as good as infinite: α̂_n stays below one half."""
+"""Cap on times, in units of τ: an agent that needs twice the limit keeps α̂_n below one half anyway."""
 
 
 def relaxed_selection(
@@ -38,12 +38,12 @@ def relaxed_selection(
     selection, around
         α, and α̂ of the iteration before, where the rates are linearised, (N,) bool.
     costs
-        Their unit of energy and their uplink times are taken.
+        Unit of energy and uplink times.
     rho
         Penalty coefficient ρ.
     """
     if not jammer_w.any():
-        # Neither energies nor rates depend on α̂ then, and the nearest one to a selection in time is itself.
+        # Neither energies nor rates depend on α̂ then: the nearest one to α, which is in time, is α itself.
         return selection
     program = _Program(instance, beamformer, jammer_w, selection, around, costs, rho)
     z = minimise(program, program.start(), gap=1e-3)
@@ -91,7 +91,7 @@ class _Program:
         self.omega = 2 * max(float(worst), 0.0) + 1
 
     def start(self) -> np.ndarray:
-        """Return a strictly feasible z: hardly anybody selected."""
+        """Return a strictly feasible z, every α̂_n near 0."""
         return np.concatenate([np.full(self.agents, 0.05), [0.5, 0.15, 0.15]])
 
     def _leak(self, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,9 +1,9 @@
 """ASC: selection by ADMM, beam by SDR, powers by SCA, in turn (section IV-A, Algorithm 2, corrected).
 
-Algorithm 2 improves a start, and which one decides. The first start has no jammers. Where that ends infeasible, or
-where agents had to be left out because only jammers could protect them, it starts again from jammers that protect
-the uplink of cheap agents (:mod:`solvers.asc.starts`), and then exchanges agents of the best decision, working out
-jammers, beam and powers anew each time.
+Algorithm 2 improves a start, and its result depends on the start. The first one has no jammers. Where that ends
+infeasible, or agents were left out that only jammers could protect, it starts again from jammers that protect the
+uplink of cheap agents (:mod:`solvers.asc.starts`), and then exchanges agents of the best decision, each time with new
+jammers, beam and powers.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from itertools import zip_longest
 import numpy as np
 
 from secagent_env import Decision, evaluate
-from solvers.asc.admm import Setting, select
+from solvers.asc.admm import SelectionProblem, select
 from solvers.asc.greedy import exchanges
-from solvers.asc.links import LinkOptions, Links, settled
+from solvers.asc.links import LinkOptions, Links, saves_little
 from solvers.asc.starts import (
     MARGINS,
     START_SNR,
@@ -27,13 +27,13 @@ from solvers.asc.starts import (
     jammers_of,
     protected_selection,
     protecting_jammers,
-    secret_senders,
     sender_powers,
 )
 from solvers.certificate.bounds import lower_bound
 from solvers.certificate.integer_program import why_infeasible
+from solvers.certificate.linear_test import secret_senders
 from solvers.certificate.selection import eligible_agents
-from solvers.interface.base import Infeasible, Run, Solver
+from solvers.interface.base import Infeasible, Solver, SolverRun
 
 GOOD_GAP = 1e-3
 """Further starts are tried only where the energy is further above the lower bound than this, relatively."""
@@ -72,7 +72,7 @@ class ASC(ASCOptions, Solver):
 
     name = "asc"
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         instance = run.instance
         eligible = eligible_agents(instance)
         if message := why_infeasible(instance, eligible):
@@ -82,7 +82,7 @@ class ASC(ASCOptions, Solver):
             self.coordinate(links, run.start)
         silent = np.zeros(instance.scenario.num_agents)
         secret = eligible & secret_senders(instance, silent)
-        for allowed in (secret, eligible):  # at worst nobody can be protected without jammers
+        for allowed in (secret, eligible):  # if no selection of agents is secret without jammers, try all
             selection = cheap_selection(instance, allowed)
             if selection is not None:
                 self.coordinate(links, links.levels(selection, links.first_beam(selection), silent))
@@ -100,7 +100,7 @@ class ASC(ASCOptions, Solver):
             decision = self.selection(links, decision, iteration)
             decision = links.beam(decision, iteration)
             decision = links.powers(decision, iteration)
-            if settled(before, evaluate(instance, decision), self.tolerance):
+            if saves_little(before, evaluate(instance, decision), self.tolerance):
                 break
         return decision
 
@@ -108,9 +108,9 @@ class ASC(ASCOptions, Solver):
         """Return the decision with the best selection found at its beam and powers (21), by Algorithm 1."""
         run = links.run
         run.check_time()
-        setting = self._setting(run, decision)
+        problem = self._selection_problem(run, decision)
         selection = select(
-            setting,
+            problem,
             decision.selection,
             run.consider,
             max_iterations=self.admm_iterations,
@@ -119,12 +119,12 @@ class ASC(ASCOptions, Solver):
             neighbours=self.neighbours,
         )
         if selection is not None:
-            decision = setting.decision(selection)
+            decision = problem.decision(selection)
         links.record(decision, iteration, "selection", method="none feasible" if selection is None else "admm")
         return decision
 
     def exchange(self, links: Links, eligible: np.ndarray) -> None:
-        """Exchange agents of the best decision while that pays, jammers, beam and powers each time worked out anew.
+        """Exchange agents of the best decision while that pays, each time with new jammers, beam and powers.
 
         Algorithm 2 cannot leave a selection whose beam and jammers fit it alone; this can.
         """
@@ -140,8 +140,7 @@ class ASC(ASCOptions, Solver):
                     continue
                 seen.add(selection.tobytes())
                 jammers = [np.where(selection | incumbent.selection, 0.0, incumbent.power_w)]
-                protecting = protecting_jammers(instance, selection, EXCHANGE_MARGIN)
-                jammers += [] if protecting is None else [protecting]
+                jammers += protecting_jammers(instance, selection, EXCHANGE_MARGIN)
                 for jammer_w in jammers:
                     if (selection & ~secret_senders(instance, jammer_w)).any():
                         continue
@@ -153,24 +152,24 @@ class ASC(ASCOptions, Solver):
             if not run.outcome.energy_j < energy * (1 - self.tolerance):
                 return
 
-    def _links(self, run: Run) -> Links:
+    def _links(self, run: SolverRun) -> Links:
         return Links(run, self)
 
-    def _setting(self, run: Run, decision: Decision) -> Setting:
-        """Return what the selection step takes as given."""
-        # Whoever is not selected now would send as loud as those who are, and whoever is would be silent otherwise.
+    def _selection_problem(self, run: SolverRun, decision: Decision) -> SelectionProblem:
+        """Return the selection problem at the beam and powers of a decision."""
+        # An unselected agent would send at the median level of the senders, and a sender would not jam.
         senders = decision.selection & (decision.power_w > 0)
         heard = run.instance.bs_gain[senders] * decision.power_w[senders] / run.instance.scenario.noise_power_w
         level = max(float(np.median(heard)), START_SNR) if senders.any() else START_SNR
-        return Setting(
+        return SelectionProblem(
             run.instance,
             decision.beamformer,
             sender_w=np.where(senders, decision.power_w, sender_powers(run.instance, level)),
             jammer_w=np.where(decision.selection, 0.0, decision.power_w),
         )
 
-    def _may_need_jammers(self, run: Run, secret: np.ndarray, eligible: np.ndarray) -> bool:
-        """Whether more starts may help: no feasible decision yet, or agents left out that jammers could protect."""
+    def _may_need_jammers(self, run: SolverRun, secret: np.ndarray, eligible: np.ndarray) -> bool:
+        """Return whether more starts may help: nothing feasible yet, or agents left out that jammers could protect."""
         if run.outcome is None or not run.outcome.feasible:
             return True
         run.bound = lower_bound(run.instance)
@@ -207,9 +206,9 @@ class ASC(ASCOptions, Solver):
         instance = links.run.instance
         for margin in MARGINS:
             links.run.check_time()
-            found = protected_selection(instance, eligible, margin)
-            if found is not None:
-                selection, power = found
+            protected = protected_selection(instance, eligible, margin)
+            if protected is not None:
+                selection, power = protected
                 for factor in JAMMER_FACTORS:
                     yield selection, jammers_of(instance, selection, power, factor)
         for jammer_w in jammer_patterns(instance):

@@ -1,23 +1,20 @@
-"""Starting points: who could send in secret while others jam, and at which powers.
+"""Starting points of ASC: selections that can send in secret, jammers that protect them, and powers.
 
-While senders are weak, agent n has uplink secrecy iff for every eavesdropper e the linear test
-
-    g_n (Σ_m |h_m,e|² q_m + σ²) > |h_n,e|² (Σ_m g_m q_m + σ²)
-
-holds at the jammers' powers q: it is the ratio of gains that the jammers change. Good jammers are the agents whom an
-eavesdropper hears much better than the base station does; they can usually not send in secret themselves.
+While senders are weak, agent n has uplink secrecy iff it passes the linear test at the jammers' powers
+(:mod:`solvers.certificate.linear_test`). Good jammers are the agents that an eavesdropper hears much better than the
+base station does; they can usually not send in secret themselves.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy import optimize
 
 from secagent_env import Decision, Instance
 from secagent_env.allocation.actions import LOWEST_POWER_W
-from secagent_env.model.physics import combine_eavesdroppers
 from solvers.asc.greedy import Costs, repair
-from solvers.numerics.milp import milp
+from solvers.certificate.linear_test import linear_test
+from solvers.interface.base import at_powers
+from solvers.numerics.milp import binary_program
 
 START_SNR = 0.03
 """Receive SNR of the senders at a start without jammers; p ∝ 1/g_n, about 1e-9 W."""
@@ -53,14 +50,6 @@ def jammer_patterns(instance: Instance) -> np.ndarray:
     return (levels[:, None, None] * np.stack(sets)).reshape(-1, len(ratio))
 
 
-def secret_senders(instance: Instance, jammer_w: np.ndarray) -> np.ndarray:
-    """Return who passes the linear test beside jammers of power ``jammer_w`` (N,), (N,) bool."""
-    noise = instance.scenario.noise_power_w
-    at_eve = instance.gain_eve / (jammer_w @ instance.gain_eve + noise)
-    at_bs = instance.bs_gain / (instance.bs_gain @ jammer_w + noise)
-    return np.asarray(at_bs > combine_eavesdroppers(at_eve, instance.scenario.colluding))
-
-
 def cheap_selection(instance: Instance, allowed: np.ndarray) -> np.ndarray | None:
     """Return a cheap selection (N,) bool among the allowed agents that meets (13) and (15); None if none does."""
     return repair(execution_costs(instance, allowed), np.zeros(len(allowed), bool))
@@ -80,10 +69,12 @@ def execution_costs(instance: Instance, allowed: np.ndarray) -> Costs:
     )
 
 
-def protecting_jammers(instance: Instance, selection: np.ndarray, margin: float) -> np.ndarray | None:
-    """Return jamming powers (N,), W, beside which a selection (N,) bool can send in secret; None if none are found."""
-    found = protected_selection(instance, selection, margin, everybody=True)
-    return None if found is None else jammers_of(instance, *found)
+def protecting_jammers(
+    instance: Instance, selection: np.ndarray, margin: float, factors: tuple[float, ...] = (1.0,)
+) -> list[np.ndarray]:
+    """Return jamming powers (N,), W, beside which a selection (N,) bool can send in secret, once for each factor."""
+    protected = protected_selection(instance, selection, margin, everybody=True)
+    return [] if protected is None else [jammers_of(instance, *protected, factor) for factor in factors]
 
 
 def jammers_of(instance: Instance, selection: np.ndarray, power_w: np.ndarray, factor: float = 1.0) -> np.ndarray:
@@ -97,51 +88,83 @@ def protected_selection(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the cheapest selection (N,) bool whose agents can all send in secret, and powers (N,), W, that make it so.
 
-    The linear test at powers of all agents is an integer program in α and p: for each agent and eavesdropper
-    g_n (Σ_m |h_m,e|² p_m + σ²) ≥ (1 + margin) |h_n,e|² (Σ_m g_m p_m + σ²) − M (1 − α_n), m ≠ n. (For colluding
-    eavesdroppers |h_n,e|² on the right is summed over them, which suffices.) The powers are capped where noise no
-    longer matters; that keeps M moderate. None if there is none, or it is not found in time.
+    The powers are capped where noise no longer matters; that keeps the coefficients moderate. None if there is no such
+    selection, or it is not found in time.
 
     Parameters
     ----------
     allowed
-        (N,) bool, who may be selected, and with ``everybody`` who must be.
+        (N,) bool, the agents that may be selected, and with ``everybody`` must be.
     margin
-        By how much the test is passed.
+        By how much the linear test of the uplink is passed.
     seconds
         Time for the integer program.
     """
     scenario = instance.scenario
-    noise, n = scenario.noise_power_w, scenario.num_agents
+    n = scenario.num_agents
     gain, heard = np.maximum(instance.bs_gain, 1e-300), np.maximum(instance.gain_eve, 1e-300)
-    cap = min(scenario.max_power_w, JAMMED * noise / float(np.median(gain)))
-    own = np.broadcast_to(heard.sum(axis=1, keepdims=True), heard.shape) if scenario.colluding else heard
-    ratio = gain[:, None] / own / (1 + margin)  # (N, E)
-    slope = (ratio[:, :, None] * heard.T - gain) * (cap / noise)  # (N, E, N): what p_m/cap adds to the row of n, e
-    slope[np.arange(n), :, np.arange(n)] = 0.0
-    lowest = ratio - 1 + np.minimum(slope, 0.0).sum(axis=2)
-    binding = lowest < 0
-    rows = np.concatenate([np.zeros((int(binding.sum()), n)), slope[binding]], axis=1)
-    rows[np.arange(len(rows)), np.nonzero(binding)[0]] = lowest[binding]
-    bound = lowest[binding] - (ratio - 1)[binding]
-    scale = np.maximum(np.abs(rows).max(axis=1, initial=0.0), 1e-300)
+    cap = min(scenario.max_power_w, JAMMED * scenario.noise_power_w / float(np.median(gain)))
+    overheard = np.broadcast_to(heard.sum(axis=1, keepdims=True), heard.shape) if scenario.colluding else heard
+    slope, level = linear_test(gain[:, None] / overheard / (1 + margin), 1.0, gain, heard)
+    slope *= cap / scenario.noise_power_w
+    slope[np.arange(n), :, np.arange(n)] = 0.0  # the own power cancels
+    least = level + np.minimum(slope, 0.0).sum(axis=2)
+    may_fail = least < 0
+    tests = (np.nonzero(may_fail)[0], slope[may_fail], least[may_fail], (least - level)[may_fail])
+    return cheapest_protected(instance, tests, cap, allowed, everybody=everybody, seconds=seconds)
+
+
+def cheapest_protected(
+    instance: Instance,
+    tests: tuple[np.ndarray, ...],
+    cap_w: float,
+    allowed: np.ndarray,
+    *,
+    everybody: bool = False,
+    apart: bool = False,
+    seconds: float = 1.0,
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the cheapest selection (N,) bool whose agents pass linear tests, and powers (N,), W, that make them pass.
+
+    An integer program in α and x = p / cap, under (13), (15) and the tests of the selected agents. None if there is no
+    such selection, or it is not found in time.
+
+    Parameters
+    ----------
+    tests
+        R linear tests as rows Σ_m slope_m x_m + least α_n ≥ least − level: the agent n (R,), slope (R, N) for x, the
+        least value (R,) that the test takes in x ∈ [0, 1]^N, and the right side (R,).
+    cap_w
+        The largest power.
+    allowed
+        (N,) bool, the agents that may be selected, and with ``everybody`` must be.
+    apart
+        Whether selected agents have no power, x_n + α_n ≤ 1.
+    seconds
+        Time for the integer program.
+    """
+    agent, slope, least, right = tests
+    n = instance.scenario.num_agents
+    secret = np.concatenate([np.zeros_like(slope), slope], axis=1)
+    secret[np.arange(len(agent)), agent] = least
+    scale = np.maximum(np.abs(secret).max(axis=1, initial=0.0), 1e-300)
     energy = instance.execution_energy_j
-    surplus = 1e2 * (instance.accuracy - scenario.min_accuracy)
-    matrix = np.concatenate(
-        [rows / scale[:, None], [np.repeat([1.0, 0.0], n)], [np.concatenate([surplus, np.zeros(n)])]]
-    )
-    result = milp(
+    surplus = 1e2 * (instance.accuracy - instance.scenario.min_accuracy)
+    separate = np.hstack([-np.eye(n), -np.eye(n)])[: n * apart]
+    enough = np.stack([np.repeat([1.0, 0.0], n), np.append(surplus, np.zeros(n))])
+    result = binary_program(
         np.concatenate([energy / (energy.mean() or 1.0), np.full(n, 1e-6)]),
-        integrality=np.repeat([1, 0], n),
-        bounds=optimize.Bounds(
-            np.concatenate([allowed & everybody, np.zeros(n)]), np.concatenate([allowed, np.ones(n)])
-        ),
-        constraints=optimize.LinearConstraint(matrix, [*(bound / scale), scenario.required_agents, 0.0], np.inf),
-        options={"mip_rel_gap": 1e-3, "time_limit": seconds},
+        n,
+        np.concatenate([secret / scale[:, None], separate, enough]),
+        [*(right / scale), *[-1.0] * len(separate), instance.scenario.required_agents, 0.0],
+        low=np.concatenate([allowed & everybody, np.zeros(n)]),
+        high=np.concatenate([allowed, np.ones(n)]),
+        gap=1e-3,
+        seconds=seconds,
     )
     if result.x is None:
         return None
-    return result.x[:n] > 0.5, cap * np.clip(result.x[n:], 0.0, 1.0)
+    return result.x[:n] > 0.5, cap_w * np.clip(result.x[n:], 0.0, 1.0)
 
 
 def sender_levels(instance: Instance, selection: np.ndarray, beamformer: np.ndarray, jammer_w: np.ndarray) -> Decision:
@@ -149,9 +172,4 @@ def sender_levels(instance: Instance, selection: np.ndarray, beamformer: np.ndar
     noise = instance.scenario.noise_power_w
     disturbance = 1 + float(np.sum(instance.bs_gain * jammer_w, where=~selection)) / noise
     levels = sender_powers(instance, np.logspace(-6, 2, 17) * disturbance)
-    shape = (len(levels),)
-    return Decision(
-        selection=np.broadcast_to(selection, shape + selection.shape),
-        beamformer=np.broadcast_to(beamformer, shape + beamformer.shape),
-        power_w=np.where(selection, levels, jammer_w),
-    )
+    return at_powers(selection, beamformer, np.where(selection, levels, jammer_w))

@@ -1,4 +1,4 @@
-"""The beam: how the base station reaches the selected agents and not the eavesdroppers."""
+"""The beam that reaches the selected agents and keeps the eavesdroppers' SINRs low."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import scipy.linalg
 
 from secagent_env import Instance
+from secagent_env.support import checks
 from solvers.beam.linearised_sdr import relax_linearised
 from solvers.beam.sdr import Downlink, polish, randomise, relax, secrecy_bound
 
@@ -76,10 +77,9 @@ def best_beam(
         The polish stops when a step gains less, bit/s/Hz.
     sdr
         How the relaxation is solved: ``"whitened"``, by one semidefinite program, or ``"linearised"``, as in the
-        paper, by (49) again and again.
+        paper, by (49) repeatedly.
     """
-    if sdr not in SDR:
-        raise ValueError(f"sdr must be one of {', '.join(SDR)}, got {sdr!r}")
+    checks.choice("sdr", sdr, SDR)
     problem = Downlink.of(instance, selection, power_w)
     candidates = [] if start is None or not np.any(start) else [problem.coordinates(start)]
     bound, method = np.inf, "polish"
@@ -101,7 +101,7 @@ def best_beam(
 
 
 def null_beam(instance: Instance, selection: np.ndarray, sweeps: int = 20) -> np.ndarray | None:
-    """Return a full-power beam that every eavesdropper hears nothing of, or None if there is none.
+    """Return a full-power beam with zero gain at every eavesdropper, or None if there is none.
 
     The selected agents' channels are projected onto the complement of the eavesdroppers'; there the
     shortest beam that reaches all agents with equal amplitude is sought, by alternating between the phases

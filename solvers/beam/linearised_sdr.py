@@ -1,4 +1,4 @@
-"""The paper's own way with the relaxed beam problem: the linearised program (49), solved again and again.
+"""The paper's algorithm for the relaxed beam problem: the linearised program (49), solved repeatedly.
 
 (46) is the relaxation of (42): max over W ⪰ 0, tr W ≤ 1, of min_k ln(1 + h̃_kᴴ W h̃_k) − max_e ln(1 + g̃_eᴴ W g̃_e). The
 second logarithm is concave where it should be convex; around the W₀ of the step before it is at most its tangent
@@ -12,17 +12,16 @@ with which (49) is convex. Each step gains; the end is stationary, which need no
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg
 
 from solvers.beam.sdr import Downlink, Relaxation, secrecy_bound
 from solvers.numerics.barrier import minimise
-from solvers.numerics.hermitian import hermitian_basis
+from solvers.numerics.hermitian import hermitian_basis, log_det_barrier, pivots
 
 
 def relax_linearised(
     problem: Downlink, beam: np.ndarray | None = None, tolerance: float = 1e-3, max_iterations: int = 30
 ) -> Relaxation:
-    """Solve (49) repeatedly, from W = vvᴴ of a unit vector v (d,), or from one that leaks little.
+    """Solve (49) repeatedly, from W = vvᴴ of a unit vector v (d,), or from a W that leaks little.
 
     Parameters
     ----------
@@ -55,8 +54,7 @@ class _Linearised:
 
     def __init__(self, problem: Downlink) -> None:
         d = self.dimension = problem.users.shape[1]
-        values, vectors = np.linalg.eigh(np.eye(d) + problem.eves.T @ problem.eves.conj())
-        self.whiten = (vectors / np.sqrt(values)) @ vectors.conj().T
+        self.whiten = problem.whitening()
         self.basis = hermitian_basis(d)
         self.users = self._rows(problem.users)
         eves = self._rows(problem.eves)
@@ -69,7 +67,7 @@ class _Linearised:
         return np.einsum("kd,ide,ke->ki", seen.conj(), self.basis, seen).real
 
     def start(self, beam: np.ndarray | None) -> np.ndarray:
-        """Return a z with 0.9 of the beam in it, and of what leaks little the rest."""
+        """Return the z of W = 0.9 vvᴴ + 0.1 W₀ for a beam v, where W₀ leaks little; of W₀ alone without a beam."""
         w = self.whiten @ self.whiten
         w = w / np.trace(w).real
         if beam is not None:
@@ -100,13 +98,12 @@ class _Linearised:
 
     def values(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         x, s, t = z[:-2], z[-2], z[-1]
-        factor, failed = scipy.linalg.lapack.zpotrf(np.tensordot(x, self.basis, 1), lower=True)
-        if failed:
+        positive = pivots(np.tensordot(x, self.basis, 1))
+        if positive is None:
             return float(s - t), np.full(1, -1.0)
         user = (1 + self.users @ x) / self.sinr - np.exp(t)
         eve = s - self.base - self.slope @ x
-        # log det Z is the sum of the logarithms of the squared diagonal.
-        return float(s - t), np.concatenate([user, eve, [1 - self.trace @ x], np.diagonal(factor).real ** 2])
+        return float(s - t), np.concatenate([user, eve, [1 - self.trace @ x], positive])
 
     def newton(self, z: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
         size, users = self.dimension**2, len(self.users)
@@ -122,8 +119,7 @@ class _Linearised:
         gradient[-2:] += [sharpness, -sharpness]
         hessian = scaled.T @ scaled
         hessian[-1, -1] += np.exp(z[-1]) * np.sum(1 / linear[:users])
-        bent = np.linalg.inv(np.tensordot(z[:-2], self.basis, 1)) @ self.basis
-        gradient[:size] -= np.einsum("idd->i", bent).real
-        flat = bent.reshape(size, -1)
-        hessian[:size, :size] += (flat @ bent.transpose(0, 2, 1).reshape(size, -1).T).real
+        slope, bend = log_det_barrier(np.tensordot(z[:-2], self.basis, 1), self.basis)
+        gradient[:size] += slope
+        hessian[:size, :size] += bend
         return gradient, hessian

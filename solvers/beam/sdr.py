@@ -23,6 +23,7 @@ import scipy.linalg
 from secagent_env import Instance
 from secagent_env.model.physics import LN2, combine_eavesdroppers
 from solvers.numerics.barrier import minimise
+from solvers.numerics.hermitian import pivots
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ class Downlink:
         sinr = np.min(np.abs(beams @ self.users.conj().T) ** 2, axis=-1)
         sinr_eve = combine_eavesdroppers(np.abs(beams @ self.eves.conj().T) ** 2, self.colluding)
         return np.log1p((sinr - sinr_eve) / (1 + sinr_eve)) / LN2
+
+    def whitening(self) -> np.ndarray:
+        """Return (I + Σ g̃_e g̃_eᴴ)^(−1/2), (d, d)."""
+        values, vectors = np.linalg.eigh(np.eye(self.eves.shape[1]) + self.eves.T @ self.eves.conj())
+        return np.asarray((vectors / np.sqrt(values)) @ vectors.conj().T)
 
     def coordinates(self, beamformer: np.ndarray) -> np.ndarray:
         """Return the unit vector v (…, d) of a beam w (…, L), what lies outside the span dropped."""
@@ -225,8 +231,7 @@ class _Dual:
 
     def __init__(self, problem: Downlink) -> None:
         dimension = problem.users.shape[1]
-        values, vectors = np.linalg.eigh(np.eye(dimension) + problem.eves.T @ problem.eves.conj())
-        self.whiten = (vectors / np.sqrt(values)) @ vectors.conj().T
+        self.whiten = problem.whitening()
         self.identity = self.whiten @ self.whiten
         self.users = problem.users @ self.whiten.T
         eves = problem.eves @ self.whiten.T
@@ -255,13 +260,10 @@ class _Dual:
 
     def values(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         f = float(z[: self.num_eves].sum()) / self.unit
-        if not (z > 0).all():
+        positive = pivots(self._slack(z)) if (z > 0).all() else None
+        if positive is None:
             return f, np.full(1, -1.0)
-        factor, failed = scipy.linalg.lapack.zpotrf(self._slack(z), lower=True)
-        if failed:
-            return f, np.full(1, -1.0)
-        # log det is the sum of the logarithms of the squared diagonal.
-        return f, np.concatenate([np.diagonal(factor).real ** 2, z, [z[self.num_eves :].sum() - 1]])
+        return f, np.concatenate([positive, z, [z[self.num_eves :].sum() - 1]])
 
     def newton(self, z: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
         eves = self.num_eves

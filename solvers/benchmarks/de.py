@@ -1,9 +1,8 @@
 """DE: beam and powers jointly by differential evolution, at ASC's selection (section V).
 
-The search space is sensible: powers on a scale of decibels that includes silence, and the beam as complex weights of
-an orthonormal basis of what matters, the span of the selected agents' and the eavesdroppers' channels, of which a
-full-power beam is made. What is minimised is the logarithm of the transmission energy; infeasible decisions come
-after all feasible ones, by their violations.
+The search space: powers in decibels, silence included, and the complex weights of a full-power beam in an orthonormal
+basis of the span of the selected agents' and the eavesdroppers' channels. The cost is the logarithm of the transmission
+energy; infeasible decisions come after all feasible ones, by their violations.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from secagent_env import Decision, Instance
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from solvers.asc.solver import ASC
 from solvers.beam.sdr import Downlink
-from solvers.interface.base import OutOfTime, Run
-from solvers.interface.violations import violation
+from solvers.interface.base import OutOfTime, SolverRun
+from solvers.interface.ranking import secrecy_shortfall
 
-INFEASIBLE = 100.0
-"""Above the logarithm of any transmission energy in joules."""
+INFEASIBLE_COST = 100.0
+"""Where the costs of infeasible decisions begin: above the logarithm of any transmission energy in joules."""
 SNR_RANGE = (float(np.log(1e-6)), float(np.log(1e2)))
 """Logarithms of the least and the largest receive SNR of a sender that are searched."""
 
@@ -44,7 +43,7 @@ class DE(ASC):
 
     name = "de"
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         instance = run.instance
         selection = self._selection_of_asc(run)
         if selection is None:
@@ -57,7 +56,7 @@ class DE(ASC):
             outcome = run.consider(decision)
             with np.errstate(divide="ignore"):
                 energy = np.log(np.maximum(outcome.transmission_energy_j, 1e-300))
-            return np.where(outcome.feasible, energy, INFEASIBLE + violation(instance, decision, outcome))
+            return np.where(outcome.feasible, energy, INFEASIBLE_COST + secrecy_shortfall(instance, decision, outcome))
 
         def record(intermediate_result: optimize.OptimizeResult) -> None:
             run.record(sub_problem="beam and powers", iteration=intermediate_result.nit)
@@ -80,9 +79,9 @@ class DE(ASC):
         if run.outcome is None or not run.outcome.feasible:
             run.message = "differential evolution found no feasible beam and powers for the selection of ASC"
 
-    def _selection_of_asc(self, run: Run) -> np.ndarray | None:
+    def _selection_of_asc(self, run: SolverRun) -> np.ndarray | None:
         """Return the selection that ASC makes, the time it took included; None if it finds none."""
-        asc = Run(run.instance, run.seed, run.start, run.max_seconds, run.express)
+        asc = SolverRun(run.instance, run.seed, run.start, run.max_seconds, run.express)
         with contextlib.suppress(OutOfTime):
             super()._solve(asc)
         run.evaluations += asc.evaluations

@@ -1,7 +1,7 @@
 """FixedBF: the same power on every antenna; selection and powers as in ASC (section V).
 
-Such a beam does not know where the eavesdroppers are. Where they hear it better than a selected agent does, only
-jammers can help, so that this scheme needs them far more often than ASC does.
+Such a beam ignores where the eavesdroppers are. Where they hear it better than a selected agent does, only jammers can
+help, so that this scheme needs them far more often than ASC does.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
 from secagent_env import Instance
 from solvers.asc.links import Links
 from solvers.asc.solver import ASC, GOOD_GAP
-from solvers.asc.starts import JAMMED, jammers_of
+from solvers.asc.starts import JAMMED, cheapest_protected, jammers_of
 from solvers.beam.beamforming import Beam
 from solvers.beam.sdr import Downlink
-from solvers.interface.base import Run
-from solvers.numerics.milp import milp
+from solvers.certificate.linear_test import linear_test
+from solvers.interface.base import SolverRun
 
 MARGINS = (0.01, 0.1, 1.0)
 """By how much the agents of a start pass the linear tests of the two links."""
@@ -31,7 +30,7 @@ class FixedBF(ASC):
 
     name = "fixedbf"
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         if run.start is not None:  # a start counts with the beam of this scheme
             run.start = run.start.replace(beamformer=equal_beam(run.instance))
             run.decision = run.outcome = None
@@ -45,10 +44,10 @@ class FixedBF(ASC):
                 else "the beam cannot be adapted and nobody jams: too few agents hear it better than the eavesdroppers"
             )
 
-    def _may_need_jammers(self, run: Run, secret: np.ndarray, eligible: np.ndarray) -> bool:
+    def _may_need_jammers(self, run: SolverRun, secret: np.ndarray, eligible: np.ndarray) -> bool:
         if super()._may_need_jammers(run, secret, eligible):
             return True
-        # Whoever this beam reaches in secret only beside jammers was left out as well.
+        # Agents that this beam reaches in secret only beside jammers were left out as well.
         assert run.outcome is not None
         assert run.bound is not None
         return bool(run.outcome.energy_j > (1 + GOOD_GAP) * run.bound.energy_j)
@@ -57,17 +56,17 @@ class FixedBF(ASC):
         beam = equal_beam(links.run.instance)
         for margin in MARGINS:
             links.run.check_time()
-            found = reached_selection(links.run.instance, beam, eligible, margin)
-            if found is not None:
-                yield found
+            reached = reached_selection(links.run.instance, beam, eligible, margin)
+            if reached is not None:
+                yield reached
         yield from super()._jammed_selections(links, eligible)
 
-    def _links(self, run: Run) -> Links:
+    def _links(self, run: SolverRun) -> Links:
         return FixedBeamLinks(run, self)
 
 
 class FixedBeamLinks(Links):
-    """The powers, and no choice of the beam."""
+    """The powers at the equal beam."""
 
     def first_beam(self, selection: np.ndarray) -> np.ndarray:
         """Return the equal beam (L,)."""
@@ -91,55 +90,37 @@ def reached_selection(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the cheapest selection (N,) bool with secrecy on both links at a given beam, and its jammers (N,), W.
 
-    At a given beam the downlink is a linear test in the jammers' powers as well: agent n with |h_nᴴw|² = d_n and
-    eavesdropper e with d_e need d_n (Σ_m |h_m,e|² p_m + σ²) ≥ (1 + margin) d_e (Σ_m a_mn p_m + σ²). With that of the
-    uplink, where weak senders do not count, it is an integer program in α and p, of which selected agents have none.
-    (For colluding eavesdroppers d_e and |h_n,e|² are summed over them, which suffices.) None if there is none, or it
-    is not found in time.
+    At a given beam the downlink is a linear test in the jammers' powers as well, of the signals |h_nᴴw|² at agent n and
+    |g_eᴴw|² at eavesdropper e. With the test of the uplink, beside weak senders, it is the integer program of
+    :func:`solvers.asc.starts.cheapest_protected`, in which selected agents have no power. (For colluding eavesdroppers
+    |g_eᴴw|² and |h_n,e|² are summed over them, which suffices.) None if there is none, or it is not found in time.
 
     Parameters
     ----------
     allowed
-        (N,) bool, who may be selected.
+        (N,) bool, the agents that may be selected.
     margin
         By how much both tests are passed.
     seconds
         Time for the integer program.
     """
     scenario = instance.scenario
-    noise, n = scenario.noise_power_w, scenario.num_agents
+    n = scenario.num_agents
     heard = np.maximum(instance.gain_eve, 1e-300)
-    cap = min(scenario.max_power_w, JAMMED * noise / float(heard.max()))
-    eavesdropped = [np.abs(instance.channel_eve.conj() @ beamformer) ** 2, heard]  # (E,), (N, E)
+    cap = min(scenario.max_power_w, JAMMED * scenario.noise_power_w / float(heard.max()))
+    overheard = [np.abs(instance.channel_eve.conj() @ beamformer) ** 2, heard]  # (E,), (N, E)
     if scenario.colluding:
-        eavesdropped = [np.broadcast_to(power.sum(axis=-1, keepdims=True), power.shape) for power in eavesdropped]
+        overheard = [np.broadcast_to(power.sum(axis=-1, keepdims=True), power.shape) for power in overheard]
     received = [np.abs(instance.channel_bs.conj() @ beamformer) ** 2, instance.bs_gain]
-    disturbed = [instance.gain_agents, np.broadcast_to(instance.bs_gain[:, None], (n, n))]  # of m at n, or for n
-    blocks, lower = [], []
-    for own, theirs, gain in zip(received, eavesdropped, disturbed, strict=True):
-        ratio = own[:, None] / np.maximum(theirs, 1e-300) / (1 + margin)  # (N, E)
-        slope = (ratio[:, :, None] * heard.T - gain.T[:, None, :]) * (cap / noise)  # (N, E, N)
-        least = ratio - 1 + np.minimum(slope, 0.0).sum(axis=2)
-        scale = np.maximum(np.abs(slope).max(axis=2), np.maximum(np.abs(least), 1e-300))
-        for e in range(ratio.shape[1]):
-            blocks.append(np.hstack([np.diag((least / scale)[:, e]), slope[:, e] / scale[:, e, None]]))
-            lower.append(((least - ratio + 1) / scale)[:, e])
-    energy = instance.execution_energy_j
-    surplus = 1e2 * (instance.accuracy - scenario.min_accuracy)
-    blocks += [
-        np.hstack([-np.eye(n), -np.eye(n)]),
-        np.repeat([[1.0, 0.0]], n, axis=1),
-        np.hstack([surplus, 0 * surplus])[None],
-    ]
-    lower += [np.full(n, -1.0), np.array([scenario.required_agents, 0.0])]
-    result = milp(
-        np.concatenate([energy / (energy.mean() or 1.0), np.full(n, 1e-6)]),
-        integrality=np.repeat([1, 0], n),
-        bounds=optimize.Bounds(0, np.concatenate([allowed, np.ones(n)])),
-        constraints=optimize.LinearConstraint(np.concatenate(blocks), np.concatenate(lower), np.inf),
-        options={"mip_rel_gap": 1e-3, "time_limit": seconds},
-    )
-    if result.x is None:
-        return None
-    selection = result.x[:n] > 0.5
-    return selection, jammers_of(instance, selection, cap * np.clip(result.x[n:], 0.0, 1.0))
+    at_receiver = [instance.gain_agents.T[:, None, :], instance.bs_gain]  # of the jammers, in each link
+    rows: list[tuple[np.ndarray, ...]] = []
+    for own, theirs, disturbance in zip(received, overheard, at_receiver, strict=True):
+        ratio = own[:, None] / np.maximum(theirs, 1e-300) / (1 + margin)
+        slope, level = linear_test(ratio, 1.0, disturbance, heard)
+        slope *= cap / scenario.noise_power_w
+        least = level + np.minimum(slope, 0.0).sum(axis=2)
+        right = least - ratio + 1
+        rows += [(np.arange(n), slope[:, e], least[:, e], right[:, e]) for e in range(level.shape[1])]
+    tests = tuple(np.concatenate(column) for column in zip(*rows, strict=True))
+    protected = cheapest_protected(instance, tests, cap, allowed, apart=True, seconds=seconds)
+    return None if protected is None else (protected[0], jammers_of(instance, *protected))

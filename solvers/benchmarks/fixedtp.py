@@ -1,8 +1,8 @@
-"""FixedTP: everybody, the jammers included, sends at a fixed share of p_max (section V).
+"""FixedTP: all agents, selected or not, send at a fixed share of p_max (section V).
 
-At given powers c_n^ul does not depend on the selection, and only the agents that pass the linear test of
-``docs/model.md`` have any. So selection means selecting among those, by the selection step of ASC; the beam is ASC's.
-Where that ends infeasible, it is done once more without the agent that holds the others up, and so on.
+At given powers c_n^ul does not depend on the selection, and is positive only for the agents that pass the linear test
+of ``docs/model.md``. The selection step of ASC selects among those; the beam is ASC's. Where that ends infeasible, it
+is repeated without the agent that holds the others up.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Decision, Instance, evaluate
-from solvers.asc.admm import Setting
+from secagent_env.support import checks
+from solvers.asc.admm import SelectionProblem
 from solvers.asc.links import Links
 from solvers.asc.solver import ASC
 from solvers.asc.starts import cheap_selection
 from solvers.certificate.integer_program import why_infeasible
 from solvers.certificate.selection import eligible_agents
-from solvers.interface.base import Infeasible, Run, silent_decision
-from solvers.interface.ranking import hardest
+from solvers.interface.base import Infeasible, SolverRun, silent_decision
+from solvers.interface.ranking import bottleneck
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class FixedTP(ASC):
     Parameters
     ----------
     share
-        Of p_max, what everybody sends with, in (0, 1].
+        The share of p_max that every agent sends at, in (0, 1].
     """
 
     share: float = 0.6
@@ -38,12 +39,11 @@ class FixedTP(ASC):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.share > 1:
-            raise ValueError(f"share must be at most 1, got {self.share!r}")
+        checks.number("share", self.share, high=1, above=0)
         if not self.jamming:
             raise ValueError("jamming must be True for fixedtp: its unselected agents send at the fixed power, too")
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         instance = run.instance
         eligible = eligible_agents(instance)
         if message := why_infeasible(instance, eligible):
@@ -61,7 +61,7 @@ class FixedTP(ASC):
             decision = self.coordinate(links, decision)
             if evaluate(instance, decision).feasible:
                 return
-            allowed &= ~hardest(instance, decision)  # without it the others may be in time
+            allowed &= ~bottleneck(instance, decision)  # without it the others may be in time
         if run.outcome is None or not run.outcome.feasible:
             run.message = (
                 f"at {self.share:.0%} of p_max {int(passing.sum())} of {len(passing)} agents can send in secret"
@@ -74,19 +74,19 @@ class FixedTP(ASC):
         return np.full(instance.scenario.num_agents, self.share * instance.scenario.max_power_w)
 
     def passing(self, instance: Instance) -> np.ndarray:
-        """Return who has uplink secrecy at these powers, (N,) bool."""
+        """Return the agents with uplink secrecy at these powers, (N,) bool."""
         everybody = silent_decision(instance, np.ones(instance.scenario.num_agents, bool))
         return np.asarray(evaluate(instance, everybody.replace(power_w=self.powers(instance))).uplink_secrecy > 0)
 
-    def _links(self, run: Run) -> Links:
+    def _links(self, run: SolverRun) -> Links:
         return FixedPowerLinks(run, self)
 
-    def _setting(self, run: Run, decision: Decision) -> Setting:
-        return Setting(run.instance, decision.beamformer, decision.power_w, decision.power_w)
+    def _selection_problem(self, run: SolverRun, decision: Decision) -> SelectionProblem:
+        return SelectionProblem(run.instance, decision.beamformer, decision.power_w, decision.power_w)
 
 
 class FixedPowerLinks(Links):
-    """The beam, and no choice of the powers."""
+    """The beam at the fixed powers."""
 
     def levels(self, selection: np.ndarray, beamformer: np.ndarray, jammer_w: np.ndarray) -> Decision:
         """Return the decision in which everybody sends with ``jammer_w`` (N,), W."""

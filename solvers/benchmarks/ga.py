@@ -18,11 +18,11 @@ import numpy as np
 from secagent_env import Instance, evaluate
 from secagent_env.support.extras import require
 from solvers.asc.links import LinkOptions, Links
-from solvers.asc.starts import secret_senders
-from solvers.certificate.bounds import secret_at_best, uplink_energy_floor
+from solvers.certificate.bounds import uplink_energy_floor
 from solvers.certificate.integer_program import TOLERANCE, TimeFloors, why_infeasible
+from solvers.certificate.linear_test import secret_at_best, secret_senders
 from solvers.certificate.selection import eligible_agents
-from solvers.interface.base import Infeasible, Run, Solver
+from solvers.interface.base import Infeasible, Solver, SolverRun
 
 PARTS = (
     "algorithms.soo.nonconvex.ga",
@@ -30,7 +30,7 @@ PARTS = (
     "operators.mutation.bitflip",
     "operators.sampling.rnd",
 )
-"""What is used of pymoo, beside its base classes."""
+"""Modules of pymoo, besides those of its base classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class GA(LinkOptions, Solver):
         super().__post_init__()
         require("pymoo", "solvers")
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         instance = run.instance
         eligible = eligible_agents(instance)
         if message := why_infeasible(instance, eligible):
@@ -79,13 +79,13 @@ class GA(LinkOptions, Solver):
 
     def _candidates(self, instance: Instance, eligible: np.ndarray) -> Iterator[np.ndarray]:
         """Yield sets of agents (N,) bool to select among, in which (13) and (15) can be met."""
-        alone = eligible & secret_senders(instance, np.zeros(len(eligible)))
+        alone = eligible & secret_senders(instance)
         helped = eligible & secret_at_best(instance)
         for candidates in [alone, helped] if self.jamming and (helped & ~alone).any() else [alone]:
             if not why_infeasible(instance, candidates):
                 yield candidates
 
-    def _evolve(self, run: Run, candidates: np.ndarray) -> np.ndarray:
+    def _evolve(self, run: SolverRun, candidates: np.ndarray) -> np.ndarray:
         """Return the best selections (·, N) bool of the last population, best first; none if none is feasible."""
         agents = np.flatnonzero(candidates)
         modules = [require(f"pymoo.{name}", "solvers") for name in PARTS]
@@ -112,7 +112,7 @@ class GA(LinkOptions, Solver):
         return selections
 
 
-def _problem(run: Run, agents: np.ndarray) -> Any:
+def _problem(run: SolverRun, agents: np.ndarray) -> Any:
     """Return pymoo's problem: which of the agents (A,), given as indices, to select."""
     instance = run.instance
     limit = instance.scenario.latency_limit_s * (1 + TOLERANCE)
@@ -130,7 +130,7 @@ def _problem(run: Run, agents: np.ndarray) -> Any:
     return Selection(n_var=len(agents), n_obj=1, n_ieq_constr=2, xl=0, xu=1, vtype=bool)
 
 
-def _repair(run: Run, agents: np.ndarray) -> Any:
+def _repair(run: SolverRun, agents: np.ndarray) -> Any:
     """Return pymoo's repair: random agents are added until (13) holds."""
     required = run.instance.scenario.required_agents
 

@@ -1,7 +1,7 @@
-"""IPFirst: who computes by the integer program alone, then beam, jammers and powers for these agents.
+"""IPFirst: the selection by the integer program alone, then beam, jammers and powers for these agents.
 
-The obvious scheme, since the objective is nearly all execution energy. It is right wherever any agents can be served,
-as in the preset ``paper``, and wrong where who computes and who jams have to be chosen together.
+The obvious scheme, since the objective is nearly all execution energy. It is optimal wherever any agents can be served,
+as in the preset ``paper``, and fails where selection and jammers have to be chosen together.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from scipy import optimize
 
 from secagent_env import Decision, Instance, evaluate
 from solvers.asc.links import LinkOptions, Links
-from solvers.asc.starts import MARGINS, jammer_patterns, jammers_of, protected_selection
-from solvers.certificate.integer_program import Choice
+from solvers.asc.starts import MARGINS, jammer_patterns, protecting_jammers
+from solvers.certificate.integer_program import CheapestSelection
+from solvers.certificate.linear_test import linear_test
 from solvers.certificate.selection import cheapest_selection, eligible_agents
-from solvers.interface.base import Infeasible, Run, Solver
+from solvers.interface.base import Infeasible, Solver, SolverRun
 
 NO_LIMIT_S = 1e12
 JAMMER_FACTORS = (1.0, 10.0, 100.0)
 """Jammers that suffice for the uplink, and stronger ones, for the downlink."""
 
 
-def cheapest_agents(instance: Instance) -> Choice:
+def cheapest_agents(instance: Instance) -> CheapestSelection:
     """Return the selection of least execution energy under (13), (15) and t_n ≤ τ; secrecy and rates are ignored."""
     patient = instance.replace(scenario=instance.scenario.replace(latency_limit_s=NO_LIMIT_S))
     return cheapest_selection(patient, instance.execution_energy_j, eligible_agents(instance))
@@ -32,27 +33,27 @@ def cheapest_agents(instance: Instance) -> Choice:
 def uplink_hopeless(instance: Instance, selection: np.ndarray) -> bool:
     """Return whether it is proved that the selected agents cannot all send in secret, whatever the powers.
 
-    All of them can iff some powers p in [0, p_max] pass, for every selected n and every eavesdropper e, the linear
-    test Σ_m p_m a_m + σ² (1 − r) > 0 with r = |h_n,e|² / g_n and a_m = |h_m,e|² − r g_m for m ≠ n. None do if
-    weights y ≥ 0 of these rows exist with Σ y a_m ≤ 0 for every m and Σ y (1 − r) < 0 (Farkas). They are sought by
-    a linear program and checked. (Colluding eavesdroppers hear at least as much as each of them alone.)
+    All of them can iff some powers p in [0, p_max] pass the linear test, for every selected n and every eavesdropper e.
+    None do if weights y ≥ 0 of its rows exist with Σ y slope_m ≤ 0 for every m and Σ y level < 0 (Farkas). A linear
+    program looks for them, and they are checked. (Colluding eavesdroppers hear at least as much as each one alone.)
     """
     scenario = instance.scenario
     gain, heard = np.maximum(instance.bs_gain, 1e-300), instance.gain_eve
     chosen = np.flatnonzero(selection)
-    ratio = (heard[chosen] / gain[chosen, None])[:, :, None]  # (K, E, 1)
-    slope = (heard.T - ratio * gain) * (scenario.max_power_w / scenario.noise_power_w)  # (K, E, N)
-    slope[np.arange(len(chosen)), :, chosen] = 0.0
+    ratio = heard[chosen] / gain[chosen, None]
+    slope, level = linear_test(1.0, ratio, gain, heard)
+    slope *= scenario.max_power_w / scenario.noise_power_w
+    slope[np.arange(len(chosen)), :, chosen] = 0.0  # the own power cancels
     size = 1 + ratio
-    slope, constant = (slope / size).reshape(-1, gain.size), ((1 - ratio) / size).ravel()
+    slope, level = (slope / size[..., None]).reshape(-1, gain.size), (level / size).ravel()
     scale = np.maximum(np.abs(slope).max(axis=0), 1e-300)
     result = optimize.linprog(
-        constant, A_ub=(slope / scale).T, b_ub=np.zeros(gain.size), A_eq=np.ones((1, constant.size)), b_eq=[1.0]
+        level, A_ub=(slope / scale).T, b_ub=np.zeros(gain.size), A_eq=np.ones((1, level.size)), b_eq=[1.0]
     )
     if result.x is None:
         return False
     weights = np.maximum(result.x, 0.0)
-    return bool(weights @ constant + np.maximum(weights @ slope, 0.0).sum() < 0)
+    return bool(weights @ level + np.maximum(weights @ slope, 0.0).sum() < 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ class IPFirst(LinkOptions, Solver):
 
     name = "ipfirst"
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         instance = run.instance
         choice = cheapest_agents(instance)
         if choice.selection is None:
@@ -81,9 +82,7 @@ class IPFirst(LinkOptions, Solver):
         instance = links.run.instance
         patterns = [np.where(selection, 0.0, jammer_w) for jammer_w in jammer_patterns(instance)]
         for margin in MARGINS:
-            found = protected_selection(instance, selection, margin, everybody=True)
-            if found is not None:
-                patterns += [jammers_of(instance, *found, factor) for factor in JAMMER_FACTORS]
+            patterns += protecting_jammers(instance, selection, margin, JAMMER_FACTORS)
         starts = sorted((links.jammed(selection, jammer_w) for jammer_w in patterns), key=links.rank)
         able = [start for start in starts if np.isfinite(evaluate(instance, start).latency_s)]
         return (able or starts)[: self.jammer_starts]

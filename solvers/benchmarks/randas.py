@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from solvers.asc.links import LinkOptions, Links
 from solvers.certificate.integer_program import why_infeasible
 from solvers.certificate.selection import eligible_agents, random_selection
-from solvers.interface.base import Infeasible, Run, Solver
+from solvers.interface.base import Infeasible, Solver, SolverRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class RandAS(LinkOptions, Solver):
 
     name = "randas"
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         selection = random_selection(run.instance, run.rng)
         if selection is None:
             raise Infeasible(why_infeasible(run.instance, eligible_agents(run.instance)))

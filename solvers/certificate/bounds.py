@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Instance
-from secagent_env.model.physics import LN2, combine_eavesdroppers
-from solvers.certificate.integer_program import Choice
+from secagent_env.model.physics import LN2
+from solvers.certificate.integer_program import CheapestSelection
+from solvers.certificate.linear_test import secret_at_best, secret_senders
 from solvers.certificate.secrecy_program import cheapest_secret_selection
 from solvers.certificate.selection import cheapest_selection
 
 ROUNDING = 1e-12
-"""What is taken off a bound, relatively, so that rounding never lifts it above a value that is achieved."""
+"""Relative amount subtracted from a bound, so that rounding never lifts it above an achieved energy."""
 
 
 @dataclass(frozen=True)
@@ -47,27 +48,6 @@ def uplink_energy_floor(instance: Instance) -> np.ndarray:
     return np.divide(floor, instance.bs_gain, out=np.full_like(instance.bs_gain, np.inf), where=instance.bs_gain > 0)
 
 
-def secret_at_best(instance: Instance) -> np.ndarray:
-    """Return who can send in secret with the best help of all the others, (N,) bool; necessary, not sufficient.
-
-    c_n^ul > 0 iff Σ_m p_m (g_n |h_m,eve|² − |h_n,eve|² g_m) + σ² (g_n − |h_n,eve|²) > 0 for every eavesdropper;
-    for each of them the left side is largest if exactly those with a positive factor send at p_max.
-    """
-    scenario = instance.scenario
-    gain = instance.bs_gain
-    possible = np.ones(scenario.num_agents, bool)
-    for heard in instance.gain_eve.T:
-        help_of = gain[:, None] * heard - heard[:, None] * gain  # (n, m); zero for n itself
-        best = scenario.max_power_w * np.maximum(help_of, 0.0).sum(axis=1)
-        possible &= best + scenario.noise_power_w * (gain - heard) > 0
-    return possible
-
-
-def secret_in_silence(instance: Instance) -> np.ndarray:
-    """Return who can send in secret while nobody else sends, (N,) bool: c_n^ul > 0 iff g_n > |h_n,eve|²."""
-    return np.asarray(instance.bs_gain > combine_eavesdroppers(instance.gain_eve, instance.scenario.colluding))
-
-
 def transmission_bound(instance: Instance, selection: np.ndarray) -> float:
     """Return a lower bound on the transmission energy of a selection, J."""
     return float(np.sum(uplink_energy_floor(instance), where=selection)) * (1 - ROUNDING)
@@ -76,20 +56,20 @@ def transmission_bound(instance: Instance, selection: np.ndarray) -> float:
 def lower_bound(instance: Instance) -> LowerBound:
     """Return the bound: the integer program, each agent at its execution and least uplink energy.
 
-    Where its selection cannot send in secret without jammers, the larger program that knows who can protect whom
+    Where its selection cannot send in secret without jammers, the larger program with the rows of secrecy
     (:mod:`solvers.certificate.secrecy_program`) is solved as well. Both relax the whole problem, so the larger minimum
     counts.
     """
     cost = instance.execution_energy_j + uplink_energy_floor(instance)
     eligible = secret_at_best(instance)
     choice = cheapest_selection(instance, cost, eligible)
-    if choice.selection is not None and not secret_in_silence(instance)[choice.selection].all():
+    if choice.selection is not None and not secret_senders(instance)[choice.selection].all():
         stronger = cheapest_secret_selection(instance, cost, eligible)
         if math.isinf(stronger.cost):
             choice = stronger
         else:
             selection = choice.selection if stronger.selection is None else stronger.selection
-            choice = Choice(max(choice.cost, stronger.cost), selection)
+            choice = CheapestSelection(max(choice.cost, stronger.cost), selection)
     return LowerBound(
         choice.cost * (1 - ROUNDING) if math.isfinite(choice.cost) else math.inf,
         choice.selection,

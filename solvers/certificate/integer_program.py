@@ -6,26 +6,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
 from secagent_env import Instance
 from secagent_env.model.physics import LN2, secrecy_rate, transfer_time
-from solvers.numerics.milp import milp
+from solvers.numerics.milp import binary_program
 
 TOLERANCE = 1e-9
-"""What ``evaluate`` grants in mean accuracy and, relatively, in latency; the bound must hold for it too."""
+"""Tolerance of ``evaluate``, absolute in mean accuracy and relative in latency; the bound has to grant it too."""
 
 OBJECTIVE_TOLERANCE = 2e-6
-"""HiGHS leaves out what improves its objective by less than 1e-6, and still calls it optimal."""
+"""HiGHS calls a point optimal that others improve on by less than 1e-6; twice that is taken off its bound."""
 
 
 @dataclass(frozen=True)
-class Choice:
+class CheapestSelection:
     """A selection and its cost, a proved minimum; infinite, and no selection, where none is feasible."""
 
     cost: float
     selection: np.ndarray | None
     message: str = ""
+
+
+def selection_of(agents: np.ndarray, num_agents: int) -> np.ndarray:
+    """Return the selection (N,) bool of agents given as indices."""
+    selection = np.zeros(num_agents, bool)
+    selection[agents] = True
+    return selection
 
 
 def why_infeasible(instance: Instance, eligible: np.ndarray) -> str:
@@ -46,7 +52,7 @@ def why_infeasible(instance: Instance, eligible: np.ndarray) -> str:
 
 @dataclass(frozen=True)
 class TimeFloors:
-    """What the times of (17) cannot fall below, whatever the beam and the powers.
+    """Lower bounds on the times of (17), for any beam and powers.
 
     Attributes
     ----------
@@ -90,7 +96,7 @@ class TimeFloors:
 
 
 def usable_agents(instance: Instance, cost: np.ndarray, floors: TimeFloors) -> np.ndarray:
-    """Return who has a finite cost and could finish in time if nobody else computed, (N,) bool."""
+    """Return the agents of finite cost that could finish in time if nobody else computed, (N,) bool."""
     return np.isfinite(cost) & (floors.alone <= instance.scenario.latency_limit_s * (1 + TOLERANCE))
 
 
@@ -106,11 +112,11 @@ def integer_program(
     cuts: Sequence[np.ndarray] = (),
     seconds: float | None = None,
 ) -> tuple[np.ndarray | None, float] | None:
-    """Return who is selected among ``agents`` (A,), and a lower bound on the cost; None if nobody can be.
+    """Return the cheapest of ``agents`` (A,), as indices, and a lower bound on their cost; None if infeasible.
 
-    Variables: α (A,); with ``floors`` the three times of (17) in units of the limit; with ``secrecy`` its shares. Of
-    each of the ``cuts`` (N,) bool somebody is left out. Out of ``seconds``, who is selected may not be optimal, or
-    None; the bound holds.
+    Variables: α (A,); with ``floors`` the three times of (17) in units of the limit; with ``secrecy`` its shares. No
+    selection may contain all agents of one of the ``cuts`` (N,) bool. Out of ``seconds`` the selection may be
+    suboptimal, or None; the bound holds.
     """
     size, times = len(agents), 0 if floors is None else 3
     scale = 1e-4 * float(cost[agents].mean()) or 1.0
@@ -137,12 +143,13 @@ def integer_program(
         rows = np.hstack([secrecy.on_agents, np.zeros((len(secrecy.lower), times)), secrecy.on_shares])
         matrix = np.concatenate([np.hstack([matrix, np.zeros((len(matrix), shares))]), rows])
         lower += list(secrecy.lower)
-    result = milp(
+    result = binary_program(
         np.concatenate([cost[agents] / scale, np.zeros(times + shares)]),
-        integrality=np.repeat([1, 0], [size, times + shares]),
-        bounds=optimize.Bounds(0, np.repeat([1.0, np.inf], [size + times, shares])),
-        constraints=optimize.LinearConstraint(matrix, lower, np.inf),
-        options={"mip_rel_gap": 0.0} | ({} if seconds is None else {"time_limit": seconds}),
+        size,
+        matrix,
+        lower,
+        high=np.repeat([1.0, np.inf], [size + times, shares]),
+        seconds=seconds,
     )
     if result.status == 2:  # infeasible
         return None
@@ -154,15 +161,15 @@ def integer_program(
 
 
 LEAST = 1e-8
-"""HiGHS drops smaller coefficients than 1e-9; where one helps to be secret it is raised to this."""
+"""HiGHS drops coefficients below 1e-9; smaller ones that help secrecy are raised to this value."""
 
 MOST = 1e8
-"""A row of a larger ratio is left out: it could not be told from numerical noise."""
+"""Rows of a larger ratio are left out, since numerical noise would dominate them."""
 
 
 @dataclass(frozen=True)
 class SecrecyRows:
-    """Rows a α + b x ≥ c of the program, in α (A,) of the agents that may be selected and x ≥ 0 = (θ, y, z_0).
+    """Rows a α + b x ≥ c of the program: α (A,) of the agents that may be selected, and x = (θ, y, z_0) ≥ 0.
 
     Attributes
     ----------

@@ -20,14 +20,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 from scipy import optimize
 
 from secagent_env import Instance
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from solvers.certificate.integer_program import TOLERANCE
+from solvers.certificate.linear_test import linear_test
 from solvers.numerics.barrier import minimise
-from solvers.numerics.hermitian import hermitian_basis
+from solvers.numerics.hermitian import hermitian_basis, log_det_barrier, pivots
 
 GRANTED = (2.0, 5.0, 30.0, 300.0, 3000.0)
 """Values of t that are tried."""
@@ -142,8 +142,8 @@ class _Program:
         total = heard[selection].sum(axis=1, keepdims=True) if scenario.colluding and together else heard[selection]
         ratio = np.broadcast_to(total / gain[selection, None], (k, heard.shape[1])) * (1 + margin)
         at_bs = gain[jammers] * self.unit / noise
-        slope = (self.at_eve[None] - ratio[:, :, None] * at_bs).reshape(-1, len(at_bs))
-        level = (1 - ratio).ravel()
+        slope, level = linear_test(1.0, ratio, at_bs, self.at_eve.T)
+        slope, level = slope.reshape(-1, len(at_bs)), level.ravel()
         size = np.maximum(np.abs(slope).max(axis=1, initial=0.0), np.abs(level))
         self.uplink, self.uplink_level = slope / size[:, None], level / size
         self.most = np.maximum(scenario.max_power_w / self.unit, 1e-6)
@@ -191,7 +191,7 @@ class _Program:
         z = np.concatenate([np.zeros(self.matrices), y, [0.0]])
         identity = np.einsum("idd->i", self.basis).real  # I in the basis, which is orthonormal
         z[: self.matrices] = identity
-        eves = slice(self.users, self.users + len(self.snr) - self.users)
+        eves = slice(self.users, len(self.snr))
         taken = -(self.matrix[eves, : self.matrices] @ identity)
         room = self.level[eves] + self.at_eve @ y
         z[: self.matrices] *= 0.5 * min(float(np.min(room / np.maximum(taken, 1e-300))), 1 / self.dimension)
@@ -238,20 +238,15 @@ class _Program:
         return np.asarray(np.tensordot(z[: self.matrices], self.basis, 1))
 
     def values(self, z: np.ndarray) -> tuple[float, np.ndarray]:
-        factor, failed = scipy.linalg.lapack.zpotrf(self._covariance(z), lower=True)
-        value = -float(z[-1]) / self.goal
-        if failed:
-            return value, np.full(1, -1.0)
-        # log det W is the sum of the logarithms of the squared diagonal.
-        return value, np.concatenate([self.matrix @ z + self.level, np.diagonal(factor).real ** 2])
+        value, positive = -float(z[-1]) / self.goal, pivots(self._covariance(z))
+        return value, np.full(1, -1.0) if positive is None else np.append(self.matrix @ z + self.level, positive)
 
     def newton(self, z: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
         scaled = self.matrix / (self.matrix @ z + self.level)[:, None]
         gradient = -scaled.sum(axis=0)
         gradient[-1] -= sharpness / self.goal
         hessian = scaled.T @ scaled
-        bent = np.linalg.inv(self._covariance(z)) @ self.basis
-        gradient[: self.matrices] -= np.einsum("idd->i", bent).real
-        flat = bent.reshape(self.matrices, -1)
-        hessian[: self.matrices, : self.matrices] += (flat @ bent.transpose(0, 2, 1).reshape(self.matrices, -1).T).real
+        slope, bend = log_det_barrier(self._covariance(z), self.basis)
+        gradient[: self.matrices] += slope
+        hessian[: self.matrices, : self.matrices] += bend
         return gradient, hessian

@@ -1,11 +1,12 @@
-r"""Who can send in secret together: a mixed-integer program that needs no big M and knows no powers.
+r"""Agents that can send in secret together: a mixed-integer program without big M and without powers.
 
 At powers p of everybody, let T = Σ_m g_m p_m + σ² be what the base station hears in total, T_e = Σ_m |h_m,e|² p_m + σ²
 what eavesdropper e does, and θ_e = T_e / T. In c_n^ul > 0, that is
 
     g_n / (T − g_n p_n) > |h_n,e|² / (T_e − |h_n,e|² p_n)   for every e,
 
-the own power cancels: it says g_n T_e > |h_n,e|² T. So with the ratios r_ne = |h_n,e|² / g_n
+the own power cancels: it is the linear test g_n T_e > |h_n,e|² T (:mod:`solvers.certificate.linear_test`). So with the
+ratios r_ne = |h_n,e|² / g_n
 
     agent n can send in secret  ⇔  r_ne < θ_e for every e,      θ = Σ_m z_m r_m + z_0 (1, …, 1),
 
@@ -15,7 +16,7 @@ sends in secret therefore has
 
     r_ne α_n ≤ θ_e   for all n, e,
 
-which is linear in (α, z), and, as θ ≥ 0, asks nothing of who is not selected. Who sends is no help to other senders:
+which is linear in (α, z), and, as θ ≥ 0, holds for every unselected agent. Selected agents do not help each other:
 with the share ζ = Σ_n α_n z_n of the selected and θ' the mixture of all others alone,
 
     max_n α_n r_ne < θ_e ≤ (1 − ζ) θ'_e + ζ max_n α_n r_ne   gives   max_n α_n r_ne < θ'_e,
@@ -35,10 +36,11 @@ import numpy as np
 from secagent_env import Instance
 from solvers.certificate.integer_program import (
     TOLERANCE,
-    Choice,
+    CheapestSelection,
     SecrecyRows,
     TimeFloors,
     integer_program,
+    selection_of,
     usable_agents,
     why_infeasible,
 )
@@ -50,7 +52,7 @@ def cheapest_secret_selection(
     eligible: np.ndarray,
     cuts: Sequence[np.ndarray] = (),
     seconds: float = 2.0,
-) -> Choice:
+) -> CheapestSelection:
     """Return a lower bound on the cost of all selections that can send in secret together, and a selection.
 
     The integer program of :func:`solvers.certificate.selection.cheapest_selection` with the rows of
@@ -67,7 +69,7 @@ def cheapest_secret_selection(
     cost
         (N,), J, not negative; agents of infinite cost are not used.
     eligible
-        (N,) bool, who may be selected.
+        (N,) bool, the agents that may be selected.
     cuts
         Sets of agents (N,) bool that are not selected all together.
     seconds
@@ -75,7 +77,7 @@ def cheapest_secret_selection(
 
     Returns
     -------
-    Choice
+    CheapestSelection
         ``cost`` is the bound, infinite where no selection is possible; ``selection`` attains it in the relaxed
         program, and is None where none was found in time.
     """
@@ -83,7 +85,7 @@ def cheapest_secret_selection(
     floors = TimeFloors.of(instance)
     eligible = eligible & usable_agents(instance, cost, floors)
     if message := why_infeasible(instance, eligible):
-        return Choice(math.inf, None, message)
+        return CheapestSelection(math.inf, None, message)
     agents = np.flatnonzero(eligible)
     program = integer_program(
         cost,
@@ -101,10 +103,9 @@ def cheapest_secret_selection(
             f"latency_s: no {scenario.required_agents} agents that are fast and accurate enough can all send in secret "
             "at once, whoever jams and at whatever powers"
         )
-        return Choice(math.inf, None, message)
+        return CheapestSelection(math.inf, None, message)
     members, bound = program
     if members is None:
-        return Choice(bound, None)
-    selection = np.zeros(scenario.num_agents, bool)
-    selection[members] = True
-    return Choice(min(bound, float(cost[selection].sum())), selection)
+        return CheapestSelection(bound, None)
+    selection = selection_of(members, scenario.num_agents)
+    return CheapestSelection(min(bound, float(cost[selection].sum())), selection)

@@ -1,33 +1,29 @@
-"""Who computes: the integer program min Σ α_n c_n under (13), (15), t_n ≤ τ; random feasible selections."""
+"""Selections: the cheapest one, min Σ α_n c_n under (13), (15) and the time floors of (17), and random ones."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from secagent_env import Instance
 from solvers.certificate.integer_program import (
     TOLERANCE,
-    Choice,
+    CheapestSelection,
     TimeFloors,
     integer_program,
+    selection_of,
     usable_agents,
     why_infeasible,
 )
 
-if TYPE_CHECKING:
-    pass
 
-
-def eligible_agents(instance: Instance, time_limit_s: float | None = None) -> np.ndarray:
+def eligible_agents(instance: Instance) -> np.ndarray:
     """Return which agents can finish their computing in time, (N,) bool."""
-    limit = instance.scenario.latency_limit_s * (1 + TOLERANCE) if time_limit_s is None else time_limit_s
-    return instance.inference_time_s <= limit
+    return instance.inference_time_s <= instance.scenario.latency_limit_s * (1 + TOLERANCE)
 
 
-def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarray | None = None) -> Choice:
+def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarray | None = None) -> CheapestSelection:
     """Return the cheapest selection that meets (13), (15) and the time floors of (17), proved optimal.
 
     Where the cheapest N_min agents are accurate and fast enough they are the optimum, since costs are not
@@ -38,7 +34,7 @@ def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarra
     cost
         (N,), J, not negative; agents of infinite cost are not used.
     eligible
-        (N,) bool, who may be selected; default: everybody.
+        (N,) bool, the agents that may be selected; default: all.
     """
     scenario = instance.scenario
     floors = TimeFloors.of(instance)
@@ -46,22 +42,17 @@ def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarra
     usable = usable_agents(instance, cost, floors)
     eligible = usable if eligible is None else usable & eligible
     if message := why_infeasible(instance, eligible):
-        return Choice(math.inf, None, message)
+        return CheapestSelection(math.inf, None, message)
     agents = np.flatnonzero(eligible)
     surplus = instance.accuracy - scenario.min_accuracy
     required = scenario.required_agents
 
-    def chosen(members: np.ndarray) -> np.ndarray:
-        selection = np.zeros(scenario.num_agents, bool)
-        selection[members] = True
-        return selection
-
     def accurate(selection: np.ndarray) -> bool:
         return bool(surplus[selection].mean() >= -TOLERANCE)
 
-    selection = chosen(agents[np.argsort(cost[agents], kind="stable")[:required]])
+    selection = selection_of(agents[np.argsort(cost[agents], kind="stable")[:required]], scenario.num_agents)
     if accurate(selection) and floors.latency(selection) <= limit:
-        return Choice(float(cost[selection].sum()), selection)
+        return CheapestSelection(float(cost[selection].sum()), selection)
     bound = 0.0
     # Each program relaxes the next; the first minimum is already a bound, and most often the answer. HiGHS accepts
     # a small shortfall in the accuracy: re-check, and ask for a margin where it used it.
@@ -70,18 +61,18 @@ def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarra
             program = integer_program(cost, surplus - margin, required, agents, floors if timed else None, limit)
             if program is None:
                 message = "latency_s: no selection of enough, and accurate enough, agents can be that fast"
-                return Choice(math.inf, None, message)
+                return CheapestSelection(math.inf, None, message)
             members, minimum = program
             assert members is not None  # there was no time limit
             bound = max(bound, minimum) if margin < 0 else bound
-            selection = chosen(members)
+            selection = selection_of(members, scenario.num_agents)
             if selection.sum() >= required and accurate(selection):
                 break
         else:
             raise RuntimeError("the integer program's solution misses the accuracy it was asked for")
         if floors.latency(selection) <= limit * (1 + 1e-6):
             break
-    return Choice(min(bound, float(cost[selection].sum())), selection)
+    return CheapestSelection(min(bound, float(cost[selection].sum())), selection)
 
 
 def random_selection(instance: Instance, rng: np.random.Generator, tries: int = 10_000) -> np.ndarray | None:
@@ -106,9 +97,7 @@ def random_selection(instance: Instance, rng: np.random.Generator, tries: int = 
             break
     if chosen is None:
         chosen = _swap_walk(surplus, required, rng)
-    selection = np.zeros(scenario.num_agents, bool)
-    selection[agents[chosen]] = True
-    return selection
+    return selection_of(agents[chosen], scenario.num_agents)
 
 
 def _swap_walk(surplus: np.ndarray, required: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A small exchange: an agent answers a question with its partners' help, at one of the levels of collaboration.
 
-Whatever passes between them is a message of :mod:`solvers.collaboration.levels`; nothing else is known to the other
-side. A request is sent once and heard by all partners, each reply is sent by itself.
+Agents know each other's knowledge only from messages of :mod:`solvers.collaboration.levels`. A request is
+broadcast once to all partners, and each partner sends its own reply.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 
 from secagent_env.questions import Question
 from solvers.collaboration.levels import (
+    AgentMessage,
     Information,
     Inquiries,
     Intent,
     Level,
-    Message,
     Opinion,
     Pointers,
     check_level,
@@ -35,19 +35,19 @@ from solvers.reasoning.answer import Answer
 from solvers.reasoning.votes import vote
 
 CONCEPTS = 8
-"""Of an intent, at most."""
+"""The most concepts of an intent."""
 REASON = 120
-"""Length of a reason, in characters, at most."""
+"""The most characters of a reason."""
 _WORD = re.compile(r"\w{2,}")
 
 
 class Shared:
-    """A knowledge base that both sides have, with the vocabulary of their intents: all its words, in their order.
+    """A knowledge base that both sides have, and its sorted words, which are the vocabulary of intents.
 
     Parameters
     ----------
     base
-        What was sent beforehand; ``base.size_bits`` is what that took.
+        The base that was sent beforehand, in ``base.size_bits``.
     """
 
     def __init__(self, base: KnowledgeBase) -> None:
@@ -57,12 +57,12 @@ class Shared:
         self._number = {word: number for number, word in enumerate(self._words)}
 
     def concepts(self, text: str, most: int = CONCEPTS) -> tuple[int, ...]:
-        """Return the numbers of the words of a text that the fewest passages have, in ascending order."""
+        """Return the numbers of a text's words that the fewest passages hold, in ascending order."""
         known = sorted(_words(text) & self._number.keys(), key=lambda word: (self._texts_with[word], word))
         return tuple(sorted(self._number[word] for word in known[:most]))
 
     def text(self, concepts: Iterable[int]) -> str:
-        """Return the words of concepts; numbers that none has are left out."""
+        """Return the words of concepts; unknown numbers are left out."""
         return " ".join(self._words[number] for number in concepts if number < len(self._words))
 
 
@@ -72,16 +72,16 @@ def _words(text: str) -> set[str]:
 
 @dataclass(frozen=True)
 class Consultation:
-    """What came of asking partners.
+    """The result of a consultation.
 
     Attributes
     ----------
     answer
-        Of the agent, with their help.
+        The agent's answer, with its partners' help.
     request, replies
-        What was sent; empty where nothing was.
+        The messages; empty where none were sent.
     ignored
-        How many replies were no use: damaged, or not what was asked for.
+        The number of replies that could not be used: damaged, or of the wrong kind.
     """
 
     answer: Answer
@@ -91,12 +91,12 @@ class Consultation:
 
     @property
     def request_bits(self) -> int:
-        """What the request took, bit."""
+        """The bits of the request."""
         return 8 * len(self.request)
 
     @property
     def reply_bits(self) -> int:
-        """What the replies took, bit."""
+        """The bits of all replies."""
         return 8 * sum(map(len, self.replies))
 
 
@@ -116,7 +116,7 @@ def consult(
     Parameters
     ----------
     asker, partners
-        Who has the question, and who is asked; none of them learns anything from it.
+        The agent with the question, and its partners; their knowledge does not change.
     question
         The question.
     level
@@ -125,13 +125,13 @@ def consult(
         the reasons, then all vote, weighted by confidence. ``"intent"``: the agent sends the concepts of its question;
         the first partner predicts which passages of the shared base it needs, and points to them.
     rng
-        Of everything random in the reasoners.
+        The generator of the reasoners' random numbers.
     shared
-        For the intent level: what both have.
+        The base that both sides have, for the intent level.
     vector
         Whether an intent is the coarse vector of the question instead of its concepts.
     reason
-        How long reasons are, in characters, at most; 0: partners only vote.
+        The most characters of a reason; 0: partners only vote.
 
     Raises
     ------
@@ -140,15 +140,15 @@ def consult(
     """
     check_level(level)
     if level == "intent" and shared is None:
-        raise ValueError("an intent is understood by what both have: give the shared base")
+        raise ValueError("an intent refers to a base that both sides have: give the shared base")
     request = encode(_request(asker, question, level, shared, vector))
-    asked = partners[:1] if level == "intent" else partners
-    replies = tuple(respond(partner, request, question, level, rng, shared=shared, reason=reason) for partner in asked)
+    partners = partners[:1] if level == "intent" else partners
+    replies = tuple(respond(each, request, question, level, rng, shared=shared, reason=reason) for each in partners)
     answer, ignored = conclude(asker, question, level, replies, rng, shared=shared)
-    return Consultation(answer, request if asked else b"", replies, ignored)
+    return Consultation(answer, request if partners else b"", replies, ignored)
 
 
-def _request(asker: Student, question: Question, level: Level, shared: Shared | None, vector: bool) -> Message:
+def _request(asker: Student, question: Question, level: Level, shared: Shared | None, vector: bool) -> AgentMessage:
     if shared is None or level != "intent":
         return Inquiries((inquiry_of(question, passage=level == "decision"),))
     if vector:
@@ -166,49 +166,49 @@ def respond(
     shared: Shared | None = None,
     reason: int = REASON,
 ) -> bytes:
-    """Return what a partner replies to a request, of which it knows nothing else.
+    """Return a partner's reply to a request.
 
     Parameters
     ----------
     partner
-        Who replies.
+        The partner.
     request
-        As it was sent.
+        The message from the agent with the question.
     question
-        What a *simulated* reasoner is told beyond the request, as it needs the right answer; others do not read it.
+        The question with its right answer, which only a *simulated* reasoner reads.
     level, rng, shared, reason
         See :func:`consult`.
 
     Raises
     ------
     ValueError
-        If the request is none of this level.
+        If the request is not one of this level.
     """
-    asked = decode(request)
-    if isinstance(asked, Intent) and level == "intent" and shared is not None:
-        return encode(Pointers(_predicted(partner, asked, shared)))
-    if not isinstance(asked, Inquiries) or len(asked.questions) != 1 or level == "intent":
-        raise ValueError(f"a request at the {level} level cannot be a message of {type(asked).__name__.lower()}")
-    [inquiry] = asked.questions
+    message = decode(request)
+    if isinstance(message, Intent) and level == "intent" and shared is not None:
+        return encode(Pointers(_predicted(partner, message, shared)))
+    if not isinstance(message, Inquiries) or len(message.questions) != 1 or level == "intent":
+        raise ValueError(f"a request at the {level} level cannot be a message of {type(message).__name__.lower()}")
+    [inquiry] = message.questions
     passages, _ = partner.retrieve(inquiry)
     if level == "information":
         return encode(Information(passages))
-    told = replace(question, text=inquiry.text, options=inquiry.options, passage=inquiry.passage, explanation="")
-    answer = partner.reasoner.answer(told, [passage.text for passage in passages], rng)
-    why = answer.explanation or (passages[0].text if passages else "")
-    return encode(Opinion(answer.option, answer.confidence, why[:reason]))
+    received = replace(question, text=inquiry.text, options=inquiry.options, passage=inquiry.passage, explanation="")
+    answer = partner.reasoner.answer(received, [passage.text for passage in passages], rng)
+    explanation = answer.explanation or (passages[0].text if passages else "")
+    return encode(Opinion(answer.option, answer.confidence, explanation[:reason]))
 
 
 def _predicted(partner: Student, intent: Intent, shared: Shared) -> tuple[int, ...]:
-    """Return which passages of the shared base an intent is about."""
+    """Return the indices of the passages in the shared base nearest to an intent."""
     if intent.concepts:
-        wanted = partner.encoder.encode([shared.text(intent.concepts)])
+        vector = partner.encoder.encode([shared.text(intent.concepts)])
     else:
-        wanted = np.array([intent.vector], np.float32)
-    if wanted.shape[1] != partner.encoder.dimension or not wanted.any():
+        vector = np.array([intent.vector], np.float32)
+    if vector.shape[1] != partner.encoder.dimension or not vector.any():
         return ()
-    wanted /= np.linalg.norm(wanted)
-    indices, _ = shared.base.search(wanted, partner.passages)
+    vector /= np.linalg.norm(vector)
+    indices, _ = shared.base.search(vector, partner.passages)
     return tuple(index for index in indices[0].tolist() if index >= 0)
 
 
@@ -221,27 +221,27 @@ def conclude(
     *,
     shared: Shared | None = None,
 ) -> tuple[Answer, int]:
-    """Return the answer of an agent that has replies, and how many of these were no use.
+    """Return the answer of an agent after its partners' replies, and the number of replies that it ignored.
 
-    The arguments are those of :func:`consult`, and the replies as they were sent.
+    See :func:`consult` for the other arguments.
     """
     own, _ = asker.retrieve(question)
-    useful = [message for message in (_understood(reply, question, level, shared) for reply in replies) if message]
+    useful = [message for message in (_usable(reply, question, level, shared) for reply in replies) if message]
     ignored = len(replies) - len(useful)
     if level == "decision":
         opinions = [message for message in useful if isinstance(message, Opinion)]
         return _decided(asker, question, own, opinions, rng), ignored
-    found = list(own)
+    passages = list(own)
     for message in useful:
         if isinstance(message, Information):
-            found += message.passages
+            passages += message.passages
         elif isinstance(message, Pointers) and shared is not None:
-            found += [shared.base.passages[index] for index in message.indices]
-    return asker.reasoner.answer(question, _nearest(asker, question, found), rng), ignored
+            passages += [shared.base.passages[index] for index in message.indices]
+    return asker.reasoner.answer(question, _nearest(asker, question, passages), rng), ignored
 
 
-def _understood(reply: bytes, question: Question, level: Level, shared: Shared | None) -> Message | None:
-    """Return a reply if it can be used, else None."""
+def _usable(reply: bytes, question: Question, level: Level, shared: Shared | None) -> AgentMessage | None:
+    """Return the message in a reply if it can be used, else None."""
     try:
         message = decode(reply)
     except ValueError:
@@ -258,7 +258,7 @@ def _understood(reply: bytes, question: Question, level: Level, shared: Shared |
 
 
 def _nearest(asker: Student, question: Question, passages: Sequence[Passage]) -> list[str]:
-    """Return the texts nearest to a question, without doubles and those of its own group."""
+    """Return the texts nearest to a question, without repetitions and texts of its own group."""
     group = group_of(question)
     texts = list(dict.fromkeys(passage.text for passage in passages if passage.group != group))
     scores = asker.encoder.encode(texts) @ asker.encoder.encode([query(question)])[0] if texts else np.empty(0)
@@ -272,7 +272,7 @@ def _decided(
     opinions: Sequence[Opinion],
     rng: np.random.Generator,
 ) -> Answer:
-    """Return the answer that the vote makes; where it is tied, the agent's own one if it is among these."""
+    """Return the answer of the vote; of tied options the agent's own, if it is among them."""
     reasons = [opinion.reason for opinion in opinions if opinion.reason]
     answer = asker.reasoner.answer(question, [*(passage.text for passage in own), *reasons], rng)
     voters = [Opinion(answer.option, answer.confidence), *opinions]

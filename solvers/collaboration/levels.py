@@ -1,12 +1,12 @@
-"""The levels of collaboration: what agents tell each other about a question, and the bits that it takes.
+"""The levels of collaboration: messages between agents about a question, and their bits (GenAINet, III-C).
 
 At the *information* level the retrieved passages are sent, at the *decision* level an option with its confidence and a
-short reason, at the *intent* level only what is wanted: concepts, as their numbers in a vocabulary that both sides
-know, or a coarse vector; who is asked predicts the rest and points to what both have (GenAINet, III-C).
+short reason. At the *intent* level the request is concepts, as their numbers in a vocabulary that both sides know, or a
+coarse vector; the reply points to passages that both sides have.
 
-A message is one byte for version and kind, then its fields: numbers of seven bits a byte, lowest first, the eighth bit
-set on all but the last; texts in UTF-8 after their length in bytes. All but the first byte is deflated where that is
-shorter, which a bit of the first byte tells. Data is never code, and what does not fit is a ``ValueError``.
+A message is one byte for version and kind, then its fields: numbers in seven bits a byte, lowest first, with the eighth
+bit set on all but the last byte; texts in UTF-8 after their length in bytes. All but the first byte is deflated where
+that is shorter, and a bit of the first byte says so. Messages are data, never code; a bad one raises ``ValueError``.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ Level = Literal["information", "decision", "intent"]
 LEVELS: tuple[Level, ...] = ("information", "decision", "intent")
 
 MAX_BYTES = 1 << 25
-"""A message that is longer, or would be once inflated, is refused."""
+"""Messages that are longer, deflated or inflated, are refused."""
 _VERSION, _DEFLATED = 0x10, 0x08
 _MAX_NUMBER = 2**32
 _SURE = 254
-"""Steps of a confidence, which is sent as a byte; the other value says that there is none."""
+"""The steps of a confidence, which is sent as a byte; one more value stands for None."""
 
 
 @dataclass(frozen=True)
 class Inquiry:
-    """A question as it is asked: never with its answer.
+    """A question without its answer, for a message.
 
     Parameters
     ----------
     text, options, passage
-        Of the question; options and passage may be left out where only passages are wanted.
+        Parts of the question; options and passage may be left out where only passages are wanted.
     group
-        Of the question: knowledge of this group must not be used to answer it.
+        The group of the question; knowledge of this group must not help to answer it.
     """
 
     text: str
@@ -53,14 +53,14 @@ class Inquiry:
 
 @dataclass(frozen=True)
 class Inquiries:
-    """Questions that are asked: one of a partner, or those that a student feeds back."""
+    """Questions in a message: one to a partner, or the feedback of a student."""
 
     questions: tuple[Inquiry, ...]
 
 
 @dataclass(frozen=True)
 class Information:
-    """The passages that were retrieved."""
+    """Retrieved passages."""
 
     passages: tuple[Passage, ...]
 
@@ -79,7 +79,7 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Intent:
-    """What is wanted: numbers of concepts in ascending order, or a vector in integers from −127 to 127."""
+    """The subject of a question: numbers of concepts in ascending order, or a vector of integers from −127 to 127."""
 
     concepts: tuple[int, ...] = ()
     vector: tuple[int, ...] = ()
@@ -87,13 +87,13 @@ class Intent:
 
 @dataclass(frozen=True)
 class Pointers:
-    """Indices of passages in a base that both sides have: what an intent is answered with."""
+    """Indices of passages in a base that both sides have, in reply to an intent."""
 
     indices: tuple[int, ...]
 
 
-Message: TypeAlias = Inquiries | Information | Opinion | Intent | Pointers
-_KINDS: tuple[type[Message], ...] = (Inquiries, Information, Opinion, Intent, Pointers)
+AgentMessage: TypeAlias = Inquiries | Information | Opinion | Intent | Pointers
+_KINDS: tuple[type[AgentMessage], ...] = (Inquiries, Information, Opinion, Intent, Pointers)
 
 
 def check_level(level: str) -> None:
@@ -102,14 +102,14 @@ def check_level(level: str) -> None:
         raise unknown_name("level", level, LEVELS)
 
 
-def encode(message: Message) -> bytes:
-    """Return a message as it travels; 8 bits a byte are what it costs.
+def encode(message: AgentMessage) -> bytes:
+    """Return a message as bytes.
 
     Raises
     ------
     ValueError
-        If it cannot be told: an option beyond 254, a confidence outside [0, 1], a vector beyond ±127, concepts out of
-        order, or more than ``MAX_BYTES``.
+        If an option is beyond 254, a confidence outside [0, 1], a vector beyond ±127, or concepts are out of order; or
+        if there are more than ``MAX_BYTES``.
     """
     body = bytes(_body(message))
     if len(body) > MAX_BYTES:
@@ -120,13 +120,13 @@ def encode(message: Message) -> bytes:
     return bytes([kind | _DEFLATED]) + packed if len(packed) < len(body) else bytes([kind]) + body
 
 
-def decode(data: bytes) -> Message:
-    """Return the message that was encoded.
+def decode(data: bytes) -> AgentMessage:
+    """Return the message in bytes of :func:`encode`.
 
     Raises
     ------
     ValueError
-        If it is no message, one of another version, cut off or too long.
+        If the bytes are no message, of another version, cut off or too long.
     """
     if not data or len(data) > MAX_BYTES + 1:
         raise ValueError(f"a message has 1 to {MAX_BYTES} bytes, got {len(data)}")
@@ -142,13 +142,13 @@ def decode(data: bytes) -> Message:
     return message
 
 
-def size_bits(message: Message) -> int:
-    """Return what a message costs to send, bit."""
+def size_bits(message: AgentMessage) -> int:
+    """Return the bits of a message."""
     return 8 * len(encode(message))
 
 
 def coarse(vector: np.ndarray) -> tuple[int, ...]:
-    """Return a vector (d,) in integers from −127 to 127; only its direction is kept."""
+    """Return the direction of a vector (d,) in integers from −127 to 127."""
     largest = float(np.abs(vector).max(initial=0.0))
     return tuple(np.rint(vector * (127 / largest)).astype(int).tolist()) if largest > 0 else (0,) * vector.size
 
@@ -156,7 +156,7 @@ def coarse(vector: np.ndarray) -> tuple[int, ...]:
 # --- Writing ---------------------------------------------------------------------------------------------------
 
 
-def _body(message: Message) -> bytes:
+def _body(message: AgentMessage) -> bytes:
     match message:
         case Inquiries(questions):
             return _many(questions, lambda q: _text(q.text) + _many(q.options, _text) + _text(q.passage, q.group))
@@ -273,7 +273,7 @@ def _read_inquiry(reader: _Reader) -> Inquiry:
     return Inquiry(reader.text(), reader.many(reader.text), reader.text(), reader.text())
 
 
-_READ: tuple[Callable[[_Reader], Message], ...] = (
+_READ: tuple[Callable[[_Reader], AgentMessage], ...] = (
     lambda reader: Inquiries(reader.many(lambda: _read_inquiry(reader))),
     lambda reader: Information(reader.many(lambda: Passage(*(reader.text() for _ in range(4))))),
     _read_opinion,

@@ -1,8 +1,8 @@
-"""The distributed paradigm: agents of similar ability answer, learn from what is revealed, and share it.
+"""The distributed paradigm: agents of similar ability answer, learn from revealed answers, and share them.
 
-Every peer has a base of its own and a stream of questions. Once it has answered one the right answer is revealed, and
-its explanation becomes knowledge, for other questions only. What passes between peers is a message of
-:mod:`solvers.collaboration.levels`, counted once for each time that it is sent: all hear a broadcast (GenAINet, III-C).
+Every peer has its own base and a stream of questions. After its answer to a question the right one is revealed, and the
+explanation becomes knowledge for other questions. Peers send messages of :mod:`solvers.collaboration.levels`, each
+counted once for each time that it is sent: all peers hear a broadcast (GenAINet, III-C).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from secagent_env.questions import Question
 from secagent_env.support.errors import unknown_name
-from solvers.collaboration.levels import Information, Inquiries, Message, Pointers, decode, encode
+from solvers.collaboration.levels import AgentMessage, Information, Inquiries, Pointers, decode, encode
 from solvers.collaboration.student import Student, inquiry_of, warm
 from solvers.knowledge.corpus import explanations
 from solvers.knowledge.store.lookup import group_of
@@ -34,13 +34,13 @@ class PeerRound:
     Attributes
     ----------
     correct
-        Of each peer, whether its answer was right.
+        Whether each peer's answer was right.
     bits
-        All that was sent, bit.
+        The bits of all messages.
     messages
-        How often something was sent.
+        The number of messages.
     passages
-        How many each peer knows at the end.
+        The number of passages that each peer has at the end.
     """
 
     correct: tuple[bool, ...]
@@ -55,21 +55,20 @@ class PeerRound:
 
 
 class Peers:
-    """Agents that answer streams of questions and share what they know.
+    """Agents that answer streams of questions and share knowledge.
 
     Parameters
     ----------
     peers
-        The agents, each with its own base; they change.
+        The agents, each with its own base, which grows.
     sharing
-        ``"alone"``: nothing is sent. ``"broadcast"``: what a peer learns goes to all others. ``"request"``: a peer that
-        cannot answer asks all others, which send passages that are nearer to the question than its own; it answers
-        again and keeps them. ``"gossip"``: after each round, every peer tells another one, drawn at random, what it
-        has (32 bits of a checksum for each passage), and gets what it lacks. ``"central"``: no peer sends anything; a
-        teacher that knows what any of them knows sends it to all before the first round, and what is revealed after
-        each round.
+        ``"alone"``: nothing is sent. ``"broadcast"``: a peer sends new passages to all others. ``"request"``: a peer
+        that cannot answer asks all others, which send passages that are nearer to the question than its own; it answers
+        again and keeps them. ``"gossip"``: after each round, every peer sends 32-bit checksums of its passages to
+        another peer, drawn at random, and receives the passages that it lacks. ``"central"``: a teacher sends the
+        knowledge of all peers to all before the first round, and the revealed explanations after each round.
     seed
-        Of the reasoners, and of who gossips with whom.
+        The seed of the reasoners, and of the partners in gossip.
 
     Raises
     ------
@@ -92,18 +91,18 @@ class Peers:
         Parameters
         ----------
         questions
-            One for each peer.
+            One question for each peer.
 
         Raises
         ------
         ValueError
-            If there is not one question for each peer.
+            If the numbers of questions and peers differ.
         """
         if len(questions) != len(self.peers):
             raise ValueError(f"questions must be one for each of the {len(self.peers)} peers, got {len(questions)}")
         self._bits = self._messages = 0
         if self.sharing == "central" and self._round == 0:
-            self._tell_all(list({p.key: p for peer in self.peers for p in peer.base.passages}.values()))
+            self._send_to_all(list({p.key: p for peer in self.peers for p in peer.base.passages}.values()))
         correct = []
         for number, question in enumerate(questions):
             rng = np.random.default_rng([self._seed, self._round, number])
@@ -119,7 +118,7 @@ class Peers:
         peer = self.peers[number]
         passages, scores = peer.retrieve(question)
         answer = peer.reasoner.answer(question, [passage.text for passage in passages], rng)
-        if self.sharing != "request" or len(self.peers) == 1 or peer.could(answer, scores):
+        if self.sharing != "request" or len(self.peers) == 1 or peer.answered(answer, scores):
             return answer
         request = self._sent(Inquiries((inquiry_of(question),)))
         best = scores.max(initial=-1.0)
@@ -129,10 +128,10 @@ class Peers:
         return peer.reasoner.answer(question, [passage.text for passage in passages], rng)
 
     def _reveal(self, questions: Sequence[Question]) -> None:
-        """Let every peer learn what its own question was about, and tell it where it is told at once."""
+        """Let every peer learn from its own question, and send the new passages where they are sent at once."""
         learned = [_explained(question) for question in questions]
         if self.sharing == "central":
-            self._tell_all([passage for own in learned for passage in own])
+            self._send_to_all([passage for own in learned for passage in own])
             return
         new = [own for peer, own in zip(self.peers, learned, strict=True) if peer.learn(own)]
         if self.sharing == "broadcast" and len(self.peers) > 1:
@@ -140,15 +139,15 @@ class Peers:
             for peer in self.peers:
                 peer.learn(heard)
 
-    def _tell_all(self, passages: Sequence[Passage]) -> None:
-        """Send passages to all peers at once, from outside."""
+    def _send_to_all(self, passages: Sequence[Passage]) -> None:
+        """Send passages to all peers in one message."""
         if passages:
             message = self._sent(Information(tuple(passages)))
             for peer in self.peers:
                 peer.learn(_passages(message))
 
     def _gossip(self) -> None:
-        """Let every peer ask another one for what it lacks; all by what they have at the beginning."""
+        """Let every peer fetch missing passages from another one, as all bases are at the beginning."""
         if len(self.peers) == 1:
             return
         rng = np.random.default_rng([self._seed, self._round, len(self.peers)])
@@ -160,8 +159,8 @@ class Peers:
             has = set(digest.indices)
             peer.learn(_passages(self._sent(Information(tuple(p for p in held[source] if checksum(p) not in has)))))
 
-    def _sent(self, message: Message) -> bytes:
-        """Return a message as it is sent, and count it."""
+    def _sent(self, message: AgentMessage) -> bytes:
+        """Return a message as bytes, and count it."""
         data = encode(message)
         self._bits += 8 * len(data)
         self._messages += 1
@@ -169,27 +168,27 @@ class Peers:
 
 
 def checksum(passage: Passage) -> int:
-    """Return 32 bits that tell a passage from others: the CRC of its key and text."""
+    """Return a 32-bit checksum of a passage: the CRC of its key and text."""
     return zlib.crc32(f"{passage.key}\0{passage.text}".encode())
 
 
 def _explained(question: Question) -> tuple[Passage, ...]:
-    """Return what a question teaches, for other questions only."""
+    """Return the explanation of a question as knowledge for other questions."""
     return tuple(replace(passage, group=group_of(question)) for passage in explanations((question,)))
 
 
 def _nearer(peer: Student, request: bytes, best: float) -> tuple[Passage, ...]:
-    """Return the passages of a peer that are nearer to what is asked than the best one of who asks."""
-    asked = decode(request)
-    assert isinstance(asked, Inquiries)
-    passages, scores = peer.retrieve(asked.questions[0])
+    """Return the passages of a peer that are nearer to the question in a request than ``best``."""
+    inquiries = decode(request)
+    assert isinstance(inquiries, Inquiries)
+    passages, scores = peer.retrieve(inquiries.questions[0])
     return tuple(passage for passage, score in zip(passages, scores, strict=True) if score > best)
 
 
-def _passages(message: bytes) -> tuple[Passage, ...]:
-    found = decode(message)
-    assert isinstance(found, Information)
-    return found.passages
+def _passages(data: bytes) -> tuple[Passage, ...]:
+    message = decode(data)
+    assert isinstance(message, Information)
+    return message.passages
 
 
 def run(
@@ -202,12 +201,12 @@ def run(
     peers, sharing, seed
         See :class:`Peers`.
     streams
-        The questions of each peer, in their order.
+        The questions of each peer, in order.
 
     Raises
     ------
     ValueError
-        If there is not one stream for each peer.
+        If the numbers of streams and peers differ.
     """
     group = Peers(peers, sharing, seed)
     if len(streams) != len(peers):

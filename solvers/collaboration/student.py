@@ -1,4 +1,4 @@
-"""The student: an agent that answers by what it was sent, and says what it could not answer (GenAINet, III-C)."""
+"""The student: an agent that answers with received knowledge, and feeds back open questions (GenAINet, III-C)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from secagent_env.questions import Question
+from secagent_env.support.checks import integer, number
 from solvers.collaboration.levels import Inquiries, Inquiry, encode
 from solvers.knowledge.store import wire
 from solvers.knowledge.store.base import KnowledgeBase
@@ -17,7 +18,7 @@ from solvers.reasoning.answer import Answer, Reasoner
 
 
 def inquiry_of(question: Question, *, passage: bool = False) -> Inquiry:
-    """Return a question as it is asked: without its answer and explanation, its own passage only where wanted."""
+    """Return a question for a message: without its answer and explanation, with its own passage only where wanted."""
     return Inquiry(question.text, question.options, question.passage if passage else "", group_of(question))
 
 
@@ -27,17 +28,17 @@ class Student:
     Parameters
     ----------
     reasoner
-        Who answers.
+        The reasoner that answers.
     encoder
-        Of its questions; it must be the one of the vectors that it is sent.
+        The encoder of questions, which must be the one of received vectors.
     base
-        What it knows at first; None: nothing.
+        The base at the beginning; None: an empty one.
     passages
-        How many passages are read for a question.
+        The number of passages that are read for a question.
     threshold
-        A question could not be answered if the similarity to the best passage is below this, from −1 to 1.
+        A question counts as open if its similarity to the best passage is below this, from −1 to 1.
     unsure
-        Neither could one that was answered with a confidence below this, from 0 to 1, or with none of the options.
+        It counts as open too if its answer has a confidence below this, from 0 to 1, or names no option.
 
     Raises
     ------
@@ -55,39 +56,35 @@ class Student:
         threshold: float = 0.5,
         unsure: float = 0.0,
     ) -> None:
-        if not isinstance(passages, (int, np.integer)) or isinstance(passages, bool) or passages < 1:
-            raise ValueError(f"passages must be an integer ≥ 1, got {passages!r}")
-        if not -1 <= threshold <= 1:
-            raise ValueError(f"threshold must be a similarity from -1 to 1, got {threshold!r}")
-        if not 0 <= unsure <= 1:
-            raise ValueError(f"unsure must be a confidence from 0 to 1, got {unsure!r}")
+        self.passages = integer("passages", passages, 1)
+        self.threshold = number("threshold", threshold, -1, 1)
+        self.unsure = number("unsure", unsure, 0, 1)
         self.reasoner, self.encoder = reasoner, encoder
         self.base = KnowledgeBase.build((), encoder) if base is None else base
-        self.passages, self.threshold, self.unsure = int(passages), threshold, unsure
         self._unanswered: dict[Inquiry, None] = {}
 
     def receive(self, message: bytes) -> None:
-        """Take over a knowledge base that a teacher has sent.
+        """Replace the knowledge base by one that a teacher has sent.
 
         Raises
         ------
         ValueError
-            If it is none, is damaged, or its vectors are of another encoder; the own base stays as it was.
+            If the message holds no base, is damaged, or has vectors of another encoder; the old base stays.
         """
         self._take(wire.from_bytes(message, self.encoder))
 
     def update(self, message: bytes) -> None:
-        """Change the knowledge base as a teacher says, who has sent it before.
+        """Apply a teacher's update to the knowledge base.
 
         Raises
         ------
         ValueError
-            If the message is none, is damaged, or is meant for another base; the own one stays as it was.
+            If the message holds no update, is damaged, or is meant for another base; the old base stays.
         """
         self._take(wire.apply(self.base, message, self.encoder))
 
     def learn(self, passages: Iterable[Passage]) -> int:
-        """Add passages whose keys are new, and return how many these are."""
+        """Add passages with new keys, and return their number."""
         known = {passage.key for passage in self.base.passages}
         new = {passage.key: passage for passage in passages if passage.key not in known}
         if new:
@@ -102,52 +99,52 @@ class Student:
             )
         self.base = base
 
-    def retrieve(self, asked: Question | Inquiry) -> tuple[tuple[Passage, ...], np.ndarray]:
+    def retrieve(self, question: Question | Inquiry) -> tuple[tuple[Passage, ...], np.ndarray]:
         """Return the passages nearest to a question, the nearest first, and their similarities.
 
-        None of them is of the question's own group.
+        Passages of the question's own group are left out.
         """
-        group = asked.group if isinstance(asked, Inquiry) else group_of(asked)
-        vectors = self.encoder.encode([query(asked)])
+        group = question.group if isinstance(question, Inquiry) else group_of(question)
+        vectors = self.encoder.encode([query(question)])
         indices, scores = self.base.search(vectors, self.passages, exclude_groups=[group])
-        found = indices[0] >= 0
-        return tuple(self.base.passages[index] for index in indices[0][found]), scores[0][found]
+        valid = indices[0] >= 0
+        return tuple(self.base.passages[index] for index in indices[0][valid]), scores[0][valid]
 
     def answer(self, question: Question, rng: np.random.Generator, *, note: bool = True) -> Answer:
-        """Answer a question with what is known; note it for the feedback if it could not be answered.
+        """Answer a question with the knowledge base; note it for the feedback if it stays open.
 
         Parameters
         ----------
         question
             The question.
         rng
-            Of everything random in the reasoner.
+            The generator of the reasoner's random numbers.
         note
-            False: do not note it.
+            Whether to note an open question.
         """
         passages, scores = self.retrieve(question)
         answer = self.reasoner.answer(question, [passage.text for passage in passages], rng)
-        if note and not self.could(answer, scores):
+        if note and not self.answered(answer, scores):
             self._unanswered[inquiry_of(question)] = None
         return answer
 
-    def could(self, answer: Answer, scores: np.ndarray) -> bool:
-        """Whether a question counts as answered: with an option, surely enough, and from passages near enough to it."""
+    def answered(self, answer: Answer, scores: np.ndarray) -> bool:
+        """Return whether a question counts as answered: by an option, with confidence, and from near passages."""
         sure = answer.confidence is None or answer.confidence >= self.unsure
         return answer.option is not None and sure and scores.max(initial=-1.0) >= self.threshold
 
     @property
     def unanswered(self) -> tuple[Inquiry, ...]:
-        """What could not be answered since the last feedback."""
+        """The open questions since the last feedback."""
         return tuple(self._unanswered)
 
     def feedback(self) -> bytes:
-        """Return the questions that could not be answered, to be sent to the teacher, and begin anew."""
+        """Return the open questions as a message to the teacher, and forget them."""
         message = encode(Inquiries(self.unanswered))
         self._unanswered.clear()
         return message
 
 
 def warm(encoder: Encoder, questions: Sequence[Question]) -> None:
-    """Encode the look-ups of many questions at once, for encoders that remember."""
+    """Encode the queries of many questions at once, for encoders that remember vectors."""
     encoder.encode([query(question) for question in questions])

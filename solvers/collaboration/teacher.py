@@ -1,8 +1,8 @@
-"""The teacher–student paradigm: knowledge is compressed, sent, and refined by what could not be answered.
+"""The teacher–student paradigm: knowledge is compressed, sent, and refined by open questions.
 
-A teacher holds the whole base. It sends a compressed one; a student feeds back the questions that it could not answer;
-the teacher adds the passages nearest to them, and only the difference travels. All that is sent, in both directions, is
-counted in bits (GenAINet, III-C and IV-A).
+A teacher holds the whole base and sends a compressed one. A student feeds back its open questions, and the teacher
+sends the passages nearest to them as a difference. The messages of both directions are counted in bits (GenAINet, III-C
+and IV-A).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from secagent_env.questions import Question
+from secagent_env.support.checks import integer
 from solvers.collaboration.levels import Inquiries, decode
 from solvers.collaboration.student import Student, warm
 from solvers.knowledge.compress.compression import compress
@@ -25,23 +26,23 @@ from solvers.knowledge.store.passages import Passage
 
 
 class Teacher:
-    """Holds knowledge and sends what students need of it; what it sends goes to all of its students alike.
+    """An agent with the whole knowledge, which sends the same parts of it to all of its students.
 
     Parameters
     ----------
     passages
-        What it knows.
+        The teacher's knowledge.
     encoder
-        Of passages and questions.
+        The encoder of passages and questions.
     precision
-        Of the vectors that are sent with the texts; None: texts alone are sent, and students encode them.
+        The precision of the vectors in messages; None: texts alone are sent, and students encode them.
 
     Attributes
     ----------
     base
-        All of its knowledge.
+        The teacher's base.
     taught
-        What its students have.
+        The students' base.
     """
 
     def __init__(self, passages: Iterable[Passage], encoder: Encoder, precision: str | None = None) -> None:
@@ -57,18 +58,18 @@ class Teacher:
         ratios: Mapping[str, float] | None = None,
         **options: Any,
     ) -> bytes:
-        """Return the knowledge, compressed, as it is sent to a student.
+        """Return the message with the compressed knowledge.
 
         Parameters
         ----------
         ratio
-            Of what is sent to all of the knowledge, in bits, from 0 to 1.
+            The ratio of the bits of the message to those of all knowledge, from 0 to 1.
         queries
-            Questions that are expected, to choose by.
+            Expected questions, by which passages are chosen.
         ratios
-            Of categories that shall be compressed more or less than the others.
+            Ratios by category, in place of ``ratio``.
         options
-            Such as ``shortening`` and ``writer`` of :func:`solvers.knowledge.compress.compression.compress`.
+            Other options of :func:`solvers.knowledge.compress.compression.compress`, such as ``shortening``.
 
         Raises
         ------
@@ -80,53 +81,53 @@ class Teacher:
         return wire.to_bytes(self.taught)
 
     def refine(self, feedback: bytes, passages: int = 1) -> bytes:
-        """Return what is to be added to the knowledge of a student so that it can answer its questions, as it is sent.
+        """Return the update for the students' base after feedback.
 
         Parameters
         ----------
         feedback
-            As students give it. For each question the passages nearest to it are added that the student does not have,
-            or has shortened; never those of the question's own group.
+            A student's feedback. For each question the nearest passages are added that the student does not have, or
+            has in a shorter form, without passages of the question's own group.
         passages
-            How many for each question at most.
+            The most passages for each question.
 
         Raises
         ------
         ValueError
             If the feedback is no list of questions.
         """
-        asked = decode(feedback)
-        if not isinstance(asked, Inquiries):
-            raise ValueError(f"feedback must be questions, got a message of {type(asked).__name__.lower()}")
-        if not asked.questions:
+        inquiries = decode(feedback)
+        if not isinstance(inquiries, Inquiries):
+            raise ValueError(f"feedback must be questions, got a message of {type(inquiries).__name__.lower()}")
+        if not inquiries.questions:
             return wire.difference(self.taught, self.taught)
         known = set(self.taught.passages)
         rest = self.base.select([index for index, each in enumerate(self.base.passages) if each not in known])
-        vectors = self.encoder.encode([query(each) for each in asked.questions])
-        indices, _ = rest.search(vectors, passages, exclude_groups=[each.group for each in asked.questions])
-        wanted = rest.select(np.unique(indices[indices >= 0]))
-        grown = self.taught.merge(wanted.at_precision(self.taught.precision))
+        vectors = self.encoder.encode([query(each) for each in inquiries.questions])
+        indices, _ = rest.search(vectors, passages, exclude_groups=[each.group for each in inquiries.questions])
+        nearest = rest.select(np.unique(indices[indices >= 0]))
+        grown = self.taught.merge(nearest.at_precision(self.taught.precision))
         update = wire.difference(self.taught, grown)
         self.taught = grown
         return update
 
 
 @dataclass(frozen=True)
-class Round:
+class CourseRound:
     """A round of a course.
 
     Attributes
     ----------
     bits_down, bits_up
-        What the teacher sent before its questions, and what the student fed back after them, bit.
+        The bits of the teacher's message before the questions, and of the student's feedback after them.
     passages
-        How many the student has.
+        The number of passages that the student has.
     correct
-        Of each question, whether it was answered right.
+        Whether each question was answered right.
     held_out
         The same for the questions that are never fed back.
     fed_back
-        How many questions could not be answered, and were fed back.
+        The number of open questions, which are fed back.
     """
 
     bits_down: int
@@ -138,7 +139,7 @@ class Round:
 
     @property
     def accuracy(self) -> float:
-        """The share of right answers, among the questions that may be fed back; NaN if there are none."""
+        """The share of right answers to the questions that may be fed back; NaN if there are none."""
         return float(np.mean(self.correct)) if self.correct else float("nan")
 
 
@@ -155,35 +156,34 @@ def course(
     passages: int = 1,
     seed: int = 0,
     **options: Any,
-) -> list[Round]:
-    """Teach a student, let it answer, and refine its knowledge by what it could not answer.
+) -> list[CourseRound]:
+    """Teach a student, let it answer, and refine its knowledge by its open questions.
 
     Parameters
     ----------
     teacher, student
-        Who take part; both change.
+        The teacher and the student, whose bases change.
     questions
-        What the student is asked in every round.
+        The questions of every round.
     rounds
-        How many times; the first one is after the compressed knowledge has come.
+        The number of rounds; the first follows the compressed knowledge.
     ratio, ratios, queries, options
         See :meth:`Teacher.teach`.
     held_out
-        Questions that are asked too, but never fed back: what the feedback on others is worth to them.
+        Questions of every round that are never fed back, to measure the use of feedback on other questions.
     passages
         See :meth:`Teacher.refine`.
     seed
-        Of everything random in the reasoner.
+        The seed of the reasoner's random numbers.
 
     Raises
     ------
     ValueError
-        If there are fewer than 1 rounds, or a ratio is out of range.
+        If there is no round, or a ratio is out of range.
     """
-    if not isinstance(rounds, (int, np.integer)) or isinstance(rounds, bool) or rounds < 1:
-        raise ValueError(f"rounds must be an integer ≥ 1, got {rounds!r}")
+    integer("rounds", rounds, 1)
     warm(student.encoder, [*questions, *held_out])
-    taken = []
+    rounds_taken = []
     message = teacher.teach(ratio, queries=queries, ratios=ratios, **options)
     student.receive(message)
     for number in range(rounds):
@@ -192,15 +192,17 @@ def course(
         fed_back, feedback = len(student.unanswered), b""
         if number < rounds - 1:
             feedback = student.feedback()
-        taken.append(Round(8 * len(message), 8 * len(feedback), len(student.base.passages), correct, unseen, fed_back))
+        rounds_taken.append(
+            CourseRound(8 * len(message), 8 * len(feedback), len(student.base.passages), correct, unseen, fed_back)
+        )
         if feedback:
             message = teacher.refine(feedback, passages)
             student.update(message)
-    return taken
+    return rounds_taken
 
 
 def _scored(student: Student, questions: Sequence[Question], seed: tuple[int, int], *, note: bool) -> tuple[bool, ...]:
-    """Return for each question whether it is answered right; chance is the same in every round."""
+    """Return whether each question is answered right, with the same random numbers in every round."""
     generators = [np.random.default_rng([*seed, index]) for index in range(len(questions))]
     return tuple(
         student.answer(question, rng, note=note).option == question.answer

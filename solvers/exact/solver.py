@@ -7,10 +7,10 @@ the eavesdroppers hear only noise, jammers may stay silent, and the transmission
 kilojoules of the execution. The decision found is then optimal, and the gap says so.
 
 Where that fails (the latency binds, an eavesdropper sits among the agents, too few antennas), the bound stays
-valid. With few antennas the selections are then taken in the order of their bounds, for each one jammers and a beam
-are sought together (:mod:`solvers.certificate.joint_program`). Agents who are proved not to be servable together raise
-the bound, as nobody may select all of them. The search ends where the next bound is no better than the best decision.
-Otherwise, and where that finds nothing, ASC searches.
+valid. With few antennas the selections are then taken in the order of their bounds, and for each one jammers and a beam
+are sought together (:mod:`solvers.certificate.joint_program`). A set of agents that is proved not to be servable
+together raises the bound, since no feasible decision selects all of it. The search ends where the next bound is no
+better than the best decision. Otherwise, and where that finds nothing, ASC searches.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ import math
 
 import numpy as np
 
-from secagent_env import Decision, evaluate
+from secagent_env import evaluate
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from solvers.asc.links import Links
 from solvers.asc.solver import ASC
 from solvers.asc.starts import sender_powers
 from solvers.beam.beamforming import leakage_beam, null_beam
-from solvers.certificate.bounds import ROUNDING, LowerBound, lower_bound, secret_at_best, uplink_energy_floor
+from solvers.certificate.bounds import ROUNDING, LowerBound, lower_bound, uplink_energy_floor
 from solvers.certificate.joint_program import protect, unservable
+from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.secrecy_program import cheapest_secret_selection
-from solvers.interface.base import Infeasible, Run, Solver
+from solvers.interface.base import Infeasible, Solver, SolverRun, at_powers
 
 SENDER_SNR = np.logspace(-6, 4, 81)
 """Candidate receive SNRs of the senders at the base station, relative to the noise alone."""
 MOST_ANTENNAS = 8
 """With more antennas jammers and beam are not sought together: the beam alone mostly protects."""
 GOOD_ENOUGH = 1e-4
-"""Selections that could save less than this share of the energy are not worked out."""
+"""Selections that could save less than this share of the energy are not tried."""
 UNSERVABLE = "latency_s: no beam and no jammers serve enough agents, and accurate enough ones, in secret and in time"
 
 
@@ -47,7 +48,7 @@ class Exact(Solver):
     jamming
         False keeps every unselected agent silent.
     candidates
-        How many selections are worked out where jammers and few antennas make the problem joint.
+        How many selections are tried where jammers and few antennas make the problem joint.
     """
 
     name = "exact"
@@ -57,7 +58,7 @@ class Exact(Solver):
         self.candidates = candidates
         self.search = ASC(jamming=jamming)
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         run.bound = bound = lower_bound(run.instance)
         if bound.selection is None:
             raise Infeasible(bound.message)
@@ -67,8 +68,8 @@ class Exact(Solver):
         if not (self.jamming and self._enumerate(run)):
             self.search._solve(run)
 
-    def _enumerate(self, run: Run) -> bool:
-        """Work out selections in the order of their bounds, with jammers; return whether the best one is feasible."""
+    def _enumerate(self, run: SolverRun) -> bool:
+        """Try selections in the order of their bounds, with jammers; return whether the best decision is feasible."""
         instance, scenario = run.instance, run.instance.scenario
         if scenario.num_antennas > MOST_ANTENNAS:
             return False
@@ -100,7 +101,7 @@ class Exact(Solver):
             proved = proved and not served and unservable(instance, cuts[-1], check_time=run.check_time)
         return run.outcome is not None and bool(run.outcome.feasible)
 
-    def _core(self, run: Run, selection: np.ndarray) -> np.ndarray:
+    def _core(self, run: SolverRun, selection: np.ndarray) -> np.ndarray:
         """Return a part of a selection that cannot be served, (N,) bool, found by leaving out one agent at a time."""
         for agent in np.flatnonzero(selection):
             run.check_time()
@@ -110,20 +111,14 @@ class Exact(Solver):
                 selection = rest
         return selection
 
-    def _serve(self, run: Run, selection: np.ndarray, lowest_w: float) -> bool:
+    def _serve(self, run: SolverRun, selection: np.ndarray, lowest_w: float) -> bool:
         """Try a selection with silent jammers over a grid of powers; return whether one is feasible."""
         instance = run.instance
         powers = np.where(selection, sender_powers(instance, SENDER_SNR, lowest_w), 0.0)
         for beam in (null_beam(instance, selection), leakage_beam(instance, selection)):
             if beam is None:
                 continue
-            outcome = run.consider(
-                Decision(
-                    selection=np.broadcast_to(selection, powers.shape),
-                    beamformer=np.broadcast_to(beam, (len(powers), beam.size)),
-                    power_w=powers,
-                )
-            )
+            outcome = run.consider(at_powers(selection, beam, powers))
             run.record(sub_problem="integer program", feasible=bool(outcome.feasible.any()))
             if outcome.feasible.any():
                 return True

@@ -1,14 +1,17 @@
-"""Action: from a reply to a power, answers and proposals; whatever a model writes, this is all that it can do."""
+"""Action: from a model's reply to a power, answers and proposals; a model can do nothing else.
+
+The docstrings and descriptions of the replies are a part of the schema that a model is shown.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from solvers.llm.structured import parse, schema_of
+from solvers.llm.structured import schema_of
 
 
 class Note(BaseModel):
@@ -18,16 +21,6 @@ class Note(BaseModel):
 
     to: str = Field(description="the name of the agent who gets it")
     text: str
-
-
-class Answer(BaseModel):
-    """Whether a proposal that was received is accepted."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    to: str = Field(description="who made the proposal")
-    accept: bool
-    reason: str = ""
 
 
 class SilentReply(BaseModel):
@@ -43,6 +36,15 @@ class SilentReply(BaseModel):
 
 class TalkingReply(SilentReply):
     """What an agent decides that can talk (Fig. 6)."""
+
+    class Answer(BaseModel):
+        """Whether a proposal that was received is accepted."""
+
+        model_config = ConfigDict(allow_inf_nan=False)
+
+        to: str = Field(description="who made the proposal")
+        accept: bool
+        reason: str = ""
 
     answers: list[Answer] = Field(default_factory=list, description="to the proposals received")
     proposals: list[Note] = Field(default_factory=list, description="new proposals to others; best none or one")
@@ -63,23 +65,23 @@ SCHEMAS: dict[type[BaseModel], dict[str, Any]] = {
 }
 
 NAMES: dict[type[BaseModel], str] = {SilentReply: "power", TalkingReply: "cooperation", CommanderReply: "orders"}
-"""What a structured answer is called in a request."""
+"""The names of the structured answers in a request."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """What an agent does in a round.
+class Action:
+    """An agent's action in a round.
 
     Attributes
     ----------
     power_w
-        Its power, W, at most P_max.
+        The agent's power, W, at most P_max.
     answers
-        By who proposed: accepted or not, and why.
+        By proposer, whether the proposal is accepted, and the reason.
     proposals
-        By recipient.
+        The agent's proposals, by recipient.
     plan, explanation, lesson
-        Its reasoning, for the record and its memory; nobody else sees them.
+        The agent's reasoning, for the record and its memory; no other agent sees it.
     """
 
     power_w: float
@@ -91,38 +93,27 @@ class Step:
 
     @property
     def messages(self) -> dict[str, str]:
-        """What is sent, by recipient: answers first, then the proposal."""
-        messages: dict[str, str] = {}
-        for to, (accept, reason) in self.answers.items():
-            messages[to] = f"{'Accepted' if accept else 'Refused'}: {reason}"
-        for to, text in self.proposals.items():
-            messages[to] = f"{messages[to]}\n{text}" if to in messages else text
-        return messages
+        """The agent's messages, by recipient: the answer first, then the proposal."""
+        answers = {to: f"{'Accepted' if accept else 'Refused'}: {why}" for to, (accept, why) in self.answers.items()}
+        return joined([*answers.items(), *self.proposals.items()])
 
 
-def step_of(text: str, kind: type[SilentReply], max_power_w: float) -> Step:
-    """Return the step that a reply describes; a power above P_max is P_max.
-
-    Raises
-    ------
-    Malformed
-        If the reply is none; the sentence says why.
-    """
-    reply = parse(text, kind)
+def action_of(reply: SilentReply, max_power_w: float) -> Action:
+    """Return the action in a reply; a power above P_max becomes P_max."""
     talking = reply if isinstance(reply, TalkingReply) else None
-    return Step(
+    return Action(
         power_w=min(reply.power_w, max_power_w),
         answers={answer.to: (answer.accept, answer.reason) for answer in talking.answers} if talking else {},
-        proposals=joined(talking.proposals) if talking else {},
+        proposals=joined((note.to, note.text) for note in talking.proposals) if talking else {},
         plan=tuple(reply.plan),
         explanation=reply.explanation,
         lesson=reply.lesson,
     )
 
 
-def joined(notes: list[Note]) -> dict[str, str]:
-    """Return messages by recipient; several to the same one become one."""
+def joined(texts: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return recipients and texts as a message for each recipient; texts to the same one are joined."""
     messages: dict[str, str] = {}
-    for note in notes:
-        messages[note.to] = f"{messages[note.to]}\n{note.text}" if note.to in messages else note.text
+    for to, text in texts:
+        messages[to] = f"{messages[to]}\n{text}" if to in messages else text
     return messages

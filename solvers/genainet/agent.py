@@ -1,4 +1,4 @@
-"""An agent: perception → memory → planning → a model's reply → action, for one transmitter or for a commander."""
+"""An agent of one transmitter, or a commander: perception and memory → prompt → a model's reply → action."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from solvers.genainet import planning
-from solvers.genainet.action import CommanderReply, SilentReply, Step, TalkingReply, joined, step_of
+from solvers.genainet import prompts
+from solvers.genainet.action import Action, CommanderReply, SilentReply, TalkingReply, action_of, joined
 from solvers.genainet.memory import Experience, Memory
-from solvers.genainet.perception import COMMANDER, SHOWN_CHARACTERS, Percept, short
+from solvers.genainet.perception import COMMANDER, Percept, short
 from solvers.llm.chat import Message, Reply
-from solvers.llm.structured import Malformed, parse
+from solvers.llm.structured import parse_reply
 
 
 class Executor:
-    """The agent of one pair: what it perceives, remembers, plans and does.
+    """The agent of one pair.
 
     Parameters
     ----------
     name
         The pair's name.
     memory
-        Its own memory.
+        The agent's memory.
     intent
-        What the network is for, in words.
+        The purpose of the network, in words.
     talk
-        Whether it may write to others.
+        Whether the agent may write to others.
     led
         Whether a commander leads it.
     plan
@@ -40,32 +40,32 @@ class Executor:
         self._intent, self._led, self._plan = intent, led, plan
 
     def prompt(self, percept: Percept) -> tuple[Message, ...]:
-        """Return what its model is asked."""
-        return planning.agent_messages(
-            percept, self.memory.lines(), intent=self._intent, kind=self.kind, led=self._led, plan=self._plan
+        """Return the prompt for the agent's model."""
+        return prompts.agent_messages(
+            percept, self.memory, intent=self._intent, kind=self.kind, led=self._led, plan=self._plan
         )
 
-    def decide(self, percept: Percept, reply: Reply) -> Step:
-        """Return the step that its model's reply describes, and remember it.
+    def decide(self, percept: Percept, reply: Reply) -> Action:
+        """Return the action in the model's reply, and remember it.
 
         Raises
         ------
         Malformed
-            If the reply is none; nothing is remembered.
+            If the reply cannot be used; nothing is remembered.
         """
-        if reply.fault:
-            raise Malformed(reply.detail or reply.fault)
-        step = step_of(reply.text, self.kind, percept.max_power_w)
+        action = action_of(parse_reply(reply, self.kind), percept.max_power_w)
         if self._led:  # executors write to nobody but their commander
-            step = replace(step, proposals={}, answers={to: a for to, a in step.answers.items() if to == COMMANDER})
-        done = Experience(percept.round + 1, percept.rate, short(step.power_w), step.explanation, step.messages)
-        self.memory.store(done, step.lesson)
-        return step
+            answers = {to: answer for to, answer in action.answers.items() if to == COMMANDER}
+            action = replace(action, proposals={}, answers=answers)
+        power_w = short(action.power_w)
+        experience = Experience(percept.round + 1, percept.rate, power_w, action.explanation, action.messages)
+        self.memory.store(experience, action.lesson)
+        return action
 
 
 @dataclass(frozen=True)
 class Orders:
-    """What a commander decides: its orders by executor, and its reasoning."""
+    """A commander's orders by executor, and its reasoning."""
 
     texts: Mapping[str, str]
     plan: tuple[str, ...] = ()
@@ -73,33 +73,34 @@ class Orders:
 
 
 class Commander:
-    """The agent that splits the intent among executors; it knows what they report, and sets no power."""
+    """The agent that splits the intent among executors; it knows their reports, and sets no power."""
 
     def __init__(self, memory: Memory, *, intent: str) -> None:
         self.memory = memory
         self._intent = intent
 
     def prompt(
-        self, percepts: Sequence[Percept], powers_and_rates: Mapping[str, tuple[float, float]], said: Mapping[str, str]
+        self,
+        percepts: Sequence[Percept],
+        reported: Mapping[str, tuple[float, float]],
+        answers: Mapping[str, str],
     ) -> tuple[Message, ...]:
-        """Return what its model is asked.
+        """Return the prompt for the commander's model.
 
         Parameters
         ----------
         percepts
-            Of the executors, for the round and the targets, which everybody knows.
-        powers_and_rates
-            By executor, W and bit/s/Hz: what those report that have a model.
-        said
-            By executor, what it answered to the last order.
+            The executors' percepts, for the round and the targets, which all agents know.
+        reported
+            The executors' reports: power, W, and rate, bit/s/Hz, by executor.
+        answers
+            The answers to the last orders, by executor.
         """
         first = percepts[0]
-        reports = [
-            self._report(name, *numbers, first.targets[name], said) for name, numbers in powers_and_rates.items()
-        ]
-        return planning.commander_messages(
+        reports = [self._report(name, *numbers, first.targets[name], answers) for name, numbers in reported.items()]
+        return prompts.commander_messages(
             reports,
-            self.memory.lines(),
+            self.memory,
             round=first.round,
             rounds=first.rounds,
             targets=first.targets,
@@ -108,15 +109,14 @@ class Commander:
         )
 
     @staticmethod
-    def _report(name: str, power_w: float, rate: float, target: float, said: Mapping[str, str]) -> dict[str, Any]:
+    def _report(name: str, power_w: float, rate: float, target: float, answers: Mapping[str, str]) -> dict[str, Any]:
         report = {"agent": name, "power_w": short(power_w), "rate": short(rate), "target": target}
-        return {**report, "answer": said[name][:SHOWN_CHARACTERS]} if said.get(name) else report
+        return {**report, "answer": answers[name][: prompts.SHOWN_CHARACTERS]} if answers.get(name) else report
 
     def decide(self, round: int, reply: Reply) -> Orders:
-        """Return the orders in its model's reply, and remember them; raise Malformed if it is none."""
-        if reply.fault:
-            raise Malformed(reply.detail or reply.fault)
-        found = parse(reply.text, CommanderReply)
-        orders = Orders(joined(found.orders), tuple(found.plan), found.explanation)
+        """Return the orders in the model's reply, and remember them; raise Malformed if it cannot be used."""
+        decision = parse_reply(reply, CommanderReply)
+        texts = joined((note.to, note.text) for note in decision.orders)
+        orders = Orders(texts, tuple(decision.plan), decision.explanation)
         self.memory.store(Experience(round + 1, None, None, orders.explanation, orders.texts))
         return orders

@@ -1,47 +1,35 @@
-"""Perception: what an agent sees of a game, as numbers and words for its prompt, and nothing else.
-
-Everything is one line of JSON behind a word that says what it is. What others wrote is inside JSON strings, so that
-no message can begin a line of its own and pass for an observation.
-"""
+"""Perception: an agent's view of a game; its prompt shows nothing else of the present."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from solvers.power_control.players import agent_index
 
-TARGETS = "Targets: "
-OBSERVATION = "Observation: "
-RECEIVED = "Received: "
-REPORTS = "Reports: "
 COMMANDER = "commander"
 """The name under which a commander writes to its executors."""
-
-SHOWN_CHARACTERS = 500
-"""Of a message; the game delivers no longer ones unless its limit is raised."""
 
 
 @dataclass(frozen=True)
 class Percept:
-    """What one agent knows of the present.
+    """One agent's view of the present.
 
     Attributes
     ----------
     agent
-        Its name.
+        The agent's name.
     round, rounds
-        How many rounds have been played, and how many there are.
+        The number of rounds that have been played, and of all rounds.
     max_power_w
         P_max, W.
     power_w, rate
-        Its own power, W, and rate, bit/s/Hz.
+        The agent's own power, W, and rate, bit/s/Hz.
     targets
         The target rates of all pairs by name, bit/s/Hz.
     received
-        What others wrote to it in the last round, by sender.
+        The messages of the last round to it, by sender.
     """
 
     agent: str
@@ -52,25 +40,6 @@ class Percept:
     rate: float
     targets: Mapping[str, float]
     received: Mapping[str, str]
-
-    @property
-    def target(self) -> float:
-        """Its own target rate, bit/s/Hz."""
-        return self.targets[self.agent]
-
-    def lines(self, *, talk: bool) -> list[str]:
-        """Return the percept as the lines of a prompt; what was received only where agents talk."""
-        seen = {
-            "agent": self.agent,
-            "round": self.round,
-            "rounds": self.rounds,
-            "max_power_w": self.max_power_w,
-            "power_w": self.power_w,
-            "rate": self.rate,
-            "target": self.target,
-        }
-        received = {sender: text[:SHOWN_CHARACTERS] for sender, text in self.received.items()}
-        return [OBSERVATION + json.dumps(seen), *([RECEIVED + json.dumps(received)] if talk else [])]
 
 
 def perceive(
@@ -86,13 +55,13 @@ def perceive(
     Parameters
     ----------
     agent
-        Whose observation it is.
+        The agent's name.
     observation
-        With its own ``power`` and ``rate``, all ``targets``, the ``round``, and where agents talk ``messages``.
+        With the agent's own ``power`` and ``rate``, all ``targets``, the ``round``, and where agents talk ``messages``.
     rounds, max_power_w
-        What all agents know of the game.
+        Common to all agents of the game.
     orders
-        What a commander has just written; empty if nothing, or if there is none.
+        The commander's new orders to the agent; empty if there are none.
     """
     received = {sender: text for sender, text in observation.get("messages", {}).items() if text}
     targets = {f"pair_{i}": short(target) for i, target in enumerate(observation["targets"])}
@@ -110,19 +79,5 @@ def perceive(
 
 
 def short(value: float) -> float:
-    """Return a number with the digits that a prompt shows, five significant ones."""
+    """Return a number rounded to five significant digits, as in prompts."""
     return float(f"{value:.5g}")
-
-
-def line_in(text: str, beginning: str) -> Any:
-    """Return what stands behind ``beginning`` in a prompt: the JSON of the one line that starts so.
-
-    Raises
-    ------
-    ValueError
-        If no line starts so.
-    """
-    for line in text.splitlines():
-        if line.startswith(beginning):
-            return json.loads(line.removeprefix(beginning))
-    raise ValueError(f"this is not a prompt of GenAINet: no line begins with {beginning.strip()!r}")

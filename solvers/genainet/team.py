@@ -1,8 +1,7 @@
-"""A team plays a game: each pair its own controller (distributed), or led by a commander (hierarchical).
+"""A team that plays a game: each pair controls itself (distributed), or follows a commander (hierarchical).
 
-In every round all agents' models are asked at once, several at a time; then all powers are set. An agent whose model
-gives no usable answer stays at its last power and says nothing. If the endpoint fails for good, so do all agents, and
-the game ends as any other.
+In every round all agents' models are asked at once, several at a time; then all powers are set. An agent without a
+usable reply stays at its last power and sends nothing. If the endpoint fails for good, all agents do so to the end.
 """
 
 from __future__ import annotations
@@ -17,15 +16,17 @@ from secagent_env.power_control import Game, Match, Record
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH
 from secagent_env.power_control.metrics import metric_of
+from secagent_env.support.checks import flag, integer
 from secagent_env.support.errors import unknown_name
-from solvers.genainet import standin
-from solvers.genainet.action import CommanderReply, Step
+from solvers.genainet import stepwise_standin
+from solvers.genainet.action import Action, CommanderReply
 from solvers.genainet.agent import Commander, Executor
-from solvers.genainet.memory import KNOWLEDGE, Memory
+from solvers.genainet.memory import Memory
 from solvers.genainet.perception import COMMANDER, Percept, perceive
-from solvers.genainet.planning import request
+from solvers.genainet.prompts import KNOWLEDGE, request
 from solvers.llm.chat import CapReached, EndpointError, Message, Reply, Request
-from solvers.llm.session import ChatOptions, Session
+from solvers.llm.options import ChatOptions
+from solvers.llm.session import Session
 from solvers.llm.structured import Malformed
 
 ORGANISATIONS = ("distributed", "hierarchical")
@@ -33,22 +34,22 @@ ORGANISATIONS = ("distributed", "hierarchical")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Turn:
-    """What one agent was asked and did in one round.
+    """One agent's prompt, reply and action in one round.
 
     Attributes
     ----------
     round, agent
-        The number of the round, from 1, and who.
+        The number of the round, from 1, and the agent's name.
     prompt
-        What its model was asked; empty once the endpoint has failed for good.
+        The prompt for the agent's model; empty once the endpoint has failed for good.
     reply
-        The text that came back, of an unknown writer.
+        The model's text, which is not trusted.
     trouble
-        Why it could not be used, in a sentence; empty if it was.
+        The reason why the reply could not be used, in a sentence; empty if it was used.
     step
-        What the agent did; None for a commander.
+        The agent's action; None for a commander, or if the reply could not be used.
     orders
-        What a commander ordered, by executor.
+        A commander's orders, by executor.
     """
 
     round: int
@@ -56,7 +57,7 @@ class Turn:
     prompt: tuple[Message, ...] = ()
     reply: str = ""
     trouble: str = ""
-    step: Step | None = None
+    step: Action | None = None
     orders: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -67,19 +68,19 @@ class Play:
     Attributes
     ----------
     team
-        Its name.
+        The team's name.
     record
         Powers, rates, and the messages between pairs.
     turns
-        Who was asked what and did what.
+        Prompts, replies and actions, by round and agent.
     commands
-        How many messages went between commander and executors, reports included.
+        The number of messages between commander and executors, including reports.
     lost
-        How many messages were dropped, or kept back in the ablation, by reason.
+        The number of messages that were dropped, or kept back in the ablation, by reason.
     usage
-        What was asked of the model, as :class:`solvers.llm.Usage` has it, and how many answers were ``unusable``.
+        The requests in numbers, as in :class:`solvers.llm.Usage`, and the number of ``unusable`` replies.
     message
-        What ended the conversation early, in one sentence; empty if nothing did.
+        The reason for an early end of the conversation, in one sentence; empty if it did not end early.
     """
 
     team: str
@@ -92,12 +93,12 @@ class Play:
 
     @property
     def messages_per_transmitter(self) -> float:
-        """How many messages were delivered, for each transmitter."""
+        """The number of delivered messages for each transmitter."""
         return (sum(self.record.messages_sent.values()) + self.commands) / self.record.game.num_pairs
 
     @property
     def proposals_per_transmitter(self) -> float:
-        """How many proposals or orders were written, for each transmitter."""
+        """The number of proposals or orders for each transmitter."""
         written = sum(len(turn.orders) + (len(turn.step.proposals) if turn.step else 0) for turn in self.turns)
         return written / self.record.game.num_pairs
 
@@ -106,8 +107,7 @@ class Play:
 class GenAINet(ChatOptions):
     """Language models that control the powers of a network, one for each pair; without a model, rules stand in.
 
-    Which model is asked, and what it may cost, is said by the options of :class:`~solvers.llm.session.ChatOptions`; the
-    caps hold for one game.
+    The options of :class:`~solvers.llm.options.ChatOptions` name the model and cap its cost, for one game.
 
     Parameters
     ----------
@@ -116,23 +116,23 @@ class GenAINet(ChatOptions):
     organisation
         ``"distributed"``: each agent is its own controller; ``"hierarchical"``: a commander writes to executors.
     delivery
-        False: agents write, but nothing arrives; what the messages are worth.
+        False: agents write, but nothing arrives, an ablation.
     memory
-        How many rounds an agent remembers; 0: nothing but common knowledge.
+        The number of rounds that an agent remembers; 0 leaves common knowledge alone.
     planning
         False asks for no plan.
     metric
-        The name of what the network is for (:mod:`secagent_env.power_control.metrics`), told to the agents in words.
-        The stand-in's rules are for rates and powers, whatever it is.
+        The name of the network's purpose (:mod:`secagent_env.power_control.metrics`), which agents read in words. The
+        stand-in's rules ignore it: they are made for rates and powers.
     knowledge
-        The common knowledge that agents begin with.
+        The common knowledge of all agents at the beginning.
     max_message_length
-        Longer messages are dropped, in characters.
+        The most characters of a message; longer ones are dropped.
 
     Raises
     ------
     ValueError
-        For a bad option.
+        If an option is bad.
     """
 
     talk: bool = True
@@ -147,14 +147,12 @@ class GenAINet(ChatOptions):
     def __post_init__(self) -> None:
         self.check_chat_options()
         for name in ("talk", "delivery", "planning"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} must be True or False, got {getattr(self, name)!r}")
+            flag(name, getattr(self, name))
         if self.organisation not in ORGANISATIONS:
             raise unknown_name("organisation", self.organisation, ORGANISATIONS)
         if self.organisation == "hierarchical" and not self.talk:
             raise ValueError("a commander needs executors that talk: leave talk=False out, or the organisation")
-        if not isinstance(self.memory, (int, np.integer)) or isinstance(self.memory, bool) or self.memory < 0:
-            raise ValueError(f"memory must be an integer ≥ 0, got {self.memory!r}")
+        integer("memory", self.memory)
         if isinstance(self.knowledge, str) or not all(isinstance(text, str) for text in self.knowledge):
             raise ValueError("knowledge must be a sequence of sentences")
         metric_of(self.metric)
@@ -180,19 +178,19 @@ class GenAINet(ChatOptions):
         game
             The game.
         rounds
-            How many times the powers are set.
+            The number of rounds; in each, all powers are set.
         seed
-            Of the model's random choices.
+            The seed of the model's random choices.
 
         Raises
         ------
         EndpointError
-            If the endpoint could not be used from the beginning. Later, agents stay at their last powers.
+            If the endpoint cannot be used from the beginning; if it fails later, agents stay at their last powers.
         ValueError
             If the game is a batch, or ``rounds`` is not a whole number ≥ 1.
         """
         match = Match(game, rounds=rounds, talk=self.talk, max_message_length=self.max_message_length)
-        with Session(self, lambda request: standin.reply(request.messages, request.seed)) as session:
+        with Session(self, stepwise_standin.reply) as session:
             course = _Course(self, match, session, seed)
             while not match.over:
                 course.round()
@@ -227,14 +225,14 @@ class _Course:
             for name in match.agents
         ]
         self._commander = Commander(memory(), intent=intent) if team.led else None
-        self._said: dict[str, str] = {}
+        self._answers: dict[str, str] = {}
         self.turns: list[Turn] = []
         self.unusable = self.commands = 0
         self.lost: dict[str, int] = {}
         self.message = ""
 
     def lose(self, reason: str, count: int = 1) -> None:
-        """Count messages that reached nobody."""
+        """Count messages that did not arrive."""
         self.lost[reason] = self.lost.get(reason, 0) + count
 
     def round(self) -> None:
@@ -246,12 +244,12 @@ class _Course:
         kinds = [agent.kind for agent in self._agents]
         replies = self._ask([request(*each, self._seed(), self.team) for each in zip(prompts, kinds, strict=True)])
         actions: dict[str, Any] = {}
-        self._said = {}
+        self._answers = {}
         for agent, percept, prompt, reply in zip(self._agents, percepts, prompts, replies, strict=True):
             turn = self._turn(agent, percept, prompt, reply)
             self.turns.append(turn)
-            step = turn.step or Step(powers[agent.name])
-            actions[agent.name] = {"power": step.power_w, **self._sent(agent.name, step)}
+            action = turn.step or Action(powers[agent.name])
+            actions[agent.name] = {"power": action.power_w, **self._sent(agent.name, action)}
         self.match.advance(actions)
 
     def _percepts(self, orders: Mapping[str, str]) -> list[Percept]:
@@ -278,26 +276,26 @@ class _Course:
             self.unusable += not reply.fault
             return replace(turn, trouble=str(error))
 
-    def _sent(self, name: str, step: Step) -> dict[str, dict[str, str]]:
-        """Return the messages of an action, for those who are pairs; the commander's come by another way."""
-        messages = step.messages
+    def _sent(self, name: str, action: Action) -> dict[str, dict[str, str]]:
+        """Return an action's messages to pairs; keep the message to the commander for its next prompt."""
+        messages = action.messages
         if not self.team.talk:
             return {}
         if not self.team.delivery:
             self.lose("kept back", len(messages))
             return {"messages": {}}
         if self._commander and COMMANDER in messages:
-            self._said[name] = messages.pop(COMMANDER)
+            self._answers[name] = messages.pop(COMMANDER)
             self.commands += 1
         return {"messages": messages}
 
     def _orders(self, percepts: Sequence[Percept]) -> dict[str, str]:
-        """Return what the commander orders, by executor."""
+        """Return the commander's orders, by executor."""
         assert self._commander is not None
         if not self.team.delivery:
             return {}
         reported = {percept.agent: (percept.power_w, percept.rate) for percept in percepts}
-        prompt = self._commander.prompt(percepts, reported, self._said)
+        prompt = self._commander.prompt(percepts, reported, self._answers)
         [reply] = self._ask([request(prompt, CommanderReply, self._seed(), self.team)])
         turn = Turn(round=percepts[0].round + 1, agent=COMMANDER)
         if reply is None:
@@ -306,14 +304,14 @@ class _Course:
         self.commands += len(reported)
         turn = replace(turn, prompt=prompt, reply=reply.text)
         try:
-            found = self._commander.decide(percepts[0].round, reply)
+            decision = self._commander.decide(percepts[0].round, reply)
         except Malformed as error:
             self.unusable += not reply.fault
             self.turns.append(replace(turn, trouble=str(error)))
             return {}
-        self.turns.append(replace(turn, orders=found.texts))
+        self.turns.append(replace(turn, orders=decision.texts))
         orders = {}
-        for name, text in found.texts.items():
+        for name, text in decision.texts.items():
             if name not in reported:
                 self.lose("unknown")
             elif len(text) > self.team.max_message_length:
@@ -324,7 +322,7 @@ class _Course:
         return orders
 
     def _ask(self, requests: list[Request]) -> Sequence[Reply | None]:
-        """Return the replies, or None for each once the endpoint or a cap has ended the conversation."""
+        """Return the replies; None for each request once the endpoint or a cap has ended the conversation."""
         if not self.message:
             try:
                 return self.session.ask(requests)

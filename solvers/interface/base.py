@@ -1,4 +1,4 @@
-"""What every solver shares: the interface, the result, and the driver that keeps the best decision seen."""
+"""The solvers' common interface and result, and the driver that keeps the best decision seen."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from secagent_env import Decision, Instance, Outcome, evaluate
+from secagent_env.support import checks
 from solvers.certificate.bounds import LowerBound, lower_bound, transmission_bound
-from solvers.interface.ranking import merit
+from solvers.interface.ranking import rank_by_violation
 
 logger = logging.getLogger("secagent.solvers")
 
@@ -23,13 +24,13 @@ OPTIMAL_GAP = 1e-6
 
 @dataclass(frozen=True)
 class Solution:
-    """What a solver found; the same type for every solver and every ending.
+    """The result of a solver; the same type for every solver and every ending.
 
     Attributes
     ----------
     decision, outcome
-        The best decision found and what :func:`secagent_env.evaluate` says of it. Where none was feasible,
-        the least violating one: ``outcome.feasible`` tells.
+        The best decision found and its outcome by :func:`secagent_env.evaluate`. Where none was feasible
+        (``outcome.feasible`` is False), the least violating one.
     lower_bound_j
         A proved lower bound on the energy of every feasible decision, J; infinite if there is none.
     status
@@ -44,10 +45,10 @@ class Solution:
     wall_time_s
         Time in the solver, s; the lower bound counts only where the solver itself needs it.
     solver, seed
-        Who solved it, from which seed.
+        The solver's name, and the seed.
     usage
-        What was asked of a language model, in numbers: ``calls``, ``prompt_tokens``, ``completion_tokens``, ``cost``,
-        ``faults``; empty for solvers that ask none.
+        Use of a language model: ``calls``, ``prompt_tokens``, ``completion_tokens``, ``cost``, ``faults``; empty for
+        solvers that ask none.
     """
 
     decision: Decision
@@ -90,7 +91,7 @@ class Infeasible(Exception):
 
 
 @dataclass
-class Run:
+class SolverRun:
     """One call of ``solve``: the instance, the seed's generator, the clock, and the best decision so far."""
 
     instance: Instance
@@ -108,6 +109,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
+        self._rank = np.asarray(np.inf)
         self._began = time.perf_counter()
 
     @property
@@ -126,27 +128,26 @@ class Run:
             decision = self.express(decision)
         outcome = evaluate(self.instance, decision)
         self.evaluations += math.prod(decision.batch_shape)
+        rank, candidate = rank_by_violation(self.instance, outcome), outcome
         if decision.batch_shape:
-            best = int(np.argmin(merit(self.instance, outcome)))
-            decision, candidate = decision[best], outcome[best]
-        else:
-            candidate = outcome
-        if self.outcome is None or merit(self.instance, candidate) < merit(self.instance, self.outcome):
-            self.decision, self.outcome = decision, candidate
+            best = int(np.argmin(rank))
+            decision, candidate, rank = decision[best], outcome[best], rank[best]
+        if self.outcome is None or rank < self._rank:
+            self.decision, self.outcome, self._rank = decision, candidate, rank
         return outcome
 
     def record(self, **entries: Any) -> None:
-        """Append a record to the history: what happened, the best energy so far, and when."""
+        """Append a record to the history: these entries, the best energy so far, and the time."""
         best = float(self.outcome.energy_j) if self.outcome is not None and self.outcome.feasible else math.inf
         self.history.append({**entries, "best_energy_j": best, "seconds": self.seconds})
 
 
 class Solver(ABC):
-    """Solves an Instance. Subclasses implement ``_solve`` and say what they found through the ``Run``."""
+    """Solves an Instance. Subclasses implement ``_solve``, which hands decisions to the ``SolverRun``."""
 
     name: str
     jamming: bool = True
-    """False: whoever is not selected stays silent, in the start too."""
+    """Whether unselected agents may jam; with False they are silent, those of the start too."""
 
     def solve(
         self,
@@ -169,22 +170,21 @@ class Solver(ABC):
         max_seconds
             Stop after about this time with the best so far.
         express
-            What becomes of a decision before it counts, such as a round trip through an action format that
-            rounds: decisions are scored, compared and returned as it makes them.
+            A function applied to every decision before it is scored, such as the rounding of an action format;
+            decisions are compared and returned in this form.
 
         Raises
         ------
         ValueError
-            For bad arguments only; an infeasible instance and a failure inside are told by ``status``.
+            For bad arguments only; ``status`` reports an infeasible instance and a failure inside.
         OSError
-            If a file or a server that the solver was told to use cannot be used.
+            If a file or a server among the solver's options cannot be used.
         """
         instance = _single(instance)
-        if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
-            raise ValueError(f"seed must be an integer ≥ 0, got {seed!r}")
+        seed = checks.integer("seed", seed)
         if max_seconds is not None and not max_seconds > 0:
             raise ValueError(f"max_seconds must be > 0 or None, got {max_seconds!r}")
-        run = Run(instance, int(seed), start, max_seconds, express)
+        run = SolverRun(instance, seed, start, max_seconds, express)
         ending = ""
         try:
             if start is not None:
@@ -197,7 +197,7 @@ class Solver(ABC):
             ending, run.message = "infeasible", str(proof)
         except Exception as error:
             if isinstance(error, OSError) or (run.outcome is None and isinstance(error, (ValueError, ImportError))):
-                raise  # a file or a server the user can help, or a bad argument or a missing extra at the very start
+                raise  # the user can help: a file, a server, and at the very start an argument or a missing extra
             logger.warning("%s failed inside: %s", self.name, error, exc_info=logger.isEnabledFor(logging.DEBUG))
             ending, run.message = "failed", f"{self.name} failed inside ({type(error).__name__}: {error})"
         seconds = run.seconds
@@ -206,10 +206,10 @@ class Solver(ABC):
         return self._finish(run, ending, seconds)
 
     @abstractmethod
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         """Search; call ``run.consider`` for decisions worth keeping, ``run.record`` per iteration."""
 
-    def _finish(self, run: Run, ending: str, seconds: float) -> Solution:
+    def _finish(self, run: SolverRun, ending: str, seconds: float) -> Solution:
         decision, outcome = run.decision, run.outcome
         assert decision is not None
         assert outcome is not None
@@ -243,13 +243,22 @@ class Solver(ABC):
 
 
 def silent_decision(instance: Instance, selection: Sequence[bool] | np.ndarray | None = None) -> Decision:
-    """Return the decision in which everybody is silent: the least one can do."""
+    """Return the decision without any transmission: beam and powers are zero."""
     scenario = instance.scenario
     n = scenario.num_agents
     return Decision(
         selection=np.zeros(n, bool) if selection is None else np.asarray(selection, bool),
         beamformer=np.zeros(scenario.num_antennas, complex),
         power_w=np.zeros(n),
+    )
+
+
+def at_powers(selection: np.ndarray, beamformer: np.ndarray, power_w: np.ndarray) -> Decision:
+    """Return decisions (·) that differ in the powers (·, N), W, alone."""
+    return Decision(
+        selection=np.broadcast_to(selection, power_w.shape),
+        beamformer=np.broadcast_to(beamformer, (len(power_w), beamformer.size)),
+        power_w=power_w,
     )
 
 

@@ -11,9 +11,9 @@ from solvers.interface.base import Solution, Solver
 class SolverPolicy:
     """Plays an environment by solving its instance at every step.
 
-    The environment is looked at, never changed: ``env.unwrapped.instance`` is solved, and
-    ``env.unwrapped.encode`` turns the decision into an action. The solver scores its decisions as the action
-    format can express them, so that what it found is what is played.
+    The environment is only read: ``env.unwrapped.instance`` is solved, and ``env.unwrapped.encode`` turns the
+    decision into an action. The solver scores its decisions as the action format can express them, so that the best
+    one is played without change.
 
     Attributes
     ----------
@@ -32,17 +32,17 @@ class SolverPolicy:
         self._seed = 0
 
     def reset(self, seed: int = 0) -> None:
-        """Start again: the following actions depend on ``seed`` and the instances alone."""
+        """Start again: the next actions depend on ``seed`` and the instances alone."""
         self._seed = seed
         self.solution = None
 
     def act(self, observation: Any = None) -> Any:
-        """Return the action; the observation is not needed, the instance is known."""
-        self.solution = self.solver.solve(self._env.instance, seed=self._seed, express=self._played)
+        """Return the action for the present instance; the observation is not used."""
+        self.solution = self.solver.solve(self._env.instance, seed=self._seed, express=self._expressed)
         self._seed += 1
         return self._env.encode(self.solution.decision)
 
-    def _played(self, decision: Decision) -> Decision:
+    def _expressed(self, decision: Decision) -> Decision:
         return self._env.decode(self._env.encode(decision))
 
 

@@ -1,4 +1,11 @@
-"""How decisions and selections are ranked."""
+"""How decisions are ranked: each measure is smaller for the better decision, and feasible ones come first, by energy.
+
+====================================  =====================================================================
+:func:`rank_by_violation`             by the constraints' relative violations: what every solver returns
+:func:`rank_by_secrecy`               by agents missing and links without secrecy: the starts and steps of ASC
+:func:`secrecy_shortfall`             how far links are from secrecy, smoothly: for searches without derivatives
+====================================  =====================================================================
+"""
 
 from __future__ import annotations
 
@@ -6,23 +13,54 @@ import numpy as np
 
 from secagent_env import Decision, Instance, Outcome, evaluate
 from secagent_env.model.outcome import constraint_bounds
+from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, uplink_sinr
+
+INFEASIBLE = 1e100
+"""Where the ranks of infeasible decisions begin."""
 
 
-def merit(instance: Instance, outcome: Outcome) -> np.ndarray:
-    """Return a number by which to compare decisions, smaller is better: energies first, then violations.
-
-    Feasible ones have their energy in J; every infeasible one is larger than every feasible one, by the sum
-    of its relative violations (each counted as 10 at most).
-    """
+def rank_by_violation(instance: Instance, outcome: Outcome) -> np.ndarray:
+    """Return energies in J, and for infeasible decisions (…) the sum of relative violations, each at most 10."""
     relative = np.zeros(outcome.energy_j.shape)
-    for name, bound in constraint_bounds(instance.scenario).items():
-        excess = np.maximum(outcome.violations[name], 0.0) / (bound if bound > 0 else 1.0)
+    for name, excess in relative_violations(instance, outcome).items():
         relative = relative + np.where(outcome.violated[name], np.minimum(excess, 10.0), 0.0)
-    return np.where(outcome.feasible, outcome.energy_j, 1e100 * (1.0 + relative))
+    return _feasible_first(outcome, 1.0 + relative)
 
 
-def hardest(instance: Instance, decision: Decision) -> np.ndarray:
-    """Return the selected agent whose absence promises most, (N,) bool: the worst one in the longest of the phases."""
+def rank_by_secrecy(instance: Instance, outcome: Outcome) -> np.ndarray:
+    """Return energies in J, and for infeasible decisions (…) first of all agents missing and links without secrecy."""
+    scenario = instance.scenario
+    senders = scenario.required_agents - outcome.violations["selected"]
+    mute = senders - np.sum(outcome.uplink_secrecy > 0, axis=-1) + ~(outcome.downlink_secrecy > 0)
+    late = np.clip(outcome.violations["latency_s"] / scenario.latency_limit_s, 0.0, 10.0)
+    short = np.maximum(outcome.violations["selected"], 0) + np.maximum(outcome.violations["accuracy"], 0.0)
+    return _feasible_first(outcome, 1 + mute + 0.05 * late + 100 * short)
+
+
+def secrecy_shortfall(instance: Instance, decision: Decision, outcome: Outcome) -> np.ndarray:
+    """Return how far decisions (P,) are from secrecy and from the latency limit: a sum of logarithms of ratios.
+
+    Of the eavesdroppers' to the receivers' SINRs where these are larger, and of the latency to its limit. It varies
+    smoothly where nothing is secret yet.
+    """
+    colluding = instance.scenario.colluding
+    sinr, heard = downlink_sinr(instance, decision)
+    weakest = np.min(np.where(decision.selection, sinr, np.inf), axis=-1)
+    downlink = _log_excess(combine_eavesdroppers(heard, colluding), weakest)
+    sinr, heard = uplink_sinr(instance, decision)
+    uplink = np.where(decision.selection, _log_excess(combine_eavesdroppers(heard, colluding), sinr), 0.0)
+    latency = np.minimum(outcome.latency_s / instance.scenario.latency_limit_s, 1e6)
+    return downlink + uplink.sum(axis=-1) + np.log(np.maximum(latency, 1.0))
+
+
+def relative_violations(instance: Instance, outcome: Outcome) -> dict[str, np.ndarray]:
+    """Return by which share of its bound each constraint is violated, (…), 0 where it is met; absolute at a bound 0."""
+    bounds = constraint_bounds(instance.scenario)
+    return {name: np.maximum(outcome.violations[name], 0.0) / (bound or 1.0) for name, bound in bounds.items()}
+
+
+def bottleneck(instance: Instance, decision: Decision) -> np.ndarray:
+    """Return the selected agent that holds the others up most, (N,) bool: the worst one in the longest phase."""
     outcome = evaluate(instance, decision)
     jamming = np.where(decision.selection, 0.0, decision.power_w)
     noise = jamming @ instance.gain_agents + instance.scenario.noise_power_w
@@ -31,22 +69,13 @@ def hardest(instance: Instance, decision: Decision) -> np.ndarray:
         outcome.inference_time_s: -instance.inference_time_s,
         outcome.uplink_time_s: outcome.uplink_secrecy,
     }
-    merit = np.where(decision.selection, phases[max(phases)], np.inf)
-    return np.asarray(np.arange(len(merit)) == np.argmin(merit))
+    speed = np.where(decision.selection, phases[max(phases)], np.inf)
+    return np.asarray(np.arange(len(speed)) == np.argmin(speed))
 
 
-INFEASIBLE = 1e100
-"""Where the ranks of infeasible selections begin."""
+def _feasible_first(outcome: Outcome, level: np.ndarray) -> np.ndarray:
+    return np.where(outcome.feasible, outcome.energy_j, INFEASIBLE * level)
 
 
-def rank(instance: Instance, outcome: Outcome) -> np.ndarray:
-    """Return by what to compare decisions, smaller is better: energies in J, and from INFEASIBLE on how far off one is.
-
-    The first things that count are agents missing, and links without any secrecy.
-    """
-    scenario = instance.scenario
-    senders = scenario.required_agents - outcome.violations["selected"]
-    mute = senders - np.sum(outcome.uplink_secrecy > 0, axis=-1) + ~(outcome.downlink_secrecy > 0)
-    late = np.clip(outcome.violations["latency_s"] / scenario.latency_limit_s, 0.0, 10.0)
-    short = np.maximum(outcome.violations["selected"], 0) + np.maximum(outcome.violations["accuracy"], 0.0)
-    return np.where(outcome.feasible, outcome.energy_j, INFEASIBLE * (1 + mute + 0.05 * late + 100 * short))
+def _log_excess(theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(theirs, 1e-30) / np.clip(ours, 1e-30, np.maximum(theirs, 1e-30)))

@@ -1,4 +1,4 @@
-"""Knowledge that travels: what a teacher knows, made small and sent to who answers by it (GenAINet, III and IV-A)."""
+"""Knowledge bases: built from passages, compressed, sent, and linked to a scenario (GenAINet, III and IV-A)."""
 
 from solvers.knowledge.compress.compression import adaptive_ratios, compress
 from solvers.knowledge.link import mean_accuracy, with_knowledge

@@ -1,4 +1,4 @@
-"""Corpora: the passages that a teacher builds its knowledge base from."""
+"""Corpora: passages from explanations, vocabularies and text files, for a teacher's knowledge base."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from solvers.knowledge.store.passages import Passage
 
 SUFFIXES = (".txt", ".md")
 SENTENCES = 3
-"""Of a passage that is cut from a longer text."""
+"""The sentences of a passage that is cut from a longer text."""
 MAX_BYTES = 50_000_000
 MAX_UNPACKED_BYTES = 200_000_000
 _SECTION = re.compile(r"terms|definitions|abbreviations", re.IGNORECASE)
-"""In the headings under which terms stand."""
+"""In the headings of sections with terms."""
 _STYLES = ("Normal", "EW")
-"""Of paragraphs that are terms or abbreviations; others belong to the one before."""
+"""The styles of paragraphs with terms or abbreviations."""
 _TERM = re.compile(r"^\s*([^:\t]{1,120}?)\s*[:\t]\s*(\S.*)$")
 
 
 def explanations(questions: Iterable[Question]) -> tuple[Passage, ...]:
-    """Return the explanations of questions as passages, without those that are empty; equal texts of a group are one.
+    """Return the explanations of questions as passages, without empty ones and repetitions within a group.
 
     An explanation restates its answer: search with ``exclude_groups``, or keep a question's group out of the base.
     """
-    found: dict[tuple[str, str], Passage] = {}
+    passages: dict[tuple[str, str], Passage] = {}
     for question in questions:
         if question.explanation:
             passage = Passage(question.key, question.explanation, question.category, question.group)
-            found.setdefault((question.group, question.explanation), passage)
-    return tuple(found.values())
+            passages.setdefault((question.group, question.explanation), passage)
+    return tuple(passages.values())
 
 
 def vocabulary(path: str | Path, category: str = "Lexicon") -> tuple[Passage, ...]:
@@ -48,37 +48,37 @@ def vocabulary(path: str | Path, category: str = "Lexicon") -> tuple[Passage, ..
     ValueError
         If the file is no Word document with terms.
     OSError, ImportError
-        If it cannot be read, or the extra ``knowledge`` is missing.
+        If the file cannot be read, or the extra ``knowledge`` is missing.
     """
     docx = require("docx", extra="knowledge")
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
-        found = _terms(docx.Document(str(path)), category) if unpacked <= MAX_UNPACKED_BYTES else {}
+        terms = _terms(docx.Document(str(path)), category) if unpacked <= MAX_UNPACKED_BYTES else {}
     except OSError:
         raise
-    except Exception:  # whatever a hostile file provokes in the XML reader
+    except Exception:  # a hostile file can provoke any error in the XML reader
         raise ValueError(f"{path} is no Word document that can be read") from None
     if unpacked > MAX_UNPACKED_BYTES:
         raise ValueError(f"{path} unpacks to more than {MAX_UNPACKED_BYTES // 1_000_000} MB, and is not read")
-    if not found:
+    if not terms:
         raise ValueError(f"{path} holds no terms: a paragraph of a term reads 'term: definition'")
-    return tuple(found.values())
+    return tuple(terms.values())
 
 
 def _terms(document: Any, category: str) -> dict[str, Passage]:
-    found: dict[str, Passage] = {}
-    among = False
+    terms: dict[str, Passage] = {}
+    in_section = False
     for paragraph in document.paragraphs:
         style = (paragraph.style.name if paragraph.style is not None else "") or ""
         if style == "Heading 1":
-            among = bool(_SECTION.search(paragraph.text))
-        match = _TERM.match(paragraph.text) if among and style in _STYLES else None
+            in_section = bool(_SECTION.search(paragraph.text))
+        match = _TERM.match(paragraph.text) if in_section and style in _STYLES else None
         if match:
             key = f"term {match[1].strip()}"
-            found.setdefault(key, Passage(key, f"{match[1].strip()}: {match[2].strip()}", category))
-    return found
+            terms.setdefault(key, Passage(key, f"{match[1].strip()}: {match[2].strip()}", category))
+    return terms
 
 
 def texts(path: str | Path, category: str = "") -> tuple[Passage, ...]:
@@ -87,9 +87,9 @@ def texts(path: str | Path, category: str = "") -> tuple[Passage, ...]:
     Raises
     ------
     ValueError
-        If there is no text, a file is not UTF-8, or is too large.
+        If there is no text, or a file is not UTF-8 or too large.
     OSError
-        If it cannot be read.
+        If a file cannot be read.
     """
     path = Path(path)
     files = (
@@ -99,7 +99,7 @@ def texts(path: str | Path, category: str = "") -> tuple[Passage, ...]:
         raise ValueError(
             f"{path} holds no texts: a corpus is a text file, or a folder of {' and '.join(SUFFIXES)} files"
         )
-    found = []
+    passages: list[Passage] = []
     for file in files:
         if file.stat().st_size > MAX_BYTES:
             raise ValueError(f"{file} has more than {MAX_BYTES // 1_000_000} MB, and is not read")
@@ -114,7 +114,7 @@ def texts(path: str | Path, category: str = "") -> tuple[Passage, ...]:
             for own in [sentences(" ".join(paragraph.split()))]
             for start in range(0, len(own), SENTENCES)
         ]
-        found += [Passage(f"{name}:{number}", part, category) for number, part in enumerate(parts, 1)]
-    if not found:
+        passages += [Passage(f"{name}:{number}", part, category) for number, part in enumerate(parts, 1)]
+    if not passages:
         raise ValueError(f"{path} holds no text")
-    return tuple(found)
+    return tuple(passages)

@@ -4,6 +4,6 @@ from secagent_env.support.extras import require
 
 require("pydantic", extra="llm")
 
-from solvers.law.solver import LAW  # noqa: E402 (what it imports needs pydantic)
+from solvers.law.solver import LAW  # noqa: E402 (its imports need pydantic)
 
 __all__ = ["LAW"]

@@ -1,4 +1,4 @@
-"""Small random changes of a proposal: what the expert search tries, and all that the stand-in for a model can do."""
+"""Small random changes of a proposal, for the expert search and for the stand-in."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from solvers.law.proposals import BeamProposal, Jammer, PowersProposal, Proposal, SelectionProposal, Weight
 
 Facts = dict[str, Any]
-"""The parameters of a sub-problem as they stand in its prompt; ``solvers.law.prompts`` says which."""
+"""The parameters of a sub-problem in its prompt, from :func:`solvers.law.prompts.facts`."""
 
 
 def neighbour(proposal: Proposal, facts: Facts, rng: np.random.Generator) -> Proposal:
-    """Return a proposal near another one; the same now and then, where two exchanges undo each other."""
+    """Return a proposal near another one; rarely the same one, where two exchanges undo each other."""
     if isinstance(proposal, SelectionProposal):
         return _selection(proposal, facts, rng)
     if isinstance(proposal, BeamProposal):
@@ -23,7 +23,7 @@ def neighbour(proposal: Proposal, facts: Facts, rng: np.random.Generator) -> Pro
 
 
 def anywhere(sub_problem: str, facts: Facts, rng: np.random.Generator) -> Proposal:
-    """Return a random proposal, for when there is no example to start from."""
+    """Return a random proposal, for prompts without an example."""
     if sub_problem == "selection":
         chosen = rng.permutation(facts["agents"])[: facts["select_at_least"]].tolist()
         return SelectionProposal(selected=sorted(chosen))
@@ -49,7 +49,7 @@ def _number(value: float) -> float:
 
 
 def _selection(proposal: SelectionProposal, facts: Facts, rng: np.random.Generator) -> Proposal:
-    """Exchange one or two agents; now and then add one, or leave one out where there are more than needed."""
+    """Exchange one or two agents; sometimes add one, or remove one where there are more than needed."""
     inside = list(proposal.selected)
     outside = [agent for agent in range(facts["agents"]) if agent not in inside]
     draw = rng.random()
@@ -70,7 +70,7 @@ def _take(agents: list[int], rng: np.random.Generator) -> int:
 
 
 def _beam(proposal: BeamProposal, facts: Facts, rng: np.random.Generator) -> Proposal:
-    """Turn or scale one direction, bring one in, or leave one out; the power is as large as is allowed."""
+    """Turn, scale, add or remove one direction; the power is the largest allowed one."""
     weights = {weight.direction: weight for weight in proposal.weights}
     name = str(rng.choice(facts["directions"]))
     if name not in weights:
@@ -88,7 +88,7 @@ def _beam(proposal: BeamProposal, facts: Facts, rng: np.random.Generator) -> Pro
 
 
 def _powers(proposal: PowersProposal, facts: Facts, rng: np.random.Generator) -> Proposal:
-    """Make all senders louder or softer, or one of them; or change, add or silence a jammer."""
+    """Change the level of all senders or of one; or change, add or remove a jammer."""
     senders = [sender.model_copy() for sender in proposal.senders]
     jammers = {jammer.agent: jammer.power_dbm for jammer in proposal.jammers}
     idle = [agent for agent in range(facts["agents"]) if agent not in facts["computing"]]

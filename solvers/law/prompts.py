@@ -1,9 +1,8 @@
 """The generation module's prompts: the task, its parameters, examples with their values, and the last reminder.
 
-A prompt has two messages: what stays the same (who asks, what the network is), and the sub-problem at hand. Its
-parameters are one line of JSON, its examples are lines of JSON in exactly the format of the answer, so that both can be
-read by a model and by the stand-in for one. No text of a reply is ever put into a prompt as it came: examples are
-written anew from validated numbers.
+A prompt has two messages: the constant part (the role and the network), and the sub-problem at hand. Parameters are one
+line of JSON, and examples are lines of JSON in the format of the answer, so that a model and its stand-in read both.
+Examples are written anew from validated numbers: no text of a reply gets into a prompt.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from solvers.law.proposals import PROPOSALS, Design, Translator, decibels, to_db
 from solvers.llm.chat import Message
 
 PARAMETERS = "Parameters: "
-"""What the line of JSON begins with that holds the facts."""
+"""The beginning of the line of JSON with the facts."""
 
 SYSTEM = """\
 You are the supervisor of a wireless network of AI agents, and you allocate its resources. A base station sends a task \
@@ -63,14 +62,14 @@ fast. Jammers cost energy during the whole transmission; use them only where sec
 
 @dataclass(frozen=True)
 class Example:
-    """A design with its score, as prompts show it."""
+    """A design with its score, for a prompt."""
 
     design: Design
     score: Score
 
 
 def facts(instance: Instance, sub_problem: str, design: Design, translator: Translator, jamming: bool) -> Facts:
-    """Return the parameters of a sub-problem, as they stand in its prompt."""
+    """Return the parameters of a sub-problem for its prompt."""
     scenario = instance.scenario
     highest = scenario.bs_power_w if sub_problem == "beam" else scenario.max_power_w
     shared: Facts = {
@@ -119,7 +118,7 @@ FORMS = {
 
 
 def value(score: Score, sub_problem: str) -> str:
-    """Return f in words, with its unit."""
+    """Return f as text, with its unit."""
     unit = OBJECTIVES[sub_problem][2]
     return f"{score.f:.6g} {unit}" if math.isfinite(score.f) else "+inf"
 
@@ -130,7 +129,7 @@ def _shown(example: Example, sub_problem: str) -> str:
 
 
 def examples_in(text: str) -> list[str]:
-    """Return the lines of a prompt that are examples, the best one first."""
+    """Return the examples in a prompt, the best one first."""
     return [
         line for line in text.splitlines() if line.startswith("{") and line.endswith("}") and '"reason"' not in line
     ]
@@ -146,14 +145,14 @@ def facts_in(text: str) -> Facts:
     """
     for line in text.splitlines():
         if line.startswith(PARAMETERS):
-            found = json.loads(line.removeprefix(PARAMETERS))
-            if isinstance(found, dict) and found.get("sub_problem") in PROPOSALS:
-                return found
+            facts = json.loads(line.removeprefix(PARAMETERS))
+            if isinstance(facts, dict) and facts.get("sub_problem") in PROPOSALS:
+                return facts
     raise ValueError("this is not a prompt of LAW: it has no line of parameters")
 
 
 def _table(instance: Instance, sub_problem: str, design: Design, translator: Translator) -> str:
-    """Return what a sub-problem's choices are worth, one line each."""
+    """Return a table of a sub-problem's choices, one line each."""
     if sub_problem == "selection":
         header, lines = "rank,agent,energy_j,accuracy,time_s,gain_db,heard_db", _candidates(instance)
     elif sub_problem == "beam":
@@ -165,7 +164,7 @@ def _table(instance: Instance, sub_problem: str, design: Design, translator: Tra
 
 
 def _gains(instance: Instance) -> tuple[np.ndarray, np.ndarray]:
-    """Return how well the base station and the eavesdroppers hear the agents, (N,) each, dB."""
+    """Return the gains of the agents to the base station and to the eavesdroppers, (N,) each, dB."""
     heard = combine_eavesdroppers(instance.gain_eve, instance.scenario.colluding)
     return decibels(instance.bs_gain), decibels(heard)
 

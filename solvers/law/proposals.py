@@ -1,9 +1,10 @@
-"""What a model proposes in each sub-problem, in units that a language model can read, and what it means.
+"""Proposals of a model in each sub-problem, in units that a language model can read, and the decisions they stand for.
 
 A *design* holds all numbers of a decision in these units: ranks and indices of agents, dBm, dB and degrees, to two
-decimals. A *proposal* is the part of a design that one sub-problem changes, as JSON. What a prompt shows is exactly
-what was evaluated: designs and proposals are turned into each other without loss, and a design into its decision by one
-function.
+decimals. A *proposal* is the part of a design that one sub-problem changes, as JSON. Designs and proposals convert into
+each other without loss, and one function converts designs into decisions: a prompt shows exactly the evaluated numbers.
+
+The docstrings and descriptions of the proposals are a part of the schema that a model is shown.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from secagent_env import Decision, Instance
 from secagent_env.model.beams import DIRECTIONS, beam_directions
 
 GIVEN = "given"
-"""The direction of the beam of the start that the user gave."""
+"""The name of the direction of the user's start beam."""
 
 
 def _rounded(value: float) -> float:
@@ -36,7 +37,7 @@ class Proposal(BaseModel):
     reason: str = Field(default="", description="one sentence: what you change and why")
 
     def to_json(self) -> str:
-        """Return the proposal as it stands in a prompt: without the reason, on one line."""
+        """Return the proposal as one line of a prompt, without the reason."""
         return json.dumps(self.model_dump(exclude={"reason"}))
 
 
@@ -104,7 +105,7 @@ PROPOSALS: dict[str, type[Proposal]] = {
 
 
 class Unusable(ValueError):
-    """A proposal that has the right form and still describes no design; the sentence says why."""
+    """A proposal of the right form that describes no design; the sentence says why."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +117,12 @@ class Design:
     selected
         Indices of the computing agents, ascending.
     power_dbm, weights
-        Of the beam: its power, and the directions in use with amplitude (dB) and phase (degrees). The directions
-        depend on the selection.
+        The power of the beam, and its directions with amplitude (dB) and phase (degrees). The directions depend on the
+        selection.
     snr_db
-        (N,) receive SNR with which each agent sends when it computes, dB.
+        (N,) receive SNR of each agent when it computes, dB.
     jammer_dbm
-        The powers of those agents that jam while they do not compute.
+        The powers of the agents that jam when they do not compute.
     """
 
     selected: tuple[int, ...]
@@ -131,7 +132,7 @@ class Design:
     jammer_dbm: tuple[tuple[int, float], ...] = ()
 
     def proposal(self, sub_problem: str) -> Proposal:
-        """Return the part that a sub-problem changes."""
+        """Return the part of the design that a sub-problem changes."""
         if sub_problem == "selection":
             return SelectionProposal(selected=list(self.selected))
         if sub_problem == "beam":
@@ -144,15 +145,15 @@ class Design:
         )
 
     def replaced(self, proposal: Proposal, directions: Sequence[str], jamming: bool = True) -> Design:
-        """Return the design with what a proposal changes.
+        """Return the design with the numbers of a proposal.
 
         Raises
         ------
         Unusable
-            If it names unknown agents or directions, anybody twice, or not exactly the agents it should.
+            If the proposal names unknown agents or directions, one of them twice, or not exactly the computing agents.
         """
         if isinstance(proposal, SelectionProposal):
-            self._known("selected", proposal.selected)
+            self._check_agents("selected", proposal.selected)
             return replace(self, selected=tuple(sorted(proposal.selected)))
         if isinstance(proposal, BeamProposal):
             return self._with_beam(proposal, directions)
@@ -174,8 +175,8 @@ class Design:
 
     def _with_powers(self, proposal: PowersProposal, jamming: bool) -> Design:
         senders, jammers = [s.agent for s in proposal.senders], [j.agent for j in proposal.jammers]
-        self._known("senders", senders)
-        self._known("jammers", jammers)
+        self._check_agents("senders", senders)
+        self._check_agents("jammers", jammers)
         if set(senders) != set(self.selected):
             missing, extra = sorted(set(self.selected) - set(senders)), sorted(set(senders) - set(self.selected))
             raise Unusable(
@@ -190,15 +191,15 @@ class Design:
         level = {s.agent: _rounded(s.snr_db) for s in proposal.senders}
         common = _rounded(float(np.median(list(level.values())))) if level else 0.0
         return replace(
-            self,  # whoever is selected next sends like those who do now
+            self,  # agents that are selected later send at the median level
             snr_db=tuple(level.get(agent, common) for agent in range(len(self.snr_db))),
             jammer_dbm=tuple(sorted((j.agent, _rounded(j.power_dbm)) for j in proposal.jammers)),
         )
 
-    def _known(self, name: str, agents: Sequence[int]) -> None:
+    def _check_agents(self, name: str, agents: Sequence[int]) -> None:
         highest = len(self.snr_db) - 1
-        if beyond := [agent for agent in agents if agent > highest]:
-            raise Unusable(f"{name} names agent {str(beyond[0])[:12]}, but agents are numbered from 0 to {highest}")
+        if unknown := [agent for agent in agents if agent > highest]:
+            raise Unusable(f"{name} names agent {str(unknown[0])[:12]}, but agents are numbered from 0 to {highest}")
         if len(set(agents)) < len(agents):
             twice = next(agent for agent in agents if agents.count(agent) > 1)
             raise Unusable(f"{name} names agent {twice} twice")
@@ -212,7 +213,7 @@ class Translator:
     instance
         A single instance.
     given
-        (L,) complex, the beam of the start that the user gave, which then is a direction of its own.
+        The user's start beam (L,), complex, which becomes one more direction.
     """
 
     def __init__(self, instance: Instance, given: np.ndarray | None = None) -> None:
@@ -222,7 +223,7 @@ class Translator:
         self._of_selection: dict[tuple[int, ...], np.ndarray] = {}
 
     def vectors(self, selected: tuple[int, ...]) -> np.ndarray:
-        """Return the directions (·, L) complex for a selection, each of length 1 or 0."""
+        """Return the directions (·, L) for a selection, complex, each of length 1 or 0."""
         if selected not in self._of_selection:
             size = (len(DIRECTIONS), self.instance.scenario.num_antennas)
             vectors = beam_directions(self.instance, np.array(selected)) if selected else np.zeros(size, complex)

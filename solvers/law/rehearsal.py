@@ -1,4 +1,4 @@
-"""A rehearsal of LAW: what would be sent to a model, and about what it would cost, before anything is sent."""
+"""A rehearsal of LAW: the prompts for a model, and an estimate of the cost, before anything is sent."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ OF_THE_MODEL = ("model", "base_url", "api_key", "transcript", "replay", "max_cos
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a solve would ask, from one with the stand-in in the model's place.
+    """The requests of a solve, estimated by a solve with the stand-in in the model's place.
 
     Attributes
     ----------
     prompts
-        The first prompt of each sub-problem. That of the first one is exactly what will be sent; the others depend on
-        what the model answers, in their parameters and examples.
+        The first prompt of each sub-problem. The first of these is exact; the parameters and examples of the others
+        depend on the model's answers.
     calls, most_calls
-        How many requests the rehearsal had, and how many there can be at most: a run without progress ends earlier.
+        The number of requests in the rehearsal, and the most in a solve; a solve without progress ends earlier.
     prompt_tokens, most_prompt_tokens
-        About how many tokens the prompts have; and for the most calls, at two characters a token and with the schema of
+        The estimated tokens of the prompts; and for the most calls, at two characters a token and with the schema of
         the answer, which some servers count.
     reply_tokens, most_reply_tokens
-        How many tokens the stand-in's replies have, and how many the replies can have at most.
+        The tokens of the stand-in's replies, and the most tokens of a model's replies.
     message
-        How the rehearsal ended, in one sentence.
+        The end of the rehearsal, in one sentence.
     """
 
     prompts: Mapping[str, tuple[Message, ...]]
@@ -47,12 +47,12 @@ class Rehearsal:
     message: str
 
     def cost(self, prices: Mapping[str, float]) -> tuple[float, float]:
-        """Return about what it costs, and what it can cost at most, in the currency of the prices.
+        """Return the estimated and the highest cost, in the currency of the prices.
 
         Parameters
         ----------
         prices
-            Of a million tokens, by ``"input"`` and ``"output"``.
+            The prices of a million tokens, by ``"input"`` and ``"output"``.
         """
         about = self.prompt_tokens * prices["input"] + self.reply_tokens * prices["output"]
         most = self.most_prompt_tokens * prices["input"] + self.most_reply_tokens * prices["output"]
@@ -60,9 +60,9 @@ class Rehearsal:
 
 
 def rehearse(law: LAW, instance: Instance, seed: int = 0, start: Decision | None = None) -> Rehearsal:
-    """Return what ``law.solve(instance, seed, start)`` would ask a model; nothing is sent.
+    """Return the requests that ``law.solve(instance, seed, start)`` would send to a model; nothing is sent.
 
-    The caps on calls and tokens hold in the rehearsal too, that on the cost does not.
+    The caps on calls and tokens hold in the rehearsal, the cap on the cost does not.
     """
     defaults: dict[str, Any] = {
         field.name: field.default for field in dataclasses.fields(law) if field.name in OF_THE_MODEL
@@ -74,15 +74,15 @@ def rehearse(law: LAW, instance: Instance, seed: int = 0, start: Decision | None
         sub_problem, replies = record["sub_problem"], record["replies"]
         prompts.setdefault(sub_problem, tuple(Message(role, text) for role, text in record["prompt"]))
         schemas += len(replies) * estimated_tokens([str(schema_of(PROPOSALS[sub_problem]))])
-    calls, asked = solution.usage["calls"], solution.usage["prompt_tokens"]
+    calls, prompt_tokens = solution.usage["calls"], solution.usage["prompt_tokens"]
     most = law.rounds * len(PROPOSALS) * law.iterations * law.proposals if calls else 0
     most = most if law.max_calls is None else min(most, law.max_calls)
     return Rehearsal(
         prompts=prompts,
         calls=calls,
         most_calls=most,
-        prompt_tokens=asked,
-        most_prompt_tokens=math.ceil(2 * (asked + schemas) * most / max(calls, 1)),
+        prompt_tokens=prompt_tokens,
+        most_prompt_tokens=math.ceil(2 * (prompt_tokens + schemas) * most / max(calls, 1)),
         reply_tokens=solution.usage["completion_tokens"],
         most_reply_tokens=most * law.reply_tokens,
         message=solution.message,

@@ -2,8 +2,9 @@
 
 One step of the optimiser: the generation module writes a prompt and reads the reply (:mod:`solvers.law.prompts`,
 :mod:`solvers.law.proposals`); the evaluation module scores the proposal (:mod:`solvers.law.evaluation`). A better one
-becomes the best example. Otherwise a reminder says why not, and the expert search scores candidates near the proposal:
-the best of them can become the best example, and the best feasible ones are the expert examples of the next prompt.
+becomes the best example. Otherwise a reminder gives the reason, and the expert search scores candidates near the
+proposal: the best of them can become the best example, and the best feasible ones become the expert examples of the
+next prompt.
 """
 
 from __future__ import annotations
@@ -15,21 +16,23 @@ from typing import Any
 import numpy as np
 
 from secagent_env import Decision, Instance
-from secagent_env.model.outcome import constraint_bounds
+from secagent_env.support.checks import flag, integer
 from solvers.certificate.integer_program import why_infeasible
 from solvers.certificate.selection import eligible_agents, random_selection
-from solvers.interface.base import Infeasible, Run, Solver
-from solvers.law import prompts, standin
+from solvers.interface.base import Infeasible, Solver, SolverRun
+from solvers.interface.ranking import relative_violations
+from solvers.law import perturbing_standin, prompts
 from solvers.law.evaluation import Evaluator, Score
 from solvers.law.neighbours import neighbour
 from solvers.law.proposals import GIVEN, PROPOSALS, Design, Translator, Unusable, decibels, to_dbm
 from solvers.llm.chat import CapReached, EndpointError, Reply, Request
-from solvers.llm.session import ChatOptions, Session
-from solvers.llm.structured import Malformed, parse, schema_of
+from solvers.llm.options import ChatOptions
+from solvers.llm.session import Session
+from solvers.llm.structured import Malformed, parse_reply, schema_of
 
 SUB_PROBLEMS = tuple(PROPOSALS)
 START_SNR_DB = -10.0
-"""Of all senders at the start: loud, so that everybody is heard."""
+"""The SNR of all senders at the start, high enough for secrecy in most networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,19 +42,19 @@ class LAW(ChatOptions, Solver):
     Parameters
     ----------
     rounds
-        r^max: how often the three sub-problems are solved in turn, at most; a round without progress is the last.
+        r^max: the most rounds through the three sub-problems; a round without progress is the last.
     iterations
-        r_LLM^max: steps of the optimiser per sub-problem.
+        r_LLM^max: the steps of the optimiser per sub-problem.
     proposals
-        Proposals asked for in each step, several at a time; the best of them counts as the step's.
+        The number of proposals requested in each step, several at a time; the best of them counts.
     candidates, experts
-        Q and q: candidates of an expert search, and how many of the best feasible ones become examples.
+        Q and q: the candidates of an expert search, and the number of the best feasible ones that become examples.
     expert_search, reflection, examples
         Ablations: False searches no experts, writes no reminders, or shows no examples.
     jamming
         False keeps every unselected agent silent.
 
-    The others are those of :class:`~solvers.llm.session.ChatOptions`: which model is asked, and what it may cost.
+    The options of :class:`~solvers.llm.options.ChatOptions` name the model and cap its cost.
     """
 
     rounds: int = 3
@@ -69,20 +72,18 @@ class LAW(ChatOptions, Solver):
         for field in fields(LAW):
             if field.name in ChatOptions.__dataclass_fields__:
                 continue
-            value = getattr(self, field.name)
             if isinstance(field.default, bool):
-                if not isinstance(value, bool):
-                    raise ValueError(f"{field.name} must be True or False, got {value!r}")
-            elif not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{field.name} must be an integer ≥ 1, got {value!r}")
+                flag(field.name, getattr(self, field.name))
+            else:
+                integer(field.name, getattr(self, field.name), 1)
 
     @property
     def name(self) -> str:  # type: ignore[override]
         """``law (no LLM)`` for the stand-in, else ``law`` with the model's name."""
         return f"law ({self.chat_name})"
 
-    def _solve(self, run: Run) -> None:
-        with Session(self, lambda request: standin.reply(request.messages, request.seed)) as session:
+    def _solve(self, run: SolverRun) -> None:
+        with Session(self, perturbing_standin.reply) as session:
             workflow = Workflow(self, run, session)
             try:
                 workflow.optimise()
@@ -97,9 +98,9 @@ class LAW(ChatOptions, Solver):
 
 
 class Workflow:
-    """One solve: the design so far, and what the last step left for the next prompt."""
+    """One solve with LAW."""
 
-    def __init__(self, options: LAW, run: Run, session: Session) -> None:
+    def __init__(self, options: LAW, run: SolverRun, session: Session) -> None:
         self.options, self.run, self.session = options, run, session
         self.translator = Translator(run.instance, None if run.start is None else run.start.beamformer)
         self.evaluator = Evaluator(run, self.translator)
@@ -118,7 +119,7 @@ class Workflow:
                 break
 
     def start(self) -> Design:
-        """Return the design of the start, or a random selection of N_min accurate agents, all of them loud."""
+        """Return the design of the user's start, or a random selection of N_min accurate agents at a high SNR."""
         instance = self.run.instance
         if self.run.start is not None:
             return design_of(instance, self.run.start)
@@ -133,7 +134,7 @@ class Workflow:
         )
 
     def solve(self, sub_problem: str, design: Design, number: int) -> Design:
-        """Return the best design found for one sub-problem, the others' numbers given."""
+        """Return the best design found for one sub-problem, with the numbers of the others fixed."""
         best = prompts.Example(design, self.evaluator.score(sub_problem, [design])[0])
         facts = prompts.facts(self.run.instance, sub_problem, design, self.translator, self.options.jamming)
         experts: list[prompts.Example] = []
@@ -154,9 +155,9 @@ class Workflow:
                 verdict = "infeasible" if proposed.score.complaint else "not better"
                 reminder = _remind(sub_problem, proposed, best)
                 if self.options.expert_search:
-                    found = self._search(sub_problem, proposed, facts)
-                    best = min([best, *found[:1]], key=_order)
-                    feasible = [near for near in found if near.score.outcome.feasible and near.design != best.design]
+                    near = self._search(sub_problem, proposed, facts)
+                    best = min([best, *near[:1]], key=_order)
+                    feasible = [each for each in near if each.score.outcome.feasible and each.design != best.design]
                     experts = feasible[: self.options.experts]
             self._record(sub_problem, number, iteration, requests, replies, proposed, best, verdict, complaint, experts)
         return best.design
@@ -169,7 +170,7 @@ class Workflow:
         experts: Sequence[prompts.Example],
         reminder: str,
     ) -> list[Request]:
-        """Return the questions of one step: one prompt, asked with different seeds."""
+        """Return the requests of one step: one prompt with different seeds."""
         options = self.options
         messages = prompts.messages(
             self.run.instance,
@@ -191,13 +192,11 @@ class Workflow:
     def _proposed(
         self, sub_problem: str, design: Design, replies: Sequence[Reply]
     ) -> tuple[prompts.Example | None, str]:
-        """Return the best of the proposals in the replies, or None and what is wrong with the last of them."""
+        """Return the best proposal in the replies, or None and the complaint about the last one."""
         designs, complaint = [], ""
         for reply in replies:
             try:
-                if reply.fault:
-                    raise Malformed(reply.detail or reply.fault)
-                proposal = parse(reply.text, PROPOSALS[sub_problem])
+                proposal = parse_reply(reply, PROPOSALS[sub_problem])
                 designs.append(design.replaced(proposal, self.translator.directions, self.options.jamming))
             except (Malformed, Unusable) as error:
                 self.unusable += not reply.fault
@@ -229,7 +228,7 @@ class Workflow:
         complaint: str,
         experts: Sequence[prompts.Example],
     ) -> None:
-        """Append the step to the history: the conversation, the proposal and the best design after it."""
+        """Append a step to the history: the conversation, the proposal and the best design so far."""
         self.step += 1
         usage = self.session.usage
         shown = {} if proposed is None else _numbers(self.run.instance, proposed.score)
@@ -253,17 +252,16 @@ class Workflow:
         )
 
     def closing(self) -> str:
-        """Return what happened, in one sentence; empty where nothing needs to be said."""
+        """Return the message of the solution."""
         outcome, usage = self.run.outcome, self.session.usage
         assert outcome is not None
-        wrong = {**usage.faults, **({"unusable answer": self.unusable} if self.unusable else {})}
-        told = ", ".join(f"{count} × {name}" for name, count in sorted(wrong.items()))
+        counts = {**usage.faults, **({"unusable answer": self.unusable} if self.unusable else {})}
+        listed = ", ".join(f"{count} × {name}" for name, count in sorted(counts.items()))
+        faults = f" ({listed})" * bool(listed)
         if outcome.feasible:
-            return f"feasible after {usage.calls} calls" + f" ({told})" * bool(told)
+            return f"feasible after {usage.calls} calls{faults}"
         violated = ", ".join(name for name, value in outcome.violated.items() if value)
-        return f"no feasible decision found in {usage.calls} calls; the best one violates {violated}" + (
-            f" ({told})" * bool(told)
-        )
+        return f"no feasible decision found in {usage.calls} calls; the best one violates {violated}{faults}"
 
 
 def design_of(instance: Instance, decision: Decision) -> Design:
@@ -285,7 +283,7 @@ def design_of(instance: Instance, decision: Decision) -> Design:
 
 
 def _floor(value: float) -> float:
-    """Return a number rounded down to two decimals, so that a limit stays kept."""
+    """Return a number rounded down to two decimals, which keeps upper limits."""
     return float(np.floor(value * 100 + 1e-6) / 100)
 
 
@@ -302,14 +300,11 @@ def _remind(sub_problem: str, proposed: prompts.Example, best: prompts.Example) 
 
 
 def _numbers(instance: Instance, score: Score) -> dict[str, float]:
-    """Return what a convergence picture draws of a proposal."""
+    """Return the numbers of a proposal for convergence pictures."""
     outcome = score.outcome
-    relative = (
-        float(outcome.violations[name]) / (bound or 1.0) for name, bound in constraint_bounds(instance.scenario).items()
-    )
     return {
         "energy_j": float(outcome.energy_j),
         "execution_energy_j": float(outcome.execution_energy_j),
         "transmission_energy_j": float(outcome.transmission_energy_j),
-        "violation": max(0.0, *relative),
+        "violation": max(map(float, relative_violations(instance, outcome).values())),
     }

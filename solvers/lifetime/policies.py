@@ -1,17 +1,17 @@
 """Policies that do not learn for ``secagent/Lifetime-v0``, and a bound on the tasks that any policy serves.
 
-Each policy chooses who computes by a rule of its own; the beam and the powers then come from the closed forms of
+Each policy selects agents by a rule of its own; the beam and the powers then come from the closed forms of
 ``exact``, and where a selection cannot be served, ``exact`` decides the task. Their rules:
 
-==========  ========================================================================================================
-myopic      the cheapest feasible selection of the present task, as ``exact`` decides it
-(:class:`solvers.exact.solver.Exact`) priced      the cheapest selection where each agent costs the share of its battery
-that the task takes, e_n / b_n random      uniform among the feasible selections of exactly N_min agents ==========
-========================================================================================================
+========  ============================================================================================================
+myopic    the cheapest feasible selection of the present task, as ``exact`` decides it
+priced    the cheapest selection where each agent costs the share of its battery that the task takes, e_n / b_n
+random    uniform among the feasible selections of exactly N_min agents
+========  ============================================================================================================
 
-``priced`` spares whoever can serve the fewest further tasks. Where accuracy does not bind it selects the N_min agents
-with the most tasks left: the rule that uses up batteries evenly, by which the bound is met if all tasks are alike
-(McNaughton's schedule: T tasks of N_min different agents exist iff Σ_n min(T, x_n) ≥ N_min T).
+``priced`` spares the agents that can serve the fewest further tasks. Where accuracy does not bind it selects the N_min
+agents with the most tasks left: the rule that uses up batteries evenly, by which the bound is met if all tasks are
+alike (McNaughton's schedule: T tasks of N_min different agents exist iff Σ_n min(T, x_n) ≥ N_min T).
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from secagent_env import Instance
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from secagent_env.support.errors import unknown_name
 from solvers.asc.links import Links
-from solvers.certificate.bounds import secret_at_best
 from solvers.certificate.integer_program import TOLERANCE, why_infeasible
+from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.selection import cheapest_selection, eligible_agents, random_selection
 from solvers.exact.solver import Exact
-from solvers.interface.base import Infeasible, Run
+from solvers.interface.base import Infeasible, SolverRun
 from solvers.interface.policy import SolverPolicy, as_policy
 
 Choose = Callable[[Instance, np.random.Generator], np.ndarray | None]
-"""A rule that chooses who computes, (N,) bool, in an instance; None where nobody can."""
+"""A rule that returns the selection, (N,) bool, in an instance; None where none is feasible."""
 
 
 class Chosen(Exact):
     """The selection by a rule; beam and powers from the closed forms of ``exact`` or, where they fail, as in ASC.
 
-    A selection that cannot be served so is given up for that of ``exact``: a rule looks at batteries, not at links.
+    Where such a selection cannot be served, ``exact`` solves the instance: a rule looks at batteries, not at links.
     """
 
     name = "chosen"
@@ -49,7 +49,7 @@ class Chosen(Exact):
         super().__init__()
         self.choose = choose
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         selection = self.choose(run.instance, run.rng)
         if selection is None:
             raise Infeasible(why_infeasible(run.instance, eligible_agents(run.instance)))

@@ -1,11 +1,12 @@
-"""Asking a language model, or the rules that stand in for one, over OpenAI's chat interface.
+"""Requests to a language model, or to the rules that stand in for one, over OpenAI's chat interface.
 
-The way of a question: ``Request`` → ``Session`` (caps, several at a time) → ``Recorded`` or ``Replay`` (a transcript)
-→ ``OpenAIChat`` (an endpoint) → ``Reply`` → ``parse`` (a validated answer, or the sentence that says what is wrong).
+The way of a request: ``Request`` → ``Session`` (caps, several at a time) → ``Recorded`` or ``Replay`` (a transcript)
+→ ``OpenAIChat`` (an endpoint) → ``Reply`` → ``parse`` (a validated answer, or a sentence with the error).
 """
 
 from solvers.llm.chat import STANDIN_MODEL, CapReached, EndpointError, Message, Reply, Request
-from solvers.llm.session import ChatOptions, Session, Usage
+from solvers.llm.options import ChatOptions
+from solvers.llm.session import Session, Usage
 from solvers.llm.structured import Malformed, parse, schema_of
 
 __all__ = [

@@ -1,6 +1,6 @@
-"""An HTTP client whose answers end: after so many bytes, and so many seconds.
+"""An HTTP client that limits the size and the duration of responses.
 
-A server that sends a byte now and then trips no read time-out, and a body may be longer than the memory.
+A slow trickle of bytes trips no read time-out, and a body may be larger than the memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MAX_BODY_BYTES = 4_000_000
 TOO_LARGE, TOO_LATE = "too large", "timeout"
 
 ENDING = "secagent_ending"
-"""Extension of a response which says why its body was cut; absent where it was not."""
+"""The extension of a response with the reason why its body was cut; absent where it was not cut."""
 
 FRAMING = {"content-encoding", "content-length", "transfer-encoding"}
 
@@ -28,7 +28,7 @@ def bounded_client(timeout_s: float, *, proxies: bool) -> Any:
     timeout_s
         The longest wait for the response, and for each part of it, s.
     proxies
-        Whether to go through the proxies that the environment names.
+        Whether to use the proxies of the environment.
     """
     base: Any = require("openai", extra="llm").DefaultHttpxClient
 
@@ -52,7 +52,7 @@ def bounded_client(timeout_s: float, *, proxies: bool) -> Any:
 
 
 def _read(response: Any, deadline: float) -> tuple[bytes, str]:
-    """Return a body, decoded, or as much as was read, and why not all of it."""
+    """Return a decoded body, or the part that was read and the reason for the cut."""
     content = bytearray()
     for chunk in response.iter_bytes():
         content += chunk

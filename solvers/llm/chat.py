@@ -1,4 +1,4 @@
-"""What is asked of a language model and what comes back, whoever answers: a server, a transcript or a stand-in."""
+"""Requests to a language model and replies, from a server, a transcript or a stand-in alike."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 STANDIN_MODEL = "no-LLM"
-"""Name of the stand-ins, which follow rules; in this process, and served over HTTP."""
+"""The model name of the stand-ins, in this process and over HTTP."""
 
 MAX_REPLY_CHARACTERS = 100_000
-"""Longer texts are cut here, before anybody reads or records them."""
+"""Longer texts are cut before they are read or recorded."""
 
 
 class EndpointError(OSError):
-    """The endpoint cannot be used at all: a wrong key, an unknown model, nobody there. One sentence, without key."""
+    """The endpoint cannot be used at all: a wrong key, an unknown model, no server. One sentence, without the key."""
 
 
 class CapReached(Exception):
-    """Asking once more could exceed a cap that the user has set; the sentence names it."""
+    """Another request could exceed a cap; the sentence names the cap."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,20 @@ class Message:
 
 @dataclass(frozen=True)
 class Request:
-    """One question to a model.
+    """One request to a model.
 
     Attributes
     ----------
     messages
         The conversation so far.
     name, schema
-        Of the structured answer that is wanted: a short name, and its JSON schema.
+        The name and the JSON schema of the structured answer.
     seed
-        Of the model's random choices, for servers that take one; it tells equal questions apart.
+        The seed of the model's random choices, for servers that take one; it tells equal prompts apart.
     temperature
-        Of the sampling.
+        The sampling temperature.
     max_tokens
-        At most so many tokens of an answer.
+        The most tokens of an answer.
     """
 
     messages: tuple[Message, ...]
@@ -65,31 +65,32 @@ class Request:
         return {"messages": messages, "name": self.name, "schema": self.schema, **parameters}
 
     def key(self, model: str) -> str:
-        """Return the hash of the model, the messages and the parameters by which a transcript finds the reply."""
+        """Return the key of the reply in a transcript: a hash of the model, the messages and the parameters."""
         content = json.dumps({"model": model, **self.to_dict()}, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back.
+    """A model's reply to a request.
 
     Attributes
     ----------
     text
-        The answer, data of an unknown and untrusted writer; empty where there is a fault.
+        The answer, which is data and not trusted; empty where there is a fault.
     fault
-        Why there is no answer, in a word or two to be counted (``"refusal"``, ``"timeout"``, …); empty for an answer.
+        The reason why there is no answer, in a word or two to be counted (``"refusal"``, ``"timeout"``, …); empty for
+        an answer.
     detail
-        The same in a sentence for people.
+        The reason in a sentence.
     prompt_tokens, completion_tokens
-        As the server counted them, or estimated where ``estimated`` says so.
+        The server's counts of tokens, or estimates if ``estimated`` is true.
     seconds
-        From the question to the end of the answer, retries included.
+        The time from the request to the end of the reply, including retries, s.
     fingerprint
-        What the server says of its version: ``system_fingerprint``, and the model that it says it is.
+        The server's model and version (``system_fingerprint``).
     recorded
-        The reply comes from a transcript: nobody was asked.
+        Whether the reply comes from a transcript.
     """
 
     text: str
@@ -104,7 +105,7 @@ class Reply:
 
 
 class Closing(ABC):
-    """What holds connections or files until it is closed, at the latest where its ``with`` block ends."""
+    """A context manager that holds connections or files until it is closed."""
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +117,7 @@ class Closing(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of them; closing twice does no harm."""
+        """Close connections and files; closing twice does no harm."""
 
 
 class Chat(Protocol):
@@ -129,5 +130,5 @@ class Chat(Protocol):
 
 
 def estimated_tokens(texts: Sequence[str]) -> int:
-    """Return about how many tokens texts have: four characters each, and three tokens around every text."""
+    """Return an estimate of the tokens in texts: one for four characters, and three around each text."""
     return sum(len(text) // 4 + 4 for text in texts)

@@ -21,22 +21,22 @@ from solvers.llm.text import excerpt
 OPENAI_URL = "https://api.openai.com/v1"
 
 FAILURES_IN_A_ROW = 3
-"""So many broken connections one after another, each after its retries, end a run."""
+"""The number of broken connections in a row, each after its retries, that ends a run."""
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-"""No proxy leads to a server on this machine."""
+"""Hosts on this machine, for which proxies are not used."""
 
 UNREACHABLE = {"ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol"}
 
 LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
-"""Libraries that log headers and addresses, and so whatever secret a server or a user puts there."""
+"""Libraries that log headers and addresses, with any secrets in them."""
 
 
 class OpenAIChat(Closing):
     """Asks a model over HTTP; a context manager, safe to be used from several threads.
 
-    The openai library retries what is worth it. Parameters that the server refuses are left out from then on,
-    structured output goes from a JSON schema to any JSON object to plain text.
+    The openai library retries temporary failures. Parameters that the server refuses are left out from then on;
+    structured output falls back from a JSON schema to any JSON object, then to plain text.
 
     Parameters
     ----------
@@ -46,8 +46,7 @@ class OpenAIChat(Closing):
         The endpoint and the key; None: those of ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``. An endpoint without a key
         gets a placeholder.
     timeout_s
-        The longest wait for a reply, each retry anew, s. A body of which something came in time may take up to twice
-        as long.
+        The longest wait for a reply, for each retry, s. A body that begins in time may take up to twice as long.
     retries
         How often a request is sent again.
 
@@ -56,7 +55,7 @@ class OpenAIChat(Closing):
     EndpointError
         If there is neither a key nor an endpoint.
     ValueError
-        If the endpoint's address is not one.
+        If the endpoint's address is no URL.
     ImportError
         If the extra ``llm`` is not installed.
     """
@@ -142,40 +141,40 @@ class OpenAIChat(Closing):
         return reply_of(response.content, request, self._secrets)
 
     def _refused(self, error: Any, request: Request) -> Reply:
-        """Return the fault of an error status, or raise EndpointError where the next request would fare no better."""
-        status, said = error.status_code, self._excerpt(_said(error))
+        """Return the fault of an error status; raise EndpointError where the next request would fail too."""
+        status, text = error.status_code, self._excerpt(_message(error))
         if status in (401, 403):
             raise EndpointError(
-                f"{self._url} refused the key ({status}): check api_key or OPENAI_API_KEY; it says: {said}"
+                f"{self._url} refused the key ({status}): check api_key or OPENAI_API_KEY; it says: {text}"
             ) from None
         if status == 404:
             raise EndpointError(
-                f"{self._url} knows no model {self.model!r} (404): check model and base_url; it says: {said}"
+                f"{self._url} knows no model {self.model!r} (404): check model and base_url; it says: {text}"
             ) from None
         if status == 402 or error.code == "insufficient_quota":
-            raise EndpointError(f"the credit at {self._url} is used up ({status}); it says: {said}") from None
+            raise EndpointError(f"the credit at {self._url} is used up ({status}); it says: {text}") from None
         if status == 429:
-            return failed("rate limited", f"the server takes no more requests for now: {said}", request, charged=False)
+            return failed("rate limited", f"the server takes no more requests for now: {text}", request, charged=False)
         if status >= 500 or status in (408, 409):
-            return failed("server error", f"the server failed ({status}): {said}", request, charged=False)
-        return failed("rejected", f"the server rejected the request ({status}): {said}", request, charged=False)
+            return failed("server error", f"the server failed ({status}): {text}", request, charged=False)
+        return failed("rejected", f"the server rejected the request ({status}): {text}", request, charged=False)
 
     def _unanswered(self, error: Any, request: Request) -> Reply:
-        """Return the fault of a connection without an answer, or raise EndpointError where nobody seems to be there."""
+        """Return the fault of a broken connection; raise EndpointError where no server seems to be there."""
         reason = type(error.__cause__).__name__
         unreachable = reason in UNREACHABLE
         if isinstance(error, self._openai.APITimeoutError) and not unreachable:
             return failed(TOO_LATE, f"no reply came within {self._timeout_s:g} s", request, charged=True)
-        said = self._excerpt(str(error.__cause__ or error)) or reason
+        text = self._excerpt(str(error.__cause__ or error)) or reason
         failures = self._note(answered=False)
         if unreachable and not self._answered:
-            raise EndpointError(f"nobody answers at {self._url} ({said}): check base_url, and that it runs") from None
+            raise EndpointError(f"nobody answers at {self._url} ({text}): check base_url, and that it runs") from None
         if failures >= FAILURES_IN_A_ROW:
-            raise EndpointError(f"{self._url} broke off {failures} connections in a row ({said})") from None
-        return failed("broken connection", f"the connection broke: {said}", request, charged=not unreachable)
+            raise EndpointError(f"{self._url} broke off {failures} connections in a row ({text})") from None
+        return failed("broken connection", f"the connection broke: {text}", request, charged=not unreachable)
 
     def _note(self, *, answered: bool) -> int:
-        """Note how a request ended, and return how many have failed in a row."""
+        """Count an answer or a failure, and return the number of failures in a row."""
         with self._lock:
             self._answered = self._answered or answered
             self._failures = 0 if answered else self._failures + 1
@@ -186,7 +185,7 @@ class OpenAIChat(Closing):
 
 
 def _after(error: Any, dialect: Dialect) -> Dialect | None:
-    """Return the dialect to try after an error status; None where it says nothing of the parameters."""
+    """Return the dialect to try after an error status; None where the error is not about parameters."""
     if error.status_code not in (400, 422):
         return None
     parameter = error.param if isinstance(error.param, str) else ""
@@ -194,11 +193,11 @@ def _after(error: Any, dialect: Dialect) -> Dialect | None:
     if not parameter and isinstance(body, dict) and isinstance(body.get("detail"), list):
         places = [item.get("loc") for item in body["detail"] if isinstance(item, dict)]
         parameter = " ".join(str(name) for place in places if isinstance(place, list) for name in place)
-    return dialect.after_refusal(parameter, _said(error))
+    return dialect.after_refusal(parameter, _message(error))
 
 
-def _said(error: Any) -> str:
-    """Return what a server says in an error, whatever its form."""
+def _message(error: Any) -> str:
+    """Return the server's message in an error of any form."""
     body = error.body
     message = body.get("message") if isinstance(body, dict) else body
     return message if isinstance(message, str) else str(error.message)
@@ -213,8 +212,8 @@ def _shown(url: str) -> str:
 
 
 def _secrets(url: str, key: str) -> list[str]:
-    """Return what no message may hold: the key, and what a URL has beside host and path."""
+    """Return the secrets that no message may hold: the key, and user, password and query of a URL."""
     parts = urlsplit(url)
     hidden = [parts.username, parts.password, *(value for _, value in parse_qsl(parts.query))]
-    found = [value for value in (key, *hidden) if value]
-    return sorted({*found, *map(unquote, found)})
+    secrets = [value for value in (key, *hidden) if value]
+    return sorted({*secrets, *map(unquote, secrets)})

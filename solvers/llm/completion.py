@@ -1,4 +1,4 @@
-"""From the body of a chat completion to a Reply: nothing in it is taken for granted."""
+"""From the body of a chat completion to a Reply; every part of the body may be missing or wrong."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply, Request, estimated_tok
 from solvers.llm.text import excerpt, without_secrets
 
 MOST_TOKENS = 1_000_000_000
-"""No server counts more in one request."""
+"""The most tokens that a server can credibly count in one request."""
 
 
 def reply_of(content: bytes, request: Request, secrets: Sequence[str]) -> Reply:
-    """Return what a body says: an answer, or the fault that keeps it from being one.
+    """Return the answer in a body, or its fault.
 
     Parameters
     ----------
     content
         The body of a chat completion.
     request
-        What was asked; the tokens are estimated from it where the server does not count them.
+        The request, from which tokens are estimated where the server does not count them.
     secrets
-        What must not be in the reply, should the server echo it.
+        Texts to strike out of the reply, should the server echo them.
     """
     try:
         body = json.loads(content)
@@ -50,16 +50,16 @@ def reply_of(content: bytes, request: Request, secrets: Sequence[str]) -> Reply:
 
 
 def failed(fault: str, detail: str, request: Request, *, charged: bool) -> Reply:
-    """Return the reply for a request without an answer; ``charged``: the server may have worked, and count it."""
+    """Return the reply for a request without an answer; ``charged``: the server may have charged for it."""
     return Reply("", fault=fault, detail=detail, **(_charged(request) if charged else {}))
 
 
 def _text(content: Any) -> str:
-    """Return the text of a message, which may come in parts."""
+    """Return the text of a message, which may be a list of parts."""
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join(part for part in parts if isinstance(part, str))
-    # JSON can escape halves of surrogate pairs, which no file takes.
+    # JSON can escape halves of surrogate pairs, which cannot be written to files.
     return content.encode(errors="replace").decode() if isinstance(content, str) else ""
 
 
@@ -90,6 +90,6 @@ def _tokens(usage: Any, request: Request, text: str) -> dict[str, Any]:
 
 
 def _charged(request: Request) -> dict[str, Any]:
-    """Return the tokens of a request that may have been answered in full, for all that is known."""
+    """Return the most tokens of a request that may have been answered in full."""
     prompt = estimated_tokens([*(message.content for message in request.messages), json.dumps(request.schema)])
     return {"prompt_tokens": prompt, "completion_tokens": request.max_tokens, "estimated": True}

@@ -1,4 +1,4 @@
-"""What a server understands: the parameters differ between servers and models, and they say so by refusing them."""
+"""The parameters that a server takes: they differ between servers and models, and are learnt from refusals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from solvers.llm.chat import Request
 
 STRUCTURES = ("json_schema", "json_object", "text")
-"""Ways to ask for structured output, the strictest first."""
+"""Ways to request structured output, the strictest first."""
 
 ABOUT_STRUCTURE = re.compile(r"response_format|json_schema|json_object|schema|structured|grammar|guided", re.IGNORECASE)
 
@@ -23,9 +23,9 @@ class Dialect:
     Attributes
     ----------
     structure
-        How structured output is asked for: an index of ``STRUCTURES``.
+        How structured output is requested: an index of ``STRUCTURES``.
     limit
-        What the limit of the reply is called.
+        The name of the limit on the reply.
     temperature, seed
         Whether the server takes them.
     """
@@ -47,23 +47,23 @@ class Dialect:
             schema = {"name": request.name, "schema": request.schema, "strict": True}
             parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
             return parameters
-        # The server is not told the schema, so the model has to be; and OpenAI wants the word JSON for json_object.
-        told = f"Answer with one JSON object that follows this JSON schema: {json.dumps(request.schema)}"
+        # Without a schema for the server, the prompt shows it; and OpenAI requires the word JSON for json_object.
+        instruction = f"Answer with one JSON object that follows this JSON schema: {json.dumps(request.schema)}"
         if messages:
-            messages[-1]["content"] += f"\n\n{told}"
+            messages[-1]["content"] += f"\n\n{instruction}"
         if STRUCTURES[self.structure] == "json_object":
             parameters["response_format"] = {"type": "json_object"}
         return parameters
 
     def after_refusal(self, parameter: str, message: str) -> Dialect | None:
-        """Return what to try after a server has refused a request, or None if nothing is left.
+        """Return the dialect to try after a refusal, or None if none is left.
 
         Parameters
         ----------
         parameter
-            The name of the parameter that is refused, where the server names one.
+            The name of the refused parameter, where the server gives one.
         message
-            What the server says.
+            The server's message.
         """
         known = re.search(r"\b(max_tokens|max_completion_tokens|temperature|seed|response_format)\b", parameter)
         place = known[0] if known else message

@@ -1,13 +1,13 @@
-"""Whom to ask, how, and what it may cost: the options that all solvers share which ask a language model."""
+"""The options of all solvers that ask a language model: the model, the sampling, the caps and the transcript."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from secagent_env.support.checks import integer, number
 from secagent_env.support.errors import unknown_name
 from solvers.llm.chat import STANDIN_MODEL
 from solvers.llm.transcript import Transcript, only_model
@@ -22,29 +22,29 @@ class ChatOptions:
     Parameters
     ----------
     model
-        The model to ask. Without one, rules stand in for it, in this process: nothing is sent anywhere, whatever keys
-        the environment holds.
+        The model to ask. Without one, rules stand in for it, in this process: nothing is sent, whatever keys the
+        environment holds.
     base_url
         The endpoint, as in ``"http://127.0.0.1:8000/v1"``; None: that of ``OPENAI_BASE_URL``, or else OpenAI's.
     api_key
-        The key; None: that of ``OPENAI_API_KEY``. It is shown and recorded nowhere.
+        The key; None: that of ``OPENAI_API_KEY``. It is never shown or recorded.
     temperature
-        Of the sampling, from 0 to 2.
+        The sampling temperature, from 0 to 2.
     reply_tokens
         The most tokens of one reply.
     timeout_s
-        The longest wait for a reply, each retry anew, s.
+        The longest wait for a reply, for each retry, s.
     retries
         How often a request is sent again after an error of the server or the connection.
     concurrency
-        How many requests may be under way at a time.
+        The most requests under way at a time.
     max_calls, max_tokens, max_cost
         Caps on the requests, on the tokens of prompts and replies together, and on the cost in the currency of the
-        prices; None: no cap. What could exceed one is not asked. Recorded replies count as on the day they came.
+        prices; None: no cap. A request that could exceed a cap is not sent. Recorded replies count in full.
     prices
-        What a million tokens costs, as in ``{"input": 0.4, "output": 1.6}``.
+        The prices of a million tokens, as in ``{"input": 0.4, "output": 1.6}``.
     transcript
-        A file to which every request and reply is appended. What it has an answer for is not asked again.
+        A file to which every request and reply is appended. A request with a recorded answer is not sent again.
     replay
         A transcript from which all replies are taken: nothing is sent.
     """
@@ -91,16 +91,13 @@ class ChatOptions:
                     raise ValueError(f"{name} needs model=: name the model to ask, or leave both out for the stand-in")
         if self.base_url is not None:
             check_url("base_url", self.base_url)
-        if not _is_number(self.temperature) or not 0 <= self.temperature <= 2:
-            raise ValueError(f"temperature must be a number from 0 to 2, got {self.temperature!r}")
-        if not _is_number(self.timeout_s) or not self.timeout_s > 0:
-            raise ValueError(f"timeout_s must be a number > 0, got {self.timeout_s!r}")
+        number("temperature", self.temperature, 0, 2)
+        number("timeout_s", self.timeout_s, above=0)
         for name, least in {"reply_tokens": 1, "retries": 0, "concurrency": 1}.items():
-            if not _is_integer(getattr(self, name), least):
-                raise ValueError(f"{name} must be an integer ≥ {least}, got {getattr(self, name)!r}")
+            integer(name, getattr(self, name), least)
         for name in ("max_calls", "max_tokens"):
-            if getattr(self, name) is not None and not _is_integer(getattr(self, name), 1):
-                raise ValueError(f"{name} must be an integer ≥ 1 or None, got {getattr(self, name)!r}")
+            if getattr(self, name) is not None:
+                integer(name, getattr(self, name), 1)
         self._check_prices()
         for name in ("transcript", "replay"):
             path = getattr(self, name)
@@ -111,8 +108,7 @@ class ChatOptions:
 
     def _check_prices(self) -> None:
         if self.max_cost is not None:
-            if not _is_number(self.max_cost) or not self.max_cost > 0:
-                raise ValueError(f"max_cost must be a number > 0 or None, got {self.max_cost!r}")
+            number("max_cost", self.max_cost, above=0)
             if self.prices is None:
                 raise ValueError('max_cost needs prices={"input": …, "output": …}: what a million tokens costs')
         if self.prices is None:
@@ -123,12 +119,11 @@ class ChatOptions:
             if name not in PRICES:
                 raise unknown_name("price", name, PRICES)
         for name in PRICES:
-            if name not in self.prices or not _is_number(self.prices[name]) or not self.prices[name] >= 0:
-                raise ValueError(f"prices must say what a million tokens of {name} costs, a number ≥ 0")
+            number(f"the price of a million tokens of {name}", self.prices.get(name), 0)
 
 
 def check_url(name: str, url: str) -> None:
-    """Raise ValueError unless a URL can be that of an endpoint; ``name`` says where it comes from."""
+    """Raise ValueError unless a URL can be that of an endpoint; ``name`` is the name of its option or variable."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -137,11 +132,3 @@ def check_url(name: str, url: str) -> None:
     if not good:
         # The URL is not shown: it may hold a password.
         raise ValueError(f"{name} must be an address such as 'http://127.0.0.1:8000/v1'")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_integer(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -1,6 +1,6 @@
 """A small server that speaks OpenAI's chat completions and answers by rules, with the standard library alone.
 
-It shows that the solvers speak the protocol, on a machine without a model: point ``base_url`` at it.
+It tests the protocol on a machine without a model: point ``base_url`` at it.
 """
 
 from __future__ import annotations
@@ -17,41 +17,40 @@ from socketserver import ThreadingTCPServer
 from typing import Any, Self
 
 from solvers.llm.chat import STANDIN_MODEL, Closing, Message, estimated_tokens
+from solvers.llm.standin import FINGERPRINT, Rules
 
 logger = logging.getLogger("secagent.llm.server")
 
 MAX_REQUEST_BYTES = 4_000_000
 SOCKET_TIMEOUT_S = 30.0
 
-Rules = Callable[[Sequence[Message], int], str]
-
 
 class Refused(Exception):
-    """A request gets an error status: the status, the sentence, and OpenAI's code for it."""
+    """A request is answered with an error: the status, the sentence, and OpenAI's code."""
 
     def __init__(self, status: int, message: str, code: str | None = None) -> None:
         super().__init__(message)
         self.status, self.code = status, code
 
 
-def serve(reply: Rules, port: int = 0, host: str = "127.0.0.1") -> StandinServer:
+def serve(rules: Rules, port: int = 0, host: str = "127.0.0.1") -> StandinServer:
     """Return a server of the stand-in, bound to its address: enter it, or call its ``serve_forever``.
 
     Parameters
     ----------
-    reply
-        Returns the answer to messages; the second argument is the request's ``seed``. Called from several threads.
+    rules
+        The stand-in's rules, called from several threads.
     port
-        0: any that is free.
+        The port to listen on; 0 picks a free one.
     host
-        The address to listen on. Beside this machine's own, anybody who reaches it can ask.
+        The address to listen on. Any address but this machine's own opens the server to everybody who reaches it.
 
     Raises
     ------
     OSError
-        If the address cannot be had.
+        If the address is taken, or is not this machine's.
     """
-    return StandinServer(reply, port, host)
+    return StandinServer(rules, port, host)
 
 
 class StandinServer(Closing):
@@ -60,12 +59,12 @@ class StandinServer(Closing):
     Attributes
     ----------
     base_url
-        What a client is given as its base URL.
+        The base URL for clients.
     """
 
-    def __init__(self, reply: Rules, port: int = 0, host: str = "127.0.0.1") -> None:
+    def __init__(self, rules: Rules, port: int = 0, host: str = "127.0.0.1") -> None:
         try:
-            self._server = _Server(reply, host, port)
+            self._server = _Server(rules, host, port)
         except (OSError, OverflowError) as error:
             raise OSError(f"cannot listen on {host}, port {port} ({error}); choose another one") from None
         bound = self._server.server_address[1]
@@ -122,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         logger.debug(format, *args)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer what the standard library refuses in the form of all other errors."""
+        """Send the standard library's refusals in the form of all other errors."""
         self._send_json(int(code), _error(int(code), message or "the request is not HTTP that this server speaks"))
 
     def _answer(self, respond: Callable[[], None]) -> None:
@@ -157,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()):
             raise Refused(411, "the request must say its Content-Length")
         if len(length) > 12 or int(length) > MAX_REQUEST_BYTES:
-            # Who is still sending does not read: what is a little too large is taken in before it is refused.
+            # A client reads no answer while it sends: a body that is a little too large is read before it is refused.
             remaining = min(int(length[:12]), 10 * MAX_REQUEST_BYTES)
             while remaining > 0 and (chunk := self.rfile.read(min(remaining, MAX_REQUEST_BYTES))):
                 remaining -= len(chunk)
@@ -188,7 +187,7 @@ def _error(status: int, message: str, code: str | None = None) -> dict[str, Any]
 
 
 def _read_request(content: bytes) -> tuple[list[Message], int, bool]:
-    """Return the messages, the seed and whether to stream; raise Refused with what is wrong."""
+    """Return the messages, the seed and whether to stream; raise Refused if the request is bad."""
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
@@ -230,7 +229,7 @@ def _completion(messages: Sequence[Message], seed: int, text: str) -> dict[str, 
         "object": "chat.completion",
         "created": int(time.time()),
         "model": STANDIN_MODEL,
-        "system_fingerprint": "secagent stand-in",
+        "system_fingerprint": FINGERPRINT,
         "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
         "usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
     }

@@ -4,54 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from solvers.llm.chat import (
-    MAX_REPLY_CHARACTERS,
-    STANDIN_MODEL,
-    CapReached,
-    Chat,
-    Closing,
-    EndpointError,
-    Reply,
-    Request,
-    estimated_tokens,
-)
+from solvers.llm.chat import CapReached, Chat, Closing, EndpointError, Reply, Request, estimated_tokens
 from solvers.llm.options import ChatOptions
+from solvers.llm.standin import Rules, StandIn
 from solvers.llm.transcript import Recorded, Replay, Transcript
-
-__all__ = ["ChatOptions", "Session", "StandIn", "Usage"]
-
-StandInRules = Callable[[Request], str]
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What has been asked so far, in numbers.
+    """The requests of a session so far, in numbers.
 
     Attributes
     ----------
     calls
-        Requests, those included whose replies were recorded before or had a fault; retries are not counted.
+        Requests, including those with a recorded or a faulty reply; retries are not counted.
     recorded
-        How many of them a transcript answered.
+        Requests that a transcript answered.
     prompt_tokens, completion_tokens
-        Tokens of the questions and of the answers.
+        Tokens of the prompts and of the replies.
     estimated
         Whether some of the tokens are estimated, not counted by a server.
     cost
         In the currency of the prices; None without prices, or where the stand-in answers in this process.
     seconds
-        The sum of the times that the replies took, s; longer than the run where several are under way at a time.
+        The sum of the waits for replies, s; longer than the run where several requests are under way at a time.
     faults
-        How many replies had no answer, by the kind of fault.
+        The number of replies without an answer, by the kind of fault.
     fingerprints
-        What the servers said of their versions.
+        The versions that the servers report.
     """
 
     calls: int = 0
@@ -69,49 +55,27 @@ class Usage:
         return {**dataclasses.asdict(self), "fingerprints": list(self.fingerprints)}
 
 
-class StandIn:
-    """Rules that answer in place of a model, in this process."""
-
-    model = STANDIN_MODEL
-
-    def __init__(self, rules: StandInRules) -> None:
-        self._rules = rules
-
-    def complete(self, request: Request) -> Reply:
-        """Return what the rules say, with the tokens estimated."""
-        began = time.perf_counter()
-        text = self._rules(request)[:MAX_REPLY_CHARACTERS]
-        return Reply(
-            text,
-            prompt_tokens=estimated_tokens([message.content for message in request.messages]),
-            completion_tokens=estimated_tokens([text]),
-            estimated=True,
-            seconds=time.perf_counter() - began,
-            fingerprint="secagent stand-in",
-        )
-
-
 class Session(Closing):
-    """Asks whom the options name; a context manager, safe to be used from several threads.
+    """Asks the model that the options name; a context manager, safe to be used from several threads.
 
     Parameters
     ----------
     options
-        Whom to ask, how, and the caps.
-    standin
-        The rules that answer where no model is named.
+        The model, how it is asked, and the caps.
+    rules
+        The stand-in's rules, which answer where no model is named.
 
     Raises
     ------
     ValueError
-        For bad options, and for a transcript that holds something else.
+        If an option is bad, or a file is no transcript.
     ImportError
         If the extra ``llm`` is needed and not installed.
     EndpointError
         If there is no key and no endpoint, or no such transcript to replay.
     """
 
-    def __init__(self, options: ChatOptions, standin: StandInRules) -> None:
+    def __init__(self, options: ChatOptions, rules: Rules) -> None:
         options.check_chat_options()
         self._caps = {"max_calls": options.max_calls, "max_tokens": options.max_tokens, "max_cost": options.max_cost}
         self._prices = None if options.in_process else options.prices
@@ -121,14 +85,14 @@ class Session(Closing):
         self._failure: BaseException | None = None
         self._resources = ExitStack()
         try:
-            self._chat = self._chat_of(options, standin)
+            self._chat = self._chat_of(options, rules)
             threads = 1 if options.in_process else options.concurrency
             self._pool = self._resources.enter_context(ThreadPoolExecutor(threads, "secagent-llm"))
         except BaseException:
             self.close()
             raise
 
-    def _chat_of(self, options: ChatOptions, standin: StandInRules) -> Chat:
+    def _chat_of(self, options: ChatOptions, rules: Rules) -> Chat:
         if options.replay is not None:
             try:
                 transcript = Transcript(options.replay)
@@ -137,7 +101,7 @@ class Session(Closing):
             return Replay(self._resources.enter_context(transcript), options.model)
         chat: Chat
         if options.in_process:
-            chat = StandIn(standin)
+            chat = StandIn(rules)
         else:
             from solvers.llm.client import OpenAIChat  # needs the extra llm
 
@@ -166,23 +130,23 @@ class Session(Closing):
 
     @property
     def usage(self) -> Usage:
-        """What has been asked so far; a copy that does not change."""
+        """The requests so far, in numbers; a copy that does not change."""
         with self._changed:
             return dataclasses.replace(self._usage, faults=dict(self._usage.faults))
 
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
         """Return the replies to requests, in their order.
 
-        Each request reserves the most that it can take before it is sent. One that does not fit into a cap waits until
-        those before it have told what they took; if it does not fit then either, it and all after it are not asked, and
-        have the fault ``"cap"``. So the replies do not depend on which comes first.
+        Before it is sent, each request reserves the most that it can use. A request that does not fit into a cap waits
+        until the use of earlier ones is known; if it does not fit then either, it and all later ones are not sent, and
+        have the fault ``"cap"``. So the replies do not depend on their order of arrival.
 
         Raises
         ------
         CapReached
-            If the first request already could exceed a cap.
+            If the first request could exceed a cap.
         EndpointError
-            If the endpoint cannot be used. No request is sent after it, and asking again raises it again.
+            If the endpoint cannot be used. No more requests are sent, and later calls raise the same error.
         """
         futures: list[Future[Reply]] = []
         obstacle = ""
@@ -204,7 +168,7 @@ class Session(Closing):
         return replies + [Reply("", fault="cap", detail=obstacle)] * (len(requests) - len(replies))
 
     def _needs(self, request: Request) -> dict[str, float]:
-        """Return the most that a request can take, by the names of the caps."""
+        """Return the most that a request can use, by the names of the caps."""
         # The schema is a part of the prompt; and text full of numbers has up to twice the tokens of prose.
         texts = [message.content for message in request.messages]
         prompt = 2 * estimated_tokens([*texts, str(request.schema)])
@@ -217,7 +181,7 @@ class Session(Closing):
         return (prompt_tokens * self._prices["input"] + completion_tokens * self._prices["output"]) / 1e6
 
     def _reserve(self, needs: dict[str, float]) -> str:
-        """Reserve what a request needs, as soon as it fits; return the cap in a sentence if it never will."""
+        """Reserve the needs of a request as soon as they fit; return a sentence with the cap if they never will."""
         with self._changed:
             while True:
                 if self._failure is not None:

@@ -1,6 +1,6 @@
-"""Structured answers: from a model's text to a validated object, or to the sentence that says what is wrong.
+"""Structured answers: from a model's text to a validated object, or to a sentence with the error.
 
-Nothing that a model writes is trusted. Its text is only read as JSON, and only what validates counts.
+A model's text is not trusted: it is read as JSON alone, and only valid objects count.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from secagent_env.support.extras import require
-from solvers.llm.chat import MAX_REPLY_CHARACTERS
+from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply
 from solvers.llm.text import excerpt
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound="BaseModel")
 
 MAX_OBJECTS = 200
-"""So many beginnings of objects are looked at in one text."""
+"""The most beginnings of objects that are tried in one text."""
 
 OBJECT = re.compile(r'\{\s*["}]')
 
-# Only where an object ends is asked of this decoder: numbers stay text, which no number is too long for.
+# This decoder only finds the ends of objects: numbers stay text, of any length.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
 UNSUPPORTED = {
@@ -34,30 +34,30 @@ UNSUPPORTED = {
     *("minLength", "maxLength", "pattern", "format"),
     *("minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"),
 }
-"""Keywords that some endpoint refuses in strict mode; the model's own validation enforces what they mean."""
+"""Keywords that some endpoints refuse in strict mode; validation enforces them."""
 
 
 class Malformed(ValueError):
-    """A text is not the answer that was asked for; the sentence fits into the next prompt."""
+    """A text without a valid answer; the sentence fits into the next prompt."""
 
 
 def parse(text: str, model: type[M]) -> M:
-    """Return the answer that a text holds.
+    """Return the answer in a text.
 
-    The JSON object may stand in prose or in a fenced block. Models draft before they answer: of several
-    objects that validate, the last one counts. Objects inside another one are not looked at.
+    The JSON object may stand in prose or in a fenced block. Models draft before they answer: the last valid object
+    counts. Objects inside another one are not tried.
 
     Parameters
     ----------
     text
-        What a language model wrote; of unknown origin.
+        The text of a language model.
     model
-        The pydantic model that an answer has to satisfy. Numbers that are not finite are refused everywhere.
+        The pydantic model of a valid answer. Numbers that are not finite are refused everywhere.
 
     Raises
     ------
     Malformed
-        If no object validates. The sentence, of 300 characters at most, says of the last object what is wrong.
+        If no object is valid. The sentence, of 300 characters at most, names the error of the last object.
     """
     pydantic = require("pydantic", extra="llm")
     text = text[:MAX_REPLY_CHARACTERS].encode(errors="replace").decode()
@@ -78,25 +78,33 @@ def parse(text: str, model: type[M]) -> M:
     raise Malformed((complaint or f"{trouble}; the reply begins with: {excerpt(text, 80)}")[:300])
 
 
-def _objects(text: str) -> tuple[list[str], str]:
-    """Return the JSON objects in a text, in order and without those inside another one, and why there are no others.
+def parse_reply(reply: Reply, model: type[M]) -> M:
+    """Return the answer in a reply; raise Malformed for a fault, or where no object is valid."""
+    if reply.fault:
+        raise Malformed(reply.detail or reply.fault)
+    return parse(reply.text, model)
 
-    After a failure the search goes on where the decoder stopped, so that every character is decoded once or twice,
-    and the parts of a broken object are not taken for answers.
+
+def _objects(text: str) -> tuple[list[str], str]:
+    """Return the outermost JSON objects in a text, in order, and the last error.
+
+    After an error the search goes on where the decoder stopped, so that every character is decoded once or twice, and
+    parts of a broken object are not taken for answers.
     """
     spans = []
     trouble = "the reply holds no JSON object"
     position = 0
     for _ in range(MAX_OBJECTS):
-        found = OBJECT.search(text, position)
-        if found is None:
+        match = OBJECT.search(text, position)
+        if match is None:
             break
+        start = match.start()
         try:
-            _, position = _DECODER.raw_decode(text, found.start())
-            spans.append(text[found.start() : position])
+            _, position = _DECODER.raw_decode(text, start)
+            spans.append(text[start:position])
         except json.JSONDecodeError as error:
-            trouble = f"the JSON object is broken ({error.msg}, at character {error.pos - found.start()} of it)"
-            position = max(error.pos, found.start() + 1)
+            trouble = f"the JSON object is broken ({error.msg}, at character {error.pos - start} of it)"
+            position = max(error.pos, start + 1)
         except RecursionError:
             trouble = "the JSON object is nested too deeply"
             break
@@ -104,7 +112,7 @@ def _objects(text: str) -> tuple[list[str], str]:
 
 
 def _complaint(error: Any) -> str:
-    """Return in a sentence what is wrong first, and how much else is."""
+    """Return a sentence with the first error and the number of others."""
     count = error.error_count()
     first = error.errors(include_url=False, include_context=False)[0]
     message = f"{_field(first['loc'])}: {excerpt(first['msg'], 100)}"
@@ -124,7 +132,7 @@ def _field(place: tuple[int | str, ...]) -> str:
 
 
 def _not_finite(value: Any, place: tuple[int | str, ...] = ()) -> Iterator[tuple[int | str, ...]]:
-    """Yield where numbers are that are not finite: JSON has none, but readers accept NaN, 1e999 and "Infinity"."""
+    """Yield the places of numbers that are not finite: readers of JSON accept NaN, 1e999 and "Infinity"."""
     if isinstance(value, float) and not math.isfinite(value):
         yield place
     elif isinstance(value, (list, tuple, set, frozenset)):
@@ -138,10 +146,10 @@ def _not_finite(value: Any, place: tuple[int | str, ...] = ()) -> Iterator[tuple
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON schema of a model within what all strict modes accept.
+    """Return the JSON schema of a model in the subset that all strict modes accept.
 
-    Every object is closed and requires all its fields. Ranges, lengths and defaults are left out: not every
-    endpoint takes them, and ``parse`` enforces them anyway.
+    Every object is closed and requires all its fields. Ranges, lengths and defaults are left out: some endpoints refuse
+    them, and ``parse`` enforces them anyway.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Transcripts: what a model was asked and what it answered, a JSON object per line, to resume and replay runs.
+"""Transcripts: requests to a model and its replies, a JSON object per line, to resume and replay runs.
 
-A line is appended when its reply has come, in one write and under a lock, so that several processes may share a file.
-A reply is found again by the hash of the model, the messages and the parameters of its request.
+A line is appended when its reply arrives, in one write and under a lock, so that several processes may share a file. A
+reply is found by the hash of the model, the messages and the parameters of its request.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class Transcript(Closing):
     Parameters
     ----------
     path
-        The file. A last line whose writing was cut short is left out.
+        The file. An incomplete last line is left out.
     writable
         Open the file for appending, and create it where there is none.
 
     Attributes
     ----------
     replies
-        The replies by key; of several with the same key, the last one.
+        The last reply for each key.
     models
-        The models that replied.
+        The models of the replies.
 
     Raises
     ------
@@ -69,7 +69,7 @@ class Transcript(Closing):
             self._descriptor = -1
 
     def append(self, model: str, request: Request, reply: Reply) -> None:
-        """Add a request and its reply, on disk when this returns as far as a killed process is concerned."""
+        """Add a request and its reply; the line outlives a process that is killed afterwards."""
         key = request.key(model)
         line = {
             "format": FORMAT,
@@ -89,7 +89,7 @@ class Transcript(Closing):
     def _write(self, content: bytes) -> None:
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         try:
-            # Whoever holds the lock writes alone: a last line without its end was left by a process that died.
+            # Under the lock nobody else writes: an incomplete last line comes from a process that died.
             size = os.fstat(self._descriptor).st_size
             if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
                 whole = os.pread(self._descriptor, size, 0).rfind(b"\n") + 1
@@ -106,7 +106,7 @@ class Transcript(Closing):
                 if not line.endswith(b"\n"):
                     break
                 try:
-                    key, model, reply = _entry(line)
+                    key, model, reply = _parsed(line)
                 except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                     raise ValueError(
                         f"{self.path}, line {number}, is not a line of a transcript of version {VERSION}; "
@@ -116,11 +116,11 @@ class Transcript(Closing):
                 self.models.add(model)
 
 
-def _entry(line: bytes) -> tuple[str, str, Reply]:
-    """Return the key, the model and the reply of a line; raise one of many errors if it is not one."""
-    entry = json.loads(line)
-    key, model, content = entry["key"], entry["model"], entry["reply"]
-    if entry["format"] != FORMAT or entry["version"] != VERSION or not isinstance(key, str):
+def _parsed(line: bytes) -> tuple[str, str, Reply]:
+    """Return the key, the model and the reply of a line; raise one of many errors if the line is of another form."""
+    fields = json.loads(line)
+    key, model, content = fields["key"], fields["model"], fields["reply"]
+    if fields["format"] != FORMAT or fields["version"] != VERSION or not isinstance(key, str):
         raise ValueError
     if not isinstance(model, str):
         raise ValueError
@@ -131,7 +131,7 @@ def _entry(line: bytes) -> tuple[str, str, Reply]:
 
 
 def _typed(value: Any, like: Any) -> Any:
-    """Return a value that has the type of another one."""
+    """Return a value; raise TypeError unless it has the type of another one."""
     if isinstance(like, float) and type(value) is int:
         return float(value)
     if type(value) is not type(like) or value != value:
@@ -140,9 +140,9 @@ def _typed(value: Any, like: Any) -> Any:
 
 
 class Recorded:
-    """Asks another chat only what its transcript has no answer for, and writes down what comes back.
+    """Answers from a transcript where it can; else asks another chat, and records the reply.
 
-    A reply with a fault is no answer: it is asked for again.
+    A recorded reply with a fault is no answer: the request is sent again.
     """
 
     def __init__(self, chat: Chat, transcript: Transcript) -> None:
@@ -151,7 +151,7 @@ class Recorded:
         self._transcript = transcript
 
     def complete(self, request: Request) -> Reply:
-        """Return the recorded answer, or the one that comes now."""
+        """Return the recorded answer, or a new one."""
         reply = self._transcript.replies.get(request.key(self.model))
         if reply is not None and not reply.fault:
             return dataclasses.replace(reply, recorded=True)
@@ -161,19 +161,19 @@ class Recorded:
 
 
 class Replay:
-    """Answers from a transcript alone, faults included; asks nobody.
+    """Answers from a transcript alone, with recorded faults too; nothing is sent.
 
     Parameters
     ----------
     transcript
-        What was recorded.
+        The transcript.
     model
-        Whose replies; None where all are of one model.
+        The model whose replies count; None where all replies are of one model.
 
     Raises
     ------
     ValueError
-        If no model is named and there are replies of none or several.
+        If no model is named, and the transcript has none or several.
     """
 
     def __init__(self, transcript: Transcript, model: str | None = None) -> None:
@@ -195,7 +195,7 @@ class Replay:
 
 
 def only_model(transcript: Transcript) -> str:
-    """Return whose replies a transcript holds; raise ValueError unless it is one model."""
+    """Return the model of a transcript; raise ValueError unless there is exactly one."""
     if len(transcript.models) == 1:
         return next(iter(transcript.models))
     if not transcript.models:

@@ -1,8 +1,9 @@
-"""An orthonormal basis of the Hermitian matrices."""
+"""Hermitian matrices: an orthonormal basis, and the barrier function −log det."""
 
 from __future__ import annotations
 
 import numpy as np
+import scipy.linalg
 
 
 def hermitian_basis(d: int) -> np.ndarray:
@@ -18,3 +19,17 @@ def hermitian_basis(d: int) -> np.ndarray:
                 imaginary[i, j], imaginary[j, i] = 1j * np.sqrt(0.5), -1j * np.sqrt(0.5)
                 basis.append(imaginary)
     return np.stack(basis)
+
+
+def pivots(matrix: np.ndarray) -> np.ndarray | None:
+    """Return positive numbers (d,) whose logarithms sum to log det of a matrix (d, d); None unless it is positive."""
+    factor, failed = scipy.linalg.lapack.zpotrf(matrix, lower=True)
+    return None if failed else np.diagonal(factor).real ** 2
+
+
+def log_det_barrier(matrix: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return gradient (d²,) and Hessian (d², d²) of −log det in the coordinates of a matrix (d, d) in the basis."""
+    bent = np.linalg.inv(matrix) @ basis
+    flat = bent.reshape(len(basis), -1)
+    hessian = (flat @ bent.transpose(0, 2, 1).reshape(len(basis), -1).T).real
+    return -np.einsum("idd->i", bent).real, hessian

@@ -1,4 +1,4 @@
-"""Integer programs by scipy's HiGHS, without the lines of its own that it leaves on stdout now and then."""
+"""Integer programs by SciPy's HiGHS, whose occasional messages are kept off stdout."""
 
 from __future__ import annotations
 
@@ -7,11 +7,48 @@ import os
 import threading
 from typing import Any
 
+import numpy as np
 from scipy import optimize
 
 
+def binary_program(
+    cost: np.ndarray,
+    binaries: int,
+    matrix: np.ndarray,
+    at_least: np.ndarray | list[float],
+    *,
+    low: np.ndarray | float = 0.0,
+    high: np.ndarray | float = 1.0,
+    gap: float = 0.0,
+    seconds: float | None = None,
+) -> Any:
+    """Minimise cost·z subject to matrix z ≥ at_least, low ≤ z ≤ high, and z_i ∈ {0, 1} for the first ``binaries`` i.
+
+    Parameters
+    ----------
+    cost, matrix, at_least, low, high
+        (V,), (R, V), (R,), and (V,) or one number for all.
+    gap
+        Relative gap at which HiGHS stops.
+    seconds
+        Time for HiGHS.
+
+    Returns
+    -------
+    scipy.optimize.OptimizeResult
+        ``x`` is None where no point was found in time.
+    """
+    return milp(
+        cost,
+        integrality=np.repeat([1, 0], [binaries, len(cost) - binaries]),
+        bounds=optimize.Bounds(low, high),
+        constraints=optimize.LinearConstraint(matrix, at_least, np.inf),
+        options={"mip_rel_gap": gap} | ({} if seconds is None else {"time_limit": seconds}),
+    )
+
+
 def milp(*arguments: Any, **options: Any) -> Any:
-    """Return what ``scipy.optimize.milp`` returns; what HiGHS prints meanwhile goes to stderr."""
+    """Call ``scipy.optimize.milp`` while the process's stdout goes to stderr, HiGHS's messages included."""
     with _REDIRECTED:
         return optimize.milp(*arguments, **options)
 
@@ -33,7 +70,7 @@ class _StdoutToStderr:
                 try:
                     self._kept = os.dup(1)
                     os.dup2(2, 1)
-                except OSError:  # one of them is closed: there is nothing to spoil
+                except OSError:  # one of them is closed, so that nothing can be misdirected
                     pass
 
     def __exit__(self, *_: object) -> None:

@@ -54,8 +54,16 @@ class _Rows:
         sinr_eve: np.ndarray,
         lean: np.ndarray,
         time: np.ndarray,
+        colluding: bool,
     ) -> _Rows:
-        """Build the rows from the SINRs (R,) of the receivers and (R, J) of the eavesdroppers."""
+        """Build one row per receiver and eavesdropper, or, colluding, one per receiver.
+
+        From the SINRs of the receivers (K,) and of the eavesdroppers (K, E); the other arrays have a row per receiver.
+        """
+        if not colluding:
+            eaves = sinr_eve.shape[1]
+            sinr, own, weight, time = (np.repeat(array, eaves, axis=0) for array in (sinr, own, weight, time))
+            sinr_eve, lean = sinr_eve.reshape(-1, 1), lean.reshape(-1, 1, lean.shape[2])
         rate = np.log1p(sinr)
         total = sinr_eve.sum(axis=1)
         secrecy = np.log1p((sinr - total) / (1 + total))
@@ -232,7 +240,7 @@ def _rows(instance: Instance, decision: Decision, active: np.ndarray, senders: n
     weight = others / (others.sum(axis=1, keepdims=True) + noise)
     heard = (1 - own)[:, None, :] * (instance.gain_eve[active].T * power)  # (K, E, A)
     lean = own[:, None, :] - heard / (heard.sum(axis=2, keepdims=True) + noise)
-    uplink = _rows_of(sinr[active[senders]], own, weight, sinr_eve[active[senders]], lean, np.arange(k), colluding)
+    uplink = _Rows.of(sinr[active[senders]], own, weight, sinr_eve[active[senders]], lean, np.arange(k), colluding)
 
     # Downlink: the jammers interfere; without any the time stays as it is.
     jamming = np.where(decision.selection[active], 0.0, power)
@@ -248,22 +256,5 @@ def _rows(instance: Instance, decision: Decision, active: np.ndarray, senders: n
     heard = instance.gain_eve[active].T * jamming  # (E, A)
     lean = np.broadcast_to(-heard / (heard.sum(axis=1, keepdims=True) + noise), (k, len(heard), a))
     sinr_eve = np.broadcast_to(sinr_eve, (k, len(heard)))
-    downlink = _rows_of(sinr[chosen], np.zeros((k, a)), weight, sinr_eve, lean, np.full(k, k), colluding)
+    downlink = _Rows.of(sinr[chosen], np.zeros((k, a)), weight, sinr_eve, lean, np.full(k, k), colluding)
     return _Rows.join(uplink, downlink)
-
-
-def _rows_of(
-    sinr: np.ndarray,
-    own: np.ndarray,
-    weight: np.ndarray,
-    sinr_eve: np.ndarray,
-    lean: np.ndarray,
-    time: np.ndarray,
-    colluding: bool,
-) -> _Rows:
-    """Return one row per receiver and eavesdropper, or, colluding, one per receiver."""
-    if colluding:
-        return _Rows.of(sinr, own, weight, sinr_eve, lean, time)
-    eaves = sinr_eve.shape[1]
-    sinr, own, weight, time = (np.repeat(array, eaves, axis=0) for array in (sinr, own, weight, time))
-    return _Rows.of(sinr, own, weight, sinr_eve.reshape(-1, 1), lean.reshape(-1, 1, lean.shape[2]), time)

@@ -12,18 +12,19 @@ import numpy as np
 
 from secagent_env import Decision, Instance, Outcome, evaluate
 from secagent_env.allocation.actions import LOWEST_POWER_W
+from solvers.interface.base import at_powers
 from solvers.numerics.barrier import minimise
 from solvers.power.power_program import PowerProgram
 
 
 @dataclass
 class PowerSearch:
-    """What :func:`optimise_powers` found.
+    """The result of :func:`optimise_powers`.
 
     Attributes
     ----------
     decision, outcome
-        The last iterate, and what ``evaluate`` says of it.
+        The last iterate, and its outcome.
     energies_j
         The transmission energies of the start and of every feasible iterate, never rising, J.
     message
@@ -39,7 +40,7 @@ class PowerSearch:
 def optimise_powers(
     instance: Instance, decision: Decision, *, tolerance: float = 1e-4, max_iterations: int = 30
 ) -> PowerSearch:
-    """Minimise the transmission energy (50) over the powers of those who transmit, from a start with secrecy.
+    """Minimise the transmission energy (50) over the powers of all transmitting agents, from a start with secrecy.
 
     Where the start is too slow for the latency limit, the latency is minimised first, until it is met.
 
@@ -90,7 +91,7 @@ def optimise_powers(
 
 
 def silence_jammers(instance: Instance, decision: Decision) -> Decision:
-    """Return the decision with those jammers silent whose noise does not pay, one after the other or all at once."""
+    """Return the decision without the jammers that do not pay, silenced one after the other or all at once."""
     while True:
         jammers = np.flatnonzero(~decision.selection & (decision.power_w > 0))
         if not jammers.size:
@@ -98,15 +99,7 @@ def silence_jammers(instance: Instance, decision: Decision) -> Decision:
         trials = np.repeat(decision.power_w[None], len(jammers) + 2, axis=0)
         trials[np.arange(len(jammers)), jammers] = 0.0
         trials[-2, jammers] = 0.0
-        count = len(trials)
-        outcome = evaluate(
-            instance,
-            Decision(
-                selection=np.broadcast_to(decision.selection, (count, decision.selection.size)),
-                beamformer=np.broadcast_to(decision.beamformer, (count, decision.beamformer.size)),
-                power_w=trials,
-            ),
-        )
+        outcome = evaluate(instance, at_powers(decision.selection, decision.beamformer, trials))
         energy = np.where(outcome.feasible, outcome.transmission_energy_j, np.inf)
         best = int(np.argmin(energy))
         if not energy[best] < energy[-1]:

@@ -1,7 +1,7 @@
 """Distributed power control (Foschini and Miljanic 1993), with powers capped at P_max (Grandhi et al. 1994).
 
-Each pair scales its power by what its SINR lacks, p_i ← min(P_max, p_i γ_i / SINR_i), and needs to know nothing but its
-own power, rate and target. With the cap it always converges; where the targets can be reached, to the least powers
+Each pair scales its power by the factor that its SINR lacks, p_i ← min(P_max, p_i γ_i / SINR_i), from its own power,
+rate and target alone. With the cap it always converges; where the targets can be reached, to the least powers
 that reach them, and where not, some pairs end at P_max, short of their target, which is bought with everybody's
 interference.
 """
@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from secagent_env.allocation.rules import count_of
 from secagent_env.model.batched import Array, namespace
 from secagent_env.power_control import Game, sinr
 from secagent_env.power_control.match import ROUNDS
+from secagent_env.support.checks import integer
 from solvers.power_control.players import agent_index
 
 
@@ -30,20 +30,20 @@ def dpc(game: Game, rounds: int = ROUNDS) -> Array:
     """
     xp = namespace(game.initial_power_w)
     powers = [game.initial_power_w]
-    for _ in range(count_of("rounds", rounds)):
+    for _ in range(integer("rounds", rounds, 1)):
         wanted = powers[-1] * game.target_sinr / sinr(game, powers[-1])
         powers.append(xp.where(wanted < game.max_power_w, wanted, xp.full_like(wanted, game.max_power_w)))
     return xp.stack(powers)
 
 
 class DPC:
-    """The same as a player of one agent, who computes its SINR from the rate that it observes.
+    """The same algorithm as a player of one agent, which computes its SINR from the rate that it observes.
 
     It sends no messages, and leaves the cap to the environment.
     """
 
     def reset(self, seed: int) -> None:
-        """Forget nothing: there is nothing random, and no memory."""
+        """Do nothing: the player is deterministic and has no memory."""
 
     def act(self, agent: str, observation: Mapping[str, Any]) -> float:
         """Return the power of an agent, W."""

@@ -1,4 +1,4 @@
-"""The best powers of a game, with a certificate: a bound that anybody can check by multiplying.
+"""The best powers of a game, with a certificate: a bound that a few multiplications check.
 
 In the notation of :mod:`secagent_env.power_control.feasibility`, all pairs reach the fraction c of their target SINRs
 iff p ≥ c (F p + u). The largest c ≤ 1 for which such p ≤ P_max exist is found by bisection, and the powers are the
@@ -27,7 +27,7 @@ _SLIGHTLY = 1e-13
 """Relative weight of a matrix of ones, with which B_k has one left Perron vector, and a positive one."""
 _POLISHES = 3
 _NOTHING = 1e-9
-"""Entries so small beside the largest may stem from that weight alone."""
+"""Smaller entries, relative to the largest, may stem from that weight alone."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -13,10 +13,10 @@ from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH
 
 
 class Player(Protocol):
-    """Decides for one agent or for several; what it remembers of an agent it keeps by the agent's name."""
+    """Decides for one agent or for several; it keeps its memory of each agent by the agent's name."""
 
     def reset(self, seed: int) -> None:
-        """Forget everything: a new game begins, and all that is random depends on ``seed``."""
+        """Forget everything for a new game; all randomness depends on ``seed``."""
 
     def act(self, agent: str, observation: Mapping[str, Any]) -> Action:
         """Return the action of an agent.
@@ -26,7 +26,7 @@ class Player(Protocol):
         agent
             Its name, ``pair_0`` and so on.
         observation
-            What this agent sees, as :meth:`secagent_env.power_control.Match.observe` has it: ``power`` (1,), W;
+            This agent's observation, see :meth:`secagent_env.power_control.Match.observe`: ``power`` (1,), W;
             ``rate`` (1,) and ``targets`` (N,), bit/s/Hz; ``round``; ``messages`` by sender, where agents talk.
 
         Returns
@@ -37,13 +37,13 @@ class Player(Protocol):
 
 
 class Fixed:
-    """Sets powers that were decided before, (N,), W, in every round: those of the optimum, say."""
+    """Sets the same given powers, (N,), W, in every round, such as those of the optimum."""
 
     def __init__(self, power_w: Any) -> None:
         self._power_w = np.asarray(power_w, float)
 
     def reset(self, seed: int) -> None:
-        """Forget nothing."""
+        """Do nothing: the player has no memory."""
 
     def act(self, agent: str, observation: Mapping[str, Any]) -> float:
         """Return the power of an agent, W."""
@@ -66,7 +66,7 @@ def play(
     game
         A single game.
     players
-        One who decides for every agent, each time from this agent's observation alone, or one by agent.
+        One player that decides for every agent, each time from this agent's observation alone, or one by agent.
     rounds
         How many times the powers are set.
     seed
@@ -92,7 +92,7 @@ def play(
 
 
 def agent_index(agent: str) -> int:
-    """Return which pair an agent is: 3 of ``pair_3``.
+    """Return the index of an agent's pair: 3 of ``pair_3``.
 
     Raises
     ------

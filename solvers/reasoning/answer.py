@@ -1,4 +1,4 @@
-"""What an agent answers, and what a reasoner is."""
+"""An agent's answer, and the interface of reasoners."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Answer:
     Attributes
     ----------
     option
-        The index of the option; None where the answer is none of them, which counts as wrong.
+        The index of the option; None where the answer names no option, which counts as wrong.
     confidence
-        From 0 to 1, as the agent sees it; None where it does not say.
+        The agent's confidence, from 0 to 1; None where it gives none.
     explanation
-        In its own words.
+        The agent's explanation.
     fault
-        Why there is no option, in a word or two to be counted; empty where there is one.
+        The reason why there is no option, in a word or two to be counted; empty where there is one.
     """
 
     option: int | None
@@ -38,7 +38,7 @@ class Reasoner(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is, for tables; a stand-in says so."""
+        """The reasoner's name in tables; a stand-in's name says that it is one."""
 
     def answer(self, question: Question, texts: Sequence[str], rng: np.random.Generator) -> Answer:
         """Return the answer to a question.
@@ -46,9 +46,9 @@ class Reasoner(Protocol):
         Parameters
         ----------
         question
-            The question; a reasoner must not read its ``answer`` or ``explanation``, but for a simulated one.
+            The question; only a simulated reasoner may read its ``answer`` or ``explanation``.
         texts
-            What is known that may help, the nearest first.
+            Texts that may help, the nearest first.
         rng
-            Of everything random.
+            The generator of all random numbers.
         """

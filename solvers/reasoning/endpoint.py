@@ -1,6 +1,6 @@
-"""Agents that are language models behind OpenAI-compatible endpoints, in groups that share one.
+"""Agents that are language models behind OpenAI-compatible endpoints, in groups that share a model.
 
-The paper's system has three groups of agents, each with its own model (section V-C): one endpoint each.
+The paper's system has three groups of agents, each with its own model (section V-C): one endpoint for each.
 """
 
 from __future__ import annotations
@@ -9,24 +9,26 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from secagent_env.questions import Question
+from secagent_env.support.checks import integer
 from secagent_env.support.errors import unknown_name
 from secagent_env.support.shares import apportioned
 from solvers.knowledge.store.lookup import group_of
 from solvers.llm.chat import Closing, Message, Reply, Request
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session, Usage
-from solvers.llm.structured import Malformed, parse, schema_of
-from solvers.reasoning import prompts, standin
+from solvers.llm.structured import M, Malformed, parse, parse_reply, schema_of
+from solvers.reasoning import overlap_standin, prompts
 from solvers.reasoning.answer import Answer
-from solvers.reasoning.prompts import Choice, Planned, Scores, Step, Thoughts, option_of
+from solvers.reasoning.prompts import DirectReply, PlannedReply, ScoresReply, ThoughtsReply, ToolReply, option_of
 from solvers.reasoning.tools import Calculator, Converter, Search, Tool
 
 NO_OPTION, UNUSABLE = "none of the options", "unusable answer"
-"""Faults of answers that name no option, and that are no answers."""
+"""Faults of answers without an option, and of replies that are no answers."""
 _IN_PROSE = re.compile(r"\b(?:answer|option)\b(?:\s+is)?\s*[:=]?\s*[\"'(*]*([A-Z])\b(?!['’])")
 
 
@@ -37,18 +39,18 @@ class Group(ChatOptions):
     Parameters
     ----------
     agents
-        How many.
+        The number of agents.
     planning
         ``"direct"``: an answer at once; ``"steps"``: a plan before it; ``"tools"``: calls of tools before it;
         ``"tree"``: a tree of thoughts, which are proposed, scored and expanded (Yao et al., 2023).
     tool_calls
-        Of an answer with tools, at most.
+        The most calls of tools for an answer.
     width, depth
-        Of a tree: so many thoughts are proposed for each of the best lines, as many of which are kept, in so many
-        levels; an answer takes at most ``depth (width + 1) + 1`` calls.
+        Of a tree of thoughts: the number of thoughts proposed for each of the best lines, which is also the number of
+        lines kept, and the number of levels. An answer takes at most ``depth (width + 1) + 1`` calls.
 
-    The others are those of :class:`~solvers.llm.options.ChatOptions`: which model is asked, and what it may cost.
-    Without a model rules stand in for it. The caps hold for the whole group, as long as it is open.
+    The other options are those of :class:`~solvers.llm.options.ChatOptions`: they name the model and cap its cost, for
+    the whole group as long as it is open. Without a model rules stand in for it.
     """
 
     agents: int = 1
@@ -59,30 +61,28 @@ class Group(ChatOptions):
 
     def __post_init__(self) -> None:
         self.check_chat_options()
-        for name, least in {"agents": 1, "tool_calls": 1, "width": 1, "depth": 1}.items():
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not least <= value <= 1000:
-                raise ValueError(f"{name} must be an integer from {least} to 1000, got {value!r}")
+        for name in ("agents", "tool_calls", "width", "depth"):
+            integer(name, getattr(self, name), 1, 1000)
         if self.planning not in PLANNING:
             raise unknown_name("planning", self.planning, PLANNING)
 
 
 class EndpointReasoner:
-    """One agent: it asks its group's model; a :class:`~solvers.reasoning.answer.Reasoner`.
+    """One agent, which asks its group's model; a :class:`~solvers.reasoning.answer.Reasoner`.
 
     Parameters
     ----------
     group
-        What it is.
+        The agent's group.
     session
-        Through which its group asks.
+        The group's session with the model.
     tools
-        Which it may call, where its planning calls tools.
+        The agent's tools, for ``planning="tools"``.
 
     Attributes
     ----------
     concurrency
-        How many requests its group's endpoint takes at a time; 0 where nothing is sent.
+        The most requests at a time to the group's endpoint; 0 where nothing is sent.
     """
 
     def __init__(self, group: Group, session: Session, tools: Sequence[Tool] = ()) -> None:
@@ -96,7 +96,7 @@ class EndpointReasoner:
         return f"reasoner ({self.group.chat_name})"
 
     def answer(self, question: Question, texts: Sequence[str], rng: np.random.Generator) -> Answer:
-        """Return the model's answer; one that cannot be read, or names no option, has a fault and counts as wrong.
+        """Return the model's answer; an answer that cannot be read, or names no option, has a fault.
 
         Raises
         ------
@@ -109,60 +109,63 @@ class EndpointReasoner:
         """Return the model's reply to a prompt."""
         seed = int(rng.integers(2**31))
         group = self.group
-        request = Request(messages, kind.__name__.lower(), schema_of(kind), seed, group.temperature, group.reply_tokens)
+        request = Request(messages, prompts.NAMES[kind], schema_of(kind), seed, group.temperature, group.reply_tokens)
         return self._session.ask([request])[0]
 
 
-def _answer(reply: Reply, kind: type[Choice], question: Question) -> Answer:
+def _answer(reply: Reply, kind: type[DirectReply], question: Question) -> Answer:
     """Return the answer in a reply."""
     if reply.fault:
         return Answer(None, explanation=reply.detail, fault=reply.fault)
     try:
-        found = parse(reply.text, kind)
+        choice = parse(reply.text, kind)
     except Malformed as error:
-        named = _IN_PROSE.findall(reply.text)
-        option = option_of(named[-1], question.options) if named else None
-        return Answer(option, explanation="" if named else str(error), fault="" if option is not None else UNUSABLE)
-    return _chosen(found.option, found.confidence, found.reason, question)
+        letters = _IN_PROSE.findall(reply.text)
+        option = option_of(letters[-1], question.options) if letters else None
+        return Answer(option, explanation="" if letters else str(error), fault="" if option is not None else UNUSABLE)
+    return _chosen(choice.option, choice.confidence, choice.reason, question)
 
 
-def _chosen(said: str, confidence: float, reason: str, question: Question) -> Answer:
-    option = option_of(said, question.options)
+def _chosen(text: str, confidence: float, reason: str, question: Question) -> Answer:
+    option = option_of(text, question.options)
     return Answer(option, confidence if option is not None else None, reason, "" if option is not None else NO_OPTION)
 
 
-def _direct(agent: EndpointReasoner, question: Question, first: Message, rng: np.random.Generator) -> Answer:
-    return _answer(agent.ask(prompts.asked(first, prompts.direct(), Choice), Choice, rng), Choice, question)
-
-
-def _steps(agent: EndpointReasoner, question: Question, first: Message, rng: np.random.Generator) -> Answer:
-    return _answer(agent.ask(prompts.asked(first, prompts.steps(), Planned), Planned, rng), Planned, question)
+def _one_call(
+    agent: EndpointReasoner,
+    question: Question,
+    first: Message,
+    rng: np.random.Generator,
+    instruction: str,
+    kind: type[DirectReply],
+) -> Answer:
+    return _answer(agent.ask(prompts.prompt(first, instruction, kind), kind, rng), kind, question)
 
 
 def _tools(agent: EndpointReasoner, question: Question, first: Message, rng: np.random.Generator) -> Answer:
     tools = [tool.excluding(group_of(question)) if isinstance(tool, Search) else tool for tool in agent.tools]
     by_name = {tool.name: tool for tool in tools}
-    said: list[Message] = []
+    turns: list[Message] = []
     for left in range(agent.group.tool_calls if tools else 0, -1, -1):
-        reply = agent.ask(prompts.asked(first, prompts.tools(tools, left), Step, said), Step, rng)
+        reply = agent.ask(prompts.prompt(first, prompts.tools(tools, left), ToolReply, turns), ToolReply, rng)
         if reply.fault:
             return Answer(None, explanation=reply.detail, fault=reply.fault)
         try:
-            step = parse(reply.text, Step)
+            call = parse(reply.text, ToolReply)
         except Malformed:
-            return _answer(reply, Choice, question)
-        if step.tool not in by_name or not left:
-            return _chosen(step.option, step.confidence, step.reason, question)
-        result = by_name[step.tool].run(step.input)
-        said += [
-            Message("assistant", Step(tool=step.tool, input=step.input).model_dump_json(include={"tool", "input"})),
+            return _answer(reply, DirectReply, question)
+        if call.tool not in by_name or not left:
+            return _chosen(call.option, call.confidence, call.reason, question)
+        result = by_name[call.tool].run(call.input)
+        turns += [
+            Message("assistant", call.model_dump_json(include={"tool", "input"})),
             Message("user", f"Result: {result[: prompts.MAX_TEXT_CHARACTERS]}"),
         ]
-    raise AssertionError("the last step answers")
+    raise AssertionError("without calls left, the reply is an answer")
 
 
 def _tree(agent: EndpointReasoner, question: Question, first: Message, rng: np.random.Generator) -> Answer:
-    """Expand the best lines of thought level by level; a level that cannot be read ends the search."""
+    """Expand the best lines of thought level by level; a reply that cannot be read ends the search."""
     width = agent.group.width
     lines: list[list[str]] = [[]]
     for _ in range(agent.group.depth):
@@ -171,29 +174,26 @@ def _tree(agent: EndpointReasoner, question: Question, first: Message, rng: np.r
                 [*line, thought]
                 for line in lines
                 for thought in _read(
-                    agent, prompts.asked(first, prompts.propose(width, line), Thoughts), Thoughts, rng
+                    agent, prompts.prompt(first, prompts.propose(width, line), ThoughtsReply), ThoughtsReply, rng
                 ).thoughts[:width]
             ]
-            scores = _read(agent, prompts.asked(first, prompts.score(grown), Scores), Scores, rng).scores
+            scores = _read(agent, prompts.prompt(first, prompts.score(grown), ScoresReply), ScoresReply, rng).scores
         except Malformed:
             break
         if len(scores) != len(grown):
             break
         order = sorted(range(len(grown)), key=lambda index: -scores[index])
         lines = [grown[index] for index in order[:width]]
-    return _answer(agent.ask(prompts.asked(first, prompts.conclude(lines[0]), Choice), Choice, rng), Choice, question)
+    return _one_call(agent, question, first, rng, prompts.conclude(lines[0]), DirectReply)
 
 
-def _read(agent: EndpointReasoner, messages: tuple[Message, ...], kind: type, rng: np.random.Generator):  # type: ignore[no-untyped-def]
-    reply = agent.ask(messages, kind, rng)
-    if reply.fault:
-        raise Malformed(reply.detail or reply.fault)
-    return parse(reply.text, kind)
+def _read(agent: EndpointReasoner, messages: tuple[Message, ...], kind: type[M], rng: np.random.Generator) -> M:
+    return parse_reply(agent.ask(messages, kind, rng), kind)
 
 
 PLANNING: dict[str, Callable[[EndpointReasoner, Question, Message, np.random.Generator], Answer]] = {
-    "direct": _direct,
-    "steps": _steps,
+    "direct": partial(_one_call, instruction=prompts.DIRECT, kind=DirectReply),
+    "steps": partial(_one_call, instruction=prompts.STEPS, kind=PlannedReply),
     "tools": _tools,
     "tree": _tree,
 }
@@ -205,9 +205,9 @@ class Agents(Closing):
     Parameters
     ----------
     groups
-        Of all N agents.
+        The groups of all N agents.
     tools
-        That agents whose planning calls tools may call; by default calculator and converter.
+        The tools of agents that plan with tools; by default a calculator and a converter.
 
     Attributes
     ----------
@@ -227,7 +227,7 @@ class Agents(Closing):
         self._sessions: list[Session] = []
         try:
             for group in self.groups:
-                session = Session(group, lambda request: standin.reply(request.messages, request.seed))
+                session = Session(group, overlap_standin.reply)
                 self._sessions.append(self._resources.enter_context(session))
         except BaseException:
             self.close()
@@ -240,7 +240,7 @@ class Agents(Closing):
 
     @property
     def usage(self) -> list[Usage]:
-        """What each group has asked so far."""
+        """The requests of each group so far, in numbers."""
         return [session.usage for session in self._sessions]
 
     def close(self) -> None:
@@ -249,9 +249,9 @@ class Agents(Closing):
 
 
 def grouped(groups: Sequence[Group], num_agents: int) -> list[Group]:
-    """Return the groups with as many agents each as its share of ``num_agents`` (largest remainders).
+    """Return groups of ``num_agents`` agents in all, in the ratios of their ``agents`` (largest remainders).
 
-    The shares are the ``agents`` of the groups, as in the preset ``qwen``, 12, 12 and 6.
+    The ratios of the preset ``qwen`` are 12 : 12 : 6.
     """
     counts = apportioned(num_agents, [group.agents for group in groups])
     return [replace(group, agents=count) for group, count in zip(groups, counts, strict=True) if count]

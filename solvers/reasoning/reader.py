@@ -1,11 +1,11 @@
-"""The retrieval reader: it answers offline, by how near options and texts are. A weak but real model, named as such.
+"""The retrieval reader: it answers offline, by the similarity of options and texts. It is a weak but real model.
 
-It scores every option by a few features and takes the best. Without texts it has what can be guessed: how near an
-option is to the question, how long it is, and whether it sums up the others ("all of the above"). With texts it also
-has the evidence in them, in the mean over the texts, those nearest to the question counting most.
+It scores every option by a few features and takes the best. Without texts the features are guesses: the similarity of
+option and question, the length of the option, and whether it sums up the others ("all of the above"). With texts they
+are also the evidence in the texts, averaged with the largest weights for the texts nearest to the question.
 
-The weights are those of a conditional logit model, fitted once on 1600 questions of TeleQnA with the explanations of
-other questions as texts, and rounded.
+The weights of the features are those of a conditional logit model, fitted once on 1600 questions of TeleQnA with the
+explanations of other questions as texts, and rounded.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ FEATURES = (
 )
 WITHOUT_TEXTS = (3.5, 5.2, 0.95, 0.0, 0.0, 0.0)
 WITH_TEXTS = (5.2, 5.0, 1.0, 5.9, -3.3, 1.6)
-"""The weights of the features. An option that is near to any text says little: that is taken off by the -3.3."""
+"""The weights of the features. The −3.3 corrects for options that are near to any text."""
 FITTED_ON = 1600
-"""Weights were fitted on so many questions of TeleQnA: the first of ``default_rng(0).permutation(10000)``."""
+"""The number of questions of TeleQnA in the fit: the first of ``default_rng(0).permutation(10000)``."""
 SHARPNESS = 20.0
-"""How much more the texts count that are nearer to the question: by exp(20 · similarity)."""
+"""Texts have weights of exp(20 · similarity to the question)."""
 _SUMS_UP = re.compile(
     r"(?:all|both)\b.{0,30}\b(?:above|these|those|options|mentioned|answers|choices|other)\b|both\b", re.IGNORECASE
 )
@@ -45,17 +45,17 @@ _WORD = re.compile(r"\w+")
 class RetrievalReader:
     """Answers questions by the similarity of their options to texts.
 
-    The encoder and most features know any language; what sums up the other options is recognised in English alone.
+    Most features work in any language; options that sum up the others are recognised in English alone.
 
     Parameters
     ----------
     encoder
-        Of sentences; None: the one that the whole process shares.
+        The encoder of sentences; None: the one that the whole process shares.
 
     Raises
     ------
     ImportError
-        If there is no encoder, and the extra ``knowledge`` is not installed.
+        If no encoder is given, and the extra ``knowledge`` is not installed.
     """
 
     name = "retrieval reader (offline)"
@@ -71,24 +71,24 @@ class RetrievalReader:
         question
             The question. Its passage, if it has one, is read as a text.
         texts
-            What may help, in any order; none: what can be guessed.
+            Texts that may help, in any order; without texts the reader guesses.
         rng
             Not used.
 
         Returns
         -------
         Answer
-            ``confidence`` is by how much the probability of the option exceeds that of the next one.
+            ``confidence`` is the lead of the option's probability over that of the next one.
         """
         return self.answer_all([question], [texts])[0]
 
     def answer_all(self, questions: Sequence[Question], texts: Sequence[Sequence[str]]) -> list[Answer]:
-        """Return the answers to many questions, each with its own texts; the same as one by one, but faster.
+        """Return the answers to many questions, each with its own texts; faster than one by one.
 
         Raises
         ------
         ValueError
-            If there are not as many lists of texts as questions.
+            If the numbers of questions and of lists of texts differ.
         """
         return [_best(scores) for scores in self.scores(questions, texts)]
 
@@ -98,17 +98,17 @@ class RetrievalReader:
         Raises
         ------
         ValueError
-            If there are not as many lists of texts as questions.
+            If the numbers of questions and of lists of texts differ.
         """
         if len(questions) != len(texts):
             raise ValueError(f"each question needs a list of texts: got {len(texts)} for {len(questions)}")
         read = [_readable(question, own) for question, own in zip(questions, texts, strict=True)]
-        wanted: list[str] = []
+        needed: list[str] = []
         for question, own in zip(questions, read, strict=True):
-            wanted += [question.text, *question.options]
+            needed += [question.text, *question.options]
             if own:
-                wanted += [*own, query(question), *_completed(question)]
-        self.encoder.encode(list(dict.fromkeys(wanted)))  # in batches; what was encoded is remembered
+                needed += [*own, query(question), *_completed(question)]
+        self.encoder.encode(list(dict.fromkeys(needed)))  # in batches; the encoder remembers vectors
         return [
             self.features(question, own) @ np.array(WITH_TEXTS if own else WITHOUT_TEXTS)
             for question, own in zip(questions, read, strict=True)
@@ -117,36 +117,35 @@ class RetrievalReader:
     def features(self, question: Question, texts: Sequence[str]) -> np.ndarray:
         """Return the features of the options of a question, (options, 6), in the order of ``FEATURES``."""
         options = self.encoder.encode(question.options)
-        found = np.zeros((len(question.options), len(FEATURES)))
-        found[:, 0] = options @ self.encoder.encode([question.text])[0]
-        found[:, 1] = [bool(_SUMS_UP.match(option)) - bool(_DENIES.match(option)) for option in question.options]
-        found[:, 2] = np.log([len(option) for option in question.options])
+        values = np.zeros((len(question.options), len(FEATURES)))
+        values[:, 0] = options @ self.encoder.encode([question.text])[0]
+        values[:, 1] = [bool(_SUMS_UP.match(option)) - bool(_DENIES.match(option)) for option in question.options]
+        values[:, 2] = np.log([len(option) for option in question.options])
         if texts:
             vectors = self.encoder.encode(texts)
             near = np.exp(SHARPNESS * (vectors @ self.encoder.encode([query(question)])[0]))
             weights = near / near.sum()
-            found[:, 3] = self.encoder.encode(_completed(question)) @ vectors.T @ weights
-            found[:, 4] = options @ vectors.T @ weights
-            found[:, 5] = _shares(question, texts) @ weights
-        return found
+            values[:, 3] = self.encoder.encode(_completed(question)) @ vectors.T @ weights
+            values[:, 4] = options @ vectors.T @ weights
+            values[:, 5] = _shares(question, texts) @ weights
+        return values
 
 
 def _completed(question: Question) -> list[str]:
-    """Return the question with each of its options."""
+    """Return the question's text with each of its options."""
     return [f"{question.text} {option}" for option in question.options]
 
 
 def _readable(question: Question, texts: Sequence[str]) -> list[str]:
-    """Return what is read: the question's own passage and the texts, without empty ones."""
+    """Return the question's own passage and the texts, without empty ones."""
     return [text for text in (question.passage, *texts) if text.strip()]
 
 
 def _shares(question: Question, texts: Sequence[str]) -> np.ndarray:
-    """Return which share of the words of each option, but for those of the question, is in each text."""
-    asked = _words(question.text)
-    own = [_words(option) - asked for option in question.options]
-    there = [_words(text) for text in texts]
-    return np.array([[len(words & text) / len(words) if words else 0.0 for text in there] for words in own])
+    """Return the share of the words of each option, without those of the question, in each text, (options, texts)."""
+    new = [_words(option) - _words(question.text) for option in question.options]
+    in_texts = [_words(text) for text in texts]
+    return np.array([[len(words & text) / len(words) if words else 0.0 for text in in_texts] for words in new])
 
 
 def _words(text: str) -> set[str]:
@@ -154,7 +153,7 @@ def _words(text: str) -> set[str]:
 
 
 def _best(scores: np.ndarray) -> Answer:
-    """Return the option of the best score; of equal ones the first."""
+    """Return the first option with the best score."""
     likely = np.exp(scores - scores.max())
     likely /= likely.sum()
     first = int(scores.argmax())

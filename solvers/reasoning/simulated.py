@@ -1,7 +1,7 @@
-"""A simulated reasoner: it knows the answer, and errs as often as an accuracy such as (14) says.
+"""A simulated reasoner: it knows the answer, and errs as often as a given accuracy, such as (14), implies.
 
-It stands where no language model answers. Agents err together: a latent factor of the question, common to all of them,
-makes it easy or hard for everybody, and its distractor is what most of those who are wrong say.
+It takes the place of a language model. Agents err together: a latent factor of the question, common to all of them,
+makes it easy or hard for everybody, and most wrong agents choose the same option, the question's distractor.
 """
 
 from __future__ import annotations
@@ -13,24 +13,23 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtri
 
 from secagent_env.model.workload import accuracy_at_difficulty
 from secagent_env.questions.question import Question
+from secagent_env.support.checks import number
+from solvers.knowledge.link import difficulty_at
 from solvers.reasoning.answer import Answer
 from solvers.reasoning.vote_theory import check_correlation, expected_accuracy
-
-_EASIEST, _HARDEST = 1e-3, 1e6
 
 
 @dataclass(frozen=True)
 class SimulatedReasoner:
-    """An agent that is right with a given probability, named as simulated.
+    """An agent that is right with a given probability.
 
     With a correlation ρ it is right iff √ρ Z + √(1 − ρ) ε < Φ⁻¹(max(accuracy, 1/m)), where the normal Z belongs to the
-    question and ε is drawn for each answer; m is the number of options, since nobody has to be worse than guessing. A
-    wrong answer is the question's distractor with probability ρ, and any wrong option otherwise.
+    question and ε is drawn for each answer. No agent is worse than a guess among the m options. A wrong answer is the
+    question's distractor with probability ρ, and any wrong option otherwise.
 
     Parameters
     ----------
@@ -39,12 +38,12 @@ class SimulatedReasoner:
     correlation
         ρ from 0 (independent of other agents) to 1 (one factor decides for all).
     seed
-        Of the questions' factors and distractors; agents of the same seed err together.
+        Draws the questions' factors and distractors; agents of the same seed err together.
 
     Raises
     ------
     ValueError
-        If accuracy or correlation are out of range.
+        If the accuracy or the correlation is out of range.
     """
 
     accuracy: float
@@ -53,14 +52,13 @@ class SimulatedReasoner:
     name = "simulated (14)"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.accuracy <= 1:
-            raise ValueError(f"accuracy must be a number from 0 to 1, got {self.accuracy!r}")
+        number("accuracy", self.accuracy, 0, 1)
         check_correlation(self.correlation)
 
     def answer(self, question: Question, texts: Sequence[str], rng: np.random.Generator) -> Answer:
         """Return the right option or a wrong one; the texts are not read.
 
-        ``confidence`` is the accuracy, which is what such an agent can know of itself.
+        ``confidence`` is the accuracy.
         """
         options = len(question.options)
         accuracy = max(self.accuracy, 1 / options)
@@ -75,7 +73,7 @@ class SimulatedReasoner:
 
 @lru_cache(maxsize=65536)
 def common_factor(seed: int, key: str, num_options: int) -> tuple[float, int]:
-    """Return what all agents share of a question: Z, and which of the m − 1 wrong options is the distractor."""
+    """Return the factor Z of a question and its distractor among the m − 1 wrong options; all agents share them."""
     digest = hashlib.sha256(f"{seed}\0{key}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:16], "little"))
     return float(rng.standard_normal()), int(rng.integers(num_options - 1))
@@ -84,14 +82,14 @@ def common_factor(seed: int, key: str, num_options: int) -> tuple[float, int]:
 def voted_accuracy(
     accuracies: Iterable[np.ndarray], num_options: Mapping[int, float], correlation: float = 0.0
 ) -> float:
-    """Return how often the majority of such agents is right, in the mean over selections of agents and over questions.
+    """Return how often the majority of simulated agents is right, the mean over selections of agents and questions.
 
     Parameters
     ----------
     accuracies
-        Of the agents selected in each network.
+        The accuracies of the agents selected in each network.
     num_options
-        How many questions (or what share of them) have 2, 3, … options.
+        The number (or share) of questions with 2, 3, … options.
     correlation
         ρ.
     """
@@ -111,7 +109,7 @@ def voted_accuracy(
 
 
 def mean_accuracy(accuracies: Iterable[np.ndarray], num_options: Mapping[int, float]) -> float:
-    """Return how often one of such agents is right, in the mean; the arguments are those of :func:`voted_accuracy`."""
+    """Return how often a single simulated agent is right on average; see :func:`voted_accuracy` for the arguments."""
     total = sum(num_options.values())
     shares = [
         [count * np.mean(np.maximum(selected, 1 / options)) for options, count in num_options.items()]
@@ -128,34 +126,29 @@ def fitted_difficulty(
     *,
     voted: bool = True,
 ) -> float:
-    """Return the difficulty δ of (14) at which agents have a wanted accuracy.
+    """Return the difficulty δ of (14) at which simulated agents have a wanted accuracy.
 
     Parameters
     ----------
     accuracies
-        Of the agents selected in each network, at the difficulty 1.
+        The accuracies of the agents selected in each network, at the difficulty 1.
     num_options
-        How many questions have 2, 3, … options.
+        The number of questions with 2, 3, … options.
     wanted
-        The accuracy of the vote, or that of the agents in the mean.
+        The accuracy of the vote, or the mean accuracy of the agents.
     correlation
         ρ.
     voted
-        Whether the vote is meant, or the mean of the agents.
+        Whether ``wanted`` is the accuracy of the vote, or the mean of the agents.
 
     Raises
     ------
     ValueError
-        If no difficulty gives it: who guesses is right on one of m questions.
+        If no difficulty gives the accuracy: a guess is right on one of m questions.
     """
 
-    def excess(log_difficulty: float) -> float:
-        there = [accuracy_at_difficulty(selected, math.exp(log_difficulty)) for selected in accuracies]
-        found = voted_accuracy(there, num_options, correlation) if voted else mean_accuracy(there, num_options)
-        return found - wanted
+    def accuracy_of(difficulty: float) -> float:
+        there = [accuracy_at_difficulty(selected, difficulty) for selected in accuracies]
+        return voted_accuracy(there, num_options, correlation) if voted else mean_accuracy(there, num_options)
 
-    bounds = math.log(_EASIEST), math.log(_HARDEST)
-    if excess(bounds[0]) < 0 or excess(bounds[1]) > 0:
-        low, high = (wanted + excess(bound) for bound in reversed(bounds))
-        raise ValueError(f"no difficulty gives an accuracy of {wanted:g}: it lies between {low:.3g} and {high:.3g}")
-    return math.exp(brentq(excess, *bounds, xtol=1e-6))
+    return difficulty_at(wanted, accuracy_of, 1e-6)

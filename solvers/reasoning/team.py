@@ -1,10 +1,10 @@
-"""The supervisor: it sends a question and knowledge to the agents that are selected, and votes (section III-B)."""
+"""The supervisor: it sends a question and knowledge to the selected agents, and holds the vote (section III-B)."""
 
 from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,31 +14,31 @@ import numpy as np
 
 from secagent_env import Decision
 from secagent_env.questions import Question
+from secagent_env.support.checks import integer
 from secagent_env.support.errors import unknown_name
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.encoder import Encoder
 from solvers.knowledge.store.lookup import group_of, query
 from solvers.llm.chat import CapReached, EndpointError
 from solvers.reasoning.answer import Answer, Reasoner
-from solvers.reasoning.votes import Tally, log_odds_weights, vote
+from solvers.reasoning.votes import VOTING, Tally, vote, vote_weights
 
-VOTING = ("majority", "weighted")
 UNREACHABLE, CAP = "unreachable", "cap"
-"""Faults of agents whose endpoint cannot be used, and whose caps are reached: they have no vote."""
+"""Faults of agents without a vote: the endpoint cannot be used, or a cap is reached."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a team answers to a question.
+    """A team's answer to a question.
 
     Attributes
     ----------
     option
-        The index of the option that won the vote; None where nobody had an answer, which counts as wrong.
+        The index of the option that won the vote; None where no agent had an answer, which counts as wrong.
     answers
-        Of the selected agents, by their indices.
+        The answers of the selected agents, by their indices.
     tally
-        The vote.
+        The result of the vote.
     texts
         The knowledge that was sent with the question.
     """
@@ -50,26 +50,26 @@ class Verdict:
 
     @cached_property
     def faults(self) -> dict[str, int]:
-        """How many agents had no answer, by what was wrong."""
+        """The number of agents without an answer, by fault."""
         return dict(sorted(Counter(answer.fault for answer in self.answers.values() if answer.fault).items()))
 
 
 class Supervisor:
-    """Asks the selected agents and votes; the others are never asked.
+    """Asks the selected agents alone, and holds the vote.
 
     Parameters
     ----------
     reasoners
-        N of them: what each agent is.
+        The N agents.
     knowledge
-        From which the texts come that are sent with a question; None: none are sent.
+        The source of the texts that are sent with a question; None sends no texts.
     encoder
-        Of questions, for the search in the knowledge.
+        The encoder of the knowledge and of questions.
     passages
-        How many texts are sent with a question.
+        The number of texts that are sent with a question.
     voting
-        ``"majority"``; or ``"weighted"``, by the log odds of the agents' accuracies, which :meth:`ask` is told. Ties
-        are broken by chance, from the seed.
+        ``"majority"``; or ``"weighted"``, by the log odds of the accuracies given to :meth:`ask`. Ties are broken by
+        chance, from the seed.
 
     Raises
     ------
@@ -90,8 +90,7 @@ class Supervisor:
             raise ValueError("a team needs at least one reasoner")
         if voting not in VOTING:
             raise unknown_name("voting", voting, VOTING)
-        if not isinstance(passages, int) or isinstance(passages, bool) or passages < 0:
-            raise ValueError(f"passages must be an integer ≥ 0, got {passages!r}")
+        integer("passages", passages)
         if knowledge is not None and encoder is None:
             raise ValueError("a supervisor with knowledge needs the encoder of its vectors")
         self.reasoners = tuple(reasoners)
@@ -110,11 +109,11 @@ class Supervisor:
         Parameters
         ----------
         question
-            Its answer and explanation are sent to nobody; simulated reasoners alone read the answer.
+            The question; its answer and explanation are not sent, and only simulated reasoners read the answer.
         selection
             A decision, or its selection (N,), bool.
         seed
-            Of everything random; each agent has its own random numbers for each question, whoever else is asked.
+            The seed of all random numbers, which an agent has for itself for each question.
         accuracy
             Acc_n of all agents (N,), for a weighted vote.
 
@@ -123,16 +122,21 @@ class Supervisor:
         ValueError
             If the selection is not of N agents or of none, or a weighted vote has no accuracies.
         EndpointError
-            If not one of the selected agents can be reached. Some that cannot have no vote, and are counted.
+            If no selected agent can be reached. If some cannot, they have no vote, and are counted as faults.
         """
         chosen = self._chosen(selection)
         texts = self.texts(question)
-        return self._verdict(
-            question, chosen, dict(self._answers(question, chosen, texts, seed)), texts, seed, accuracy
-        )
+        answers = self._answers(question, chosen, texts, seed)
+        options, agents = len(question.options), len(self.reasoners)
+        if self.voting == "weighted" and (accuracy is None or len(accuracy) != agents):
+            raise ValueError(f"a weighted vote needs the accuracies of all {agents} agents")
+        weights = vote_weights(self.voting, None if accuracy is None else np.asarray(accuracy, float)[chosen], options)
+        rng = np.random.default_rng([seed, zlib.crc32(question.key.encode()), agents])
+        tally = vote([answer.option for answer in answers.values()], options, weights, rng)
+        return Verdict(tally.option, answers, tally, texts)
 
     def texts(self, question: Question) -> tuple[str, ...]:
-        """Return the knowledge that is sent with a question; nothing of the question's own group."""
+        """Return the texts that are sent with a question, without texts of the question's own group."""
         if self.knowledge is None or self.encoder is None or not self.passages:
             return ()
         vectors = self.encoder.encode([query(question)])
@@ -151,9 +155,7 @@ class Supervisor:
             raise ValueError("nobody is selected: a question needs at least one agent")
         return chosen
 
-    def _answers(
-        self, question: Question, chosen: list[int], texts: tuple[str, ...], seed: int
-    ) -> Iterator[tuple[int, Answer]]:
+    def _answers(self, question: Question, chosen: list[int], texts: tuple[str, ...], seed: int) -> dict[int, Answer]:
         failures: list[EndpointError] = []
         place = zlib.crc32(question.key.encode())
 
@@ -173,31 +175,7 @@ class Supervisor:
             answers = [answer(agent) for agent in chosen]
         if len(failures) == len(chosen):
             raise failures[0]
-        yield from zip(chosen, answers, strict=True)
-
-    def _verdict(
-        self,
-        question: Question,
-        chosen: list[int],
-        answers: Mapping[int, Answer],
-        texts: tuple[str, ...],
-        seed: int,
-        accuracy: Sequence[float] | np.ndarray | None,
-    ) -> Verdict:
-        options = len(question.options)
-        weights = None
-        if self.voting == "weighted":
-            if accuracy is None or len(accuracy) != len(self.reasoners):
-                raise ValueError(f"a weighted vote needs the accuracies of all {len(self.reasoners)} agents")
-            weights = log_odds_weights(np.maximum(np.asarray(accuracy, float)[chosen], 1 / options), options)
-        said = [answers[agent].option for agent in chosen]
-        tally = vote(
-            said,
-            options,
-            weights,
-            np.random.default_rng([seed, zlib.crc32(question.key.encode()), len(self.reasoners)]),
-        )
-        return Verdict(tally.option, answers, tally, texts)
+        return dict(zip(chosen, answers, strict=True))
 
 
 def ask_all(
@@ -207,26 +185,28 @@ def ask_all(
     seed: int = 0,
     accuracy: Sequence[float] | np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
-    """Ask the selected agents questions, several at a time where endpoints allow it.
+    """Ask the selected agents many questions, several at a time where endpoints allow it.
 
     Parameters
     ----------
-    supervisor, questions
-        Who is asked, and what.
+    supervisor
+        The supervisor.
+    questions
+        The questions.
     selection, seed, accuracy
-        As of :meth:`Supervisor.ask`, for all questions.
+        See :meth:`Supervisor.ask`; the same for all questions.
 
     Returns
     -------
     list of dict
-        A row for each question, in their order, the same however many are asked at a time: its ``key`` and
-        ``category``; the ``option`` that won and whether it is ``right``; the ``votes`` for each option; the
-        ``answers`` of the selected agents, by their indices; and the ``faults``, counted.
+        A row for each question, in their order: its ``key`` and ``category``; the ``option`` that won and whether it
+        is ``right``; the ``votes`` for each option; the ``answers`` of the selected agents, by their indices; and the
+        ``faults``, counted. Rows do not depend on the number of questions at a time.
 
     Raises
     ------
     ValueError, EndpointError
-        As :meth:`Supervisor.ask`; what is not yet under way then is not asked.
+        See :meth:`Supervisor.ask`; the questions that are not yet under way are not asked.
     """
 
     def row(question: Question) -> dict[str, Any]:
@@ -252,5 +232,5 @@ def ask_all(
 
 
 def _concurrency(reasoner: Reasoner) -> int:
-    """Return how many requests a reasoner's endpoint takes at a time; 0 where it has none."""
+    """Return the most requests at a time to a reasoner's endpoint; 0 where it has no endpoint."""
     return int(getattr(reasoner, "concurrency", 0))

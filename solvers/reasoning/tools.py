@@ -1,4 +1,4 @@
-"""Tools that an agent may call while it reasons: each turns a text into a text, and never raises."""
+"""Tools for an agent that reasons: each turns a text into a text, and never raises."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ MAX_RESULT_CHARACTERS = 2000
 
 
 class Tool(Protocol):
-    """A tool of an agent; whatever has these is one.
+    """The interface of tools.
 
     Attributes
     ----------
     name
-        By which a model calls it: lower-case letters.
+        The name by which a model calls the tool: lower-case letters.
     description
-        For the prompt, in one sentence.
+        A description for the prompt, in one sentence.
     """
 
     name: str
     description: str
 
     def run(self, text: str) -> str:
-        """Return the result, or in a sentence what is wrong with the input."""
+        """Return the result, or a sentence with the error in the input."""
 
 
 _BINARY: dict[type, Callable[[float, float], float]] = {
@@ -51,7 +51,7 @@ _FUNCTIONS: dict[str, Callable[[float], float]] = {
 
 
 class Calculator:
-    """Arithmetic, read as a syntax tree: nothing is executed but the operations listed here."""
+    """Arithmetic, read as a syntax tree: only the operations listed here are executed."""
 
     name = "calculate"
     description = "the value of an expression such as 10*log10(2) + 3; +, -, *, /, **, and log2, log10, ln, sqrt, exp"
@@ -103,28 +103,28 @@ class Converter:
         match = _QUESTION.match(text[:MAX_INPUT_CHARACTERS])
         if match is None:
             return f"this cannot be converted; ask for {self.description}"
-        given, wanted = match[2].lower(), match[3].lower()
-        if (given in _RATIOS) != (wanted in _RATIOS):
+        source, target = match[2].lower(), match[3].lower()
+        if (source in _RATIOS) != (target in _RATIOS):
             return f"{match[2]} is not of the kind of {match[3]}"
         try:
             value = float(match[1])
-            linear = value * _LINEAR[given] if given in _LINEAR else _DECIBEL[given] * 10 ** (value / 10)
-            if wanted in _LINEAR:
-                return f"{linear / _LINEAR[wanted]:.6g} {match[3]}"
-            return f"{10 * math.log10(linear / _DECIBEL[wanted]):.6g} {match[3]}"
+            linear = value * _LINEAR[source] if source in _LINEAR else _DECIBEL[source] * 10 ** (value / 10)
+            if target in _LINEAR:
+                return f"{linear / _LINEAR[target]:.6g} {match[3]}"
+            return f"{10 * math.log10(linear / _DECIBEL[target]):.6g} {match[3]}"
         except (ValueError, OverflowError):
             return "the value is not finite"
 
 
 class Search:
-    """The knowledge that the agent has been sent.
+    """A search in the knowledge that the agent has received.
 
     Parameters
     ----------
     knowledge, encoder
         The base, and the encoder of its vectors.
     passages
-        How many are found at most.
+        The most passages of a result.
     """
 
     name = "search"
@@ -135,7 +135,7 @@ class Search:
         self.exclude: str = ""
 
     def excluding(self, group: str) -> Search:
-        """Return the tool without the passages of a group, which tell the answer of the question at hand."""
+        """Return the tool without the passages of a group, which hold the answer to the question at hand."""
         other = Search(self._knowledge, self._encoder, self._passages)
         other.exclude = group
         return other
@@ -144,5 +144,5 @@ class Search:
         """Return the passages, one a line."""
         vectors = self._encoder.encode([text[:MAX_INPUT_CHARACTERS]])
         indices, _ = self._knowledge.search(vectors, self._passages, [self.exclude])
-        found = [self._knowledge.passages[index].text for index in indices[0] if index >= 0]
-        return "\n".join(found)[:MAX_RESULT_CHARACTERS] or "nothing was found"
+        texts = [self._knowledge.passages[index].text for index in indices[0] if index >= 0]
+        return "\n".join(texts)[:MAX_RESULT_CHARACTERS] or "nothing was found"

@@ -1,11 +1,11 @@
-"""What a vote is worth: the probability that the majority is right, without simulating it.
+"""The accuracy of a majority vote: the probability that it is right, without simulation.
 
-Agents are as :mod:`solvers.reasoning.simulated` says: with a correlation ρ, agent n is right iff
-√ρ Z + √(1 − ρ) ε_n < Φ⁻¹(p_n), where the normal Z belongs to the question and ε_n to the agent; a wrong one says what
-the question's distractor is with probability ρ, and any wrong option with the others equally often.
+Agents are those of :mod:`solvers.reasoning.simulated`: with a correlation ρ, agent n is right iff
+√ρ Z + √(1 − ρ) ε_n < Φ⁻¹(p_n), where the normal Z belongs to the question and ε_n to the agent; a wrong agent chooses
+the question's distractor with probability ρ, and otherwise any wrong option.
 
-Given Z the agents are independent. Then the number R of right ones has a Poisson-binomial distribution, and since who
-is wrong does not matter for what is said instead, the vote is right with a probability that depends on R alone.
+Given Z the agents are independent, so that the number R of right agents has a Poisson-binomial distribution. All wrong
+agents choose alike, so that the vote is right with a probability that depends on R alone.
 
 Dimension letters: Q values of Z, N agents, m options.
 """
@@ -19,10 +19,11 @@ from functools import lru_cache
 import numpy as np
 from scipy import stats
 
+from secagent_env.support.checks import integer, number
 from solvers.reasoning.votes import checked_accuracies
 
 _LIMIT = 8.5
-"""How far out Z is integrated: the rest has a probability of 2e-17."""
+"""Z is integrated from −8.5 to 8.5; values beyond have a probability of 2e-17."""
 _MOST_NODES = 20_001
 
 
@@ -36,8 +37,8 @@ def expected_accuracy(accuracies: Sequence[float] | np.ndarray, num_options: int
     num_options
         m, at least 2.
     correlation
-        ρ from 0 (independent: exact) to 1 (whoever is less accurate is right on a part of the same questions: exact);
-        between them an integral over Z, by the trapezoid rule, whose error is that of rounding up to ρ = 0.9999.
+        ρ from 0 (independent) to 1 (a less accurate agent is right on a part of the same questions), both exact;
+        between them an integral over Z by the trapezoid rule, exact up to rounding for ρ ≤ 0.9999.
 
     Raises
     ------
@@ -48,8 +49,7 @@ def expected_accuracy(accuracies: Sequence[float] | np.ndarray, num_options: int
     check_correlation(correlation)
     if not p.size:
         raise ValueError("accuracies must hold at least one agent's: nobody votes")
-    if num_options < 2:
-        raise ValueError(f"num_options must be an integer ≥ 2, got {num_options!r}")
+    integer("num_options", num_options, 2)
     given, weight = right_given_factor(p, correlation)
     share = np.array([_share(r, p.size - r, num_options, correlation) for r in range(p.size + 1)])
     return float(np.clip(weight @ (poisson_binomial(given) @ share), 0.0, 1.0))
@@ -57,18 +57,17 @@ def expected_accuracy(accuracies: Sequence[float] | np.ndarray, num_options: int
 
 def check_correlation(correlation: float) -> None:
     """Raise ValueError unless a correlation is a number from 0 to 1."""
-    if not 0 <= correlation <= 1:
-        raise ValueError(f"correlation must be a number from 0 to 1, got {correlation!r}")
+    number("correlation", correlation, 0, 1)
 
 
 def right_given_factor(p: np.ndarray, correlation: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the agents' accuracies (Q, N) at values of Z, and the weights (Q,) of these."""
+    """Return the agents' accuracies (Q, N) given values of Z, and the weights (Q,) of these values."""
     if correlation == 0:
         return p[None], np.ones(1)
     if correlation == 1:  # steps at the accuracies themselves
         edges = np.concatenate([[0.0], np.sort(p), [1.0]])
         return (p >= edges[1:, None]).astype(float), np.diff(edges)
-    # A quarter of the width in which Z turns an agent: the trapezoid rule is exact then, up to rounding.
+    # A quarter of the range of Z in which an agent turns from right to wrong: exact up to rounding.
     step = min(0.1, math.sqrt((1 - correlation) / correlation) / 4)
     count = min(2 * math.ceil(_LIMIT / step) + 1, _MOST_NODES)
     z = np.linspace(-_LIMIT, _LIMIT, count)
@@ -80,13 +79,13 @@ def right_given_factor(p: np.ndarray, correlation: float) -> tuple[np.ndarray, n
 
 def poisson_binomial(p: np.ndarray) -> np.ndarray:
     """Return the distribution (…, N + 1) of the number of successes in independent trials of probabilities (…, N)."""
-    found = np.zeros((*p.shape[:-1], p.shape[-1] + 1))
-    found[..., 0] = 1.0
+    chance = np.zeros((*p.shape[:-1], p.shape[-1] + 1))
+    chance[..., 0] = 1.0
     for n in range(p.shape[-1]):
         hit = p[..., n, None]
-        found[..., 1 : n + 2] = found[..., 1 : n + 2] * (1 - hit) + found[..., : n + 1] * hit
-        found[..., 0] *= 1 - hit[..., 0]
-    return found
+        chance[..., 1 : n + 2] = chance[..., 1 : n + 2] * (1 - hit) + chance[..., : n + 1] * hit
+        chance[..., 0] *= 1 - hit[..., 0]
+    return chance
 
 
 @lru_cache(maxsize=4096)
@@ -112,10 +111,7 @@ def _share(right: int, wrong: int, num_options: int, correlation: float) -> floa
 
 @lru_cache(maxsize=65536)
 def _ways(votes: int, options: int, tied: int, level: int) -> int:
-    """Return in how many ways voters can choose such that the first ``tied`` options get ``level`` votes each.
-
-    The other options get fewer.
-    """
+    """Return the number of ways to vote that give the first ``tied`` options ``level`` votes and the others fewer."""
     if options == 0:
         return int(votes == 0)
     if tied:

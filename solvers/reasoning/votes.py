@@ -1,4 +1,4 @@
-"""Votes: how the supervisor makes one answer of many, o = V(α_1 o_1, …, α_n o_n) of section III-B."""
+"""Votes: one answer from the answers of many agents, o = V(α_1 o_1, …, α_n o_n) of section III-B."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from secagent_env.support.checks import integer
+
+VOTING = ("majority", "weighted")
+"""Ways to vote: all votes count alike, or by the log odds of the agents' accuracies."""
 _SURE = 1e-9
-"""How near to 0 and 1 an accuracy counts: nobody's vote weighs infinitely much."""
+"""Accuracies are clipped to this distance from 0 and 1, so that no vote has an infinite weight."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +24,9 @@ class Tally:
     option
         The index of the option that won; None where nobody voted, which counts as wrong.
     counts
-        What each option got: votes, or the sum of their weights.
+        The number of votes for each option, or the sum of their weights.
     tied
-        The options that got the most: more than one where chance decided, none where nobody voted.
+        The options with the largest count: more than one where chance decided, none where nobody voted.
     """
 
     option: int | None
@@ -41,11 +45,11 @@ def vote(
     Parameters
     ----------
     options
-        The index of the option that each agent chose; None where it has no answer, which is no vote.
+        The index of each agent's option; None for an agent without an answer, which has no vote.
     num_options
-        How many options there are.
+        The number of options.
     weights
-        Of the agents' votes; negative ones count against an option. None: all count 1.
+        The weights of the agents' votes; negative ones count against an option. None: all weights are 1.
     rng
         Decides among tied options, all with the same probability. None: the lowest index wins.
 
@@ -54,8 +58,7 @@ def vote(
     ValueError
         If a vote is for none of the options, or the weights are not one finite number for each agent.
     """
-    if num_options < 1:
-        raise ValueError(f"num_options must be an integer ≥ 1, got {num_options!r}")
+    integer("num_options", num_options, 1)
     if weights is None:
         weights = [1.0] * len(options)
     elif len(weights) != len(options) or not np.isfinite(weights).all():
@@ -72,25 +75,32 @@ def vote(
     if not voted:
         return Tally(None, tuple(counts), ())
     most = max(counts)
-    # Sums of the same weights in another order are the same result.
+    # Counts that differ by rounding, as sums in another order do, are tied.
     near = 1e-12 * max(map(abs, counts))
     tied = tuple(i for i, count in enumerate(counts) if count >= most - near)
     return Tally(tied[0] if rng is None or len(tied) == 1 else int(rng.choice(tied)), tuple(counts), tied)
 
 
+def vote_weights(voting: str, accuracies: np.ndarray | None, num_options: int) -> np.ndarray | None:
+    """Return the weights of agents' votes; None for a majority. No agent counts as worse than a guess, 1/m."""
+    if voting == "majority" or accuracies is None:
+        return None
+    return log_odds_weights(np.maximum(accuracies, 1 / num_options), num_options)
+
+
 def log_odds_weights(accuracies: Sequence[float] | np.ndarray, num_options: int) -> np.ndarray:
     """Return the weights that make a vote of independent agents right most often, ln((m − 1) p / (1 − p)).
 
-    With them the vote is the maximum-likelihood answer, if a wrong agent takes every wrong option equally often
-    (Nitzan and Paroush, 1982, for two options). An agent that guesses, p = 1/m, weighs nothing, a worse one votes
-    against what it says.
+    With them the vote is the maximum-likelihood answer, if wrong agents choose all wrong options equally often (Nitzan
+    and Paroush, 1982, for two options). An agent that guesses, p = 1/m, has the weight 0, and a worse one a negative
+    weight.
 
     Parameters
     ----------
     accuracies
-        p of each agent, from 0 to 1; 0 and 1 count as 1e-9 from there.
+        The accuracy p of each agent, from 0 to 1, clipped to [1e-9, 1 − 1e-9].
     num_options
-        m.
+        The number of options, m.
 
     Raises
     ------
@@ -98,14 +108,13 @@ def log_odds_weights(accuracies: Sequence[float] | np.ndarray, num_options: int)
         If an accuracy is out of range, or there are fewer than two options.
     """
     p = checked_accuracies(accuracies)
-    if num_options < 2:
-        raise ValueError(f"num_options must be an integer ≥ 2, got {num_options!r}")
+    integer("num_options", num_options, 2)
     p = np.clip(p, _SURE, 1 - _SURE)
     return np.asarray(np.log((num_options - 1) * p / (1 - p)))
 
 
 def checked_accuracies(accuracies: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return accuracies (N,) as an array, or raise ValueError where one is not from 0 to 1."""
+    """Return accuracies (N,) as an array; raise ValueError unless all are from 0 to 1."""
     p = np.asarray(accuracies, float)
     if p.ndim != 1 or not np.all((p >= 0) & (p <= 1)):
         raise ValueError(f"accuracies must be numbers from 0 to 1, one for each agent, got {accuracies!r}")

@@ -7,7 +7,6 @@ import pytest
 
 from secagent_env import Scenario, sample_instance
 from secagent_env.sampling.estimation import (
-    check_error_variance,
     estimate_eavesdroppers,
     estimate_generator,
     mean_eve_gains,
@@ -126,9 +125,12 @@ def test_precision_is_kept():
 
 @pytest.mark.parametrize("value", [-0.1, 1, 1.5, math.nan, math.inf, "0.1", None, True])
 def test_bad_error_variances(value: object):
-    with pytest.raises(ValueError, match=r"^error_variance must be a number ≥ 0 and < 1, got "):
+    with pytest.raises(ValueError, match=r"^error_variance must be a finite number ≥ 0 and < 1, got "):
         estimate_eavesdroppers(MANY, value)
-    assert check_error_variance("x", np.float32(0.5)) == 0.5
+
+
+def test_numbers_of_numpy_are_error_variances():
+    same(estimate_eavesdroppers(MANY[0], np.float32(0.5)), estimate_eavesdroppers(MANY[0], 0.5))
 
 
 @pytest.mark.parametrize("seed", [-1, 1.0, True, None])

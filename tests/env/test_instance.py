@@ -56,7 +56,7 @@ def test_a_negative_value_is_named(instance, name):
 def test_other_bad_fields_are_named(instance):
     with pytest.raises(ValueError, match=r"accuracy must be ≤ 1, got 1\.5"):
         instance.replace(accuracy=np.full(6, 1.5))
-    with pytest.raises(ValueError, match="channel_bs must be complex, got float64"):
+    with pytest.raises(ValueError, match="channel_bs must be complex floating point, got float64"):
         instance.replace(channel_bs=instance.channel_bs.real)
     with pytest.raises(ValueError, match="gain_eve must be real floating point, got int"):
         instance.replace(gain_eve=np.ones((6, 1), int))

@@ -283,7 +283,9 @@ def test_the_observation_tells_the_batteries():
     seen = {name: env.reset(seed=3)[0] for name, env in envs.items()}
     running = envs["dict"].unwrapped
     instance, battery = running.instance, running.battery_j
-    expected = np.stack([np.log2(1 + battery / instance.execution_energy_j) / 4, battery / running._rules.battery_j[1]])
+    expected = np.stack(
+        [np.log2(1 + battery / instance.execution_energy_j) / 4, battery / running._rules.battery_range_j[1]]
+    )
     assert seen["dict"]["batteries"] == pytest.approx(expected.T, rel=1e-6)
     assert equal({k: v for k, v in seen["dict"].items() if k != "batteries"}, observe(instance, "dict"))
     for name in ("flat", "compact"):
@@ -302,10 +304,11 @@ def test_observations_stay_bounded_beyond_the_range():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"battery_j": (3.0, 2.0)}, "0 ≤ low ≤ high"),
+        ({"battery_j": (3.0, 2.0)}, r"battery_j must be a \(low, high\) range with low ≤ high, got \(3.0, 2.0\)"),
+        ({"battery_j": (-1, 2.0)}, r"battery_j\[0\] must be a finite number ≥ 0, got -1"),
         ({"battery_j": (0, 0)}, "high > 0"),
-        ({"battery_j": 5.0}, r"battery_j must be a \(low, high\) range in J, got 5.0"),
-        ({"battery_j": (1.0, np.inf)}, "range in J"),
+        ({"battery_j": 5.0}, r"battery_j must be a \(low, high\) range, got 5.0"),
+        ({"battery_j": (1.0, np.inf)}, r"battery_j\[1\] must be a finite number ≥ 0, got inf"),
         ({"max_failures": 0}, "max_failures must be an integer ≥ 1, got 0"),
         ({"action_format": "guide"}, "did you mean 'guided'"),
         ({"observation_format": "compct"}, "did you mean 'compact'"),

@@ -9,7 +9,7 @@ import pytest
 
 import solvers
 from eval.command.cli import main
-from eval.compare.comparison import instance_at
+from eval.compare.solving import instance_at
 from eval.studies.hardness.cells import silent_optimum
 from eval.studies.hardness.study import DEARER, SILENT, Hardness, by_instance, tables
 from eval.sweep.engine import Sweep, run_sweep

@@ -399,10 +399,10 @@ def test_bad_arguments(arguments, said):
     ("options", "said"),
     [
         ({"reset_maks": None}, "unknown reset option 'reset_maks'; did you mean 'reset_mask'"),
-        ({"instance": "small"}, "must be an Instance, got str"),
+        ({"instance": "small"}, "must be of type Instance, got str"),
         (
             {"instance": sample_instance("small", 0, 2)},
-            r"must be a batch \(3,\) or a single instance, got the batch \(2,\)",
+            r"must be a batch \(3,\) or a single one, got the batch shape \(2,\)",
         ),
         ({"instance": sample_instance("paper")}, "must have num_agents = 6 as the environment, got 30"),
     ],

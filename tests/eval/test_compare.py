@@ -12,9 +12,10 @@ import pytest
 
 import solvers
 import training
-from eval.compare.comparison import Comparison, describe, instance_at, labelled, run, solver_seed
+from eval.compare.comparison import Comparison, describe, parse_solvers, run
 from eval.compare.lineup import default_solvers, make
-from eval.compare.rows import judged, result_of
+from eval.compare.rows import result_of, result_on_true_channels
+from eval.compare.solving import instance_at, solver_seed
 from eval.sweep.store import Store
 from secagent_env import Decision, Scenario, __version__, evaluate, sample_instance
 from secagent_env.sampling.estimation import estimate_eavesdroppers
@@ -374,7 +375,7 @@ def test_bad_comparisons(fields: dict, sentence: str):
     ],
 )
 def test_solvers_with_options(text: str, label: str, options: dict):
-    assert labelled([text]) == {label: options}
+    assert parse_solvers([text]) == {label: options}
 
 
 @pytest.mark.parametrize(
@@ -384,16 +385,16 @@ def test_solvers_with_options(text: str, label: str, options: dict):
 )  # fmt: skip
 def test_unreadable_solvers(text: str):
     with pytest.raises(ValueError, match=r"^a solver is given as name or as name\(option=value, …\)"):
-        labelled([text])
+        parse_solvers([text])
 
 
 def test_a_solver_twice_is_refused():
     with pytest.raises(ValueError, match=r"^the solver asc\(a=1, b=2\) is given twice$"):
-        labelled(["asc(a=1,b=2)", "exact", "asc(b=2, a=1)"])
+        parse_solvers(["asc(a=1,b=2)", "exact", "asc(b=2, a=1)"])
 
 
 def test_variants_of_a_solver_are_compared(tmp_path: Path):
-    variants = labelled(["exact", "exact(jamming=false)"])
+    variants = parse_solvers(["exact", "exact(jamming=false)"])
     frame = run(Comparison(scenario=SMALL, solvers=variants, instances=2), tmp_path, workers=1)
     assert list(frame["solver"]) == ["exact", "exact(jamming=false)"] * 2
     assert {row["scheme"]: json.loads(row["options"])["solver_options"] for row in read(tmp_path)} == variants
@@ -455,23 +456,27 @@ def test_judged_by_hand():
     solution = solvers.make("exact").solve(instance)
     agent = int(np.flatnonzero(solution.decision.selection)[0])
     # In its own instance nothing changes.
-    assert judged(solution, instance) == {**result_of(solution), "believed_feasible": True, "secrecy_outage": False}
+    assert result_on_true_channels(solution, instance) == {
+        **result_of(solution),
+        "believed_feasible": True,
+        "secrecy_outage": False,
+    }
     # The eavesdropper has the channel of a selected agent: what that agent hears, it hears too.
-    row = judged(solution, instance.replace(channel_eve=instance.channel_bs[agent : agent + 1]))
+    row = result_on_true_channels(solution, instance.replace(channel_eve=instance.channel_bs[agent : agent + 1]))
     assert (row["feasible"], row["believed_feasible"], row["secrecy_outage"]) == (False, True, True)
     assert row["message"] == "but only on the estimate; on the true channels the downlink is not secret"
     assert row["latency_s"] is None
     # It hears the agents as well as the base station does.
-    row = judged(solution, instance.replace(gain_eve=instance.bs_gain[:, None]))
+    row = result_on_true_channels(solution, instance.replace(gain_eve=instance.bs_gain[:, None]))
     assert row["message"] == "but only on the estimate; on the true channels the uplink is not secret"
     # It hears them a little less well: they can send in secret, and take too long.
-    row = judged(solution, instance.replace(gain_eve=0.999 * instance.bs_gain[:, None]))
+    row = result_on_true_channels(solution, instance.replace(gain_eve=0.999 * instance.bs_gain[:, None]))
     assert row["secrecy_outage"]
     assert row["latency_s"] > SMALL.latency_limit_s
     assert row["message"] == "but only on the estimate; on the true channels latency_s is violated"
     # A decision that was infeasible already is no outage, nor is one that turns out to be feasible.
     silent = solvers.make("exact").solve(sample_instance(SMALL.replace(min_accuracy=1.0), 1))
-    row = judged(silent, instance)
+    row = result_on_true_channels(silent, instance)
     assert (row["feasible"], row["believed_feasible"], row["secrecy_outage"]) == (False, False, False)
 
 
@@ -503,7 +508,7 @@ class Asking(Draw):
 
 def test_what_a_language_model_was_asked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(registry._factories, "asking", Asking)
-    given = labelled(["asking(calls=3)", "asking(calls=0)", "draw"])
+    given = parse_solvers(["asking(calls=3)", "asking(calls=0)", "draw"])
     frame = run(Comparison(scenario=SMALL, solvers=given, instances=2), tmp_path, workers=1)
     assert list(frame["solver"])[:3] == ["asking(calls=3)", "asking (no LLM, calls=0)", "draw"]
     told = frame.loc[frame["instance"] == 0, ["calls", "tokens", "cost"]].to_numpy()
@@ -520,7 +525,7 @@ def test_what_a_language_model_was_asked_is_told(tmp_path: Path, monkeypatch: py
 
 
 def test_rules_that_stand_in_for_a_language_model_are_called_so():
-    variants = labelled(["law", "law(rounds=1)", 'law(model="gpt", base_url="http://127.0.0.1:9/v1")'])
+    variants = parse_solvers(["law", "law(rounds=1)", 'law(model="gpt", base_url="http://127.0.0.1:9/v1")'])
     comparison = Comparison(scenario=SMALL, solvers=variants)
     assert list(comparison.solvers) == [
         "law (no LLM)",
@@ -569,7 +574,7 @@ def exported(torch, path: Path, seed: int) -> Path:
 
 
 def test_trained_agents_compare_as_solvers_do(policy: Path, tmp_path: Path):
-    given = labelled(["draw", str(policy), f"{policy}(repair=false)", f"{policy / 'policy.onnx'}(refine=9)"])
+    given = parse_solvers(["draw", str(policy), f"{policy}(repair=false)", f"{policy / 'policy.onnx'}(refine=9)"])
     comparison = Comparison(scenario=SMALL, solvers=given, instances=8)
     frame = run(comparison, tmp_path / "one", workers=1)
     run(comparison, tmp_path / "two", workers=2)
@@ -610,7 +615,7 @@ def test_agents_are_made_by_name_and_path_with_options(policy: Path, monkeypatch
     assert make(str(policy), refine=2).refine == 2
     with pytest.raises(ValueError, match=r"unknown option of .*; did you mean 'refine'"):
         make(str(policy), refin=2)
-    monkeypatch.setattr(training, "POLICIES", policy)
+    monkeypatch.setattr("training.play.shipped.POLICIES", policy)
     (policy / "policy.onnx").rename(policy / "l2o.onnx")
     assert make("l2o").name == "l2o"
     assert default_solvers() == ("exact", "asc", "l2o", "randas")

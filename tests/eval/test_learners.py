@@ -195,7 +195,7 @@ def test_the_command_writes_table_rows_and_curves_and_ships_the_best_seed(
     finished(tmp_path, "l2o", 0)
     shelf = tmp_path / "policies"
     shelf.mkdir()
-    monkeypatch.setattr(training, "POLICIES", shelf)
+    monkeypatch.setattr("training.play.shipped.POLICIES", shelf)
     out = tmp_path / "out"
     paths = sorted(str(path.parent) for path in tmp_path.glob("*/config.json"))
     arguments = ["--instances", "12", "--sizes", "9", "--references", "1", "--out", str(out), "--ship", "ppo=ppo"]
@@ -235,7 +235,7 @@ def test_shipping_takes_the_run_that_is_best_on_validation(tmp_path: Path, monke
         (path / "config.json").write_text(json.dumps(config | {"best": {"score": score}}))
     shipped = tmp_path / "policies"
     shipped.mkdir()
-    monkeypatch.setattr(training, "POLICIES", shipped)
+    monkeypatch.setattr("training.play.shipped.POLICIES", shipped)
     assert main(["train", "--ship", "mine", *map(str, paths)]) == 0
     assert capsys.readouterr().out.strip() == str(shipped / "mine.onnx")
     assert (shipped / "mine.onnx").read_bytes() == (paths[1] / "policy.onnx").read_bytes()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jinja2
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -16,19 +17,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.command.cli import main
-from eval.compare.comparison import Comparison, labelled
+from eval.compare.comparison import Comparison, parse_solvers
 from eval.compare.comparison import run as compare
+from eval.compare.looks import CATALOGUE, PALETTE, looks
 from eval.experiments.secure.experiment import Reproduction
 from eval.experiments.secure.experiment import run as reproduce
 from eval.experiments.secure.printed import EXPERIMENTS
 from eval.report import write_report
-from eval.report.charts.charts import decades
-from eval.report.charts.schemes import CATALOGUE, PALETTE, looks
-from eval.report.data.gather import gather
+from eval.report.charts.chart import decades
 from eval.report.data.recompute import decisions
-from eval.report.page import fill, script_json
-from eval.report.sections.prose import html_of
-from eval.report.sections.tables import Cell, table
+from eval.report.data.results import gather
+from eval.report.page import environment
+from eval.report.page import page as page_of
+from eval.report.sections.markdown import paragraphs
+from eval.report.sections.parts import Cell, Section, Table
 from eval.sweep.store import FORMAT
 from secagent_env import Scenario
 from training.learn.run_folder import FORMAT as TRAINING
@@ -91,7 +93,7 @@ class Page(HTMLParser):
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a comparison, an experiment of the paper, and two trainings beside it."""
     folder = tmp_path_factory.mktemp("report") / "results"
-    compare(Comparison(SMALL, labelled(SCHEMES), instances=4), folder, workers=1, progress=False)
+    compare(Comparison(SMALL, parse_solvers(SCHEMES), instances=4), folder, workers=1, progress=False)
     reproduce(Reproduction(("table3",), instances=1, agents=()), folder / "reproduce", workers=1, progress=False)
     for seed, gap in enumerate((0.02, 0.04)):
         training(folder.parent / "runs" / f"ppo-s{seed}", seed=seed, gap=gap)
@@ -261,9 +263,9 @@ def test_what_comes_from_data_is_text_and_nothing_else(tmp_path: Path):
 
 
 def test_a_comparison_is_of_the_networks_that_all_schemes_were_tried_on(tmp_path: Path):
-    compare(Comparison(SMALL, labelled(("exact", "randas")), instances=3), tmp_path, workers=1, progress=False)
-    compare(Comparison(SMALL, labelled(("ga",)), instances=1), tmp_path, workers=1, progress=False)
-    compare(Comparison(SMALL.replace(num_agents=7), labelled(("exact",)), 2), tmp_path, workers=1, progress=False)
+    compare(Comparison(SMALL, parse_solvers(("exact", "randas")), instances=3), tmp_path, workers=1, progress=False)
+    compare(Comparison(SMALL, parse_solvers(("ga",)), instances=1), tmp_path, workers=1, progress=False)
+    compare(Comparison(SMALL.replace(num_agents=7), parse_solvers(("exact",)), 2), tmp_path, workers=1, progress=False)
     latest, first = gather(tmp_path).comparisons
     assert latest.description == (
         "2 networks of the paper's scenario with num_agents = 7, num_antennas = 4, min_selected = 2, seed 0"
@@ -273,8 +275,8 @@ def test_a_comparison_is_of_the_networks_that_all_schemes_were_tried_on(tmp_path
 
 def test_comparisons_in_which_nobody_is_feasible_or_channels_are_estimated(tmp_path: Path):
     hopeless = SMALL.replace(latency_limit_s=1.0)
-    compare(Comparison(hopeless, labelled(("exact", "randas")), 2), tmp_path, workers=1, progress=False)
-    compare(Comparison(SMALL, labelled(("asc",)), 2, csi_error=0.1), tmp_path, workers=1, progress=False)
+    compare(Comparison(hopeless, parse_solvers(("exact", "randas")), 2), tmp_path, workers=1, progress=False)
+    compare(Comparison(SMALL, parse_solvers(("asc",)), 2, csi_error=0.1), tmp_path, workers=1, progress=False)
     page = Page(write_report(tmp_path).read_text(encoding="utf-8"))
     assert "exact has no feasible decision for 2 of 2 networks; the first: infeasible" in page.text
     assert "channels known with error variance 0.1" in page.text
@@ -320,31 +322,50 @@ def test_colours_stand_out_on_their_ground(name: str):
 
 @given(st.recursive(st.text() | st.floats(allow_nan=False, allow_infinity=False), st.lists))
 def test_json_cannot_end_its_script(content: object):
-    [script] = Page(f'<script type="application/json">{script_json([content, HOSTILE])}</script>').scripts
+    template = environment().from_string('<script type="application/json">{{ content|tojson }}</script>')
+    [script] = Page(template.render(content=[content, HOSTILE])).scripts
     assert json.loads(script) == [content, HOSTILE]
 
 
-def test_what_is_filled_in_is_not_a_template():
-    assert fill("{{ a }} {{ b }}", {"a": "{{ b }}", "b": "\\1"}) == "{{ b }} \\1"
+def test_json_has_no_nan():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        environment().from_string("{{ content|tojson }}").render(content=float("nan"))
+
+
+def test_what_is_filled_in_is_escaped_once_and_not_a_template():
+    text = f"{{{{ lead }}}} {{% raw %}} \\1 &amp; {HOSTILE}"
+    shown = Page(
+        page_of(text, text, text, [Section("more", text, text, {"missing": {text: text}})], [(text, text, "x")])
+    )
+    assert len(shown.scripts) == 3
+    assert not any(tag == "img" for tag, _ in shown.tags)
+    assert shown.texts.count(text) == 10  # title, brand, contents, heading, lead, card (2), section (2), command
+    assert f" adds {text}." in shown.texts
+
+
+def test_a_template_without_its_values_is_an_error():
+    with pytest.raises(jinja2.UndefinedError, match="'missing' was not provided"):
+        page_of("", "", "", [Section("more", "", "", {})], [])
 
 
 @given(st.text(st.characters(exclude_characters="`*\n\r_", exclude_categories=("C", "Z")), min_size=1))
 def test_prose_keeps_its_words(text: str):
-    assert Page(html_of(text)).text == text
+    assert Page(paragraphs(text)).text == text
 
 
 def test_prose_knows_lists_bold_words_code_and_subscripts():
-    assert html_of("**Why.** at N_min\n\n- `asc` < 2\n- b") == (
+    assert paragraphs("**Why.** at N_min\n\n- `asc` < 2\n- b") == (
         "<p><strong>Why.</strong> at N<sub>min</sub></p><ul><li><code>asc</code> &lt; 2</li><li>b</li></ul>"
     )
 
 
 def test_a_table_sorts_numbers_as_numbers_and_knows_what_is_missing():
-    html = table("t", [{"n": Cell("1 kJ", 1000.0)}, {"n": Cell("–", float("nan"))}])
+    sortable = environment().get_template("parts.html").module.sortable
+    html = sortable(Table("t", [{"n": Cell("1 kJ", 1000.0)}, {"n": Cell("–", float("nan"))}]))
     assert 'data-key="1000.0"' in html
     assert 'data-key=""' in html
     assert 'aria-sort="none"' in html
-    assert table("t", []) == ""
+    assert sortable(Table("t", [])) == ""
 
 
 def test_ticks_are_powers_of_ten_where_there_are_many():

@@ -17,8 +17,9 @@ from secagent_env import Decision, Instance, Scenario, evaluate, sample_instance
 from secagent_env.allocation.actions import action_format
 from secagent_env.allocation.observations import observe
 from solvers.interface.base import silent_decision
-from solvers.interface.ranking import merit
+from solvers.interface.ranking import rank_by_violation
 from training.play.repair import repair
+from training.play.shipped import POLICIES
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -163,7 +164,7 @@ def test_agents_are_found_by_name_path_and_run_folder(cheapest: Path, tmp_path: 
     assert training.load_agent(run).digest == training.load_agent(str(run)).digest
     monkeypatch.chdir(tmp_path / "runs")
     assert training.load_agent("ppo-seed3").name == "cheapest"
-    monkeypatch.setattr(training, "POLICIES", tmp_path)
+    monkeypatch.setattr("training.play.shipped.POLICIES", tmp_path)
     (tmp_path / "ppo.onnx").write_bytes(cheapest.read_bytes())
     assert training.names() == ["ppo"]
     assert training.load_agent("ppo").name == "ppo"
@@ -175,7 +176,7 @@ def test_agents_are_found_by_name_path_and_run_folder(cheapest: Path, tmp_path: 
 
 def test_shipped_policies_are_small_documented_and_solve():
     for name in training.names():
-        path = training.POLICIES / f"{name}.onnx"
+        path = POLICIES / f"{name}.onnx"
         assert path.stat().st_size <= LARGEST_BYTES
         assert path.with_suffix(".md").read_text(encoding="utf-8").startswith(f"# {name}\n")
         agent = training.load_agent(name)
@@ -230,7 +231,7 @@ def test_a_broken_file_gets_one_sentence(cheapest: Path, tmp_path: Path, content
 def test_a_network_that_is_not_what_its_metadata_tell_is_refused(tmp_path: Path):
     path = flat_policy(tmp_path / "p.onnx", np.zeros(20))
     rewritten(path, path, scenario=json.dumps(PAPER.to_dict()))
-    with pytest.raises(ValueError, match="are not those that its metadata tell of"):
+    with pytest.raises(ValueError, match="are not those that its metadata describe"):
         training.load_agent(path)
 
 
@@ -434,7 +435,8 @@ def test_repair_never_makes_it_worse(preset: str):
         instance = sample_instance(scenario, seed)
         decision = form.decode(rng.uniform(-1, 1, form.space.shape), instance)
         mended = repair(instance, decision)
-        assert merit(instance, evaluate(instance, mended)) <= merit(instance, evaluate(instance, decision))
+        ranks = [rank_by_violation(instance, evaluate(instance, d)) for d in (mended, decision)]
+        assert ranks[0] <= ranks[1]
 
 
 def test_an_infeasible_instance_is_told_as_by_any_solver(agent: TrainedAgent):

@@ -190,7 +190,7 @@ def task(**settings: object) -> Task:
         ({"policy": "mlp"}, "equivariant"),
         ({"action_format": "flat"}, "guided"),
         ({"arguments": {"batch_size": 0}}, "batch_size must be an integer ≥ 1"),
-        ({"arguments": {"price": float("nan")}}, "price must be a number > 0"),
+        ({"arguments": {"price": float("nan")}}, "price must be a finite number > 0"),
     ],
 )
 def test_l2o_refuses_what_it_cannot_do(change: dict, message: str):

@@ -10,7 +10,7 @@ from solvers.power_control import dpc
 from solvers.power_control.players import play
 from training.bridge import GymVecEnv
 from training.power_control.pairs import METRIC, PairsVectorEnv, observations
-from training.power_control.shared_power import SharedPolicy, encode, train, write_policy
+from training.power_control.shared_power import SharedPolicy, export, train
 
 
 def test_what_a_pair_sees_is_what_the_numeric_environment_shows():
@@ -47,13 +47,12 @@ def test_games_end_after_ten_rounds_and_new_ones_begin():
 
 
 def test_a_moment_of_training_lowers_the_power(tmp_path):
-    def written(steps, folder):
-        write_policy(encode(train(2, steps, seed=0, games=128), {"pairs": 2}), {"pairs": 2}, folder / "ppo-2.onnx")
-
-    written(30_720, tmp_path)
+    model = train(2, 30_720, seed=0, games=128)
+    export(model, tmp_path / "ppo-2.onnx", {"pairs": 2})
     policy = SharedPolicy(2, tmp_path)
     game = sample_game(2, 1, (200,), feasible=False)
-    written(0, tmp_path / "before")
+    untrained = train(2, 0, seed=0, games=128)
+    export(untrained, tmp_path / "before" / "ppo-2.onnx", {"pairs": 2})
     powers = {"after": policy.powers(game)[-1], "before": SharedPolicy(2, tmp_path / "before").powers(game)[-1]}
     gaps = {name: rate_gap(game, power, rates(game, power)).mean() for name, power in powers.items()}
     assert gaps["after"] < 0.9 * gaps["before"]

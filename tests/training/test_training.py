@@ -234,7 +234,7 @@ def test_the_exported_policy_is_the_best_one(tmp_path: Path):
 
     agent = training.load_agent(tmp_path, repair=False)
     decision = agent.solve_batch(validation._instances)
-    wanted = validation._rules.action_format.decode(learner.act(validation._observations), validation._instances)
+    wanted = validation._rules.actions.decode(learner.act(validation._observations), validation._instances)
     np.testing.assert_array_equal(decision.selection, wanted.selection)
     np.testing.assert_allclose(decision.power_w, wanted.power_w, rtol=1e-3)
     learner.close()
@@ -361,7 +361,7 @@ def test_the_optimum_has_no_gap(tmp_path: Path):
     validation = AllocationValidation(task(), tmp_path / "bounds.npy")
     exact = solvers.make("exact")
     actions = [
-        validation._rules.action_format.encode(exact.solve(instance).decision, instance)
+        validation._rules.actions.encode(exact.solve(instance).decision, instance)
         for instance in validation._instances[:20]
     ]
     few = AllocationValidation(task(), tmp_path / "bounds.npy")
@@ -373,7 +373,7 @@ def test_the_optimum_has_no_gap(tmp_path: Path):
     measured = few.measure(lambda observations: np.stack(actions))
     assert measured["feasible"] == 1.0
     assert 0 <= measured["gap"] < 1e-6
-    assert measured["score"] == pytest.approx(-np.mean(few._lower) / few._rules.reference_energy_j, rel=1e-6)
+    assert measured["score"] == pytest.approx(-np.mean(few._lower) / few._rules.reference_j, rel=1e-6)
 
 
 def test_bounds_are_kept_and_made_anew_where_broken(tmp_path: Path):

@@ -80,7 +80,7 @@ class Checkpoint:
             raise broken(folder, error) from error
 
     def restore(self, learner: Any, folder: Path) -> None:
-        """Let a learner go on from here.
+        """Load the state into a learner.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class Checkpoint:
 
 
 def recover(folder: Path) -> None:
-    """Finish or undo a saving that was interrupted."""
+    """Finish or undo an interrupted save."""
     new, old = _beside(folder)
     if old.exists() and not folder.exists():  # between the two renamings: the new one is complete
         (new if new.exists() else old).rename(folder)

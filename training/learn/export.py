@@ -1,4 +1,4 @@
-"""Export: a torch policy as an ONNX file that runs anywhere, of any batch size, and that says what it is.
+"""Export of a torch policy as an ONNX file that takes any batch size and describes itself.
 
 The file holds the network's graph and weights, and metadata: which agent, trained on which scenario, in which
 observation and action formats. :class:`training.play.agents.TrainedAgent` runs it with onnxruntime.
@@ -28,7 +28,7 @@ TOLERANCE = 1e-4
 """By how much the exported policy's actions may differ from the module's."""
 OPSET = 20
 LARGER = 3
-"""By how much every dynamic size grows for the second comparison: a size that was fixed by mistake shows."""
+"""Growth of every dynamic size in the second comparison, which reveals a size that was fixed by mistake."""
 
 Dynamic = Mapping[str, Mapping[int, str]]
 DYNAMIC: Dynamic = {
@@ -56,9 +56,9 @@ def policy_metadata(
     agent
         Its name, such as ``"ppo"``.
     scenario
-        What it was trained on.
+        The scenario that it was trained on.
     environment, observation_format, action_format
-        What it plays, and how it sees and acts.
+        Its environment, and the formats of its observations and actions.
     any_agents
         Whether it takes another number of agents than the scenario has.
     """
@@ -143,14 +143,14 @@ def onnx_model(
     training = module.training
     module.eval()
     try:
-        # The exporter that needs no further package is announced to go, and warns of sizes that it takes for constants:
-        # whether it was right is compared below.
+        # The exporter without further dependencies is deprecated, and warns of sizes that it treats as constants; the
+        # comparison of the actions shows whether it was right.
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 module,
                 tuple(inputs.values()),
-                file,  # type: ignore[arg-type]  # what it writes to may be a file in memory too
+                file,  # type: ignore[arg-type]  # a file in memory is accepted too
                 input_names=list(inputs),
                 output_names=["action"],
                 dynamic_axes=axes,
@@ -192,13 +192,13 @@ def _difference(content: bytes, module: torch.nn.Module, inputs: Mapping[str, to
         module.train(training)
     arrays: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in inputs.items()}
     session = open_session(content)
-    used = {entry.name for entry in session.get_inputs()}
+    names = {entry.name for entry in session.get_inputs()}
     try:
-        found = session.run(["action"], {name: array for name, array in arrays.items() if name in used})[0]
+        actions = session.run(["action"], {name: array for name, array in arrays.items() if name in names})[0]
     except Exception as error:  # onnxruntime's own types
         raise ValueError(f"the exported policy does not run at other sizes than the examples': {error}") from error
-    if found.shape != wanted.shape:
-        raise ValueError(f"the exported policy's actions have shape {found.shape}, the module's {wanted.shape}")
+    if actions.shape != wanted.shape:
+        raise ValueError(f"the exported policy's actions have shape {actions.shape}, the module's {wanted.shape}")
     if np.abs(wanted).max(initial=0.0) > 1 + TOLERANCE:
         raise ValueError("a policy's actions must be within -1 and 1")
-    return float(np.abs(found - wanted).max(initial=0.0))
+    return float(np.abs(actions - wanted).max(initial=0.0))

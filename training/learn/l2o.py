@@ -27,6 +27,7 @@ from secagent_env import Decision, Instance, evaluate, sample_instance
 from secagent_env.allocation.actions import GuidedFormat
 from secagent_env.allocation.observations import observe
 from secagent_env.model.physics import LN2, combine_eavesdroppers, downlink_sinr, uplink_sinr
+from secagent_env.support import checks
 from training.learn.learner import State, Task
 from training.learn.network import EquivariantNetwork, compact_shapes, split_parts
 from training.learn.seeds import library_seed, train_seed
@@ -41,7 +42,7 @@ DEFAULTS: dict[str, float] = {
     "temperature": 0.25,
     "max_grad_norm": 1.0,
 }
-"""The hyperparameters and what they are by default; ``docs/training.md`` says what they mean."""
+"""The hyperparameters and their defaults; ``docs/training.md`` explains them."""
 
 TOLERATED_LEAK = 0.9
 """The share of a message's rate that the strongest eavesdropper may take before it is penalised."""
@@ -51,7 +52,7 @@ _WARM_UP = 0.05
 
 
 class L2OLearner:
-    """The learned optimiser; see :class:`training.learn.learner.Learner`. A step is an instance learnt from."""
+    """The learned optimiser; see :class:`training.learn.learner.Learner`. A step is one instance."""
 
     def __init__(self, task: Task, device: str = "cpu") -> None:
         settings = task.settings
@@ -78,7 +79,7 @@ class L2OLearner:
 
     @property
     def steps(self) -> int:
-        """How many instances have been learnt from."""
+        """The number of instances learnt from so far."""
         return self._steps
 
     def learn(self, segment: int, steps: int, logger: Logger, progress: Callable[[int], None]) -> None:
@@ -121,7 +122,7 @@ class L2OLearner:
         return State(tensors, {"steps": self._steps})
 
     def load_state(self, state: State) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         self.network.load_state_dict(state.tensors["network"])
         self._optimizer.load_state_dict(state.tensors["optimizer"])
         self._steps = state.counters["steps"]
@@ -131,7 +132,7 @@ class L2OLearner:
         return {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
 
     def load_policy_state(self, state: Mapping[str, Any]) -> None:
-        """Take over the network's tensors."""
+        """Load the network's tensors."""
         self.network.load_state_dict(state)
 
     def exportable(self) -> tuple[torch.nn.Module, dict[str, Tensor]]:
@@ -139,7 +140,7 @@ class L2OLearner:
         return self.network, {name: torch.rand(2, *shape, device=self._device) for name, shape in self._shapes.items()}
 
     def close(self) -> None:
-        """Do nothing: there is nothing to free."""
+        """Do nothing."""
 
 
 def losses(
@@ -253,8 +254,10 @@ def _weights(options: Mapping[str, float]) -> dict[str, float]:
 
 def _checked(options: dict[str, float]) -> dict[str, float]:
     for name, value in options.items():
-        whole = isinstance(DEFAULTS[name], int)
-        good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        if not good or value < 0 or (value == 0 and name != "margin") or (whole and value != int(value)):
-            raise ValueError(f"{name} must be {'an integer ≥ 1' if whole else 'a number > 0'}, got {value!r}")
+        if isinstance(DEFAULTS[name], int):
+            checks.integer(name, int(value) if isinstance(value, float) and value.is_integer() else value, 1)
+        elif name == "margin":
+            checks.number(name, value, 0)
+        else:
+            checks.number(name, value, above=0)
     return options

@@ -1,4 +1,4 @@
-"""What the training driver (:mod:`training.learn.train`) asks of an algorithm."""
+"""The interface between the training driver (:mod:`training.learn.train`) and the algorithms."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ ALGORITHMS = {
     "tqc": "training.learn.sb3:SB3Learner",
     "l2o": "training.learn.l2o:L2OLearner",
 }
-"""Where the class of each algorithm is."""
+"""Module and class of each algorithm."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is to be learnt, and how: all that decides a training's result, but for versions and the machine.
+    """Everything that decides a training's result, apart from versions and the machine.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Task:
     environment
         A name in :data:`training.learn.settings.ENVIRONMENTS`.
     scenario, settings
-        On which networks, and with which hyperparameters.
+        The networks to train on, and the hyperparameters.
     seed
         Of the training, 0 … 2²⁶ − 1; see :mod:`training.learn.seeds`.
     """
@@ -72,7 +72,7 @@ class Task:
 
 @dataclass(frozen=True)
 class State:
-    """All that a learner needs to go on after a segment.
+    """Everything that a learner needs to continue after a segment.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Learner(Protocol):
     """An algorithm that learns in segments.
 
     A segment begins by seeding everything from (seed of the training, index of the segment) and from nothing else,
-    so that a learner with ``load_state`` of a state goes on bit by bit as the one whose ``state`` it was.
+    so that a learner that loads a state continues bit for bit like the one that returned it.
     """
 
     def __init__(self, task: Task, device: str) -> None: ...
@@ -104,7 +104,7 @@ class Learner(Protocol):
 
     @property
     def steps(self) -> int:
-        """How many steps have been learnt from."""
+        """The number of steps learnt from so far."""
 
     def learn(self, segment: int, steps: int, logger: Logger, progress: Callable[[int], None]) -> None:
         """Learn for a segment (1, 2, …) of ``steps`` steps, or a few more.
@@ -116,19 +116,19 @@ class Learner(Protocol):
         """Return the deterministic actions (B, A), within ±1, for a batch of observations."""
 
     def state(self) -> State:
-        """Return the state, in memory of its own or not."""
+        """Return the state, which may share memory with the learner."""
 
     def load_state(self, state: State) -> None:
-        """Go on from a state.
+        """Continue from a state.
 
-        Raises KeyError, ValueError, TypeError or RuntimeError if it is not one of this learner.
+        Raises KeyError, ValueError, TypeError or RuntimeError if it does not fit this learner.
         """
 
     def policy_state(self) -> dict[str, Any]:
         """Return the tensors of the policy alone."""
 
     def load_policy_state(self, state: Mapping[str, Any]) -> None:
-        """Take over the tensors of a policy, to act and to be exported."""
+        """Load the tensors of a policy, to act with it and to export it."""
 
     def exportable(self) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
         """Return the policy as a module, and examples of its inputs in their order, by name.
@@ -137,7 +137,7 @@ class Learner(Protocol):
         """
 
     def close(self) -> None:
-        """Free what the learner holds."""
+        """Free the learner's resources."""
 
 
 def module_of(algo: str) -> str:

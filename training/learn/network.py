@@ -3,12 +3,12 @@
 It reads the compact observation and answers with an action of the guided format
 (:mod:`secagent_env.allocation.actions`). All agents share the same layers. They learn of each other through pools over
 the agents: the mean, the maximum, and the mean over a *soft selection*, which is what the network would select so far.
-Several rounds let it look at its own choice and mend it: an agent's place depends on whether those selected with it are
-accurate enough.
+In several rounds it sees its own choice and corrects it: whether an agent fits depends on how accurate those selected
+with it are.
 
-Scores are standardised over the agents, so that none is ever out of the reach of a gradient, and told relative to the
-threshold between the N_min highest and the rest; σ(s/T) with T = 0.25 is the soft selection. The scores of the action
-are tanh(s/2): positive for those that the guided format selects.
+Scores are standardised over the agents, so that a gradient reaches each of them, and given relative to the threshold
+between the N_min highest and the rest; σ(s/T) with T = 0.25 is the soft selection. The scores of the action are
+tanh(s/2): positive for those that the guided format selects.
 
 The L antennas do not enter: the guided format mixes beam directions, which are made of the channels in closed form.
 """
@@ -29,20 +29,20 @@ GLOBAL_OUTPUTS = 5
 TEMPERATURE = 0.25
 _MANY_TASKS = 30.0
 _BEHIND = 4.0
-"""By how many standard deviations an agent can be behind the mean; who is not able is twice as far behind."""
+"""How many standard deviations below the mean an able agent can score; the others score twice as far below."""
 _START_LEVEL, _START_COMMON, _START_ZERO_FORCING = -0.5, -0.75, 0.8
-"""Where an untrained network stands: nobody jams, senders arrive at −30 dB, a zero-forcing beam."""
+"""Actions of an untrained network: nobody jams, senders arrive at −30 dB, a zero-forcing beam."""
 _SLOW = 0.1
-"""By what the outputs for powers and beam move from there: where the reward hardly depends on them, the steps of Adam,
-which do not become smaller with the gradient, would carry them off."""
+"""Factor on the outputs for powers and beam: Adam's steps do not shrink with the gradient, and would carry them away
+where the reward hardly depends on them."""
 
 
 def centred(scores: Tensor, count: Tensor, able: Tensor | None = None) -> Tensor:
     """Return scores (B, N), standardised over the agents, less their threshold: those of the selected are positive.
 
-    The threshold is halfway between the last of the ``count`` (B, 1) highest and the next. Who is not ``able``, (B, N)
-    bool, comes after everybody else; None means that all are, and that small differences are made large too. Otherwise
-    they stay small, so that a policy that knows little yet explores by ranking nearly at random.
+    The threshold is halfway between the last of the ``count`` (B, 1) highest and the next. Agents that are not
+    ``able``, (B, N) bool, come last. With None all are, and small differences are enlarged too; otherwise they stay
+    small, so that an untrained policy explores by ranking nearly at random.
     """
     if able is None:
         mean, spread = scores.mean(-1, keepdim=True), scores.std(-1, keepdim=True, correction=0)
@@ -88,7 +88,7 @@ class _Mix(nn.Module):
 
 
 class EquivariantNetwork(nn.Module):
-    """From the parts of an observation to a guided action; permuting the agents permutes the answer.
+    """From the parts of an observation to a guided action; permuting the agents permutes the action.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class EquivariantNetwork(nn.Module):
     width
         Of the hidden layers.
     rounds
-        How often it selects softly and looks at its choice, at least 1.
+        How often it selects softly and sees its choice, at least 1.
     """
 
     def __init__(self, *, batteries: bool = False, width: int = 32, rounds: int = 2) -> None:
@@ -138,13 +138,13 @@ class EquivariantNetwork(nn.Module):
         count = task[:, :1] * agents.shape[1]
         world = torch.cat([task, eavesdroppers.amax(1)], -1)
         first = hidden = self.embed(features)
-        # With batteries, some agents cannot finish their task: (17) alone rules out whoever needs longer than allowed.
+        # With batteries, some agents cannot finish their task in time, which violates (17) whatever the others do.
         able = agents[..., 2] <= 1 if self.batteries else None
         scores = centred(self.first_score(hidden).squeeze(-1), count, able)
         for mix, score, query in zip(self.mix, self.score, self.query, strict=True):
             pooled = torch.cat([self._pool(hidden, features, scores, count), world], -1)
             hidden = first + mix(torch.cat([hidden, features], -1), pooled)
-            prices = query(pooled)[:, :, None]  # what each feature is worth in this network, as in a Lagrangian
+            prices = query(pooled)[:, :, None]  # the price of each feature, as in a Lagrangian
             scores = centred(scores + score(hidden).squeeze(-1) + (features @ prices).squeeze(-1), count, able)
         return scores, hidden, torch.cat([self._pool(hidden, features, scores, count), world], -1)
 
@@ -158,7 +158,7 @@ class EquivariantNetwork(nn.Module):
 class ValueNetwork(nn.Module):
     """From the parts of an observation to the value (B, 1) of its state; permuting the agents changes nothing.
 
-    With batteries it also reads :func:`tasks_left`, so that a decision is judged by what it leaves, at once.
+    With batteries it also reads :func:`tasks_left`, which shows at once how many tasks a decision leaves.
     """
 
     def __init__(self, *, batteries: bool = False, width: int = 32) -> None:
@@ -195,10 +195,10 @@ def tasks_left(capacity: Tensor, count: Tensor) -> Tensor:
 
 
 def agent_features(task: Tensor, agents: Tensor, batteries: Tensor | None = None) -> Tensor:
-    """Return what the network reads of each agent, (B, N, 10 or 12), of the order of 1 for any N and E.
+    """Return the features of each agent, (B, N, 10 or 12), of the order of 1 for any N and E.
 
-    The loudest eavesdropper stands for all; SNR and energy are also told relative to the agents' mean, and accuracy
-    relative to that and to Acc_min.
+    Of the eavesdroppers only the loudest counts; SNR and energy are also given relative to the agents' mean, and
+    accuracy relative to that and to Acc_min.
     """
     own, heard = agents[..., :5], agents[..., 5:].amax(-1, keepdim=True)
     snr, energy, accuracy = own[..., :1], own[..., 1:2], own[..., 4:5]

@@ -54,12 +54,12 @@ class RunFolder:
         wanted = json.loads(json.dumps(describe(task)))
         if self.config.exists():
             config = self.read_config()
-            found = {name: config.get(name) for name in wanted}
+            stored = {name: config.get(name) for name in wanted}
             if config.get("versions") != versions():
                 logger.warning("%s was begun with other versions or on another machine", self.path)
-            if found != wanted:
+            if stored != wanted:
                 raise ValueError(
-                    f"{self.path} holds another training ({_difference(found, wanted)}); "
+                    f"{self.path} holds another training ({_difference(stored, wanted)}); "
                     "name another folder with --out, or the same arguments to resume it"
                 )
         else:
@@ -111,13 +111,13 @@ class RunFolder:
         return rows
 
     def forget_evaluations_after(self, steps: int) -> None:
-        """Drop the evaluations of what came after the checkpoint and will be learnt again."""
+        """Drop the evaluations after the checkpoint's steps, which will be learnt again."""
         rows = [row for row in self.read_evaluations() if row["steps"] <= steps]
         write_text(self.evaluations, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def describe(task: Task) -> dict[str, Any]:
-    """Return what decides a training's result, as plain data."""
+    """Return the settings that decide a training's result, as plain data."""
     return {
         "algo": task.algo,
         "environment": task.environment_id,
@@ -127,10 +127,10 @@ def describe(task: Task) -> dict[str, Any]:
     }
 
 
-def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
+def _difference(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
     """Return in words the first thing in which two configurations differ."""
     for name, value in wanted.items():
-        old = found.get(name)
+        old = stored.get(name)
         if old == value:
             continue
         if isinstance(value, dict) and isinstance(old, dict):
@@ -140,11 +140,11 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return what a training runs on."""
-    found = {"secagent": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    """Return the versions of the libraries, of Python and of the platform."""
+    installed = {"secagent": __version__, "python": platform.python_version(), "platform": platform.platform()}
     for name in _LIBRARIES:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed

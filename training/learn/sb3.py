@@ -1,4 +1,4 @@
-"""The algorithms of Stable-Baselines3 and sb3-contrib, as learners that go on bit by bit where they stopped."""
+"""The algorithms of Stable-Baselines3 and sb3-contrib as learners that resume bit for bit."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class SB3Learner:
 
     @property
     def steps(self) -> int:
-        """How many environment steps have been learnt from."""
+        """The number of environment steps learnt from so far."""
         return self.model.num_timesteps
 
     def learn(self, segment: int, steps: int, logger: Logger, progress: Callable[[int], None]) -> None:
@@ -105,7 +105,7 @@ class SB3Learner:
         return State(tensors, counters, {name: getattr(buffer, name)[: buffer.size()] for name in _REPLAY})
 
     def load_state(self, state: State) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         tensors = dict(state.tensors)
         for name in self.model._get_torch_save_params()[1]:
             recursive_setattr(self.model, f"{name}.data", tensors.pop(name).to(self.model.device))
@@ -123,15 +123,15 @@ class SB3Learner:
         return {name: tensor.detach().clone() for name, tensor in self.model.policy.state_dict().items()}
 
     def load_policy_state(self, state: Mapping[str, Any]) -> None:
-        """Take over the tensors of a policy."""
+        """Load the tensors of a policy."""
         self.model.policy.load_state_dict(state)
 
     def exportable(self) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
         """Return the policy as a module, and examples of its inputs by name."""
         policy: Any = self.model.policy
         if hasattr(policy, "exportable"):
-            found: tuple[torch.nn.Module, dict[str, torch.Tensor]] = policy.exportable()
-            return found
+            module_and_inputs: tuple[torch.nn.Module, dict[str, torch.Tensor]] = policy.exportable()
+            return module_and_inputs
         size = self._env.observation_space.shape or ()
         return Deterministic(policy), {"observation": torch.zeros(2, *size, device=self.model.device)}
 
@@ -214,17 +214,17 @@ def _linear(name: str, ends: Mapping[str, Any]) -> Linear:
 
 
 class Watch(BaseCallback):
-    """Tells the progress, and has SB3 write its log some times per segment, not after every few episodes."""
+    """Reports the progress, and lets SB3 write its log ten times per segment instead of after every few episodes."""
 
     def __init__(self, steps: int, progress: Callable[[int], None]) -> None:
         super().__init__()
-        self._tell, self._interval, self._logged = progress, steps / _LOGS_PER_SEGMENT, 0
+        self._report, self._interval, self._logged = progress, steps / _LOGS_PER_SEGMENT, 0
 
     def _on_training_start(self) -> None:
         self._logged = self.model.num_timesteps
 
     def _on_step(self) -> bool:
-        self._tell(self.training_env.num_envs)
+        self._report(self.training_env.num_envs)
         return True
 
     def _on_rollout_start(self) -> None:

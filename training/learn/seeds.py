@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from secagent_env import Instance, Scenario, sample_instance
+from secagent_env.support import checks
 
 VALIDATION = range(1_000_000_000, 2_000_000_000)
 TEST = range(2_000_000_000, 3_000_000_000)
@@ -40,8 +41,7 @@ def train_seed(run_seed: int, segment: int) -> int:
         If the run's seed is not in 0 … 2²⁶ − 1, or the segment not in 0 … 2²⁰ − 1.
     """
     for name, value, limit in (("seed of a training", run_seed, _RUNS), ("segment", segment, _SEGMENTS)):
-        if not 0 <= value < limit:
-            raise ValueError(f"the {name} must be an integer from 0 to {limit - 1}, got {value}")
+        checks.integer(f"the {name}", value, 0, limit - 1)
     return TRAIN.start + (run_seed * _SEGMENTS + segment) * _ENVS
 
 

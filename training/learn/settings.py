@@ -9,13 +9,13 @@ the earlier; what the caller sets overrides all.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from secagent_env.model.presets import PRESETS
+from secagent_env.support import checks
 from secagent_env.support.errors import unknown_name
 from secagent_env.support.extras import require
 
@@ -73,12 +73,8 @@ class Settings:
         if self.policy not in POLICIES:
             raise unknown_name("policy", self.policy, POLICIES)
         for name in _COUNTS:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be an integer ≥ 1, got {value!r}")
-        scale = self.reward_scale
-        if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 < scale < math.inf:
-            raise ValueError(f"reward_scale must be a finite number > 0, got {scale!r}")
+            checks.integer(name, getattr(self, name), 1)
+        checks.number("reward_scale", self.reward_scale, above=0)
         if not isinstance(self.environment_options, Mapping):
             raise ValueError(f"environment_options must be names with values, got {self.environment_options!r}")
 
@@ -159,7 +155,7 @@ def _sections(path: Path, valid: set[str]) -> dict[str, dict[str, Any]]:
 
 
 def _numbers(value: Any) -> Any:
-    """Return plain data in which ``3e-4``, a text to YAML, is the number that is meant."""
+    """Return plain data with texts such as ``3e-4``, which YAML 1.1 does not read as a number, as numbers."""
     if isinstance(value, dict):
         return {name: _numbers(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from secagent_env.support import checks
 from secagent_env.support.extras import require
 
 for module in ("torch", "stable_baselines3", "tensorboard", "tqdm"):
@@ -41,22 +42,22 @@ def train(
     command: str = "",
     progress: bool | None = None,
 ) -> dict[str, Any]:
-    """Train, or go on with a training that was interrupted, and return the best evaluation.
+    """Train, or resume an interrupted training, and return the best evaluation.
 
-    An interrupted training that is resumed ends bit by bit as one that was not, on one machine and one thread.
+    On one machine and one thread a resumed training ends bit for bit like an uninterrupted one.
 
     Parameters
     ----------
     task
-        What is to be learnt, and how.
+        The algorithm, its settings, and the networks to train on.
     out
         The run's folder; see :mod:`training.learn.run_folder`.
     device
-        Where torch computes.
+        Torch's device.
     threads
-        How many threads torch may use. Sums depend on it.
+        Torch's threads; the last bits of sums depend on their number.
     command
-        How this was called, for the record.
+        The command that started the training, for the record.
     progress
         Whether to show a progress bar; None: on a terminal only.
 
@@ -75,23 +76,22 @@ def train(
             folder.open(task, command)
             validation = _validation(task, folder)
             checkpoint = Checkpoint.load(folder.checkpoint)
-            run = _Run(task, folder, learner, validation)
+            training = _Training(task, folder, learner, validation)
             if checkpoint is None:
                 folder.forget_evaluations_after(-1)
-                run.evaluate()
+                training.evaluate()
             else:
                 checkpoint.restore(learner, folder.checkpoint)
-                run.resume(checkpoint)
-            run.go(progress)
-            return run.finish()
+                training.resume(checkpoint)
+            training.go(progress)
+            return training.finish()
         finally:
             learner.close()
 
 
 def _check(task: Task, device: str, threads: int) -> None:
     train_seed(task.seed, 0)
-    if threads < 1:
-        raise ValueError(f"threads must be an integer ≥ 1, got {threads}")
+    checks.integer("threads", threads, 1)
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -99,8 +99,8 @@ def _check(task: Task, device: str, threads: int) -> None:
         raise ValueError(f"torch cannot compute on device {device!r}: {reason}") from error
 
 
-class _Run:
-    """A training in its course."""
+class _Training:
+    """A running training."""
 
     def __init__(self, task: Task, folder: RunFolder, learner: Learner, validation: Validation) -> None:
         self.task, self.folder, self.learner, self.validation = task, folder, learner, validation
@@ -137,7 +137,7 @@ class _Run:
                 self.save()
 
     def evaluate(self, log: Logger | None = None) -> dict[str, Any]:
-        """Measure the policy, note it, and keep its parameters if it is the best so far."""
+        """Measure the policy, write the figures down, and keep its parameters if it is the best so far."""
         figures = self.validation.measure(self.learner.act)
         plain = {name: value if math.isfinite(value) else None for name, value in figures.items()}  # JSON has no NaN
         row: dict[str, Any] = {"steps": self.learner.steps, **self.used.row(), **plain}
@@ -156,7 +156,7 @@ class _Run:
         Checkpoint(self.learner.state(), self.best, progress).save(self.folder.checkpoint)
 
     def finish(self) -> dict[str, Any]:
-        """Export the best policy and note what the training took."""
+        """Export the best policy and write down the steps and seconds used."""
         assert self.best is not None
         assert self.best_row is not None
         self.learner.load_policy_state(self.best)
@@ -199,7 +199,7 @@ def _validation(task: Task, folder: RunFolder) -> Validation:
 
 
 class _TensorBoard(TensorBoardOutputFormat):
-    """SB3's, which on resuming hides the points that will be drawn again."""
+    """SB3's writer; on resuming it hides the points that will be written again."""
 
     def __init__(self, folder: Path, steps: int) -> None:
         self.writer = SummaryWriter(log_dir=str(folder), purge_step=steps + 1)

@@ -44,13 +44,9 @@ class AllocationValidation:
             raise ValueError("no validation instance of this scenario is feasible: there is nothing to learn")
         self._instances, self._lower = instances[feasible], lower[feasible]
         self._rules = AllocationRules(
-            task.scenario,
+            scenario=task.scenario,
             action_format=task.settings.action_format,
             observation_format=task.settings.observation_format,
-            reference_energy_j=None,
-            penalty_fixed=1.5,
-            penalty_weight=1.0,
-            episodes_per_instance=1,
         )
         self._observations = observe(self._instances, self._rules.observation_format)
 
@@ -58,10 +54,10 @@ class AllocationValidation:
         """Return the figures of a policy.
 
         ``feasible``, the share of its decisions that are; ``gap``, the mean of energy over bound, minus 1, of these
-        (NaN if there are none); ``score``, the mean reward as the
-        environment gives it by default, whatever penalties the training has.
+        (NaN if there are none); ``score``, the mean reward at the environment's default penalties, whatever those of
+        the training are.
         """
-        decision = self._rules.action_format.decode(act(self._observations), self._instances)
+        decision = self._rules.actions.decode(act(self._observations), self._instances)
         outcome, reward, _ = self._rules.score(self._instances, decision)
         feasible = np.asarray(outcome.feasible)
         gap = (outcome.energy_j / self._lower - 1)[feasible]
@@ -99,7 +95,7 @@ def _bounds(instances: Instance, path: Path) -> np.ndarray:
             if bounds.shape == instances.batch_shape:
                 return np.asarray(bounds)
         except (ValueError, EOFError):
-            pass  # a broken file: it is cheap to make anew
+            pass  # a broken file: compute the bounds again
     bounds = np.array([lower_bound(instance).energy_j for instance in instances])
     with whole_file(path) as file:
         np.save(file, bounds)

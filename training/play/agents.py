@@ -18,16 +18,17 @@ import numpy as np
 from secagent_env import Decision, Instance, Scenario
 from secagent_env.allocation.actions import ACTION_FORMATS, action_format
 from secagent_env.allocation.observations import OBSERVATION_FORMATS, observation_shapes, observe
+from secagent_env.support import checks
 from secagent_env.support.extras import require
 from solvers import Solver
-from solvers.interface.base import Run
+from solvers.interface.base import SolverRun
 from training.play.refine import refine as refined
 from training.play.repair import changed, repair_all
 from training.play.repair import repair as repaired
 
 POLICY_FORMAT, POLICY_VERSION = "secagent.policy", "1"
 METADATA = ("agent", "environment", "scenario", "observation_format", "action_format", "any_agents")
-"""What the metadata of a policy's file say, besides ``format`` and ``version``; all of it text, the scenario JSON."""
+"""Entries of a policy file's metadata besides ``format`` and ``version``; all are texts, the scenario as JSON."""
 
 SOLVED = "secagent/Allocation-v0"
 """The environment whose policies can solve an Instance."""
@@ -56,11 +57,11 @@ class TrainedAgent(Solver):
     Attributes
     ----------
     name
-        What the policy calls itself, such as ``"ppo"``.
+        The name in the policy's metadata, such as ``"ppo"``.
     scenario
-        What it was trained on.
+        The scenario that it was trained on.
     environment, observation_format, action_format
-        What it plays, and how it sees and acts.
+        Its environment, and the formats of its observations and actions.
     any_agents
         Whether it takes other numbers of agents, antennas and, where its network does, eavesdroppers.
     digest
@@ -77,11 +78,7 @@ class TrainedAgent(Solver):
     """
 
     def __init__(self, path: str | Path, *, repair: bool = True, refine: int = 0) -> None:
-        if not isinstance(repair, bool):
-            raise ValueError(f"repair must be True or False, got {repair!r}")
-        if not isinstance(refine, (int, np.integer)) or isinstance(refine, bool) or refine < 0:
-            raise ValueError(f"refine must be an integer ≥ 0, got {refine!r}")
-        self.repair, self.refine = repair, int(refine)
+        self.repair, self.refine = checks.flag("repair", repair), checks.integer("refine", refine)
         self._content = Path(path).read_bytes()
         self.digest = hashlib.sha256(self._content).hexdigest()[:20]
         try:
@@ -90,7 +87,7 @@ class TrainedAgent(Solver):
             raise ValueError(f"cannot load a policy from {path}: {error}") from None
 
     def _describe(self, metadata: Mapping[str, str]) -> None:
-        """Take over the metadata, checked."""
+        """Check the metadata and keep them."""
         if metadata.get("format") != POLICY_FORMAT:
             raise ValueError("it holds no secagent policy")
         if metadata.get("version") != POLICY_VERSION:
@@ -110,11 +107,11 @@ class TrainedAgent(Solver):
         self.scenario = Scenario.coerce(json.loads(metadata["scenario"]))
         self._shapes = {entry.name: tuple(entry.shape) for entry in self._session.get_inputs()}
         if [entry.name for entry in self._session.get_outputs()] != ["action"] or not self._fits(self.scenario):
-            raise ValueError("its network's inputs and output are not those that its metadata tell of")
+            raise ValueError("its network's inputs and output are not those that its metadata describe")
 
     # --- As a solver ------------------------------------------------------------------------------------------
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         instance = run.instance
         decision = self._forward(instance)
         outcome = run.consider(decision)
@@ -135,8 +132,8 @@ class TrainedAgent(Solver):
             run.message += ", refined"
 
     @staticmethod
-    def _record(run: Run, sub_problem: str, **entries: Any) -> None:
-        """Append to the history what the best decision is now."""
+    def _record(run: SolverRun, sub_problem: str, **entries: Any) -> None:
+        """Append the present best decision to the history."""
         assert run.outcome is not None
         energies = {name: float(getattr(run.outcome, name)) for name in ("energy_j", "transmission_energy_j")}
         run.record(iteration=1, sub_problem=sub_problem, feasible=bool(run.outcome.feasible), **energies, **entries)
@@ -168,12 +165,12 @@ class TrainedAgent(Solver):
             raise ValueError(f"the agent {self.name} plays {self.environment}: it acts there, and solves no instances")
         if not self._fits(scenario) or not (self.any_agents or _sizes(scenario) == _sizes(self.scenario)):
             raise ValueError(
-                f"the agent {self.name} was trained for {_told(self.scenario)} and takes no other number of "
-                f"{'eavesdroppers' if self.any_agents else 'them'}; the instance has {_told(scenario)}"
+                f"the agent {self.name} was trained for {_in_words(self.scenario)} and takes no other number of "
+                f"{'eavesdroppers' if self.any_agents else 'them'}; the instance has {_in_words(scenario)}"
             )
 
     def _forward(self, instances: Instance) -> Decision:
-        """Return what the network decides, as it is."""
+        """Return the network's decision, neither repaired nor refined."""
         self.check(instances.scenario)
         observation = observe(instances, self.observation_format)
         action = self._run(self._inputs(observation, instances.scenario), instances.batch_shape)
@@ -182,7 +179,7 @@ class TrainedAgent(Solver):
     # --- As a policy ------------------------------------------------------------------------------------------
 
     def reset(self, seed: int = 0) -> None:
-        """Start again; nothing to do for a policy that is deterministic and remembers nothing."""
+        """Do nothing: the policy is deterministic and has no memory."""
 
     def act(self, observation: Any) -> np.ndarray:
         """Return the action (…, A), float32, in the agent's format, for an observation in its format.
@@ -207,7 +204,7 @@ class TrainedAgent(Solver):
         return self._run(self._inputs(flat, self._scenario_of(flat.shape[-1])), flat.shape[:-1])
 
     def _scenario_of(self, size: int) -> Scenario:
-        """Return the scenario, with as many agents as a flat observation of this size tells of."""
+        """Return the scenario, with as many agents as a flat observation of this size has."""
         own = self._flat_size(self.scenario)
         if size == own:
             return self.scenario
@@ -295,7 +292,7 @@ def open_session(content: bytes) -> Any:
     runtime = require("onnxruntime", extra="agents")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what fails is told by an exception
+    options.log_severity_level = 4  # an exception says what fails
     try:
         return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception:  # onnxruntime has a dozen types of its own
@@ -306,6 +303,6 @@ def _sizes(scenario: Scenario) -> tuple[int, int, int]:
     return scenario.num_agents, scenario.num_antennas, scenario.num_eavesdroppers
 
 
-def _told(scenario: Scenario) -> str:
+def _in_words(scenario: Scenario) -> str:
     agents, antennas, eavesdroppers = _sizes(scenario)
     return f"{agents} agents, {antennas} antennas and {eavesdroppers} eavesdropper{'s' * (eavesdroppers != 1)}"

@@ -10,7 +10,7 @@ from secagent_env import Decision, Instance, evaluate
 from solvers.asc.greedy import exchanges
 from solvers.asc.starts import execution_costs, sender_levels, sender_powers
 from solvers.beam.beamforming import leakage_beam
-from solvers.interface.ranking import merit
+from solvers.interface.ranking import rank_by_violation
 from training.play.repair import Score
 
 TRIALS = 8
@@ -30,15 +30,15 @@ def refine(instance: Instance, decision: Decision, steps: int, score: Score | No
         Default: ``evaluate`` in the instance.
     """
     score = score or partial(evaluate, instance)
-    reached = float(merit(instance, evaluate(instance, decision)))
+    best_rank = float(rank_by_violation(instance, evaluate(instance, decision)))
 
     def improved(candidates: Decision) -> bool:
-        nonlocal decision, reached
-        merits = merit(instance, score(candidates))
-        best = int(np.argmin(merits))
-        if not merits[best] < reached:
+        nonlocal decision, best_rank
+        ranks = rank_by_violation(instance, score(candidates))
+        best = int(np.argmin(ranks))
+        if not ranks[best] < best_rank:
             return False
-        decision, reached = candidates[best], float(merits[best])
+        decision, best_rank = candidates[best], float(ranks[best])
         return True
 
     for _ in range(steps):
@@ -53,7 +53,7 @@ def _exchanged(instance: Instance, decision: Decision) -> Decision:
     """Return the decisions (·) that the cheapest drops, additions and exchanges of agents lead to."""
     selection, power = np.asarray(decision.selection), decision.power_w
     trials = exchanges(execution_costs(instance, np.ones_like(selection)), selection, TRIALS)
-    # New senders are received as loud as the others are in the median; who is dropped falls silent.
+    # New senders are received at the median power of the others; dropped agents fall silent.
     received = (power * instance.bs_gain)[selection & (power > 0)]
     snr = float(np.median(received)) / instance.scenario.noise_power_w if received.size else 1.0
     powers = np.where(trials, np.where(selection, power, sender_powers(instance, snr)), np.where(selection, 0.0, power))

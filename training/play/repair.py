@@ -1,7 +1,7 @@
-"""Repair: a decision that is not feasible becomes a feasible one near it, if one is found in a few milliseconds.
+"""Repair: replaces an infeasible decision by a feasible one near it, if one is found in a few milliseconds.
 
-What the policy decided is kept as far as it goes. Agents are exchanged only for the count, the accuracy, the time and
-secrecy, the cheapest exchange first, and not where that would merely save energy. Then the senders' common level is
+The policy's decision is kept as far as possible. Agents are exchanged only to meet the count, the accuracy, the time
+and secrecy, the cheapest exchange first, never merely to save energy. Then the senders' common level is
 taken from a grid, with the policy's beam or the one that leaks least; jammers are the policy's, none, or a pattern of
 good ones.
 """
@@ -17,20 +17,20 @@ import numpy as np
 
 from secagent_env import Decision, Instance, Outcome, evaluate
 from solvers.asc import greedy
-from solvers.asc.starts import execution_costs, jammer_patterns, jammers_of, secret_senders, sender_levels
+from solvers.asc.starts import execution_costs, jammer_patterns, jammers_of, sender_levels
 from solvers.beam.beamforming import leakage_beam
-from solvers.certificate.bounds import secret_at_best
 from solvers.certificate.integer_program import TimeFloors, usable_agents
-from solvers.interface.ranking import hardest, merit
+from solvers.certificate.linear_test import secret_at_best, secret_senders
+from solvers.interface.ranking import bottleneck, rank_by_violation
 
 ROUNDS = 12
-"""How often, beside the same jammers, an agent that holds the others up is left out and another one taken."""
+"""How often, beside the same jammers, the agent that holds the others up is replaced."""
 TRIALS = 24
-"""How many selections beside jammers are tried in all: what takes longer is a solver's business."""
+"""How many selections beside jammers are tried in all, at most."""
 
 
 Score = Callable[[Decision], Outcome]
-"""What says the outcomes of decisions in the instance: ``evaluate``, or a solver's ``run.consider``, which counts."""
+"""Returns the outcomes of decisions in the instance: ``evaluate``, or a solver's ``run.consider``, which counts."""
 
 
 def repair(instance: Instance, decision: Decision, score: Score | None = None) -> Decision:
@@ -44,21 +44,21 @@ def repair(instance: Instance, decision: Decision, score: Score | None = None) -
         Default: ``evaluate`` in the instance.
     """
     score = score or partial(evaluate, instance)
-    best, best_merit = decision, math.inf
+    best, best_rank = decision, math.inf
     for candidates in itertools.islice(_candidates(instance, decision), TRIALS):
         outcome = score(candidates)
-        merits = merit(instance, outcome)
-        index = int(np.argmin(merits))
-        if merits[index] < best_merit:
-            best, best_merit = candidates[index], float(merits[index])
+        ranks = rank_by_violation(instance, outcome)
+        index = int(np.argmin(ranks))
+        if ranks[index] < best_rank:
+            best, best_rank = candidates[index], float(ranks[index])
         if outcome.feasible[index]:
             return best
-    better = best_merit < merit(instance, evaluate(instance, decision))
+    better = best_rank < rank_by_violation(instance, evaluate(instance, decision))
     return best if better else decision
 
 
 def repair_all(instances: Instance, decisions: Decision) -> Decision:
-    """Return decisions with those repaired that are not feasible.
+    """Return the decisions, the infeasible ones repaired.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def repair_all(instances: Instance, decisions: Decision) -> Decision:
 def changed(
     instances: Instance, decisions: Decision, which: np.ndarray, change: Callable[[Instance, Decision], Decision]
 ) -> Decision:
-    """Return decisions (…) with those in ``which`` (…) bool changed, one by one."""
+    """Return decisions (…), those marked in ``which`` (…) bool changed one by one."""
     if not which.any():
         return decisions
     if not decisions.batch_shape:
@@ -98,8 +98,8 @@ def _candidates(instance: Instance, decision: Decision) -> Iterator[Decision]:
                 break
             candidates = links(instance, selection, np.where(selection, 0.0, jammer_w), decision.beamformer)
             yield candidates
-            best = int(np.argmin(merit(instance, evaluate(instance, candidates))))
-            allowed = allowed & ~hardest(instance, candidates[best])
+            best = int(np.argmin(rank_by_violation(instance, evaluate(instance, candidates))))
+            allowed = allowed & ~bottleneck(instance, candidates[best])
 
 
 def links(instance: Instance, selection: np.ndarray, jammer_w: np.ndarray, beamformer: np.ndarray) -> Decision:

@@ -1,4 +1,4 @@
-"""The numeric power control game for a learner that decides for all pairs alike: each is an environment of its own."""
+"""The numeric power control game for shared parameters: each pair is an environment of its own."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from secagent_env.power_control import Game, rates, sample_game
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.metrics import Function, Metric, metric_of
-from secagent_env.power_control.numeric import MAX_RATE, numeric_observation
+from secagent_env.power_control.observations import MAX_RATE, numeric_observation
 
 METRIC = "rate_gap_and_power"
 
 
 def observations(game: Game, power_w: np.ndarray, played: float) -> np.ndarray:
-    """Return what every pair sees, (…, N, N + 3) float32, as the numeric parallel environment has it.
+    """Return the observations of every pair, (…, N, N + 3) float32, those of the numeric parallel environment.
 
     Parameters
     ----------

@@ -1,13 +1,16 @@
-"""PPO for power control with shared parameters: one small network decides for every pair, from what this pair sees.
+"""PPO for power control with shared parameters: one small network decides for every pair from its own observation.
 
 To the learner every pair of every game is an environment of its own, with the observation and the action of the numeric
-``power_control.parallel_env(talk=False)``; the reward is the whole network's. So the agents learn to hold back without
-a word. ``secagent study shared-power --pairs 4`` trains one, and writes it where :class:`SharedPolicy` finds it.
+``power_control.parallel_env(talk=False)``; the reward is that of all pairs together, so that the agents learn to hold
+back without messages. ``secagent study shared-power --pairs 4`` trains one, and writes it to the
+folder that :class:`SharedPolicy` reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,10 @@ import numpy as np
 from secagent_env.power_control import Game
 from secagent_env.power_control.game import MAX_POWER_W
 from secagent_env.power_control.match import ROUNDS
-from secagent_env.power_control.numeric import numeric_observation
+from secagent_env.power_control.observations import numeric_observation
 from secagent_env.support.extras import require
 from secagent_env.support.files import whole_file, write_text
-from training.power_control.pairs import PairsVectorEnv, observations
+from training.power_control.pairs import METRIC, PairsVectorEnv, observations
 
 FOLDER = Path(__file__).parents[1] / "policies" / "power_control"
 HYPERPARAMETERS: dict[str, Any] = {
@@ -35,7 +38,7 @@ HYPERPARAMETERS: dict[str, Any] = {
 
 
 def trained(folder: Path = FOLDER) -> list[int]:
-    """Return the numbers of pairs with a policy."""
+    """Return the numbers of pairs that have a trained policy."""
     return sorted(int(path.stem.removeprefix("ppo-")) for path in folder.glob("ppo-*.onnx"))
 
 
@@ -77,7 +80,7 @@ class SharedPolicy:
         return np.stack(powers)
 
     def reset(self, seed: int) -> None:
-        """Do nothing: the policy has no state."""
+        """Do nothing: the policy has no memory."""
 
     def act(self, agent: str, observation: Mapping[str, Any]) -> float:
         """Return the power of an agent, W, in a game of the usual rounds and P_max = 10 W."""
@@ -94,8 +97,13 @@ class SharedPolicy:
         return (np.clip(action.astype(float), -1, 1).reshape(seen.shape[:-1]) + 1) / 2
 
 
-def train(num_pairs: int, steps: int, seed: int, *, games: int = 256) -> Any:
-    """Return a PPO model of Stable-Baselines3, trained for so many steps (of a pair each)."""
+def train(
+    num_pairs: int, steps: int, seed: int, *, games: int = 256, progress: Callable[[int], None] = lambda steps: None
+) -> Any:
+    """Return a PPO model of Stable-Baselines3, trained for so many steps (of a pair each).
+
+    ``progress`` is called with the number of steps taken since its last call.
+    """
     require("stable_baselines3", extra="rl")
     from stable_baselines3 import PPO
 
@@ -105,27 +113,50 @@ def train(num_pairs: int, steps: int, seed: int, *, games: int = 256) -> Any:
     envs = GymVecEnv(PairsVectorEnv(num_pairs, games))
     schedule = Linear(HYPERPARAMETERS["learning_rate"], 0.0)
     model = PPO("MlpPolicy", envs, seed=seed, device="cpu", **{**HYPERPARAMETERS, "learning_rate": schedule})
-    model.learn(steps, callback=Watch(max(steps, 1), lambda steps: None))
+    model.learn(steps, callback=Watch(max(steps, 1), progress))
     envs.close()
     return model
 
 
-def encode(model: Any, about: Mapping[str, Any]) -> bytes:
-    """Return a trained model as ONNX, with what is said about it as metadata."""
+def export(model: Any, path: Path, about: Mapping[str, Any]) -> None:
+    """Write a trained model as ONNX, and a card that says how it was made."""
     import torch
 
     from training.learn.export import onnx_model
     from training.learn.sb3 import Deterministic
 
-    inputs = {"observation": torch.zeros(3, model.observation_space.shape[0])}
-    return onnx_model(Deterministic(model.policy), inputs, {}, {name: str(value) for name, value in about.items()})
-
-
-def write_policy(content: bytes, about: Mapping[str, Any], path: Path) -> None:
-    """Write an encoded policy, and beside it a card of how it was made."""
+    size = model.observation_space.shape[0]
+    inputs = {"observation": torch.zeros(3, size)}
+    content = onnx_model(Deterministic(model.policy), inputs, {}, {name: str(value) for name, value in about.items()})
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as file:
         file.write(content)
     lines = [f"# {path.stem}", "", "A shared policy for `secagent_env.power_control`: one network for every pair.", ""]
     lines += [f"- {name}: `{value}`" for name, value in about.items()]
     write_text(path.with_suffix(".md"), "\n".join(lines) + "\n")
+
+
+def train_and_export(num_pairs: int, steps: int, seed: int, folder: Path = FOLDER) -> Path:
+    """Train a policy on one thread, with a progress bar, and return the path that it is written to, its card beside it.
+
+    ``steps`` counts those of every pair.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    began = time.process_time()
+    with require("tqdm", extra="rl").tqdm(total=steps, unit="step", unit_scale=True, disable=None) as bar:
+        model = train(num_pairs, steps, seed, progress=bar.update)
+    arguments = f"--pairs {num_pairs} --steps {steps} --seed {seed}"
+    about = {
+        "pairs": num_pairs,
+        "metric": METRIC,
+        "games": "infeasible targets",
+        "command": f"secagent study shared-power {arguments}",
+        "steps": model.num_timesteps,
+        "cpu_minutes": round((time.process_time() - began) / 60, 1),
+        "hyperparameters": json.dumps(HYPERPARAMETERS),
+    }
+    path = folder / f"ppo-{num_pairs}.onnx"
+    export(model, path, about)
+    return path

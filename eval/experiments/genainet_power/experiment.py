@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from eval.compare.convergence import check_picture
+from eval.compare.looks import LIGHT
 from eval.experiments.genainet_power.cells import LEARNT, OPTIMUM, REFERENCE, Course, run
 from eval.experiments.genainet_power.page import save_page
 from eval.stats.formatting import NONE, percent, tabulated
@@ -34,7 +35,6 @@ GAMES = {
     "feasible": "all targets can be reached",
     "all": "as they are drawn",
 }
-PURPLE = "#CC79A7"
 EXPERIMENTS = ("genainet-table2", "genainet-fig7", "genainet-fig8")
 """What `secagent reproduce` knows them by."""
 CURVES = 4
@@ -135,7 +135,7 @@ def save_picture(courses: Sequence[Course], path: Path) -> None:
     check_picture(path)
     require("matplotlib", extra="eval")
     panels = {"rate_gap": "absolute rate gap, bit/s/Hz (Fig. 7)", "total_power_w": "total power, W (Fig. 8)"}
-    own = {REFERENCE: (GREY, "-"), OPTIMUM: (INK, "--"), LEARNT: (PURPLE, "-.")}
+    own = {REFERENCE: (GREY, "-"), OPTIMUM: (INK, "--"), LEARNT: (LIGHT["pink"], "-.")}
     teams = iter([(ORANGE, "-"), (RED, ":"), (BLUE, "-"), (GREEN, "-")])
     styles = {course.method: own.get(course.method) or next(teams) for course in courses}
     with own_style():

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from eval.compare.looks import LIGHT
 from eval.experiments.knowledge_transfer.results import ALL, CHOSEN, OVERALL, PRINTED, WITHOUT, Transfer, points_of
 from eval.experiments.pictures import figure_of, save_figure
-from eval.experiments.secure.pictures import PURPLE
 from eval.stats.statistics import CONFIDENCE, Interval
 from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, INK, ORANGE, own_style
 from secagent_env.support.extras import require
@@ -28,7 +28,7 @@ def save_curve(found: Transfer, path: Path) -> None:
         for name, colour, style, label in (
             ("others", BLUE, "o-", "explanations of other questions"),
             ("answers", GREEN, "*:", "the questions' own among them (leak)"),
-            ("asked", PURPLE, "D:", "the same, chosen by the questions asked"),
+            ("asked", LIGHT["pink"], "D:", "the same, chosen by the questions asked"),
         ):
             curve = points_of(found, name)
             x = [point.ratio for point in curve]

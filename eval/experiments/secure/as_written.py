@@ -14,7 +14,7 @@ from eval.sweep.cells import Cell, Row
 from secagent_env import Scenario, evaluate
 from solvers.asc.solver import ASC
 from solvers.benchmarks.fixedtp import FixedTP
-from solvers.interface.base import Run
+from solvers.interface.base import SolverRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class FixedTPAsWritten(FixedTP):
 
     name = "fixedtp (as written)"
 
-    def _solve(self, run: Run) -> None:
+    def _solve(self, run: SolverRun) -> None:
         selection = ASC().solve(run.instance, seed=run.seed).decision.selection
         decision = self._links(run).jammed(selection, self.powers(run.instance))
         heard = int((selection & ~(evaluate(run.instance, decision).uplink_secrecy > 0)).sum())

@@ -18,7 +18,7 @@ import numpy as np
 
 import solvers
 import training
-from eval.compare.comparison import Comparison, honest, labelled, name_in, sweep_of
+from eval.compare.comparison import Comparison, mark_stand_in, name_in, parse_solvers, sweep_of
 from eval.compare.lineup import default_solvers, make
 from eval.compare.rows import frame_of
 from eval.experiments.genainet_power.experiment import EXPERIMENTS as GAMES
@@ -63,7 +63,7 @@ class Reproduction:
         How many instances of each setting, from which seed.
     agents
         Names of trained agents, and paths of policies and of finished trainings, with options or without as in
-        :func:`eval.compare.comparison.labelled`. Trainings of one learner make one row.
+        :func:`eval.compare.comparison.parse_solvers`. Trainings of one learner make one row.
     law
         Options of LAW, such as ``'model="…", base_url="…"'``; without a model rules stand in for it.
 
@@ -156,13 +156,13 @@ class Reproduction:
 
     @functools.cached_property
     def _agents(self) -> dict[str, dict[str, Any]]:
-        return labelled(self.agents)
+        return parse_solvers(self.agents)
 
     @functools.cached_property
     def _law(self) -> tuple[str, dict[str, Any]]:
         """The label of LAW's cells, and its options."""
-        [(label, options)] = labelled([f"law({self.law})"]).items()
-        return honest(label, make("law", **options)), options
+        [(label, options)] = parse_solvers([f"law({self.law})"]).items()
+        return mark_stand_in(label, make("law", **options)), options
 
     @functools.cached_property
     def _comparisons(self) -> dict[str, Comparison]:

@@ -8,30 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eval.compare.looks import Look, looks
 from eval.experiments.pictures import figure_of, save_figure
 from eval.experiments.secure.printed import AS_WRITTEN, TRANSMISSION
 from eval.experiments.secure.results import BOUND, Entry, Reproduced
 from eval.stats.paired import performance_profile
 from eval.stats.statistics import CONFIDENCE
-from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, GREY, INK, ORANGE, RED, own_style
+from secagent_env.rendering.style import DIM, FAINT, INK, own_style
 from secagent_env.support.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PURPLE, SKY = "#CC79A7", "#56B4E9"
-STYLES = {
-    "exact": (INK, "x"),
-    "asc": (BLUE, "o"),
-    "law": (ORANGE, "^"),
-    "ga": (GREEN, "s"),
-    "randas": (RED, "v"),
-    "de": (GREEN, "s"),
-    "fixedbf": (PURPLE, "D"),
-    "fixedtp": (RED, "v"),
-}
-"""Colour and mark of a scheme, in whatever experiment it is."""
-TRAINED = ((PURPLE, "P"), (SKY, "X"), (GREY, "*"), (GREEN, "p"))
 GAPS = np.logspace(-6, 1, 71)
 """Where profiles are drawn, as fractions."""
 
@@ -43,13 +31,11 @@ def save_experiment(result: Reproduced, path: Path) -> None:
     with own_style():
         figure = figure_of(7.5, 4.8)
         ax = figure.subplots()
-        schemes = [s for s in dict.fromkeys(e.scheme for e in result.entries) if s not in (BOUND, AS_WRITTEN)]
+        schemes = looks(e.scheme for e in result.entries if e.scheme not in (BOUND, AS_WRITTEN))
         step = 0.012 * (max(experiment.values) - min(experiment.values))
-        others = iter(TRAINED * len(schemes))
-        for place, scheme in enumerate(schemes):
-            style = STYLES.get(scheme) or next(others)
+        for place, (scheme, look) in enumerate(schemes.items()):
             shift = step * (place - (len(schemes) - 1) / 2)
-            _draw(ax, [e for e in result.entries if e.scheme == scheme], style, shift)
+            _draw(ax, [e for e in result.entries if e.scheme == scheme], look, shift)
         bounds = [e for e in result.entries if e.scheme == BOUND and np.isfinite(e.mean.mean)]
         ax.plot([e.value for e in bounds], [e.mean.mean for e in bounds], color=INK, lw=1, ls=(0, (4, 3)), label=BOUND)
         _axes(ax, result)
@@ -73,14 +59,12 @@ def save_profiles(gaps: Mapping[str, np.ndarray], path: Path) -> None:
     with own_style():
         figure = figure_of(7.5, 4.2)
         ax = figure.subplots()
-        others = iter(TRAINED * len(gaps))
-        for name, values in gaps.items():
-            colour, _ = STYLES.get(name.partition(" ")[0]) or next(others)
-            shares = performance_profile(values, GAPS)
+        for name, look in looks(gaps).items():
+            shares = performance_profile(gaps[name], GAPS)
             limits = 100 * GAPS
-            ax.step(limits, [s.mean for s in shares], where="post", color=colour, lw=1.4, label=name)
+            ax.step(limits, [s.mean for s in shares], where="post", color=look.light, ls=look.line, lw=1.4, label=name)
             low, high = np.array([[s.low, s.high] for s in shares]).T
-            ax.fill_between(limits, low, high, step="post", color=colour, alpha=0.15, lw=0)
+            ax.fill_between(limits, low, high, step="post", color=look.light, alpha=0.15, lw=0)
         ax.set_xscale("log")
         ax.set_xlabel("gap to the certified bound, %")
         ax.set_ylabel("share of the draws with at most this gap")
@@ -92,20 +76,17 @@ def save_profiles(gaps: Mapping[str, np.ndarray], path: Path) -> None:
         save_figure(figure, path)
 
 
-def _draw(ax: Axes, entries: list[Entry], style: tuple[str, str], shift: float) -> None:
+def _draw(ax: Axes, entries: list[Entry], look: Look, shift: float) -> None:
     """Draw one scheme: its means with intervals, and the paper's numbers at the values themselves."""
-    colour, mark = style
     known = [e for e in entries if np.isfinite(e.mean.mean)]
     at = np.array([e.value for e in known]) + shift
     mean, low, high = (np.array([getattr(e.mean, part) for e in known]) for part in ("mean", "low", "high"))
     spread = np.nan_to_num(np.array([mean - low, high - mean]))
-    ax.errorbar(at, mean, spread, color=colour, marker=mark, ms=5, lw=1.1, capsize=2, label=entries[0].label)
+    drawn = {"color": look.light, "marker": look.marker}
+    ax.errorbar(at, mean, spread, **drawn, ls=look.line, ms=5, lw=1.1, capsize=2, label=entries[0].label)
     printed = [(e.value, e.printed.value) for e in entries if e.printed is not None]
     if printed:
-        filled = mark not in "xX"
-        ax.plot(
-            *zip(*printed, strict=True), ls="", marker=mark if filled else "o", ms=8, mfc="none", mec=colour, mew=1.2
-        )
+        ax.plot(*zip(*printed, strict=True), **drawn, ls="", ms=8, mfc="none", mew=1.2)
 
 
 def _axes(ax: Axes, result: Reproduced) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from eval.compare.looks import looks
 from eval.experiments.pictures import figure_of, save_figure
-from eval.experiments.secure.pictures import STYLES
 from eval.experiments.votes.cells import ANY, FITTED, SCHEMES, TITLES, Votes
 from eval.experiments.votes.tables import label
 from eval.stats.statistics import CONFIDENCE
 from secagent_env.model.workload import accuracy_at_difficulty
-from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, GREY, ORANGE, own_style
+from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, ORANGE, own_style
 from secagent_env.support.extras import require
 from solvers.reasoning.simulated import mean_accuracy, voted_accuracy
 
@@ -29,16 +29,17 @@ def save_votes(votes: Votes, rows: Sequence[dict[str, Any]], path: Path) -> None
     with own_style():
         figure = figure_of(11, 3.8)
         *panels, last = figure.subplots(1, len(votes.asked) + 1, sharey=True)
+        shown = looks(SCHEMES)
         for ax, asked in zip(panels, votes.asked, strict=True):
             for place, scheme in enumerate(SCHEMES):
                 [row] = [row for row in rows if (row["data set"], row["scheme"]) == (asked.name, scheme)]
-                colour, mark = STYLES.get(scheme, (GREY, "P"))
+                look = shown[scheme]
                 voted = row["voted"]
                 spread = np.nan_to_num([[voted.mean - voted.low], [voted.high - voted.mean]])
-                ax.errorbar(place, voted.mean, spread, color=colour, marker=mark, ms=5, capsize=2, ls="")
-                ax.plot([place - 0.35, place + 0.35], [row["theory"]] * 2, color=colour, lw=1)
+                ax.errorbar(place, voted.mean, spread, color=look.light, marker=look.marker, ms=5, capsize=2, ls="")
+                ax.plot([place - 0.35, place + 0.35], [row["theory"]] * 2, color=look.light, lw=1)
                 if row["printed"] is not None:
-                    ax.plot(place, row["printed"], "o", ms=9, mfc="none", mec=colour, mew=1.2)
+                    ax.plot(place, row["printed"], "o", ms=9, mfc="none", mec=look.light, mew=1.2)
             ax.set_xticks(
                 range(len(SCHEMES)), ["any ten" if name == ANY else label(name) for name in SCHEMES], rotation=45
             )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.compare.comparison import honest
+from eval.compare.comparison import mark_stand_in
 from eval.compare.lineup import make
 from eval.experiments.votes.cells import ANY, FITTED, PRINTED, SCHEMES, TITLES, Asked, Votes, fit
 from eval.stats.formatting import NONE, percent, points, tabulated, with_unit
@@ -228,7 +228,7 @@ def _weighted(rows: Sequence[dict[str, Any]], votes: Votes) -> str:
 
 def label(scheme: str) -> str:
     """Return what a scheme is called in tables: one without a language model says so."""
-    return honest(scheme, make(SCHEMES[scheme][0])) if scheme in SCHEMES else scheme
+    return mark_stand_in(scheme, make(SCHEMES[scheme][0])) if scheme in SCHEMES else scheme
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:

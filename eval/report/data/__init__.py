@@ -1,1 +1,1 @@
-"""What a report is made of: rows and files of a results folder, and what is computed again."""
+"""The data of a report: rows and files of a results folder, and solutions that are computed again."""

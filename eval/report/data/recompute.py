@@ -1,6 +1,6 @@
-"""What a report computes itself, in seconds: decisions of schemes on a few instances, and how ASC and LAW converge.
+"""The solutions that a report computes itself: decisions on a few instances, and the convergence of ASC and LAW.
 
-Results folders hold numbers, no decisions; from the seeds the decisions are the same again.
+Results folders hold numbers, but no decisions; solving from the same seeds gives the same decisions, in seconds.
 """
 
 from __future__ import annotations
@@ -10,25 +10,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from eval.compare.lineup import make
+from eval.compare.looks import looks
 from eval.compare.rows import NO_LLM
-from eval.compare.solving import instance_at, solver_seed
-from eval.report.charts.schemes import looks
-from eval.report.data.gather import Compared
+from eval.compare.solving import solve_instance
+from eval.compare.solving_agents import load_same_agent
+from eval.report.data.results import Compared
 from secagent_env import Instance
-from secagent_env.sampling.estimation import estimate_eavesdroppers, estimate_generator
 from solvers import Solution
-from training.play.agents import TrainedAgent
 
 logger = logging.getLogger("secagent.report")
 
 CONVERGING = ("asc", "law")
 PATIENCE = 10.0
-"""Schemes whose mean time is longer, s, are not recomputed."""
+"""Schemes with a longer mean time, s, are not recomputed."""
 
 
 @dataclass(frozen=True)
 class Solved:
-    """What a scheme decided on an instance of a comparison."""
+    """The solution of a scheme on an instance of a comparison."""
 
     scheme: str
     index: int
@@ -37,60 +36,53 @@ class Solved:
 
 
 def decisions(compared: Compared, *, instances: int = 3, schemes: int = 3) -> list[Solved]:
-    """Return what the first schemes of a comparison decide on its first instances, scheme by scheme.
+    """Return the decisions of a few schemes of a comparison on its first instances, scheme by scheme.
 
-    Schemes that need what is not here, that ask a language model, or that take long, are passed over.
+    Schemes that cannot be made here, ask a language model, or take long, are passed over.
     """
     times = compared.frame.groupby("solver")["seconds"].mean()
-    found: list[Solved] = []
+    solved: list[Solved] = []
     taken = 0
-    for scheme in _telling(compared):
+    for scheme in _in_order_of_interest(compared):
         if taken == schemes:
             break
         if not times[scheme] <= PATIENCE:
             continue
         try:
-            found += _solve(compared, scheme, sorted(set(compared.frame["instance"]))[:instances])
+            solved += _solve(compared, scheme, sorted(set(compared.frame["instance"]))[:instances])
             taken += 1
         except (ValueError, ImportError, OSError) as error:
             logger.info("%s is not drawn: %s", scheme, error)
-    return found
+    return solved
 
 
-def _telling(compared: Compared) -> list[str]:
-    """Return the schemes, first a good one, LAW and random selection, which show most beside each other."""
+def _in_order_of_interest(compared: Compared) -> list[str]:
+    """Return the schemes, first ASC, LAW and random selection, which differ most in their pictures."""
     labels = list(looks(compared.solvers))
-    wanted = ("asc", "law", "randas")
     named = {compared.solvers[label]["solver"]: label for label in reversed(labels)}
-    first = [named[name] for name in wanted if name in named]
+    first = [named[name] for name in ("asc", "law", "randas") if name in named]
     return [*first, *(label for label in labels if label not in first)]
 
 
 def _solve(compared: Compared, scheme: str, indices: Iterable[int]) -> list[Solved]:
-    told = compared.solvers[scheme]
-    solver = make(told["solver"], **told["solver_options"])
+    cell = compared.solvers[scheme]
+    name, options = cell["solver"], cell["solver_options"]
+    solver = load_same_agent(name, options, cell["policy"]) if "policy" in cell else make(name, **options)
     if not getattr(solver, "in_process", True) and getattr(solver, "replay", None) is None:
         raise ValueError("it asks a language model, which may cost money")
-    if isinstance(solver, TrainedAgent) and solver.digest != told.get("policy"):
-        raise ValueError("its policy was changed since")
-    solved = []
-    for index in indices:
-        truth = instance_at(compared.scenario, compared.seed, index)
-        known = estimate_eavesdroppers(truth, compared.csi_error, estimate_generator(compared.seed, index))
-        solution = solver.solve(known, seed=solver_seed(compared.seed, index), max_seconds=compared.max_seconds)
-        solved.append(Solved(scheme, index, truth, solution))
-    return solved
+    seed, limit, error = compared.seed, compared.max_seconds, compared.csi_error
+    return [
+        Solved(scheme, index, *solve_instance(solver, compared.scenario, seed, index, limit, error))
+        for index in indices
+    ]
 
 
 def convergence(compared: Compared, index: int = 0) -> dict[str, Solution]:
-    """Return the solutions of ASC and LAW, without a model, on an instance of a comparison."""
-    instance = instance_at(compared.scenario, compared.seed, index)
+    """Return the solutions of ASC and LAW, without a model, on an instance of a comparison, with known channels."""
     solutions = {}
     for name in CONVERGING:
         try:
-            solution = make(name).solve(
-                instance, seed=solver_seed(compared.seed, index), max_seconds=compared.max_seconds
-            )
+            _, solution = solve_instance(make(name), compared.scenario, compared.seed, index, compared.max_seconds)
         except ImportError as error:
             logger.info("%s is not drawn: %s", name, error)
             continue

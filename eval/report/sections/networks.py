@@ -1,11 +1,19 @@
-"""Pictures of networks as SVG, in the page's colours: who computes or jams, and what the beam delivers to whom."""
+"""The section of pictures of networks: who computes or jams, and what the beam delivers to whom."""
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from eval.compare.looks import looks
+from eval.report.data.recompute import Solved
+from eval.report.data.results import Compared
+from eval.report.sections.parts import Section
+from eval.stats.formatting import with_unit
+from eval.stats.statistics import Interval
 from secagent_env import Decision, Instance
 from secagent_env.rendering.view import View
 from secagent_env.support.units import level, quantity
@@ -14,53 +22,90 @@ SIZE = 360
 """Of a picture, in its own units."""
 _MARGIN = 16
 
+Point = tuple[float, float]
 
-def network_svg(instance: Instance, decision: Decision, label: str) -> str:
-    """Return a picture of a decision.
 
-    Parameters
+def network_section(solved: Sequence[Solved], compared: Compared) -> Section:
+    """Return the pictures of a few networks."""
+    look = looks(one.scheme for one in solved)
+    networks: dict[int, list[Any]] = {}
+    for one in solved:
+        outcome = one.solution.outcome
+        energy = with_unit(Interval(float(outcome.energy_j), np.nan, np.nan, 1), "J")
+        verdict = f"feasible, {energy}" if outcome.feasible else "infeasible"
+        picture = network_picture(one.instance, one.solution.decision, f"{one.scheme} on network {one.index}")
+        networks.setdefault(one.index, []).append((picture, look[one.scheme], one.scheme, verdict))
+    lead = (
+        f"The first networks of {compared.description}, and who computes in them. Lines are the beam, thicker where "
+        "more arrives. Point at a mark to read its figures."
+    )
+    return Section("networks", "Networks", lead, {"networks": networks})
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a network, in its own units, x to the right and y down.
+
+    Attributes
     ----------
-    instance
-        A single one, with positions.
-    decision
-        Of a scheme on it.
     label
         For readers who do not see it.
+    area
+        The corners of the area: upper left, lower right.
+    station
+        Where the base station is.
+    beams
+        Lines from the base station: "beam" or "leak", end, width and opacity.
+    agents
+        "silent", "jammer" or "computing"; place, title, and of a jammer the radius of its halo.
+    weakest
+        The computing agent with the weakest downlink, if there is one.
+    eavesdroppers
+        Places and titles.
     """
+
+    label: str
+    area: tuple[Point, Point]
+    station: Point
+    beams: list[tuple[str, Point, float, float]]
+    agents: list[tuple[str, Point, str, float]]
+    weakest: int
+    eavesdroppers: list[tuple[Point, str]]
+    size: int = SIZE
+
+
+def network_picture(instance: Instance, decision: Decision, label: str) -> Picture:
+    """Return the picture of a decision on an instance with positions; the label is for readers who do not see it."""
     view = View.of(instance, decision, None)
     agents, eves = np.asarray(instance.position_m, float), np.asarray(instance.eve_position_m, float)
     place = _Place(np.concatenate([np.zeros((1, 2)), agents, eves]))
-    parts = [_area(place, instance), *_beams(place, view, agents, eves), *_agents(place, view, agents)]
-    parts += [_cross(place(at), f"eavesdropper: {level(db)}") for at, db in zip(eves, view.eve_db, strict=True)]
-    x, y = place(np.zeros(2))
-    parts.append(
-        _titled(f'<rect class="station" x="{x - 6:.1f}" y="{y - 6:.1f}" width="12" height="12"/>', "base station")
+    (left, right), (bottom, top) = np.array(instance.scenario.area_m, float)
+    marks = [_agent(view, agent) for agent in range(len(agents))]
+    return Picture(
+        label=f"{label}: {view.headline}; {view.roles}",
+        area=(place(np.array([left, top])), place(np.array([right, bottom]))),
+        station=place(np.zeros(2)),
+        beams=_beams(place, view, agents, eves),
+        agents=[(kind, place(at), title, halo) for at, (kind, title, halo) in zip(agents, marks, strict=True)],
+        weakest=_weakest(view),
+        eavesdroppers=[(place(at), f"eavesdropper: {level(db)}") for at, db in zip(eves, view.eve_db, strict=True)],
     )
-    told = escape(f"{label}: {view.headline}; {view.roles}")
-    return f'<svg class="network" viewBox="0 0 {SIZE} {SIZE}" role="img" aria-label="{told}">{"".join(parts)}</svg>'
 
 
 class _Place:
-    """Where in the picture a point in metres is."""
+    """Maps points in metres to points in the picture."""
 
     def __init__(self, points: np.ndarray) -> None:
         self._low, high = points.min(axis=0), points.max(axis=0)
         self._scale = (SIZE - 2 * _MARGIN) / max(float((high - self._low).max()), 1.0)
 
-    def __call__(self, at: np.ndarray) -> tuple[float, float]:
+    def __call__(self, at: np.ndarray) -> Point:
         x, y = (np.asarray(at, float) - self._low) * self._scale
         return _MARGIN + float(x), SIZE - _MARGIN - float(y)
 
 
-def _area(place: _Place, instance: Instance) -> str:
-    (left, right), (bottom, top) = np.array(instance.scenario.area_m, float)
-    (x, y), (to_x, to_y) = place(np.array([left, top])), place(np.array([right, bottom]))
-    return f'<rect class="area" x="{x:.1f}" y="{y:.1f}" width="{to_x - x:.1f}" height="{to_y - y:.1f}"/>'
-
-
-def _beams(place: _Place, view: View, agents: np.ndarray, eves: np.ndarray) -> list[str]:
-    """Draw the beam to every receiver, the strongest on top."""
-    x, y = place(np.zeros(2))
+def _beams(place: _Place, view: View, agents: np.ndarray, eves: np.ndarray) -> list[tuple[str, Point, float, float]]:
+    """Return the beam to every receiver, the strongest last, on top."""
     lines = []
     for kind, ends, levels in (
         ("beam", agents[view.computing], view.sinr_db[view.computing]),
@@ -68,60 +113,21 @@ def _beams(place: _Place, view: View, agents: np.ndarray, eves: np.ndarray) -> l
     ):
         strength = view.strength(levels)
         for at in np.argsort(strength, kind="stable"):
-            to_x, to_y = place(ends[at])
-            look = f"stroke-width:{0.8 + 2.4 * strength[at]:.2f};stroke-opacity:{0.3 + 0.6 * strength[at]:.2f}"
-            lines.append(
-                f'<line class="{kind}" x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}" style="{look}"/>'
-            )
+            lines.append((kind, place(ends[at]), 0.8 + 2.4 * strength[at], 0.3 + 0.6 * strength[at]))
     return lines
 
 
-def _agents(place: _Place, view: View, agents: np.ndarray) -> list[str]:
-    jamming, silent = set(view.jamming.tolist()), set(view.silent.tolist())
-    weakest = int(view.computing[0]) if view.computing.size else -1
-    shapes = []
-    for agent, at in enumerate(agents):
-        x, y = place(at)
-        power = f"sends {quantity(10 ** (view.power_dbm[agent] / 10 - 3), 'W')}"
-        if agent in silent:
-            shapes.append(
-                _titled(f'<circle class="silent" cx="{x:.1f}" cy="{y:.1f}" r="4"/>', f"agent {agent}: silent")
-            )
-        elif agent in jamming:
-            reach = (1.4 + 3.6 * float(np.clip((view.power_dbm[agent] + 100) / 133, 0, 1))) * 5
-            shape = f'<circle class="halo" cx="{x:.1f}" cy="{y:.1f}" r="{reach:.1f}"/>'
-            shape += f'<path class="jammer" d="M{x:.1f} {y - 6:.1f}l6 11h-12z"/>'
-            shapes.append(_titled(shape, f"agent {agent}: jams, {power}"))
-        else:
-            ring = f'<circle class="weakest" cx="{x:.1f}" cy="{y:.1f}" r="8.5"/>' if agent == weakest else ""
-            told = f"agent {agent}: computes, receives {level(view.sinr_db[agent])}, {power}"
-            shape = f'{ring}<circle class="computing" cx="{x:.1f}" cy="{y:.1f}" r="5.5"/>'
-            shapes.append(_titled(shape, told + ", the weakest" * (agent == weakest)))
-    return shapes
+def _weakest(view: View) -> int:
+    return int(view.computing[0]) if view.computing.size else -1
 
 
-def _cross(at: tuple[float, float], title: str) -> str:
-    x, y = at
-    shape = f'<path class="eavesdropper" d="M{x - 6:.1f} {y - 6:.1f}l12 12m0 -12l-12 12"/>'
-    return _titled(shape, title)
-
-
-def _titled(shape: str, title: str) -> str:
-    return f"<g><title>{escape(title)}</title>{shape}</g>"
-
-
-def _legend() -> str:
-    marks = {
-        "base station": '<rect class="station" x="-6" y="-6" width="12" height="12"/>',
-        "computes": '<circle class="computing" r="5.5"/>',
-        "computes, weakest downlink": '<circle class="weakest" r="8"/><circle class="computing" r="5.5"/>',
-        "jams (halo: power)": '<path class="jammer" d="M0 -6l6 11h-12z"/>',
-        "silent": '<circle class="silent" r="4"/>',
-        "eavesdropper": '<path class="eavesdropper" d="M-6 -6l12 12m0 -12l-12 12"/>',
-    }
-    items = (f'<span><svg viewBox="-9 -9 18 18">{mark}</svg>{name}</span>' for name, mark in marks.items())
-    return f'<p class="legend">{"".join(items)}</p>'
-
-
-LEGEND = _legend()
-"""What the marks mean."""
+def _agent(view: View, agent: int) -> tuple[str, str, float]:
+    """Return the kind of an agent, its title, and of a jammer the radius of its halo."""
+    power = f"sends {quantity(10 ** (view.power_dbm[agent] / 10 - 3), 'W')}"
+    if agent in view.silent:
+        return "silent", f"agent {agent}: silent", 0.0
+    if agent in view.jamming:
+        halo = (1.4 + 3.6 * float(np.clip((view.power_dbm[agent] + 100) / 133, 0, 1))) * 5
+        return "jammer", f"agent {agent}: jams, {power}", halo
+    title = f"agent {agent}: computes, receives {level(view.sinr_db[agent])}, {power}"
+    return "computing", title + ", the weakest" * (agent == _weakest(view)), 0.0

@@ -11,10 +11,11 @@ from eval.compare.solving import solver_seed
 from eval.studies.solving import instance_of, solver_of
 from eval.sweep.cells import Cell, Row
 from secagent_env import Instance, evaluate
-from solvers.asc.starts import secret_senders, sender_levels
+from solvers.asc.starts import sender_levels
 from solvers.beam.beamforming import best_beam
 from solvers.benchmarks.ipfirst import cheapest_agents, uplink_hopeless
 from solvers.certificate.integer_program import TimeFloors
+from solvers.certificate.linear_test import secret_senders
 
 SOLVE, PROVE = "eval.studies.hardness.cells:solve", "eval.studies.hardness.cells:prove"
 BEAMS = 300

@@ -19,6 +19,7 @@ import numpy as np
 
 from eval.compare.comparison import Comparison
 from eval.compare.convergence import check_picture
+from eval.compare.looks import LIGHT
 from eval.experiments.pictures import figure_of, save_figure
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, count, percent, tabulated, with_unit
@@ -26,7 +27,7 @@ from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from eval.studies.law.cells import FUNCTION
 from eval.sweep.cells import Cell
 from secagent_env import Scenario
-from secagent_env.rendering.style import BLUE, DIM, GREEN, GREY, ORANGE, RED, own_style
+from secagent_env.rendering.style import DIM, own_style
 from secagent_env.support.extras import require
 from solvers import make
 from solvers.law.evaluation import OBJECTIVES
@@ -45,7 +46,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "without reflection": {"reflection": False},
     "without examples": {"examples": False},
 }
-COLOURS = (BLUE, ORANGE, RED, GREEN, GREY, "#CC79A7", "#56B4E9")
+COLOURS = tuple(LIGHT[name] for name in ("orange", "sky", "purple", "green", "grey", "red", "pink"))
+"""Of the variants: that of LAW is the first."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from eval.compare.comparison import Comparison
+from eval.compare.looks import Look, looks
 from eval.experiments.pictures import figure_of, save_figure
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, tabulated, with_unit
@@ -21,7 +22,7 @@ from eval.stats.statistics import Interval
 from eval.studies.scaling.cells import FUNCTION
 from eval.sweep.cells import Cell
 from secagent_env import Scenario
-from secagent_env.rendering.style import BLUE, DIM, FAINT, ORANGE, own_style
+from secagent_env.rendering.style import DIM, FAINT, own_style
 from secagent_env.support.extras import require
 
 if TYPE_CHECKING:
@@ -167,12 +168,12 @@ def picture(rows: Sequence[Row]) -> Figure:
     with own_style():
         figure = figure_of(9, 8)
         axes = figure.subplots(len(_PANELS), len(_AXES), sharex="col", sharey="row", squeeze=False)
-        looks = {"exact": (BLUE, "o", 0.97), "asc": (ORANGE, "D", 1.03)}
+        shown = {name: (look, shift) for (name, look), shift in zip(looks(SOLVERS).items(), (0.97, 1.03), strict=True)}
         for column, (axis, label) in enumerate(_AXES.items()):
             for line, (quantity, _, scale) in enumerate(_PANELS):
-                for name, look in looks.items():
+                for name, (look, shift) in shown.items():
                     own = [r for r in rows if r["axis"] == axis and r["solver"] == name]
-                    _curve(axes[line, column], own, quantity, scale, name, look)
+                    _curve(axes[line, column], own, quantity, scale, name, look, shift)
                 _axis(axes[line, column], sorted({r["size"] for r in rows if r["axis"] == axis}))
             axes[-1, column].set_xlabel(label)
         for line, (_, label, _) in enumerate(_PANELS):
@@ -187,9 +188,9 @@ def picture(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def _curve(ax: Axes, rows: Sequence[Row], quantity: str, scale: float, name: str, look: tuple[str, str, float]) -> None:
+def _curve(ax: Axes, rows: Sequence[Row], quantity: str, scale: float, name: str, look: Look, shift: float) -> None:
     """Draw a solver's medians with bars; sizes of which no instance has a finite value are left out."""
-    colour, marker, shift = look
+    colour, marker = look.light, look.marker
     floor = 0.0 if quantity == "seconds" else GAP_FLOOR
     points = []
     for size in sorted({row["size"] for row in rows}):
@@ -200,11 +201,11 @@ def _curve(ax: Axes, rows: Sequence[Row], quantity: str, scale: float, name: str
             points.append((size * shift, median))
             ax.plot([size * shift] * 2, [low, high], color=colour, lw=2, alpha=0.5, solid_capstyle="butt")
             stopped = any(row["status"] == "stopped" for row in solves)
-            ax.plot(*points[-1], marker, color=colour, mfc="white" if stopped else colour, ms=5.5, zorder=3)
+            ax.plot(*points[-1], marker=marker, color=colour, mfc="white" if stopped else colour, ms=5.5, zorder=3)
     if points:
         ax.plot(*zip(*points, strict=True), color=colour, lw=1.2)
         ax.set_yscale("log")
-    ax.plot((), (), marker + "-", color=colour, ms=5.5, lw=1.2, label=name)
+    ax.plot((), (), marker=marker, color=colour, ms=5.5, lw=1.2, label=name)
 
 
 def _axis(ax: Axes, sizes: Sequence[int]) -> None:

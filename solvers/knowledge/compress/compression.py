@@ -1,10 +1,9 @@
-"""Semantic compression: the most useful knowledge that fits into a share of the bits (GenAINet, III-A and IV-A).
+"""Semantic compression: the most useful knowledge within a share of the bits (GenAINet, III-A and IV-A).
 
-Three levers, in this order: vectors at eight bits, where the base carries finer ones; shorter texts
-(:mod:`solvers.knowledge.compress.shortening`, or a writer's, such as a language model's); and a choice of passages, by
-how well they serve the questions that are expected, by what the passages chosen before do not already say, and by their
-bits. A ratio is one of messages: bits of the compressed base to those of the base, as
-:mod:`solvers.knowledge.store.wire` sends them.
+Three levers, in this order: vectors at eight bits, where the base has finer ones; shorter texts, by rules
+(:mod:`solvers.knowledge.compress.shortening`) or by a writer such as a language model; and a choice of passages, by
+their use for the expected questions, by their news beside the passages chosen before, and by their bits. A ratio is one
+of messages: the bits of the compressed base to those of the whole base.
 """
 
 from __future__ import annotations
@@ -14,9 +13,12 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
+from typing import Any
 
 import numpy as np
 
+from secagent_env.support.checks import number
 from secagent_env.support.errors import unknown_name
 from solvers.knowledge.compress.shortening import leading_sentences, shorten
 from solvers.knowledge.store.base import KnowledgeBase
@@ -26,7 +28,7 @@ from solvers.knowledge.store.quantisation import bytes_per_vector
 Writer = Callable[[str], str]
 
 REPRESENTATIVES = 2048
-"""So many queries are looked at, at most; they are drawn from what is given, or from the base itself."""
+"""The most queries that are compared with; they are drawn from those given, or from the base itself."""
 COARSE = "int8"
 
 
@@ -46,37 +48,37 @@ def compress(
     Parameters
     ----------
     base
-        All of the knowledge.
+        The whole base.
     ratio
-        From 0, which leaves nothing, to 1, which leaves everything as it is.
+        From 0, which leaves nothing, to 1, which leaves the base as it is.
     queries
-        Vectors (Q, d) of questions like those that are expected. Without them the passages stand for themselves.
+        Vectors (Q, d) of questions like the expected ones. Without them the vectors of the passages take their place.
     ratios
-        By category, in place of ``ratio``.
+        Ratios by category, in place of ``ratio``.
     shortening
-        ``"light"`` or ``"telegraphic"`` texts, or the ``"leading"`` sentence of each, the one nearest to all of it;
-        None leaves them as they are.
+        ``"light"`` or ``"telegraphic"`` texts, or the ``"leading"`` sentence of each, the one nearest to the whole
+        text; None leaves texts as they are.
     writer
-        Says a text in fewer words, such as :class:`solvers.knowledge.compress.summaries.Summariser`; what it returns
-        counts where it is shorter and not empty. If it has a method ``prepare``, that is called with all texts first.
+        Returns a shorter text, as :class:`solvers.knowledge.compress.summaries.Summariser` does; longer and empty ones
+        are ignored. If it has a method ``prepare``, that is called with all texts first.
     encoder
-        Encodes shortened texts anew. Without it a shortened passage keeps the vector of the whole one, which the
+        Encodes shortened texts anew. Without it a shortened passage keeps the vector of the whole text, which the
         receiver can have only where vectors are sent.
     seed
-        Of the choice of representatives.
+        The seed of the choice of representatives.
 
     Returns
     -------
     KnowledgeBase
-        ``size_bits`` is at most the ratio of that of the base (by category, of that of the category); the passages in
-        the order of the base. Nothing where not even one passage fits.
+        ``size_bits`` is at most the ratio times that of the base (or of each category); passages are in the order of
+        the base. It is empty where not even one passage fits.
 
     Raises
     ------
     ValueError
-        If a ratio is not between 0 and 1, a category is unknown, or texts alone are sent and shortened without encoder.
+        If a ratio is not from 0 to 1, a category is unknown, or shorter texts without vectors lack an encoder.
     """
-    check_ratio("ratio", ratio)
+    number("ratio", ratio, 0, 1)
     if queries is not None:
         queries = np.atleast_2d(np.asarray(queries, np.float32))
         if queries.shape[1] != base.vectors.shape[1]:
@@ -84,9 +86,11 @@ def compress(
         if not np.isfinite(queries).all():
             raise ValueError("queries must be finite numbers")
     if (shortening or writer) and base.precision is None and encoder is None:
-        raise ValueError("shorter texts have other vectors, which the receiver will compute: give the encoder")
+        raise ValueError("shorter texts have other vectors, which the receiver computes: give the encoder")
     if ratios is not None:
-        return _by_category(base, ratio, ratios, queries, shortening, writer, encoder, seed)
+        return _by_category(
+            base, ratio, ratios, queries=queries, shortening=shortening, writer=writer, encoder=encoder, seed=seed
+        )
     if ratio == 1 or not len(base):
         return base
     budget = ratio * base.size_bits
@@ -99,24 +103,18 @@ def compress(
     return short.select(np.sort(order[: _most(short, order, budget)]))
 
 
-def check_ratio(name: str, ratio: float) -> None:
-    """Raise ValueError unless a ratio is a number from 0 to 1."""
-    if not isinstance(ratio, (int, float, np.number)) or isinstance(ratio, bool) or not 0 <= ratio <= 1:
-        raise ValueError(f"{name} must be a number from 0 (nothing) to 1 (everything), got {ratio!r}")
-
-
 def ranking(base: KnowledgeBase, queries: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
-    """Return the passages (P,) in the order in which they should be sent.
+    """Return the indices of the passages (P,) in the order in which they should be sent.
 
-    The next one is always that which adds most, for its bits, to the sum over the queries of the similarity to the
-    nearest passage sent (facility location; greedy by gain per bit, with lazy evaluation). A passage that says what
-    another one says adds nothing. Ties: by the largest similarity to a query.
+    The next passage is the one with the largest gain per bit in the sum over the queries of the similarity to the
+    nearest passage sent (facility location, greedy with lazy evaluation). A passage that repeats another one gains
+    nothing. Ties: by the largest similarity to a query.
     """
     rng = np.random.default_rng(seed)
-    wanted = base.vectors if queries is None or not len(queries) else queries
-    if len(wanted) > REPRESENTATIVES:
-        wanted = wanted[np.sort(rng.choice(len(wanted), REPRESENTATIVES, replace=False))]
-    similar = np.maximum(base.vectors @ wanted.T, 0.0)  # (P, Q)
+    expected = base.vectors if queries is None or not len(queries) else queries
+    if len(expected) > REPRESENTATIVES:
+        expected = expected[np.sort(rng.choice(len(expected), REPRESENTATIVES, replace=False))]
+    similar = np.maximum(base.vectors @ expected.T, 0.0)  # (P, Q)
     cost = _costs(base)
     nearest = similar.max(axis=1, initial=0.0)
     reached = np.zeros(similar.shape[1], np.float32)
@@ -138,7 +136,7 @@ def ranking(base: KnowledgeBase, queries: np.ndarray | None = None, seed: int = 
 
 
 def _costs(base: KnowledgeBase) -> np.ndarray:
-    """Return about how many bits each passage takes in a message."""
+    """Return an estimate of the bits of each passage in a message."""
     vector = 8 * bytes_per_vector(base.precision, base.vectors.shape[1]) if base.precision is not None else 0
     fields = (f'"{p.key}","{p.text}","{p.category}","{p.group}",' for p in base.passages)
     plain = np.array([len(field.encode(errors="replace")) for field in fields])
@@ -149,24 +147,24 @@ def _costs(base: KnowledgeBase) -> np.ndarray:
 def adaptive_ratios(
     ratio: float, curves: Mapping[str, Sequence[tuple[float, float]]], bits: Mapping[str, float]
 ) -> dict[str, float]:
-    """Return a ratio for each category: together they keep the ratio, and accuracy is lost where that costs least.
+    """Return the ratio of each category that gives most right answers within a ratio of all bits.
 
     Parameters
     ----------
     ratio
-        Of all bits that may be sent.
+        The share of all bits that may be sent.
     curves
-        By category, right answers expected at some ratios, ``(ratio, right answers)``; 0 and 1 among the ratios. Only
-        their increasing concave hull counts: what lies below it is noise, or a ratio that is never worth it.
+        By category, the right answers expected at some ratios, ``(ratio, right answers)``; 0 and 1 are among the
+        ratios. Only the increasing concave hull counts: points below it are noise, or ratios that never pay.
     bits
-        By category, bits of all its knowledge.
+        By category, the bits of all its knowledge.
 
     Raises
     ------
     ValueError
-        If a ratio is not between 0 and 1, or a category has no curve from 0 to 1, or no bits.
+        If a ratio is not from 0 to 1, or a category has no curve from 0 to 1, or no bits.
     """
-    check_ratio("ratio", ratio)
+    number("ratio", ratio, 0, 1)
     steps = []
     for category, curve in curves.items():
         if category not in bits:
@@ -188,7 +186,7 @@ def adaptive_ratios(
 
 
 def missing(base: KnowledgeBase, queries: np.ndarray, threshold: float) -> np.ndarray:
-    """Return to which queries (Q, d) no passage is near, (Q,) bool: the largest inner product is below a threshold."""
+    """Return the queries (Q, d) without a near passage, (Q,) bool: the largest inner product is below a threshold."""
     _, scores = base.search(queries, 1)
     return scores[:, 0] < threshold
 
@@ -197,7 +195,7 @@ def _hull(category: str, curve: Sequence[tuple[float, float]]) -> list[tuple[flo
     """Return the increasing concave hull of a curve."""
     points = sorted((float(at), float(value)) for at, value in curve)
     for at, _ in points:
-        check_ratio(f"a ratio of {category}", at)
+        number(f"a ratio of {category}", at, 0, 1)
     if not points or points[0][0] != 0 or points[-1][0] != 1:
         raise ValueError(f"the curve of {category} must reach from the ratio 0 to 1")
     best = max(value for _, value in points)
@@ -215,38 +213,18 @@ def _slope(first: tuple[float, float], second: tuple[float, float]) -> float:
     return (second[1] - first[1]) / (second[0] - first[0])
 
 
-def _by_category(
-    base: KnowledgeBase,
-    ratio: float,
-    ratios: Mapping[str, float],
-    queries: np.ndarray | None,
-    shortening: str | None,
-    writer: Writer | None,
-    encoder: Encoder | None,
-    seed: int,
-) -> KnowledgeBase:
+def _by_category(base: KnowledgeBase, ratio: float, ratios: Mapping[str, float], **options: Any) -> KnowledgeBase:
     for category, own in ratios.items():
         if category not in base.categories:
             raise unknown_name("category", category, base.categories)
-        check_ratio(f"the ratio of {category}", own)
-    kept = []
+        number(f"the ratio of {category}", own, 0, 1)
+    parts = [base.select([])]
     for category in base.categories:
         rows = np.flatnonzero([passage.category == category for passage in base.passages])
-        part = compress(
-            base.select(rows),
-            ratios.get(category, ratio),
-            queries=queries,
-            shortening=shortening,
-            writer=writer,
-            encoder=encoder,
-            seed=seed,
-        )
-        kept.append(part)
-    coarse = any(part.precision == COARSE for part in kept)
-    whole = base.select([])
-    whole = whole.at_precision(COARSE) if coarse else whole
-    for part in kept:
-        whole = whole.merge(part.at_precision(COARSE) if coarse else part)
+        parts.append(compress(base.select(rows), ratios.get(category, ratio), **options))
+    if any(part.precision == COARSE for part in parts):
+        parts = [part.at_precision(COARSE) for part in parts]
+    whole = reduce(KnowledgeBase.merge, parts)
     place = {passage.key: index for index, passage in enumerate(base.passages)}
     return whole.select(np.argsort([place[passage.key] for passage in whole.passages]))
 
@@ -274,17 +252,17 @@ def _by_rules(texts: list[str], shortening: str, encoder: Encoder | None) -> lis
     if shortening != "leading":
         return [shorten(text, shortening) for text in texts]
     if encoder is None:
-        raise ValueError("which sentences lead is a matter of meaning: give the encoder")
+        raise ValueError("leading sentences are found by their meaning: give the encoder")
     return leading_sentences(texts, encoder)
 
 
 def _most(base: KnowledgeBase, order: np.ndarray, budget: float) -> int:
-    """Return how many passages, in this order, fit into the budget, bit."""
+    """Return the number of passages, in this order, that fit into the budget, bit."""
 
     def fits(count: int) -> bool:
         return base.select(np.sort(order[:count])).size_bits <= budget
 
-    # Messages are slow to make: the costs tell about how many fit, and the search widens around that.
+    # Messages are slow to make: the search starts at the number that the estimated costs give, and widens.
     low, high = 0, len(order) + 1  # fits, does not fit
     middle = int(np.searchsorted(np.cumsum(_costs(base)[order]), budget))
     step = 1 + len(order) // 200

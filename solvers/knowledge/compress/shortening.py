@@ -1,7 +1,7 @@
-"""Shorter texts by rules: what a passage can lose and still be found and understood.
+"""Shorter texts by rules, which can still be found and understood.
 
-The rules are of two strengths. ``"light"`` leaves out what stands in brackets and empty phrases, such as "refers to the
-fact that". ``"telegraphic"`` leaves out function words too, as in a telegram. The words are English: texts in other
+The rules are of two strengths. ``"light"`` leaves out brackets with their content and empty phrases, such as "refers to
+the fact that". ``"telegraphic"`` leaves out function words too, as in a telegram. The words are English: texts in other
 languages lose brackets alone. Negations, numbers and names always stay.
 """
 
@@ -36,12 +36,12 @@ _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+(?=\S)")
 
 
 def shorten(text: str, strength: str = "light") -> str:
-    """Return a text without what it can lose; never empty unless the text is.
+    """Return a text in shorter form; it is empty only if the text is.
 
     Raises
     ------
     ValueError
-        For an unknown strength.
+        If the strength is unknown.
     """
     if strength not in STRENGTHS:
         raise unknown_name("strength", strength, STRENGTHS)
@@ -57,7 +57,7 @@ def sentences(text: str) -> list[str]:
 
 
 def leading_sentences(texts: Sequence[str], encoder: Encoder, keep: int = 1) -> list[str]:
-    """Return of every text the ``keep`` sentences nearest in meaning to all of it, in their order."""
+    """Return the ``keep`` sentences of every text that are nearest in meaning to the whole text, in their order."""
     split = [sentences(text) for text in texts]
     long = [index for index, parts in enumerate(split) if len(parts) > keep]
     whole = encoder.encode([texts[index] for index in long])

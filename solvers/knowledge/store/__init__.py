@@ -1,1 +1,1 @@
-"""Knowledge bases: passages and vectors, how they are searched, and how they travel."""
+"""Knowledge bases: passages, their vectors, the search in them, and messages that carry them."""

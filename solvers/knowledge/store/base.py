@@ -1,4 +1,4 @@
-"""The knowledge base: passages and their vectors, as whoever holds it has them."""
+"""The knowledge base: passages, their vectors, and the search for the passages nearest to a question."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Self
 import numpy as np
 
 from solvers.knowledge.store.encoder import Encoder
+from solvers.knowledge.store.lookup import no_results
+from solvers.knowledge.store.message import WHOLE, columns, pack_base
 from solvers.knowledge.store.passages import Passage
 from solvers.knowledge.store.quantisation import check_precision, round_trip
 
@@ -23,10 +25,10 @@ class KnowledgeBase:
     passages
         P of them; their keys are unique.
     vectors
-        (P, d) float32: what retrieval compares with the vector of a question.
+        (P, d) float32, to be compared with the vector of a question.
     precision
-        As what vectors travel: ``"float32"``, ``"float16"``, ``"int8"`` or ``"binary"``; None if texts alone travel and
-        the receiver, who has the encoder too, encodes them itself.
+        Of the vectors in a message: ``"float32"``, ``"float16"``, ``"int8"`` or ``"binary"``; None sends texts alone,
+        and the receiver encodes them.
 
     Raises
     ------
@@ -53,7 +55,7 @@ class KnowledgeBase:
 
     @classmethod
     def build(cls, passages: Iterable[Passage], encoder: Encoder, precision: str | None = None) -> Self:
-        """Encode passages; the base's vectors are what is left of them at the precision."""
+        """Encode passages; the base has the vectors as they are after a journey at the precision."""
         kept = tuple(passages)
         vectors = encoder.encode([passage.text for passage in kept])
         return cls(kept, round_trip(vectors, precision), precision)
@@ -66,12 +68,14 @@ class KnowledgeBase:
         """The categories, in the order in which they come."""
         return tuple(dict.fromkeys(passage.category for passage in self.passages))
 
+    def to_bytes(self) -> bytes:
+        """Return the base as a message."""
+        return pack_base(WHOLE, self.precision, columns(self.passages), self.vectors)
+
     @cached_property
     def size_bits(self) -> int:
-        """What it takes to send, bit."""
-        from solvers.knowledge.store.wire import to_bytes
-
-        return 8 * len(to_bytes(self))
+        """The bits of the base as a message."""
+        return 8 * len(self.to_bytes())
 
     def select(self, indices: Sequence[int] | np.ndarray) -> KnowledgeBase:
         """Return the base of some of the passages, in the order given."""
@@ -79,22 +83,22 @@ class KnowledgeBase:
         return KnowledgeBase(tuple(self.passages[i] for i in rows), self.vectors[rows], self.precision)
 
     def merge(self, other: KnowledgeBase) -> KnowledgeBase:
-        """Return the base with the passages of another one, which take the place of those with the same keys.
+        """Return the base with the passages of another one, which replace passages with the same keys.
 
         Raises
         ------
         ValueError
-            If the vectors of the two do not travel at the same precision.
+            If the two differ in precision.
         """
         if self.precision != other.precision:
             raise ValueError(f"bases of {self.precision} and {other.precision} vectors do not merge")
         replaced = {passage.key for passage in other.passages}
-        stays = [index for index, passage in enumerate(self.passages) if passage.key not in replaced]
-        passages = (*(self.passages[index] for index in stays), *other.passages)
-        return KnowledgeBase(passages, np.concatenate([self.vectors[stays], other.vectors]), self.precision)
+        kept = [index for index, passage in enumerate(self.passages) if passage.key not in replaced]
+        passages = (*(self.passages[index] for index in kept), *other.passages)
+        return KnowledgeBase(passages, np.concatenate([self.vectors[kept], other.vectors]), self.precision)
 
     def at_precision(self, precision: str | None) -> KnowledgeBase:
-        """Return the base as it is when its vectors have travelled at another precision."""
+        """Return the base with its vectors as they are after a journey at another precision."""
         return KnowledgeBase(self.passages, round_trip(self.vectors, precision), precision)
 
     def search(
@@ -109,20 +113,17 @@ class KnowledgeBase:
         k
             How many.
         exclude_groups
-            For each query the group, or groups, whose passages must not be found: those that tell its answer.
+            For each query the group, or groups, whose passages tell its answer, and are left out.
 
         Returns
         -------
         indices, scores
             (Q, k), the nearest first; -1 and -inf where there are fewer. Ties: the lower index first.
         """
-        if k < 0:
-            raise ValueError(f"k must be an integer ≥ 0, got {k}")
         queries = np.atleast_2d(np.asarray(vectors, np.float32))
-        indices = np.full((len(queries), k), -1)
-        scores = np.full((len(queries), k), -np.inf, np.float32)
-        found = min(k, len(self))
-        if not found:
+        indices, scores = no_results(len(queries), k)
+        count = min(k, len(self))
+        if not count:
             return indices, scores
         for start in range(0, len(queries), 512):  # so that the similarities stay small
             rows = slice(start, start + 512)
@@ -132,18 +133,18 @@ class KnowledgeBase:
                     for group in (groups,) if isinstance(groups, str) else groups:
                         row[self._members.get(group, [])] = -np.inf
             near = (
-                np.argsort(-similar, axis=1, kind="stable")[:, :found]
-                if found > len(self) // 4
-                else _top(similar, found)
+                np.argsort(-similar, axis=1, kind="stable")[:, :count]
+                if count > len(self) // 4
+                else _top(similar, count)
             )
-            indices[rows, :found] = near
-            scores[rows, :found] = np.take_along_axis(similar, near, axis=1)
+            indices[rows, :count] = near
+            scores[rows, :count] = np.take_along_axis(similar, near, axis=1)
         indices[np.isneginf(scores)] = -1
         return indices, scores
 
     @cached_property
     def _members(self) -> dict[str, list[int]]:
-        """The passages of each group; a group of no name has none."""
+        """The indices of the passages of each named group."""
         members: dict[str, list[int]] = {}
         for index, passage in enumerate(self.passages):
             if passage.group:

@@ -1,4 +1,4 @@
-"""Sentence encoders: texts to vectors whose inner products tell how near in meaning the texts are."""
+"""Sentence encoders: from texts to vectors whose inner products measure the similarity in meaning."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from secagent_env.support.extras import require
 
 DIMENSION = 384
-"""Of the vectors of MiniLM."""
+"""The dimension of MiniLM's vectors."""
 BATCH = 64
 REMEMBERED = 400_000
-"""Texts, at most, whose vectors an encoder remembers."""
+"""The most texts whose vectors an encoder remembers."""
 
 
 class Encoder(Protocol):
@@ -30,8 +30,8 @@ class Encoder(Protocol):
 class MiniLM:
     """The sentence encoder all-MiniLM-L6-v2 (22 million parameters, 384 dimensions), on this machine.
 
-    It was trained on English; other languages are told apart by the words they share with it. What was encoded before
-    is remembered, up to ``REMEMBERED`` texts.
+    It was trained on English, and reads other languages by the words that they share with it. Vectors are remembered,
+    of up to ``REMEMBERED`` texts.
 
     Raises
     ------
@@ -56,8 +56,8 @@ class MiniLM:
             vectors = self._model.encode(new, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
             self._known.update(zip(new, np.asarray(vectors, np.float32), strict=True))
         nothing = np.zeros(self.dimension, np.float32)
-        found = [self._known.get(text, nothing) for text in texts]
-        return np.stack(found) if found else np.empty((0, self.dimension), np.float32)
+        rows = [self._known.get(text, nothing) for text in texts]
+        return np.stack(rows) if rows else np.empty((0, self.dimension), np.float32)
 
 
 @functools.cache

@@ -1,15 +1,18 @@
-"""How knowledge for a question is looked up: by which text, and without whose knowledge."""
+"""The look-up of knowledge for a question: the query text, the group that is left out, and the form of results."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+
 from secagent_env.questions.question import Question
+from secagent_env.support.checks import integer
 
 
-class Asked(Protocol):
-    """Whatever has a text and options: a question, or an inquiry that was sent."""
+class TextAndOptions(Protocol):
+    """A question, or an inquiry that was sent."""
 
     @property
     def text(self) -> str:
@@ -17,14 +20,20 @@ class Asked(Protocol):
 
     @property
     def options(self) -> Sequence[str]:
-        """Its options; there may be none."""
+        """The options; there may be none."""
 
 
-def query(asked: Asked) -> str:
+def query(question: TextAndOptions) -> str:
     """Return the text by which knowledge for a question is looked up: the question and its options."""
-    return " ".join([asked.text, *asked.options])
+    return " ".join([question.text, *question.options])
 
 
 def group_of(question: Question) -> str:
-    """Return the group whose knowledge must not help to answer a question; a question without one is its own."""
+    """Return the group whose knowledge must not help to answer a question; by default the question's key."""
     return question.group or question.key
+
+
+def no_results(queries: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return indices −1 and scores −inf, (queries, k) each, for a search to fill; raise ValueError for a bad k."""
+    shape = (queries, integer("k", k))
+    return np.full(shape, -1), np.full(shape, -np.inf, np.float32)

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of text that is retrieved, sent and forgotten as one.
+    """A piece of text that is retrieved, sent and replaced as one.
 
     Parameters
     ----------
     key
-        What it is found by when knowledge is updated; unique within a base.
+        The key in updates of knowledge; unique within a base.
     text
-        In any language.
+        The text, in any language.
     category
-        What it is about, for ratios by category.
+        The topic, for ratios by category.
     group
-        The group of questions that it comes from, which it must not help to answer; empty where it comes from none.
+        The group of questions that the passage comes from, and must not help to answer; empty where there is none.
     """
 
     key: str
@@ -28,5 +28,5 @@ class Passage:
 
     @property
     def size_bytes(self) -> int:
-        """What the text alone costs to send, in bytes of UTF-8."""
+        """The bytes of the text in UTF-8."""
         return len(self.text.encode())

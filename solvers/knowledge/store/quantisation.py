@@ -1,4 +1,4 @@
-"""Vectors at a precision: fewer bits on the air, and what is left of the vectors behind it."""
+"""Vectors at a precision: packed into fewer bits, and unpacked with a loss."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from secagent_env.support.errors import unknown_name
 
 PRECISIONS = ("float32", "float16", "int8", "binary")
-"""``int8``: 127 steps to the largest number of a vector, whose length is one anyhow; ``binary``: the signs alone."""
+"""``int8``: 127 steps to the largest number of a vector; ``binary``: the signs alone; both unpack to length 1."""
 
 
 def check_precision(precision: str | None) -> None:
@@ -17,7 +17,7 @@ def check_precision(precision: str | None) -> None:
 
 
 def bytes_per_vector(precision: str, dimension: int) -> int:
-    """Return how many bytes a vector takes."""
+    """Return the bytes of a packed vector."""
     check_precision(precision)
     return {
         "float32": 4 * dimension,
@@ -28,7 +28,7 @@ def bytes_per_vector(precision: str, dimension: int) -> int:
 
 
 def pack(vectors: np.ndarray, precision: str) -> bytes:
-    """Return unit vectors (P, d) at a precision, one after the other, P times :func:`bytes_per_vector`."""
+    """Return unit vectors (P, d) packed at a precision: P times :func:`bytes_per_vector`."""
     check_precision(precision)
     if precision == "binary":
         return np.packbits(vectors >= 0, axis=1).tobytes()
@@ -39,12 +39,12 @@ def pack(vectors: np.ndarray, precision: str) -> bytes:
 
 
 def unpack(data: bytes, count: int, dimension: int, precision: str) -> np.ndarray:
-    """Return the vectors (count, dimension) float32 that :func:`pack` made bytes of, which it makes the same bytes of.
+    """Return the vectors (count, dimension) float32 in bytes of :func:`pack`; packed again they give the same bytes.
 
     Raises
     ------
     ValueError
-        If there are more or fewer bytes, or numbers that are not finite.
+        If the number of bytes is wrong, or a number is not finite.
     """
     size = bytes_per_vector(precision, dimension)
     if len(data) != count * size:
@@ -61,7 +61,7 @@ def unpack(data: bytes, count: int, dimension: int, precision: str) -> np.ndarra
 
 
 def round_trip(vectors: np.ndarray, precision: str | None) -> np.ndarray:
-    """Return what is left of vectors (P, d) after they travelled; as they are where they do not travel."""
+    """Return vectors (P, d) packed and unpacked at a precision; unchanged for None."""
     vectors = np.asarray(vectors, np.float32)
     if precision is None or not vectors.size:
         return vectors

@@ -1,7 +1,7 @@
-"""Faster search than by comparing with every vector, and what it overlooks (faiss).
+"""Approximate search (faiss), faster than a comparison with every vector, and the share of hits that it misses.
 
-:meth:`solvers.knowledge.store.base.KnowledgeBase.search` compares with all vectors, which is right for what a teacher
-sends: ten thousand passages take about a millisecond a question. An index is for much larger bases.
+:meth:`solvers.knowledge.store.base.KnowledgeBase.search` compares with all vectors, which suits bases that are sent:
+ten thousand passages take about a millisecond a question. An index is for much larger bases.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from secagent_env.support.checks import integer
 from secagent_env.support.errors import unknown_name
 from secagent_env.support.extras import require
+from solvers.knowledge.store.lookup import no_results
 
 KINDS = ("exact", "hnsw", "ivf")
 NEIGHBOURS = 32
-"""Links of each vector in a graph."""
+"""Links of each vector in an HNSW graph."""
 TRAINED_BY = 39
-"""Vectors that faiss wants for each list."""
+"""The number of vectors for each list below which faiss warns."""
 
 
 class VectorIndex:
@@ -33,8 +35,8 @@ class VectorIndex:
         ``"exact"``: all are compared. ``"hnsw"``: a graph of near neighbours is walked (hierarchical navigable small
         world). ``"ivf"``: vectors are in lists around centres, and the lists of the nearest centres are compared.
     effort
-        How much is looked at: candidates in a walk (64 by default), or lists (one in eight). More finds more, and takes
-        longer.
+        How many candidates a walk keeps (64 by default), or how many lists are compared (one in eight). More effort
+        finds more, and takes longer.
 
     Raises
     ------
@@ -50,8 +52,8 @@ class VectorIndex:
             raise ValueError(f"vectors must be finite and of shape (P, d), got an array of shape {vectors.shape}")
         if kind not in KINDS:
             raise unknown_name("index", kind, KINDS)
-        if effort is not None and (not isinstance(effort, int) or effort < 1):
-            raise ValueError(f"effort must be an integer ≥ 1 or None, got {effort!r}")
+        if effort is not None:
+            integer("effort", effort, 1)
         self.kind = kind
         self._count, self._dimension = vectors.shape
         self._faiss: Any = require("faiss", extra="knowledge")
@@ -62,7 +64,7 @@ class VectorIndex:
         return self._count
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return indices and scores of the nearest vectors found, as ``KnowledgeBase.search`` does.
+        """Return indices and scores of the nearest vectors that the index finds, as ``KnowledgeBase.search`` does.
 
         Parameters
         ----------
@@ -79,8 +81,7 @@ class VectorIndex:
         queries = np.ascontiguousarray(np.atleast_2d(queries), np.float32)
         if queries.shape[1] != self._dimension:
             raise ValueError(f"queries must have {self._dimension} numbers each, got {queries.shape[1]}")
-        indices = np.full((len(queries), k), -1)
-        scores = np.full((len(queries), k), -np.inf, np.float32)
+        indices, scores = no_results(len(queries), k)
         most = min(k, self._count)
         if most and len(queries):
             with self._one_thread():
@@ -119,10 +120,10 @@ class VectorIndex:
 
 
 def recall(found: np.ndarray, exact: np.ndarray) -> float:
-    """Return which share of the nearest vectors (Q, k) was found, in any order; 1 where there are none to find."""
-    wanted = hits = 0
-    for some, all_of_them in zip(found, exact, strict=True):
-        nearest = {int(index) for index in all_of_them if index >= 0}
-        wanted += len(nearest)
-        hits += len(nearest & {int(index) for index in some})
-    return hits / wanted if wanted else 1.0
+    """Return the share of the exact results (Q, k) that an index found, in any order; 1 where there are none."""
+    total = hits = 0
+    for row, exact_row in zip(found, exact, strict=True):
+        nearest = {int(index) for index in exact_row if index >= 0}
+        total += len(nearest)
+        hits += len(nearest & {int(index) for index in row})
+    return hits / total if total else 1.0

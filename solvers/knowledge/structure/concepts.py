@@ -1,13 +1,13 @@
-"""Concepts: what a text is about, found by rules and not by a model.
+"""Concepts: the topics of a text, found by rules and not by a model.
 
-- A clause is cut at stop words, relation verbs and punctuation; what is left between two cuts is a phrase, such as
-  "physical-layer security". Of a phrase longer than three words the last three stay, where its head is in English.
+- A clause is cut at stop words, relation verbs and punctuation; the words between two cuts are a phrase, such as
+  "physical-layer security". A phrase longer than three words keeps the last three, which hold its head in English.
 - The single words of a phrase are concepts too, so that "beamforming" is found in "transmit beamforming".
-- "hybrid automatic repeat request (HARQ)" introduces an abbreviation; from then on both are one concept.
+- "hybrid automatic repeat request (HARQ)" introduces an abbreviation; both forms are one concept from then on.
 - Letter case and a plural *s* make no difference.
 
-The stop words are English. Other languages are read by the same rules: their function words pass for concepts, and a
-text without spaces between words gives one concept a clause.
+The stop words are English. In other languages function words pass for concepts, and a text without spaces between words
+gives one concept for each clause.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from solvers.knowledge.store.message import strings
 
 MAX_WORDS = 3
 MAX_LENGTH = 60
-"""Characters of a concept."""
+"""The most characters of a concept."""
 MAX_MENTIONS = 64
-"""Of a text; what comes later is not read."""
+"""The most mentions that are read of a text."""
 RELATIONS = {
     "is a": "is are was were be means",
     "uses": "use uses used using employ employs exploits requires require needs need",
@@ -32,9 +34,9 @@ RELATIONS = {
     "defines": "defines define defined specifies specified describes described",
     "affects": "affects affect depends depend determines determine causes cause leads",
 }
-"""The relations between two concepts, and the verbs between them that tell each."""
+"""The relations between two concepts, and the verbs that express each."""
 BESIDE = "beside"
-"""The relation of concepts that follow each other in a sentence without such a verb."""
+"""The relation of neighbouring concepts of a sentence without such a verb between them."""
 
 _VERBS = {verb: relation for relation, verbs in RELATIONS.items() for verb in verbs.split()}
 _STOP_WORDS = """
@@ -54,7 +56,7 @@ _INTRODUCED = re.compile(r"\(\s*([A-Z][A-Za-z0-9-]{1,9})\s*\)")
 
 
 class Mention(NamedTuple):
-    """A phrase where it stands: its concepts, the longest first, and the relation to the phrase before it, if any."""
+    """A phrase in a text: its concepts, the longest first, and the relation to the phrase before it, if any."""
 
     concepts: tuple[str, ...]
     relation: str | None
@@ -62,7 +64,7 @@ class Mention(NamedTuple):
 
 @dataclass(frozen=True)
 class Concepts:
-    """How texts are read: the rules of this module and the abbreviations that the texts introduced.
+    """A reader of texts: the rules of this module, and the abbreviations that the texts introduced.
 
     Parameters
     ----------
@@ -74,22 +76,34 @@ class Concepts:
 
     @classmethod
     def learn(cls, texts: Iterable[str]) -> Concepts:
-        """Return a reader that knows the abbreviations introduced in texts; of two long forms the first holds."""
-        found: dict[str, str] = {}
+        """Return a reader that knows the abbreviations introduced in texts; the first of several long forms holds."""
+        abbreviations: dict[str, str] = {}
         for text in texts:
             for match in _INTRODUCED.finditer(text):
                 long = _long_form(text[: match.start()], match[1])
                 if long:
-                    found.setdefault(match[1].lower(), long)
-        return cls(found)
+                    abbreviations.setdefault(match[1].lower(), long)
+        return cls(abbreviations)
+
+    def to_fields(self) -> dict[str, list[str]]:
+        """Return the abbreviations as fields of a message."""
+        return {"short": list(self.abbreviations), "long": list(self.abbreviations.values())}
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Concepts:
+        """Return the reader in the fields of a message; raise ValueError if they are damaged."""
+        short, long = strings(fields, "short"), strings(fields, "long")
+        if len(short) != len(long):
+            raise ValueError("the message is damaged: its abbreviations have gaps")
+        return cls(dict(zip(short, long, strict=True)))
 
     def of(self, text: str) -> tuple[str, ...]:
-        """Return the concepts of a text, each once, in the order in which they come."""
+        """Return the concepts of a text, each once, in order."""
         return tuple(dict.fromkeys(concept for mention in self.mentions(text) for concept in mention.concepts))
 
     def mentions(self, text: str) -> list[Mention]:
         """Return the phrases of a text, each with the relation that leads to it from the one before."""
-        found: list[Mention] = []
+        mentions: list[Mention] = []
         phrase: list[str] = []
         relation: str | None = None
         for token in [*self._abbreviated(_TOKEN.findall(text.lower())), "."]:
@@ -97,18 +111,18 @@ class Concepts:
                 phrase.append(token)
                 continue
             if phrase:
-                found.append(Mention(self._concepts(phrase), relation))
+                mentions.append(Mention(self._concepts(phrase), relation))
                 phrase, relation = [], BESIDE
-                if len(found) == MAX_MENTIONS:
+                if len(mentions) == MAX_MENTIONS:
                     break
             if token in ".!?;:。！？":
                 relation = None
             elif relation is not None:
                 relation = _VERBS.get(token, relation)
-        return [mention for mention in found if mention.concepts]
+        return [mention for mention in mentions if mention.concepts]
 
     def _abbreviated(self, tokens: list[str]) -> Iterator[str]:
-        """Give tokens, with abbreviations in the place of their long forms."""
+        """Yield tokens, with abbreviations in place of their long forms."""
         place = 0
         while place < len(tokens):
             for short, long in self._by_first.get(tokens[place], ()):
@@ -122,34 +136,34 @@ class Concepts:
 
     @cached_property
     def _by_first(self) -> dict[str, list[tuple[str, list[str]]]]:
-        """The abbreviations by the first words of their long forms, the longest first."""
-        found: dict[str, list[tuple[str, list[str]]]] = {}
+        """Abbreviations and long forms by the first word of the long form, the longest first."""
+        by_first: dict[str, list[tuple[str, list[str]]]] = {}
         for short, long in sorted(self.abbreviations.items(), key=lambda pair: -len(pair[1])):
             words = long.split(" ")
-            found.setdefault(words[0], []).append((short, words))
-        return found
+            by_first.setdefault(words[0], []).append((short, words))
+        return by_first
 
     @staticmethod
     def _concepts(phrase: list[str]) -> tuple[str, ...]:
         names = [" ".join(phrase[-MAX_WORDS:]), *phrase] if len(phrase) > 1 else phrase
-        return tuple(dict.fromkeys(normal(name) for name in names if _telling(name)))
+        return tuple(dict.fromkeys(normal(name) for name in names if _is_concept(name)))
 
 
 def normal(name: str) -> str:
-    """Return a concept as it is compared: lower case, single spaces, no plural *s*, not too long."""
+    """Return the form of a concept by which it is compared: lower case, single spaces, no plural *s*, not too long."""
     name = " ".join(name.lower().split())[:MAX_LENGTH].strip()
     plural = len(name) > 3 and name.endswith("s") and not name.endswith(("ss", "us", "is"))
     return name[:-1] if plural else name
 
 
-def _telling(name: str) -> bool:
+def _is_concept(name: str) -> bool:
     return len(name) > 1 and not name.replace(".", "").isdigit()
 
 
 def _long_form(before: str, short: str) -> str:
-    """Return the fewest last words that hold the abbreviation's letters in order, its first at their beginning.
+    """Return the fewest last words that begin with the abbreviation's first letter and hold all letters in order.
 
-    (Schwartz and Hearst, 2003: letters are looked for from the end.)
+    Letters are matched from the end (Schwartz and Hearst, 2003).
     """
     letters = [letter for letter in short.lower() if letter.isalnum()]
     most = min(len(letters) + 5, 2 * len(letters))
@@ -162,7 +176,7 @@ def _long_form(before: str, short: str) -> str:
 
 
 def _holds(text: str, letters: list[str]) -> bool:
-    """Tell whether letters come in a text in their order, beginning with its first."""
+    """Return whether a text begins with the first letter and holds all letters in order."""
     place = len(text)
     for letter in reversed(letters[1:]):
         place = text.rfind(letter, 0, place)

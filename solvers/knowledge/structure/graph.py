@@ -1,4 +1,4 @@
-"""A knowledge graph: concepts, relations between them, and the passages that tell each.
+"""A knowledge graph: concepts, the relations between them, and the passages that express each relation.
 
 Concepts and relations are found by the rules of :mod:`solvers.knowledge.structure.concepts`. A question starts a random
 walk from its concepts along the relations (personalised PageRank), and passages rank by the concepts that the walk
@@ -16,21 +16,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from secagent_env.support.extras import require
-from solvers.knowledge.store.folded import columns, fold, numbers, passages_of, strings, unfold
+from solvers.knowledge.store.lookup import no_results
+from solvers.knowledge.store.message import columns, numbers, pack_fields, passages_of, strings, unpack_fields
 from solvers.knowledge.store.passages import Passage
 from solvers.knowledge.structure.concepts import BESIDE, Concepts
 
 MAGIC = b"SAKG"
-TOLD, NEAR = 2.0, 0.5
-"""Weights, per passage, of a relation that a verb tells, and of two concepts that stand beside each other."""
+VERB_WEIGHT, BESIDE_WEIGHT = 2.0, 0.5
+"""Weights, per passage, of a relation that a verb expresses, and of two neighbouring concepts without a verb."""
 DAMPING = 0.3
-"""With this probability a walk goes on; it is short, since passages far from a question rarely answer it."""
+"""The probability that a walk goes on: walks are short, since passages far from a question rarely answer it."""
 STEPS = 8
 BATCH = 128
 
 
 class Relation(NamedTuple):
-    """An edge: indices of two concepts, what is said of them, and the indices of the passages that say it."""
+    """An edge: indices of two concepts, their relation, and the indices of the passages that express it."""
 
     subject: int
     relation: str
@@ -61,7 +62,7 @@ class KnowledgeGraph:
     relations
         The edges.
     reader
-        How texts are read: with the abbreviations that the passages introduced.
+        The reader of texts, with the abbreviations that the passages introduced.
     """
 
     passages: tuple[Passage, ...]
@@ -85,12 +86,12 @@ class KnowledgeGraph:
                 here = [known.setdefault(name, len(known)) for name in mention.concepts]
                 own.update(dict.fromkeys(here))
                 if before is not None and mention.relation is not None and before != here[0]:
-                    said = edges.setdefault((before, mention.relation, here[0]), [])
-                    if place not in said:
-                        said.append(place)
+                    sources = edges.setdefault((before, mention.relation, here[0]), [])
+                    if place not in sources:
+                        sources.append(place)
                 before = here[0]
             mentions.append(tuple(own))
-        relations = tuple(Relation(*edge, tuple(said)) for edge, said in edges.items())
+        relations = tuple(Relation(*edge, tuple(sources)) for edge, sources in edges.items())
         return cls(kept, tuple(known), tuple(mentions), relations, reader)
 
     def __len__(self) -> int:
@@ -121,24 +122,21 @@ class KnowledgeGraph:
         indices, scores
             (Q, k), the best first; -1 and -inf where fewer are reached. Ties: the lower index first.
         """
-        if k < 0:
-            raise ValueError(f"k must be an integer ≥ 0, got {k}")
-        indices = np.full((len(texts), k), -1)
-        scores = np.full((len(texts), k), -np.inf, np.float32)
-        found = min(k, len(self))
-        for start in range(0, len(texts) if found else 0, BATCH):
+        indices, scores = no_results(len(texts), k)
+        count = min(k, len(self))
+        for start in range(0, len(texts) if count else 0, BATCH):
             visited = self.walk(texts[start : start + BATCH])
-            reached = (self._telling @ visited.T).T
-            best = np.argsort(-reached, axis=1, kind="stable")[:, :found]
+            reached = (self._relevance @ visited.T).T
+            best = np.argsort(-reached, axis=1, kind="stable")[:, :count]
             rows = slice(start, start + len(best))
-            indices[rows, :found] = best
-            scores[rows, :found] = np.take_along_axis(reached, best, axis=1)
+            indices[rows, :count] = best
+            scores[rows, :count] = np.take_along_axis(reached, best, axis=1)
         indices[scores <= 0] = -1
         scores[scores <= 0] = -np.inf
         return indices, scores
 
     def walk(self, texts: Sequence[str]) -> np.ndarray:
-        """Return how often a walk that starts again at the concepts of a text visits each concept, (Q, C).
+        """Return the share of visits (Q, C) to each concept of a walk that restarts at the concepts of a text.
 
         The rows sum to one; they are zero for a text without known concepts. Rare concepts start more walks.
         """
@@ -157,56 +155,51 @@ class KnowledgeGraph:
         return visited
 
     def explain(self, text: str, passage: int) -> tuple[Triple, ...]:
-        """Return why a passage was found: the shortest way from a concept of the text to one of the passage.
+        """Return why a passage was found: the shortest path from a concept of the text to one of the passage.
 
-        A concept of both is told by what the passage says of it, or by itself where it says nothing; () if there is no
-        way.
+        A concept of both is explained by the passage's relations of it, or by the passage's key where it has none; ()
+        if there is no path.
         """
         networkx = require("networkx", extra="knowledge")
         own = {self.concepts[place] for place in self.mentions[passage]}
-        asked = [name for name in self.reader.of(text) if name in self.graph]
-        shared = [name for name in asked if name in own]
+        starts = [name for name in self.reader.of(text) if name in self.graph]
+        shared = [name for name in starts if name in own]
         if shared:
-            told = [
+            triples = [
                 Triple(self.concepts[edge.subject], edge.relation, self.concepts[edge.object])
                 for edge in self.relations
                 if passage in edge.passages
                 and (self.concepts[edge.subject] in shared or self.concepts[edge.object] in shared)
             ]
-            return tuple(told) or (Triple(shared[0], "in", self.passages[passage].key),)
-        if not asked or not own:
+            return tuple(triples) or (Triple(shared[0], "in", self.passages[passage].key),)
+        if not starts or not own:
             return ()
         plain = self.graph.to_undirected(as_view=True)
-        ways = networkx.multi_source_dijkstra_path(plain, set(asked), weight=lambda *_: 1)
-        reached = [ways[name] for name in sorted(own) if name in ways]
-        if not reached:
-            return ()
-        way = min(reached, key=len)
-        return tuple(self._step(one, other) for one, other in pairwise(way))
+        paths = networkx.multi_source_dijkstra_path(plain, set(starts), weight=lambda *_: 1)
+        reached = [paths[name] for name in sorted(own) if name in paths]
+        path = min(reached, key=len, default=())
+        return tuple(self._triple(one, other) for one, other in pairwise(path))
 
-    def _step(self, one: str, other: str) -> Triple:
+    def _triple(self, one: str, other: str) -> Triple:
         for subject, object_ in ((one, other), (other, one)):
             for data in (self.graph.get_edge_data(subject, object_) or {}).values():
                 return Triple(subject, data["relation"], object_)
-        raise AssertionError("a way has edges")  # pragma: no cover
+        raise AssertionError("a path has edges")  # pragma: no cover
 
     def to_bytes(self) -> bytes:
         """Return the graph as a message, with its passages."""
         names = sorted({edge.relation for edge in self.relations})
         place = {name: index for index, name in enumerate(names)}
-        return fold(
-            MAGIC,
-            {
-                **columns(self.passages),
-                "concepts": list(self.concepts),
-                "mentions": [list(own) for own in self.mentions],
-                "names": names,
-                "edges": [[edge.subject, place[edge.relation], edge.object] for edge in self.relations],
-                "said": [list(edge.passages) for edge in self.relations],
-                "short": list(self.reader.abbreviations),
-                "long": list(self.reader.abbreviations.values()),
-            },
-        )
+        fields = {
+            **columns(self.passages),
+            "concepts": list(self.concepts),
+            "mentions": [list(own) for own in self.mentions],
+            "names": names,
+            "edges": [[edge.subject, place[edge.relation], edge.object] for edge in self.relations],
+            "said": [list(edge.passages) for edge in self.relations],
+            **self.reader.to_fields(),
+        }
+        return pack_fields(MAGIC, fields)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> KnowledgeGraph:
@@ -217,40 +210,38 @@ class KnowledgeGraph:
         ValueError
             If the message is foreign, cut, damaged or of another version.
         """
-        told = unfold(MAGIC, data)
-        passages, concepts, names = passages_of(told), strings(told, "concepts"), strings(told, "names")
-        mentions = numbers(told, "mentions", len(concepts))
-        edges = numbers(told, "edges", max(len(concepts), len(names)))
-        said = numbers(told, "said", len(passages))
-        short, long = strings(told, "short"), strings(told, "long")
+        fields = unpack_fields(MAGIC, data)
+        passages, concepts, names = passages_of(fields), strings(fields, "concepts"), strings(fields, "names")
+        mentions = numbers(fields, "mentions", len(concepts))
+        edges = numbers(fields, "edges", max(len(concepts), len(names)))
+        sources = numbers(fields, "said", len(passages))
+        reader = Concepts.from_fields(fields)
         if (
             len(mentions) != len(passages)
-            or len(said) != len(edges)
-            or len(short) != len(long)
+            or len(sources) != len(edges)
             or any(len(edge) != 3 or max(edge[0], edge[2]) >= len(concepts) or edge[1] >= len(names) for edge in edges)
         ):
             raise ValueError("the message is damaged: its graph has gaps")
         relations = tuple(
             Relation(subject, names[name], object_, tuple(where))
-            for (subject, name, object_), where in zip(edges, said, strict=True)
+            for (subject, name, object_), where in zip(edges, sources, strict=True)
         )
-        reader = Concepts(dict(zip(short, long, strict=True)))
         return cls(passages, tuple(concepts), tuple(map(tuple, mentions)), relations, reader)
 
     @cached_property
     def size_bits(self) -> int:
-        """What it takes to send, with the passages, bit."""
+        """The bits of the graph as a message, with its passages."""
         return 8 * len(self.to_bytes())
 
     @cached_property
     def _rarity(self) -> np.ndarray:
-        """The logarithm of one over the share of the passages that mention each concept, plus a little."""
+        """The weight (C,) of each concept: the logarithm of one over the share of passages with it, smoothed."""
         counts = np.bincount([place for own in self.mentions for place in own], minlength=len(self.concepts))
         return np.asarray(np.log((1 + len(self)) / (0.5 + counts)))
 
     @cached_property
     def _steps(self) -> Any:
-        """(C, C): the probability of each step of the walk, along or against an edge."""
+        """The probability (C, C) of each step of the walk, along or against an edge."""
         ends = np.array([(edge.subject, edge.object) for edge in self.relations], int).reshape(-1, 2)
         weights = np.array([_weight(edge) for edge in self.relations])
         sparse = require("scipy.sparse", extra="knowledge")
@@ -262,8 +253,8 @@ class KnowledgeGraph:
         return sparse.diags_array(1 / np.where(total > 0, total, 1)) @ both
 
     @cached_property
-    def _telling(self) -> Any:
-        """(P, C): what a visit of a concept says for a passage: more if rare, less if the passage has many."""
+    def _relevance(self) -> Any:
+        """The gain (P, C) of a passage from a visit of a concept: large for rare ones, small in passages with many."""
         sparse = require("scipy.sparse", extra="knowledge")
         rows = np.repeat(np.arange(len(self)), [len(own) for own in self.mentions])
         cells = np.array([place for own in self.mentions for place in own], int)
@@ -273,4 +264,4 @@ class KnowledgeGraph:
 
 
 def _weight(edge: Relation) -> float:
-    return (NEAR if edge.relation == BESIDE else TOLD) * len(edge.passages)
+    return (BESIDE_WEIGHT if edge.relation == BESIDE else VERB_WEIGHT) * len(edge.passages)

@@ -1,11 +1,11 @@
 """A topological representation: a simplicial complex over the concepts that occur together.
 
-The concepts of a passage, the most telling of them, form a simplex with all its faces: a pair of concepts is an edge,
-three that occur together fill a triangle. Relations of more than two concepts are kept, which a graph cannot say. A
-question finds the passages whose simplices share the largest face with its concepts.
+The rarest concepts of a passage form a simplex with all its faces: two concepts are an edge, three that occur together
+fill a triangle. So relations of more than two concepts are kept, which a graph cannot express. A question finds the
+passages whose simplices share the largest face with its concepts.
 
-Betti numbers describe the whole: how many parts a corpus falls into, and how many cycles of concepts no passage fills.
-They tell of a corpus, and do not help to find a passage.
+Betti numbers describe a whole corpus: the number of its connected parts, and the number of cycles of concepts that no
+passage fills. They do not help to find a passage.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from itertools import combinations
 
 import numpy as np
 
-from solvers.knowledge.store.folded import columns, fold, numbers, passages_of, strings, unfold
+from secagent_env.support.checks import integer
+from solvers.knowledge.store.lookup import no_results
+from solvers.knowledge.store.message import columns, numbers, pack_fields, passages_of, strings, unpack_fields
 from solvers.knowledge.store.passages import Passage
 from solvers.knowledge.structure.concepts import Concepts
 
@@ -29,7 +31,7 @@ Simplex = tuple[int, ...]
 
 
 class Complex:
-    """A simplicial complex, given by simplices of which each brings all its faces.
+    """A simplicial complex, given by some simplices; all their faces belong to it.
 
     Parameters
     ----------
@@ -56,19 +58,16 @@ class Complex:
         return sum((-1) ** dimension * len(self.faces(dimension)) for dimension in range(self.dimension + 1))
 
     def betti(self, dimension: int) -> int:
-        """Return a Betti number over GF(2): of parts (0), of cycles that nothing fills (1), of voids (2)."""
-        own = len(self.faces(dimension))
-        return own - self._rank(dimension) - self._rank(dimension + 1)
+        """Return a Betti number over GF(2): the number of parts (0), of unfilled cycles (1), of voids (2)."""
+        return len(self.faces(dimension)) - self._rank(dimension) - self._rank(dimension + 1)
 
     def star(self, face: Iterable[int]) -> list[Simplex]:
         """Return the given simplices that have a face."""
-        wanted = set(face)
-        return [simplex for simplex in self.given if wanted <= set(simplex)]
+        return [simplex for simplex in self.given if set(face) <= set(simplex)]
 
     def link(self, face: Iterable[int]) -> Complex:
-        """Return what completes a face to the simplices of its star."""
-        wanted = set(face)
-        return Complex(set(simplex) - wanted for simplex in self.star(wanted))
+        """Return the complex of the simplices of a face's star without the face itself."""
+        return Complex(set(simplex) - set(face) for simplex in self.star(face))
 
     def _rank(self, dimension: int) -> int:
         """Return the rank of the boundary of faces of a dimension over GF(2), by column reduction."""
@@ -96,9 +95,9 @@ class KnowledgeTopology:
     concepts
         The names of the vertices.
     simplices
-        For each passage its vertices in rising order; () if it shares no concept with others.
+        The vertices of each passage in rising order; () if it shares no concept with others.
     reader
-        How texts are read.
+        The reader of texts.
     """
 
     passages: tuple[Passage, ...]
@@ -108,15 +107,14 @@ class KnowledgeTopology:
 
     @classmethod
     def build(cls, passages: Iterable[Passage], vertices: int = VERTICES) -> KnowledgeTopology:
-        """Make a simplex of each passage: of its rarest concepts among those that another passage has too.
+        """Make a simplex of each passage from its rarest concepts, among those that another passage has too.
 
         Raises
         ------
         ValueError
             If ``vertices`` is less than one.
         """
-        if vertices < 1:
-            raise ValueError(f"a simplex needs at least one vertex, got {vertices}")
+        integer("vertices", vertices, 1)
         kept = tuple(passages)
         reader = Concepts.learn(passage.text for passage in kept)
         mentioned = [reader.of(passage.text) for passage in kept]
@@ -143,11 +141,11 @@ class KnowledgeTopology:
 
     def shared_faces(self, text: str) -> dict[int, tuple[str, ...]]:
         """Return the largest face that each passage shares with the concepts of a text, where they share any."""
-        found: dict[int, list[int]] = {}
-        for vertex in sorted(self._asked(text)):
+        faces: dict[int, list[int]] = {}
+        for vertex in sorted(self._vertices(text)):
             for passage in self._passages_of[vertex]:
-                found.setdefault(passage, []).append(vertex)
-        return {passage: tuple(self.concepts[vertex] for vertex in face) for passage, face in found.items()}
+                faces.setdefault(passage, []).append(vertex)
+        return {passage: tuple(self.concepts[vertex] for vertex in face) for passage, face in faces.items()}
 
     def search_texts(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the k passages that share the largest faces with the concepts of each text.
@@ -165,13 +163,10 @@ class KnowledgeTopology:
             (Q, k), the best first; -1 and -inf where fewer share a concept. A score is the number of vertices of the
             face, plus up to one for rare ones. Ties: the lower index first.
         """
-        if k < 0:
-            raise ValueError(f"k must be an integer ≥ 0, got {k}")
-        indices = np.full((len(texts), k), -1)
-        scores = np.full((len(texts), k), -np.inf, np.float32)
+        indices, scores = no_results(len(texts), k)
         for row, text in enumerate(texts):
             size = np.zeros(len(self), np.float32)
-            for vertex in self._asked(text):
+            for vertex in self._vertices(text):
                 here = self._passages_of[vertex]
                 size[here] += 1 + 1 / (VERTICES * len(here))
             best = np.argsort(-size, kind="stable")[:k]
@@ -186,61 +181,59 @@ class KnowledgeTopology:
         Parameters
         ----------
         faces
-            List all faces, as a receiver would need them who does not know that a simplex has them; it reads the
-            same. Two to the number of vertices of them.
+            List all faces too, 2^d − 1 for d vertices. The message reads the same: a simplex implies its faces.
         """
-        told = {
+        fields = {
             **columns(self.passages),
             "concepts": list(self.concepts),
             "simplices": [list(simplex) for simplex in self.simplices],
-            "short": list(self.reader.abbreviations),
-            "long": list(self.reader.abbreviations.values()),
+            **self.reader.to_fields(),
         }
         if faces:
-            told["faces"] = [face for simplex in self.complex.given for face in _proper(simplex)]
-        return fold(MAGIC, told)
+            fields["faces"] = [face for simplex in self.complex.given for face in _proper_faces(simplex)]
+        return pack_fields(MAGIC, fields)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> KnowledgeTopology:
-        """Return what is in a message.
+        """Return the complex in a message.
 
         Raises
         ------
         ValueError
             If the message is foreign, cut, damaged or of another version.
         """
-        told = unfold(MAGIC, data)
-        passages, concepts = passages_of(told), strings(told, "concepts")
-        simplices = tuple(map(tuple, numbers(told, "simplices", len(concepts))))
-        short, long = strings(told, "short"), strings(told, "long")
+        fields = unpack_fields(MAGIC, data)
+        passages, concepts = passages_of(fields), strings(fields, "concepts")
+        simplices = tuple(map(tuple, numbers(fields, "simplices", len(concepts))))
         rising = all(simplex == tuple(sorted(set(simplex))) for simplex in simplices)
-        if len(simplices) != len(passages) or len(short) != len(long) or not rising:
+        if len(simplices) != len(passages) or not rising:
             raise ValueError("the message is damaged: its simplices have gaps")
-        return cls(passages, tuple(concepts), simplices, Concepts(dict(zip(short, long, strict=True))))
+        return cls(passages, tuple(concepts), simplices, Concepts.from_fields(fields))
 
     @cached_property
     def size_bits(self) -> int:
-        """What it takes to send, with the passages and without the faces that follow, bit."""
+        """The bits of the complex as a message, with its passages and without a list of faces."""
         return 8 * len(self.to_bytes())
 
     @cached_property
     def _passages_of(self) -> list[list[int]]:
         """The passages of each vertex."""
-        found: list[list[int]] = [[] for _ in self.concepts]
+        passages: list[list[int]] = [[] for _ in self.concepts]
         for passage, simplex in enumerate(self.simplices):
             for vertex in simplex:
-                found[vertex].append(passage)
-        return found
+                passages[vertex].append(passage)
+        return passages
 
     @cached_property
     def _places(self) -> dict[str, int]:
         return {name: place for place, name in enumerate(self.concepts)}
 
-    def _asked(self, text: str) -> list[int]:
+    def _vertices(self, text: str) -> list[int]:
+        """Return the vertices of the concepts of a text."""
         return [self._places[name] for name in self.reader.of(text) if name in self._places]
 
 
-def _proper(simplex: Simplex) -> Iterator[Simplex]:
-    """Give the faces of a simplex that are not itself."""
+def _proper_faces(simplex: Simplex) -> Iterator[Simplex]:
+    """Yield the faces of a simplex but for itself."""
     for size in range(1, len(simplex)):
         yield from combinations(simplex, size)

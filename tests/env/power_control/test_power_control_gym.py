@@ -119,7 +119,7 @@ def test_many_games_at_once_are_given():
     envs.reset(options={"game": BY_HAND, "reset_mask": mask})
     assert np.array_equal(envs.unwrapped.game.gain[mask][0], BY_HAND.gain)
     assert np.array_equal(envs.unwrapped.game.gain[~mask], games.gain[~mask])
-    with pytest.raises(ValueError, match=r"a single one or a batch \(3,\)"):
+    with pytest.raises(ValueError, match=r"a batch \(3,\) or a single one"):
         envs.reset(options={"game": sample_game(2, 1, (4,))})
 
 
@@ -147,7 +147,7 @@ def test_bad_actions_change_nothing(action):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"game": 5}, "must be a Game"),
+        ({"game": 5}, "must be of type Game"),
         ({"game": sample_game(3)}, "num_pairs = 2"),
         ({"gmae": BY_HAND}, "did you mean 'game'"),
     ],

@@ -285,10 +285,10 @@ def test_bad_arguments(arguments, message):
 @pytest.mark.parametrize(
     ("game", "message"),
     [
-        ({"gain": 1}, "must be a Game"),
+        ({"gain": 1}, "must be of type Game"),
         (sample_game(2, batch=(3,)), "must be a single one"),
         (sample_game(3), "num_pairs = 2"),
-        (sample_game(2, max_power_w=20), "max_power_w = 10 W, got 20 W"),
+        (sample_game(2, max_power_w=20), "max_power_w = 10 as the environment, got 20"),
     ],
 )
 def test_games_that_do_not_fit(game, message):

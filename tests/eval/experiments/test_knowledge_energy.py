@@ -49,7 +49,7 @@ def test_agents_keep_their_order_when_the_task_gets_harder():
 
 @pytest.mark.parametrize("accuracy", [0.0, 1.0, -0.1, 1.5, float("nan")])
 def test_an_accuracy_that_is_none_is_refused(accuracy):
-    with pytest.raises(ValueError, match="between 0 and 1"):
+    with pytest.raises(ValueError, match="accuracy must be a finite number > 0 and < 1"):
         with_knowledge(Scenario(), 1e6, accuracy)
 
 

@@ -171,7 +171,7 @@ def test_bad_arguments_are_said_in_a_sentence(capsys, tmp_path, no_data):
     for arguments, said in (
         (["--questions", "0"], "number of questions must be an integer ≥ 1, got 0"),
         (["--instances", "0"], "number of networks must be an integer ≥ 1, got 0"),
-        (["--correlation", "2"], "correlation must be a number from 0 to 1, got 2.0"),
+        (["--correlation", "2"], "correlation must be a finite number from 0 to 1, got 2.0"),
     ):
         with pytest.raises(SystemExit) as ended:
             votes.main([*arguments, "--out", str(tmp_path / "none")])

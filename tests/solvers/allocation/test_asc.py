@@ -9,14 +9,14 @@ from scipy import stats
 
 import solvers
 from secagent_env import Scenario, evaluate, sample_instance
-from solvers.asc.admm import Setting, lagrangian_relaxation, select, separable_costs
+from solvers.asc.admm import SelectionProblem, lagrangian_relaxation, select, separable_costs
 from solvers.asc.greedy import Costs, exchanges, repair
 from solvers.asc.relaxed_selection import _Program, relaxed_selection
 from solvers.asc.solver import ASC, ASCOptions
 from solvers.beam.beamforming import best_beam
 from solvers.certificate.bounds import lower_bound
 from solvers.certificate.selection import random_selection
-from solvers.interface.ranking import rank
+from solvers.interface.ranking import rank_by_secrecy
 
 SMALL = Scenario(num_agents=8, num_antennas=4, min_selected=3)
 AMONG = SMALL.replace(
@@ -87,7 +87,7 @@ def test_the_relaxation_follows_its_rule_and_its_prices_lead_to_feasible_iterate
 # --- Algorithm 1 ---------------------------------------------------------------------------------------------
 
 
-def selection_problem(scenario: Scenario, seed: int) -> Setting:
+def selection_problem(scenario: Scenario, seed: int) -> SelectionProblem:
     instance = sample_instance(scenario, seed=seed)
     rng = np.random.default_rng(seed)
     jamming = scenario.num_eavesdroppers > 1
@@ -95,16 +95,16 @@ def selection_problem(scenario: Scenario, seed: int) -> Setting:
     snr = 3.0 if jamming else 0.03
     sender_w = np.minimum(snr * scenario.noise_power_w / instance.bs_gain, scenario.max_power_w)
     beam = best_beam(instance, np.ones(8, bool), np.zeros(8), rng)
-    return Setting(instance, beam.beamformer, sender_w, jammer_w)
+    return SelectionProblem(instance, beam.beamformer, sender_w, jammer_w)
 
 
 @pytest.mark.parametrize("scenario", [SMALL, AMONG, AMONG.replace(colluding=True)], ids=["silent", "jam", "colluding"])
 def test_the_selection_agrees_with_brute_force(scenario):
     excess, missed, count = [], 0, 0
     for seed in range(25):
-        setting = selection_problem(scenario, seed)
-        outcome = evaluate(setting.instance, setting.decision(EVERYBODY))
-        found = select(setting, np.zeros(8, bool), lambda d, i=setting.instance: evaluate(i, d))
+        problem = selection_problem(scenario, seed)
+        outcome = evaluate(problem.instance, problem.decision(EVERYBODY))
+        found = select(problem, np.zeros(8, bool), lambda d, i=problem.instance: evaluate(i, d))
         if not outcome.feasible.any():
             assert found is None
             continue
@@ -112,7 +112,7 @@ def test_the_selection_agrees_with_brute_force(scenario):
         if found is None:
             missed += 1
             continue
-        chosen = evaluate(setting.instance, setting.decision(found))
+        chosen = evaluate(problem.instance, problem.decision(found))
         assert chosen.feasible
         excess.append(float(chosen.energy_j / outcome.energy_j[outcome.feasible].min()) - 1)
     assert count >= 15
@@ -123,20 +123,20 @@ def test_the_selection_agrees_with_brute_force(scenario):
 
 
 def test_silent_jammers_can_be_selected_and_costs_are_in_units_of_their_mean():
-    setting = selection_problem(SMALL, 0)
-    costs = separable_costs(setting, np.zeros(8, bool))
+    problem = selection_problem(SMALL, 0)
+    costs = separable_costs(problem, np.zeros(8, bool))
     assert np.isfinite(costs.change).all()
     assert costs.change.mean() == pytest.approx(1)
-    energy = setting.instance.execution_energy_j
+    energy = problem.instance.execution_energy_j
     np.testing.assert_allclose(costs.change * costs.unit_j, energy, rtol=1e-6)
-    loud = Setting(setting.instance, setting.beamformer, setting.sender_w, np.full(8, 1e-3))
+    loud = SelectionProblem(problem.instance, problem.beamformer, problem.sender_w, np.full(8, 1e-3))
     assert (separable_costs(loud, np.arange(8) < 4).change < costs.change).all()  # who is selected jams no more
 
 
 def test_the_rank_orders_by_feasibility_before_energy():
-    setting = selection_problem(AMONG, 3)
-    outcome = evaluate(setting.instance, setting.decision(EVERYBODY))
-    ranks = rank(setting.instance, outcome)
+    problem = selection_problem(AMONG, 3)
+    outcome = evaluate(problem.instance, problem.decision(EVERYBODY))
+    ranks = rank_by_secrecy(problem.instance, outcome)
     assert outcome.feasible.any()
     assert ranks[outcome.feasible].max() < ranks[~outcome.feasible].min()
     np.testing.assert_array_equal(ranks[outcome.feasible], outcome.energy_j[outcome.feasible])
@@ -144,10 +144,10 @@ def test_the_rank_orders_by_feasibility_before_energy():
 
 @pytest.mark.parametrize("scenario", [AMONG, AMONG.replace(colluding=True)], ids=["each", "colluding"])
 def test_the_auxiliary_program_is_the_one_stated_and_is_solved(scenario):
-    setting = selection_problem(scenario, 2)
+    problem = selection_problem(scenario, 2)
     alpha = np.arange(8) % 2 == 0
-    costs = separable_costs(setting, alpha)
-    arguments = (setting.instance, setting.beamformer, setting.jammer_w, alpha, alpha, costs, 0.05)
+    costs = separable_costs(problem, alpha)
+    arguments = (problem.instance, problem.beamformer, problem.jammer_w, alpha, alpha, costs, 0.05)
     program = _Program(*arguments)
     rng = np.random.default_rng(0)
     z = program.start() + 0.02 * rng.random(11)
@@ -164,8 +164,8 @@ def test_the_auxiliary_program_is_the_one_stated_and_is_solved(scenario):
     np.testing.assert_allclose(hessian, numeric, rtol=1e-3, atol=1e-5 * np.abs(hessian).max())
     assert np.linalg.eigvalsh(hessian)[0] > 0
     # The tangent is exact where it touches: there the rows are the true secrecy rates at α, for a given t_dl.
-    decision = setting.decision(alpha)
-    outcome = evaluate(setting.instance, decision)
+    decision = problem.decision(alpha)
+    outcome = evaluate(problem.instance, decision)
     reach = program.rate + program.slope @ alpha
     leak, _ = program._leak(alpha.astype(float))
     secrecy = (reach[alpha].min() - leak.max()) / np.log(2)

@@ -10,11 +10,12 @@ import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
 from secagent_env.model.presets import PRESETS
 from solvers.asc.links import LinkOptions, Links
-from solvers.certificate.bounds import LowerBound, lower_bound, secret_at_best, uplink_energy_floor
+from solvers.certificate.bounds import LowerBound, lower_bound, uplink_energy_floor
 from solvers.certificate.joint_program import protect, unservable
+from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.secrecy_program import cheapest_secret_selection
 from solvers.certificate.selection import cheapest_selection
-from solvers.interface.base import Run
+from solvers.interface.base import SolverRun
 
 AMONG = Scenario(num_agents=6, num_antennas=2, num_eavesdroppers=2, min_selected=2, eve_area_m=(20, 100))
 
@@ -134,7 +135,7 @@ def test_out_of_time_the_bound_is_weaker_not_wrong():
 
 def best_by_links(instance, selection, seed=0) -> float:
     """The least energy that beam and powers of the solvers reach for a selection; infinite if none is feasible."""
-    run = Run(instance, seed)
+    run = SolverRun(instance, seed)
     links = Links(run, LinkOptions())
     links.alternate(links.start(selection), rounds=1)
     return float(run.outcome.energy_j) if run.outcome.feasible else np.inf
@@ -200,7 +201,7 @@ def never_above(instance, bound: LowerBound, seed: int) -> int:
     """Check a bound against random decisions and those of two cheap selections; return how many were feasible."""
     random = random_outcomes(instance, 100, seed)[0]
     cost = instance.execution_energy_j + uplink_energy_floor(instance)
-    links = Links(Run(instance, seed), LinkOptions(draws=5))
+    links = Links(SolverRun(instance, seed), LinkOptions(draws=5))
     for selection in (bound.selection, cheapest_selection(instance, cost).selection):
         if selection is not None:
             links.start(selection)
@@ -270,7 +271,7 @@ def test_jammers_found_together_with_the_beam_serve_selections_and_proofs_are_ne
             protections = protect(instance, group)
             margins = [protection.margin for protection in protections]
             assert margins == sorted(margins, reverse=True)
-            links = Links(Run(instance, 0), LinkOptions())
+            links = Links(SolverRun(instance, 0), LinkOptions())
             for protection in protections[:1]:
                 assert not protection.jammer_w[group].any()
                 assert protection.jammer_w.max() <= instance.scenario.max_power_w

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
-from solvers.law import solver as law_solver
-from solvers.law import standin
+from solvers.law import perturbing_standin
 from solvers.law.evaluation import complain
 from solvers.law.neighbours import anywhere, neighbour
 from solvers.law.prompts import examples_in, facts, facts_in
@@ -90,16 +89,16 @@ def test_a_design_is_the_decision_that_its_numbers_say(instance):
 
 
 def test_a_design_near_a_decision_costs_the_same(instance):
-    found = solvers.make("exact").solve(instance)
-    design = design_of(instance, found.decision)
-    outcome = evaluate(instance, Translator(instance, found.decision.beamformer).decision([design])[0])
+    exact = solvers.make("exact").solve(instance)
+    design = design_of(instance, exact.decision)
+    outcome = evaluate(instance, Translator(instance, exact.decision.beamformer).decision([design])[0])
     assert outcome.feasible
-    assert float(outcome.transmission_energy_j) == pytest.approx(float(found.outcome.transmission_energy_j), rel=0.01)
-    assert float(outcome.execution_energy_j) == pytest.approx(float(found.outcome.execution_energy_j), rel=1e-12)
+    assert float(outcome.transmission_energy_j) == pytest.approx(float(exact.outcome.transmission_energy_j), rel=0.01)
+    assert float(outcome.execution_energy_j) == pytest.approx(float(exact.outcome.execution_energy_j), rel=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("sub_problem", "answer", "said"),
+    ("sub_problem", "answer", "complaint"),
     [
         ("selection", {"selected": [0, 1, 8]}, "numbered from 0 to 7"),
         ("selection", {"selected": [0, 1, 1]}, "agent 1 twice"),
@@ -118,10 +117,10 @@ def test_a_design_near_a_decision_costs_the_same(instance):
         ),
     ],
 )
-def test_an_answer_of_the_right_form_can_still_be_unusable(sub_problem, answer, said):
+def test_an_answer_of_the_right_form_can_still_be_unusable(sub_problem, answer, complaint):
     design = Design((1, 4, 6), 30.0, (("matched", 0.0, 0.0),), (0.0,) * 8)
     proposal = parse(json.dumps(answer), PROPOSALS[sub_problem])
-    with pytest.raises(Unusable, match=said):
+    with pytest.raises(Unusable, match=complaint):
         design.replaced(proposal, DIRECTIONS)
 
 
@@ -130,29 +129,29 @@ def test_an_answer_of_the_right_form_can_still_be_unusable(sub_problem, answer, 
 
 def test_reminders_name_the_violated_constraint_and_by_how_much(instance):
     few = Decision(selection=np.arange(8) < 2, beamformer=np.zeros(4, complex), power_w=np.zeros(8))
-    said = complain(instance, few, evaluate(instance, few))
-    assert "Only 2 agents are selected, 3 are needed." in said
-    assert "The downlink is not secret" in said
-    assert "The uplink is not secret" in said
+    complaint = complain(instance, few, evaluate(instance, few))
+    assert "Only 2 agents are selected, 3 are needed." in complaint
+    assert "The downlink is not secret" in complaint
+    assert "The uplink is not secret" in complaint
 
     loud = few.replace(beamformer=np.full(4, 10.0 + 0j), power_w=np.where(np.arange(8) == 5, 4.0, 1e-9))
-    said = complain(instance, loud, evaluate(instance, loud))
-    assert "The beam's power is 16.02 dB above the limit of 40.00 dBm" in said  # 400 W against 10 W
-    assert "Agent 5 would transmit 36.02 dBm, 3.01 dB above the limit" in said  # 4 W against 2 W
+    complaint = complain(instance, loud, evaluate(instance, loud))
+    assert "The beam's power is 16.02 dB above the limit of 40.00 dBm" in complaint  # 400 W against 10 W
+    assert "Agent 5 would transmit 36.02 dBm, 3.01 dB above the limit" in complaint  # 4 W against 2 W
 
     demanding = instance.replace(scenario=SMALL.replace(min_accuracy=0.99))
-    found = solvers.make("exact").solve(instance).decision
-    outcome = evaluate(demanding, found)
-    mean = float(np.mean(instance.accuracy[found.selection]))
+    decision = solvers.make("exact").solve(instance).decision
+    outcome = evaluate(demanding, decision)
+    mean = float(np.mean(instance.accuracy[decision.selection]))
     assert f"accuracy of the selected agents is {mean:.4f}, {0.99 - mean:.4f} below the limit of 0.99" in complain(
-        demanding, found, outcome
+        demanding, decision, outcome
     )
 
     hurried = instance.replace(scenario=SMALL.replace(latency_limit_s=10.0))
-    outcome = evaluate(hurried, found)
+    outcome = evaluate(hurried, decision)
     over = float(outcome.latency_s) - 10
-    assert f"{over:.4g} s above the limit of 10 s" in complain(hurried, found, outcome)
-    assert complain(instance, found, evaluate(instance, found)) == ""
+    assert f"{over:.4g} s above the limit of 10 s" in complain(hurried, decision, outcome)
+    assert complain(instance, decision, evaluate(instance, decision)) == ""
 
 
 # --- The workflow --------------------------------------------------------------------------------------------
@@ -232,42 +231,42 @@ def test_ablations_leave_out_what_they_say(instance):
 
 
 def test_several_proposals_a_step_are_asked_and_the_best_counts(instance):
-    found = solvers.make("law", rounds=1, iterations=2, proposals=3).solve(instance)
-    assert [len(record["replies"]) for record in found.history] == [3] * 6
-    assert found.usage["calls"] == 18
-    assert len({reply for reply, _, _ in found.history[0]["replies"]}) > 1
+    solution = solvers.make("law", rounds=1, iterations=2, proposals=3).solve(instance)
+    assert [len(record["replies"]) for record in solution.history] == [3] * 6
+    assert solution.usage["calls"] == 18
+    assert len({reply for reply, _, _ in solution.history[0]["replies"]}) > 1
 
 
 def test_jamming_can_be_ruled_out(instance):
-    found = solvers.make("law", **QUICK, jamming=False).solve(instance)
-    assert not found.decision.power_w[~found.decision.selection].any()
-    assert '"jamming": false' in found.history[-1]["prompt"][1][1]
+    solution = solvers.make("law", **QUICK, jamming=False).solve(instance)
+    assert not solution.decision.power_w[~solution.decision.selection].any()
+    assert '"jamming": false' in solution.history[-1]["prompt"][1][1]
 
 
 def test_a_start_is_taken_and_never_lost(instance):
     exact = solvers.make("exact").solve(instance)
-    found = solvers.make("law", **QUICK).solve(instance, start=exact.decision)
-    assert found.outcome.energy_j <= exact.outcome.energy_j
-    assert '"direction": "given"' in "".join(h["prompt"][1][1] for h in found.history if h["sub_problem"] == "beam")
+    solution = solvers.make("law", **QUICK).solve(instance, start=exact.decision)
+    assert solution.outcome.energy_j <= exact.outcome.energy_j
+    assert '"direction": "given"' in "".join(h["prompt"][1][1] for h in solution.history if h["sub_problem"] == "beam")
 
 
 def test_an_infeasible_instance_is_told_apart(instance):
     impossible = instance.replace(scenario=SMALL.replace(min_accuracy=1.0))
-    found = solvers.make("law", **QUICK).solve(impossible)
-    assert found.status == "infeasible"
-    assert "accuracy" in found.message
-    assert found.usage["calls"] == 0
+    solution = solvers.make("law", **QUICK).solve(impossible)
+    assert solution.status == "infeasible"
+    assert "accuracy" in solution.message
+    assert solution.usage["calls"] == 0
 
 
 def test_caps_end_the_run_with_the_best_so_far(instance):
-    found = solvers.make("law", **QUICK, max_calls=5).solve(instance)
-    assert found.usage["calls"] == 5
-    assert found.outcome.feasible
-    assert "stopped after 5 calls" in found.message
+    solution = solvers.make("law", **QUICK, max_calls=5).solve(instance)
+    assert solution.usage["calls"] == 5
+    assert solution.outcome.feasible
+    assert "stopped after 5 calls" in solution.message
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"rounds": 0}, "rounds must be an integer ≥ 1"),
         ({"examples": 1}, "examples must be True or False"),
@@ -276,8 +275,8 @@ def test_caps_end_the_run_with_the_best_so_far(instance):
         ({"max_cost": 1.0}, "max_cost needs prices"),
     ],
 )
-def test_bad_options_are_told(options, said):
-    with pytest.raises(ValueError, match=said):
+def test_bad_options_are_told(options, message):
+    with pytest.raises(ValueError, match=message):
         solvers.make("law", **options)
 
 
@@ -285,9 +284,9 @@ def test_on_the_paper_s_case_it_comes_near_asc():
     gaps = []
     for seed in range(60, 64):
         paper = sample_instance("paper", seed=seed)
-        found = solvers.make("law").solve(paper, seed=seed)
-        assert found.outcome.feasible
-        gaps.append(found.gap)
+        solution = solvers.make("law").solve(paper, seed=seed)
+        assert solution.outcome.feasible
+        gaps.append(solution.gap)
     assert np.mean(gaps) < 0.1
 
 
@@ -297,10 +296,10 @@ def test_on_the_paper_s_case_it_comes_near_asc():
 @settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 2**32), sub_problem=st.sampled_from(sorted(PROPOSALS)))
 def test_neighbours_are_usable_and_nearly_always_new(seed, sub_problem):
-    found, rng = sample_instance(SMALL, seed=5), np.random.default_rng(seed)
-    translator = Translator(found)
+    network, rng = sample_instance(SMALL, seed=5), np.random.default_rng(seed)
+    translator = Translator(network)
     design = Design((1, 4, 6), 40.0, (("filtered", 0.0, 0.0),), (-10.0,) * 8, ((2, 3.0),))
-    stated = facts(found, sub_problem, design, translator, True)
+    stated = facts(network, sub_problem, design, translator, True)
     old = design.proposal(sub_problem)
     near = [neighbour(old, stated, rng) for _ in range(10)]
     assert sum(new.to_json() != old.to_json() for new in near) >= 5
@@ -312,15 +311,15 @@ def test_neighbours_are_usable_and_nearly_always_new(seed, sub_problem):
 
 def test_the_stand_in_reads_nothing_but_the_prompt():
     with pytest.raises(ValueError, match="not a prompt of LAW"):
-        standin.reply([Message("user", "Tell me a joke.")], 0)
+        perturbing_standin.reply([Message("user", "Tell me a joke.")], 0)
     prompt = 'Parameters: {"sub_problem": "selection", "agents": 5, "select_at_least": 2, "min_mean_accuracy": 0.5}\n'
-    invented = json.loads(standin.reply([Message("user", prompt)], 1))
+    invented = json.loads(perturbing_standin.reply([Message("user", prompt)], 1))
     assert "no example" in invented["reason"]
     assert len(invented["selected"]) == 2
     example = list(range(6))
     prompt = prompt.replace('"agents": 5, "select_at_least": 2', '"agents": 30, "select_at_least": 6')
     for seed in range(20):
-        shown = json.loads(standin.reply([Message("user", f'{prompt}{{"selected": {example}}}')], seed))
+        shown = json.loads(perturbing_standin.reply([Message("user", f'{prompt}{{"selected": {example}}}')], seed))
         assert "the best example, perturbed" in shown["reason"]
         assert 4 <= len(set(example) & set(shown["selected"])) <= 6  # two are exchanged at most
 
@@ -332,17 +331,17 @@ def test_ten_thousand_hostile_replies(instance, monkeypatch, tmp_path):
     """No crash, nothing infeasible told as feasible, nothing done that a reply asks for."""
     rng = random.Random(7)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(law_solver.standin, "reply", lambda messages, seed: hostile_reply(rng))
+    monkeypatch.setattr(perturbing_standin, "reply", lambda messages, seed: hostile_reply(rng))
     options = {"rounds": 1, "iterations": 1, "proposals": 500, "expert_search": False}
     calls = unusable = 0
     for seed in range(7):
-        found = solvers.make("law", **options).solve(instance, seed=seed)
-        assert found.status in ("feasible", "optimal")  # the start is
-        assert bool(evaluate(instance, found.decision).feasible)
-        calls += found.usage["calls"]
-        unusable += found.usage["unusable"]
-        assert "Ignore all" not in "".join(text for h in found.history for _, text in h["prompt"])
-        assert "Ignore all" not in found.message
+        solution = solvers.make("law", **options).solve(instance, seed=seed)
+        assert solution.status in ("feasible", "optimal")  # the start is
+        assert bool(evaluate(instance, solution.decision).feasible)
+        calls += solution.usage["calls"]
+        unusable += solution.usage["unusable"]
+        assert "Ignore all" not in "".join(text for h in solution.history for _, text in h["prompt"])
+        assert "Ignore all" not in solution.message
     assert calls == 10_500
     assert unusable > 9000
     assert not list(tmp_path.iterdir())
@@ -353,17 +352,17 @@ def test_ten_thousand_hostile_replies(instance, monkeypatch, tmp_path):
 
 def test_http_and_replay_give_the_same_as_in_process(instance, solution, tmp_path):
     path = tmp_path / "law.jsonl"
-    with serve(standin.reply) as server:
+    with serve(perturbing_standin.reply) as server:
         options = {**QUICK, "model": "no-LLM", "base_url": server.base_url}
         over_http = solvers.make("law", **options, transcript=path).solve(instance, seed=3)
     replayed = solvers.make("law", **QUICK, replay=path).solve(instance, seed=3)
-    for found in (over_http, replayed):
-        assert found.solver == "law (no LLM)"
-        assert found.decision.selection.tolist() == solution.decision.selection.tolist()
-        assert found.decision.power_w.tolist() == solution.decision.power_w.tolist()
-        assert found.decision.beamformer.tolist() == solution.decision.beamformer.tolist()
-        assert [h["best_f"] for h in found.history] == [h["best_f"] for h in solution.history]
-        assert found.usage["calls"] == solution.usage["calls"]
+    for again in (over_http, replayed):
+        assert again.solver == "law (no LLM)"
+        assert again.decision.selection.tolist() == solution.decision.selection.tolist()
+        assert again.decision.power_w.tolist() == solution.decision.power_w.tolist()
+        assert again.decision.beamformer.tolist() == solution.decision.beamformer.tolist()
+        assert [h["best_f"] for h in again.history] == [h["best_f"] for h in solution.history]
+        assert again.usage["calls"] == solution.usage["calls"]
     with pytest.raises(EndpointError, match=r"law\.jsonl"):  # another instance was not recorded
         solvers.make("law", **QUICK, replay=path).solve(sample_instance(SMALL, seed=6), seed=3)
 
@@ -381,10 +380,12 @@ def test_a_wrong_key_and_an_unreachable_server_are_one_sentence(instance):
 
 def test_a_server_that_dies_leaves_the_best_so_far(instance):
     with FaultyServer(says('{"selected": [0, 1, 2]}'), fails(401)) as server:
-        found = solvers.make("law", **QUICK, model="m", base_url=server.base_url, api_key="k").solve(instance, seed=3)
-    assert found.solver == "law (m)"
-    assert found.outcome.feasible
-    assert "stopped after" in found.message
+        solution = solvers.make("law", **QUICK, model="m", base_url=server.base_url, api_key="k").solve(
+            instance, seed=3
+        )
+    assert solution.solver == "law (m)"
+    assert solution.outcome.feasible
+    assert "stopped after" in solution.message
 
 
 def test_what_went_wrong_is_counted_and_told_to_the_model(instance):
@@ -399,12 +400,12 @@ def test_what_went_wrong_is_counted_and_told_to_the_model(instance):
     ]
     with FaultyServer(*script) as server:
         options = {"rounds": 1, "iterations": 6, "timeout_s": 0.3, "retries": 0}
-        found = solvers.make("law", **options, model="m", base_url=server.base_url).solve(instance, seed=3)
-    assert found.outcome.feasible
-    assert sum(found.usage["faults"].values()) == 3
-    assert found.usage["unusable"] == 2 + 12
-    reminders = [h["prompt"][1][1].partition("Reminder: ")[2] for h in found.history]
+        solution = solvers.make("law", **options, model="m", base_url=server.base_url).solve(instance, seed=3)
+    assert solution.outcome.feasible
+    assert sum(solution.usage["faults"].values()) == 3
+    assert solution.usage["unusable"] == 2 + 12
+    reminders = [h["prompt"][1][1].partition("Reminder: ")[2] for h in solution.history]
     assert reminders[1].startswith("Your last answer could not be used.")
-    assert [h["verdict"] for h in found.history[:3]][:2] == ["unusable", "unusable"]
-    assert found.history[2]["f"] is not None  # a fenced answer is read
-    assert "× " in found.message
+    assert [h["verdict"] for h in solution.history[:3]][:2] == ["unusable", "unusable"]
+    assert solution.history[2]["f"] is not None  # a fenced answer is read
+    assert "× " in solution.message

@@ -7,9 +7,9 @@ import pytest
 
 import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
-from solvers.asc.starts import secret_senders
 from solvers.benchmarks.fixedbf import equal_beam, reached_selection
 from solvers.certificate.bounds import lower_bound
+from solvers.certificate.linear_test import secret_senders
 from solvers.certificate.selection import cheapest_selection
 
 SMALL = Scenario(num_agents=8, num_antennas=4, min_selected=3)
@@ -241,7 +241,7 @@ def test_a_start_counts_as_the_scheme_would_have_it():
         ("ga", {"rho": 1.0}, "unknown option of ga 'rho'"),
         ("de", {"population": True}, "population must be an integer ≥ 1, got True"),
         ("fixedtp", {"share": 0.0}, "share must be a finite number > 0, got 0.0"),
-        ("fixedtp", {"share": 1.5}, "share must be at most 1, got 1.5"),
+        ("fixedtp", {"share": 1.5}, "share must be a finite number > 0 and ≤ 1, got 1.5"),
         ("fixedtp", {"jamming": False}, "jamming must be True for fixedtp"),
         ("fixedbf", {"jamming": 1}, "jamming must be True or False, got 1"),
     ],

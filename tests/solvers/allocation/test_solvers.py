@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
-from solvers.certificate.bounds import lower_bound, secret_at_best, transmission_bound, uplink_energy_floor
+from solvers.certificate.bounds import lower_bound, transmission_bound, uplink_energy_floor
+from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.selection import cheapest_selection, random_selection
 from solvers.interface.base import Infeasible, Solver, silent_decision
 from solvers.interface.registry import module_of

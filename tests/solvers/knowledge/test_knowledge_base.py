@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from solvers.knowledge.compress.compression import adaptive_ratios, compress, missing, ranking
 from solvers.knowledge.compress.shortening import leading_sentences, sentences, shorten
-from solvers.knowledge.store import folded, wire
+from solvers.knowledge.store import message, wire
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.encoder import default_encoder
 from solvers.knowledge.store.passages import Passage
@@ -77,9 +77,9 @@ def test_search_is_that_of_a_sort(size, k, seed):
     indices, scores = base.search(queries, k)
     similar = queries @ base.vectors.T
     expected = np.argsort(-similar, axis=1, kind="stable")[:, :k]
-    found = min(k, size)
-    assert (indices[:, found:] == -1).all()
-    assert scores[:, :found] == pytest.approx(np.take_along_axis(similar, expected, 1)[:, :found], abs=1e-6)
+    count = min(k, size)
+    assert (indices[:, count:] == -1).all()
+    assert scores[:, :count] == pytest.approx(np.take_along_axis(similar, expected, 1)[:, :count], abs=1e-6)
 
 
 def test_an_empty_base_finds_nothing():
@@ -221,7 +221,7 @@ def test_cut_messages_and_missing_encoders_are_told():
 def test_bombs_do_not_unfold(monkeypatch):
     data = wire.to_bytes(KnowledgeBase.build([Passage("a", "x" * 100_000)], ENCODER))
     assert len(data) < 1000
-    monkeypatch.setattr(folded, "MAX_TEXT_BYTES", 50_000)
+    monkeypatch.setattr(message, "MAX_TEXT_BYTES", 50_000)
     with pytest.raises(ValueError, match="unfolds to more"):
         wire.from_bytes(data, ENCODER)
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from secagent_env import questions
 from solvers.knowledge.corpus import explanations
 from solvers.knowledge.store.base import KnowledgeBase
-from solvers.knowledge.store.folded import columns, fold, unfold
+from solvers.knowledge.store.message import columns, pack_fields, unpack_fields
 from solvers.knowledge.store.passages import Passage
 from solvers.knowledge.structure.concepts import BESIDE, MAX_LENGTH, MAX_MENTIONS, Concepts
-from solvers.knowledge.structure.graph import DAMPING, MAGIC, NEAR, TOLD, KnowledgeGraph, Triple
+from solvers.knowledge.structure.graph import BESIDE_WEIGHT, DAMPING, MAGIC, VERB_WEIGHT, KnowledgeGraph, Triple
 
 TEXTS = (
     "Hybrid automatic repeat request (HARQ) uses soft combining.",
@@ -54,8 +54,10 @@ def test_brackets_that_abbreviate_nothing_introduce_nothing():
 
 
 def test_relations_are_told_by_verbs_and_end_with_the_sentence():
-    told = [mention.relation for mention in Concepts().mentions("HARQ uses coding with feedback. Beams are narrow.")]
-    assert told == [None, "uses", BESIDE, None, "is a"]
+    relations = [
+        mention.relation for mention in Concepts().mentions("HARQ uses coding with feedback. Beams are narrow.")
+    ]
+    assert relations == [None, "uses", BESIDE, None, "is a"]
 
 
 @given(st.text(max_size=300))
@@ -67,13 +69,13 @@ def test_any_text_gives_bounded_concepts(text):
 
 def test_edges_say_what_passages_say():
     graph = graph_of(*TEXTS)
-    told = {(graph.concepts[e.subject], e.relation, graph.concepts[e.object]): e.passages for e in graph.relations}
-    assert told[("harq", "uses", "soft combining")] == (0,)
-    assert told[("soft combining", "enables", "reliability")] == (1,)
-    assert told[("beam", "is a", "direction")] == (2,)
+    relations = {(graph.concepts[e.subject], e.relation, graph.concepts[e.object]): e.passages for e in graph.relations}
+    assert relations[("harq", "uses", "soft combining")] == (0,)
+    assert relations[("soft combining", "enables", "reliability")] == (1,)
+    assert relations[("beam", "is a", "direction")] == (2,)
     data = graph.graph.get_edge_data("harq", "soft combining")
-    assert data[0]["weight"] == TOLD
-    assert NEAR < TOLD
+    assert data[0]["weight"] == VERB_WEIGHT
+    assert BESIDE_WEIGHT < VERB_WEIGHT
 
 
 def test_a_relation_leads_to_passages_that_share_no_concept_with_the_question():
@@ -128,25 +130,25 @@ def test_groups_arrive_and_those_called_as_their_passages_hardly_cost(group):
     passage = Passage("p0", TEXTS[0], "radio", group)
     graph = KnowledgeGraph.build([passage])
     assert KnowledgeGraph.from_bytes(graph.to_bytes()).passages == (passage,)
-    assert (unfold(MAGIC, graph.to_bytes())["groups"] == ["="]) == (group == "p0")
+    assert (unpack_fields(MAGIC, graph.to_bytes())["groups"] == ["="]) == (group == "p0")
 
 
 def test_passages_cost_as_much_as_with_vectors():
     passages = explanations(questions.load("sample"))
     texts = KnowledgeBase.build(passages, HashingEncoder()).size_bits
-    assert 8 * len(fold(MAGIC, columns(passages))) == pytest.approx(texts, rel=0.01)
+    assert 8 * len(pack_fields(MAGIC, columns(passages))) == pytest.approx(texts, rel=0.01)
 
 
 @given(st.lists(st.text(max_size=40), max_size=6), st.text(max_size=40), st.integers(0, 4))
-def test_any_texts_make_a_graph_that_is_sent_and_searched(texts, asked, k):
+def test_any_texts_make_a_graph_that_is_sent_and_searched(texts, query, k):
     graph = graph_of(*texts)
     received = KnowledgeGraph.from_bytes(graph.to_bytes())
-    indices, scores = received.search_texts([asked, ""], k)
+    indices, scores = received.search_texts([query, ""], k)
     assert indices.shape == scores.shape == (2, k)
     assert (indices[1] == -1).all()
     assert ((indices == -1) == np.isneginf(scores)).all()
     for place in indices[0][indices[0] >= 0]:
-        received.explain(asked, int(place))
+        received.explain(query, int(place))
 
 
 def test_questions_in_another_language_find_what_they_name():
@@ -173,9 +175,9 @@ def test_damaged_messages_are_refused(place):
     ],
 )
 def test_forged_messages_are_refused(name, value):
-    told = unfold(MAGIC, graph_of(*TEXTS).to_bytes()) | {name: value}
+    fields = unpack_fields(MAGIC, graph_of(*TEXTS).to_bytes()) | {name: value}
     with pytest.raises(ValueError, match="damaged"):
-        KnowledgeGraph.from_bytes(fold(MAGIC, told))
+        KnowledgeGraph.from_bytes(pack_fields(MAGIC, fields))
 
 
 def test_a_negative_number_of_passages_is_refused():

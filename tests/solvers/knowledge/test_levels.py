@@ -83,12 +83,12 @@ def test_long_messages_are_deflated_and_short_ones_are_not():
 
 @given(MESSAGES)
 def test_what_is_encoded_is_decoded(message):
-    found = decode(encode(message))
+    decoded = decode(encode(message))
     if isinstance(message, Opinion) and message.confidence is not None:
-        assert found.confidence == pytest.approx(message.confidence)
+        assert decoded.confidence == pytest.approx(message.confidence)
     else:
-        assert found == message
-    assert encode(found) == encode(message)
+        assert decoded == message
+    assert encode(decoded) == encode(message)
 
 
 @given(st.binary(max_size=60), st.sampled_from(range(8)), st.booleans())

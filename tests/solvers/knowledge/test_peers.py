@@ -39,8 +39,8 @@ def keys(student):
 
 
 def learned(number):
-    [found] = explanations((question(number),))
-    return found
+    [passage] = explanations((question(number),))
+    return passage
 
 
 def rng():
@@ -123,8 +123,8 @@ def test_what_a_question_reveals_never_helps_its_own_group(sharing, number, size
     peers = [knows() for _ in range(size)]
     # The same question to all: of one group, or without a group and with the same key.
     changes = [{"key": f"q{index}"} if grouped else {"group": ""} for index in range(size)]
-    asked = [question(number, **each) for each in changes]
-    rounds = run(peers, [[each] * 3 for each in asked], sharing)
+    questions = [question(number, **each) for each in changes]
+    rounds = run(peers, [[each] * 3 for each in questions], sharing)
     assert not any(right for each in rounds for right in each.correct)
     for peer in peers:
         assert all(not texts for _, texts in peer.reasoner.read)
@@ -161,11 +161,11 @@ def test_more_sharing_is_better_and_costs_more():
         rounds = run(peers, streams, sharing)
         return np.mean([each.accuracy for each in rounds]), sum(each.bits for each in rounds)
 
-    found = {sharing: course(sharing) for sharing in SHARING}
-    assert found["alone"] == (0.0, 0)
-    assert found["request"][0] == found["central"][0] == 1.0
-    assert found["gossip"][0] > 0
-    assert all(found[sharing][1] > 0 for sharing in SHARING if sharing != "alone")
+    results = {sharing: course(sharing) for sharing in SHARING}
+    assert results["alone"] == (0.0, 0)
+    assert results["request"][0] == results["central"][0] == 1.0
+    assert results["gossip"][0] > 0
+    assert all(results[sharing][1] > 0 for sharing in SHARING if sharing != "alone")
 
 
 def test_a_single_peer_has_nobody_to_share_with():
@@ -190,21 +190,21 @@ def test_bad_arguments():
 
 def test_at_the_information_level_passages_are_sent():
     asker, partners = knows(0), [knows(1, passages=1), knows(2, passages=1)]
-    found = consult(asker, partners, question(1), "information", rng())
-    assert found.answer.option == 1
-    assert found.request == encode(Inquiries((inquiry_of(question(1)),)))
-    assert [decode(reply) for reply in found.replies] == [Information((passage(n),)) for n in (1, 2)]
-    assert found.reply_bits == sum(size_bits(Information((passage(n),))) for n in (1, 2))
+    result = consult(asker, partners, question(1), "information", rng())
+    assert result.answer.option == 1
+    assert result.request == encode(Inquiries((inquiry_of(question(1)),)))
+    assert [decode(reply) for reply in result.replies] == [Information((passage(n),)) for n in (1, 2)]
+    assert result.reply_bits == sum(size_bits(Information((passage(n),))) for n in (1, 2))
     assert keys(asker) == {"p0"}  # it reads, and does not keep
 
 
 def test_at_the_decision_level_opinions_are_sent():
     asker, partner = knows(0, guess=3), knows(1)
-    found = consult(asker, [partner], question(1), "decision", rng(), reason=0)
-    assert found.answer.option == 1  # 0.9 beats the guess's 0.25
-    [reply] = found.replies
+    result = consult(asker, [partner], question(1), "decision", rng(), reason=0)
+    assert result.answer.option == 1  # 0.9 beats the guess's 0.25
+    [reply] = result.replies
     assert reply == bytes([0x12, 2, 1 + round(0.9 * 254), 0])
-    assert found.reply_bits == 32
+    assert result.reply_bits == 32
     reasons = consult(asker, [partner], question(1), "decision", rng(), reason=40)
     assert decode(reasons.replies[0]).reason == passage(1).text[:40]
     assert passage(1).text[:40] in asker.reasoner.read[-1][1]
@@ -231,26 +231,27 @@ def test_at_the_decision_level_a_tie_is_the_askers_and_surer_partners_win():
 
 def test_a_partner_knows_of_a_question_only_what_was_asked():
     partner = knows(1)
-    asked = question(1, passage="Given with it.")
-    consult(knows(), [partner], asked, "decision", rng())
-    told = partner.reasoner.read[-1][0]
-    assert (told.text, told.options, told.passage, told.explanation) == (asked.text, asked.options, asked.passage, "")
-    without = encode(Inquiries((inquiry_of(asked),)))
-    respond(partner, without, asked, "decision", rng())
+    whole = question(1, passage="Given with it.")
+    consult(knows(), [partner], whole, "decision", rng())
+    received = partner.reasoner.read[-1][0]
+    assert (received.text, received.options, received.passage) == (whole.text, whole.options, whole.passage)
+    assert received.explanation == ""
+    without = encode(Inquiries((inquiry_of(whole),)))
+    respond(partner, without, whole, "decision", rng())
     assert partner.reasoner.read[-1][0].passage == ""
 
 
 def test_at_the_intent_level_only_concepts_and_pointers_are_sent():
     shared = Shared(KnowledgeBase.build(tuple(map(passage, range(6))), ENCODER))
     asker, partner = knows(), knows(passages=1)
-    found = consult(asker, [partner], question(4), "intent", rng(), shared=shared)
-    assert found.answer.option == 0
-    intent = decode(found.request)
+    result = consult(asker, [partner], question(4), "intent", rng(), shared=shared)
+    assert result.answer.option == 0
+    intent = decode(result.request)
     assert set(shared.text(intent.concepts).split()) <= {"the", "colour", "of", "thing4", "is", *COLOURS}
     assert "thing4" in shared.text(intent.concepts).split()
-    assert decode(found.replies[0]) == Pointers((4,))
-    assert found.reply_bits == 8 * 3
-    assert found.request_bits == 8 * (3 + len(intent.concepts))  # fewer than 128 words: a byte each
+    assert decode(result.replies[0]) == Pointers((4,))
+    assert result.reply_bits == 8 * 3
+    assert result.request_bits == 8 * (3 + len(intent.concepts))  # fewer than 128 words: a byte each
     coarse = consult(asker, [partner], question(4), "intent", rng(), shared=shared, vector=True)
     assert coarse.request_bits < 8 * (1 + 1 + 2 + 1024)  # a byte for each number, before zeros are deflated
     assert coarse.answer.option == 0
@@ -258,8 +259,8 @@ def test_at_the_intent_level_only_concepts_and_pointers_are_sent():
 
 def test_an_intent_about_nothing_that_is_shared_gets_nothing():
     shared = Shared(KnowledgeBase.build((), ENCODER))
-    found = consult(knows(), [knows(1)], question(1), "intent", rng(), shared=shared)
-    assert (found.answer.option, decode(found.request), decode(found.replies[0])) == (None, Intent(), Pointers(()))
+    result = consult(knows(), [knows(1)], question(1), "intent", rng(), shared=shared)
+    assert (result.answer.option, decode(result.request), decode(result.replies[0])) == (None, Intent(), Pointers(()))
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -276,8 +277,8 @@ def test_no_level_lets_a_group_help_its_own_question(level):
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_without_partners_an_agent_answers_alone(level):
-    found = consult(knows(1), [], question(1), level, rng(), shared=Shared(knows(1).base))
-    assert (found.answer.option, found.request_bits, found.reply_bits) == (1, 0, 0)
+    result = consult(knows(1), [], question(1), level, rng(), shared=Shared(knows(1).base))
+    assert (result.answer.option, result.request_bits, result.reply_bits) == (1, 0, 0)
 
 
 @given(st.binary(max_size=40), st.sampled_from(LEVELS))

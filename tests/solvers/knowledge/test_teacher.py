@@ -165,19 +165,19 @@ def test_feedback_that_is_none_is_an_error():
 
 
 def test_a_course_teaches_what_is_fed_back_and_counts_both_directions():
-    asked, unseen = [question(number) for number in range(0, 10)], [question(number) for number in range(10, 20)]
+    questions, unseen = [question(number) for number in range(0, 10)], [question(number) for number in range(10, 20)]
     teacher, student = a_teacher(), a_student()
-    rounds = course(teacher, student, asked, 3, ratio=0.4, held_out=unseen)
+    rounds = course(teacher, student, questions, 3, ratio=0.4, held_out=unseen)
     assert rounds[0].bits_down <= 0.4 * teacher.base.size_bits
     assert rounds[0].fed_back == rounds[0].correct.count(False) > 0
     assert [each.accuracy for each in rounds[1:]] == [1.0, 1.0]
     assert [each.fed_back for each in rounds[1:]] == [0, 0]
-    assert rounds[0].held_out == rounds[2].held_out  # nobody asked for these
+    assert rounds[0].held_out == rounds[2].held_out  # no feedback on these
     assert rounds[1].passages >= rounds[0].passages
-    fed_back = [each for each, right in zip(asked, rounds[0].correct, strict=True) if not right]
+    fed_back = [each for each, right in zip(questions, rounds[0].correct, strict=True) if not right]
     assert rounds[0].bits_up == 8 * len(encode(Inquiries(tuple(map(inquiry_of, fed_back)))))
     assert rounds[2].bits_up == 0
-    again = course(a_teacher(), a_student(), asked, 3, ratio=0.4, held_out=unseen)
+    again = course(a_teacher(), a_student(), questions, 3, ratio=0.4, held_out=unseen)
     assert again == rounds
 
 
@@ -185,8 +185,8 @@ def test_a_course_teaches_what_is_fed_back_and_counts_both_directions():
     ("options", "match"),
     [
         ({"passages": 0}, "passages must be an integer ≥ 1"),
-        ({"threshold": 1.5}, "threshold must be a similarity"),
-        ({"unsure": float("nan")}, "unsure must be a confidence"),
+        ({"threshold": 1.5}, "threshold must be a finite number from -1 to 1"),
+        ({"unsure": float("nan")}, "unsure must be a finite number from 0 to 1"),
     ],
 )
 def test_bad_options_of_a_student(options, match):

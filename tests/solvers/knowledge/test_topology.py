@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solvers.knowledge.store.folded import fold, unfold
+from solvers.knowledge.store.message import pack_fields, unpack_fields
 from solvers.knowledge.store.passages import Passage
 from solvers.knowledge.structure.topology import MAGIC, Complex, KnowledgeTopology
 
@@ -98,18 +98,18 @@ def test_a_simplex_is_of_the_rarest_concepts():
     texts = ["alpha, beta, gamma", "alpha, beta, gamma", "alpha, beta", "alpha"]
     topology = topology_of(*texts, vertices=2)
     assert [topology.concepts[vertex] for vertex in topology.simplices[0]] == ["beta", "gamma"]
-    with pytest.raises(ValueError, match="at least one vertex"):
+    with pytest.raises(ValueError, match="vertices must be an integer ≥ 1, got 0"):
         topology_of(*texts, vertices=0)
 
 
 @given(st.lists(st.text(max_size=40), max_size=6), st.text(max_size=40), st.integers(0, 4))
-def test_what_is_sent_arrives_and_faces_change_nothing(texts, asked, k):
+def test_what_is_sent_arrives_and_faces_change_nothing(texts, query, k):
     topology = topology_of(*texts)
     for data in (topology.to_bytes(), topology.to_bytes(faces=True)):
         received = KnowledgeTopology.from_bytes(data)
         assert received.passages == topology.passages
         assert received.simplices == topology.simplices
-        for got, own in zip(received.search_texts([asked], k), topology.search_texts([asked], k), strict=True):
+        for got, own in zip(received.search_texts([query], k), topology.search_texts([query], k), strict=True):
             np.testing.assert_array_equal(got, own)
     assert topology.size_bits == 8 * len(topology.to_bytes())
 
@@ -123,6 +123,6 @@ def test_faces_cost_bits():
     ("name", "value"), [("simplices", [[9], [], [], []]), ("simplices", [[1, 0], [], [], []]), ("simplices", [])]
 )
 def test_forged_messages_are_refused(name, value):
-    told = unfold(MAGIC, topology_of(*TEXTS).to_bytes()) | {name: value}
+    fields = unpack_fields(MAGIC, topology_of(*TEXTS).to_bytes()) | {name: value}
     with pytest.raises(ValueError, match="damaged"):
-        KnowledgeTopology.from_bytes(fold(MAGIC, told))
+        KnowledgeTopology.from_bytes(pack_fields(MAGIC, fields))

@@ -12,7 +12,7 @@ from hashing_encoder import HashingEncoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solvers.knowledge.store import folded, wire
+from solvers.knowledge.store import message, wire
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.passages import Passage
 
@@ -21,10 +21,18 @@ TWO = {"keys": ["a", "b"], "texts": ["x", "y"], "categories": ["", ""], "groups"
 
 
 def forged(
-    told: object = TWO, *, version=1, kind=0, codec=0, precision=0, dimension=8, vectors=b"", text: bytes | None = None
+    fields: object = TWO,
+    *,
+    version=1,
+    kind=0,
+    codec=0,
+    precision=0,
+    dimension=8,
+    vectors=b"",
+    text: bytes | None = None,
 ) -> bytes:
     """Return a message with whatever content and a checksum that is right."""
-    plain = told if isinstance(told, bytes) else json.dumps(told).encode()
+    plain = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
     text = (bz2.compress if codec == 1 else zlib.compress)(plain) if text is None else text
     header = struct.pack("<4sBBBBIQQ", b"SAKB", version, kind, codec, precision, dimension, len(text), len(vectors))
     body = header + text + vectors
@@ -78,7 +86,7 @@ def test_a_forged_message_is_refused(data, message):
 
 @pytest.mark.parametrize("codec", [0, 1])
 def test_a_bomb_is_not_unfolded(codec, monkeypatch):
-    monkeypatch.setattr(folded, "MAX_TEXT_BYTES", 1 << 16)
+    monkeypatch.setattr(message, "MAX_TEXT_BYTES", 1 << 16)
     data = forged(b" " * (1 << 22), codec=codec)
     assert len(data) < 5000
     with pytest.raises(ValueError, match="unfolds to more than 65536 bytes"):
@@ -89,21 +97,21 @@ def test_a_bomb_is_not_unfolded(codec, monkeypatch):
     ("change", "message"),
     [
         ({"of": "0" * 16}, "for another knowledge base"),
-        ({"gives": "0" * 16}, "not what was meant"),
-        ({"removed": ["p0"]}, "not what was meant"),
-        ({"removed": None}, "list of removed passages"),
-        ({"removed": [1]}, "list of removed passages"),
+        ({"gives": "0" * 16}, "another knowledge base than the sender has"),
+        ({"removed": ["p0"]}, "another knowledge base than the sender has"),
+        ({"removed": None}, "removed are no list of texts"),
+        ({"removed": [1]}, "removed are no list of texts"),
     ],
 )
 def test_a_forged_difference_is_refused(change, message):
     old = KnowledgeBase.build([Passage(f"p{i}", f"text {i}") for i in range(3)], ENCODER)
     empty = {"keys": [], "texts": [], "categories": [], "groups": []}
-    told = {"of": wire.digest(old), "gives": wire.digest(old), "removed": [], **empty}
-    assert wire.apply(old, forged(told, kind=1)).passages == old.passages
+    fields = {"of": wire.digest(old), "gives": wire.digest(old), "removed": [], **empty}
+    assert wire.apply(old, forged(fields, kind=1)).passages == old.passages
     with pytest.raises(ValueError, match=message):
-        wire.apply(old, forged({**told, **change}, kind=1))
+        wire.apply(old, forged({**fields, **change}, kind=1))
     with pytest.raises(ValueError, match="not like those"):
-        wire.apply(old, forged(told, kind=1, precision=2))
+        wire.apply(old, forged(fields, kind=1, precision=2))
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])

@@ -150,8 +150,8 @@ def test_structured_output_is_dropped_step_by_step_and_for_good():
         replies = ask(server, times=2)
     assert [reply.text for reply in replies] == ["{}", "{}"]
     assert formats(server) == ["json_schema", "json_object", "text", "text"]
-    told = [body["messages"][-1]["content"] for body in server.bodies]
-    assert [json.dumps(SCHEMA) in content for content in told] == [False, True, True, True]
+    contents = [body["messages"][-1]["content"] for body in server.bodies]
+    assert [json.dumps(SCHEMA) in content for content in contents] == [False, True, True, True]
 
 
 def test_a_request_that_no_form_makes_acceptable_does_not_spoil_the_next():
@@ -197,7 +197,7 @@ def test_the_library_retries_and_the_client_adds_no_loop():
 
 
 @pytest.mark.parametrize(
-    ("step", "told"),
+    ("step", "message"),
     [
         (echoes_key(401), "refused the key (401): check api_key or OPENAI_API_KEY"),
         (echoes_key(403), "refused the key (403)"),
@@ -207,13 +207,13 @@ def test_the_library_retries_and_the_client_adds_no_loop():
         (fails(429, "You exceeded your quota", code="insufficient_quota"), "is used up (429)"),
     ],
 )
-def test_what_the_next_request_would_meet_too_ends_the_run(step, told):
+def test_what_the_next_request_would_meet_too_ends_the_run(step, message):
     with FaultyServer(step) as server:
         url = server.base_url.replace("http://", "http://user:pass-word-1@") + "?token=query-secret-1"
         with pytest.raises(EndpointError) as caught:
             ask(server, url=url)
     sentence = str(caught.value)
-    assert told in sentence
+    assert message in sentence
     assert server.base_url in sentence
     assert sentence.isprintable()
     assert len(sentence) < 400

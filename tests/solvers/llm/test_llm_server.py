@@ -54,23 +54,19 @@ def test_the_openai_library_talks_to_it(server):
 
 
 def test_the_answers_over_http_are_those_in_the_process(server):
-    asked = [Request((Message("user", "ä\n" * seed),), "name", {}, seed=seed) for seed in range(3)]
+    requests = [Request((Message("user", "ä\n" * seed),), "name", {}, seed=seed) for seed in range(3)]
     options = {"model": "no-LLM", "base_url": server.base_url}
-    with Session(ChatOptions(**options), str) as served, Session(ChatOptions(), local) as here:
-        replies = served.ask(asked)
-        assert [reply.text for reply in replies] == [reply.text for reply in here.ask(asked)]
+    with Session(ChatOptions(**options), str) as served, Session(ChatOptions(), rules) as here:
+        replies = served.ask(requests)
+        assert [reply.text for reply in replies] == [reply.text for reply in here.ask(requests)]
         assert served.usage.faults == {}
     other = ChatOptions(**{**options, "model": "other"})
     with Session(other, str) as session, pytest.raises(EndpointError, match="knows no model 'other'"):
-        session.ask(asked)
-
-
-def local(request):
-    return rules(request.messages, request.seed)
+        session.ask(requests)
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "told"),
+    ("body", "status", "message"),
     [
         (b"", 400, "the request is not JSON"),
         (b"{", 400, "the request is not JSON"),
@@ -86,10 +82,10 @@ def local(request):
         ({"model": "no-LLM", "messages": [{"role": "user", "content": "fail"}]}, 500, "the stand-in failed"),
     ],
 )
-def test_errors_have_openais_form(server, body, status, told):
+def test_errors_have_openais_form(server, body, status, message):
     got, answer = post(server, body)
     assert (got, set(answer), set(answer["error"])) == (status, {"error"}, {"message", "type", "param", "code"})
-    assert answer["error"]["message"].startswith(told)
+    assert answer["error"]["message"].startswith(message)
     assert "secret of the inside" not in json.dumps(answer)
 
 

@@ -29,7 +29,7 @@ def requests(count):
 
 def open_session(server, **options):
     options = {"model": "m", "base_url": server.base_url, "api_key": KEY, "retries": 0, "timeout_s": 5.0, **options}
-    return Session(ChatOptions(**options), lambda request: pytest.fail("the stand-in was asked"))
+    return Session(ChatOptions(**options), lambda messages, seed: pytest.fail("the stand-in was asked"))
 
 
 def test_without_a_model_the_stand_in_answers_in_this_process(monkeypatch):
@@ -37,7 +37,7 @@ def test_without_a_model_the_stand_in_answers_in_this_process(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{unused_port()}/v1")
     for options in (ChatOptions(), ChatOptions(model=STANDIN_MODEL)):
         assert options.chat_name == "no LLM"
-        with Session(options, lambda request: f"seed {request.seed}") as session:
+        with Session(options, lambda messages, seed: f"seed {seed}") as session:
             replies = session.ask(requests(3))
             usage = session.usage
         assert [reply.text for reply in replies] == ["seed 0", "seed 1", "seed 2"]
@@ -48,12 +48,12 @@ def test_without_a_model_the_stand_in_answers_in_this_process(monkeypatch):
 
 
 def test_the_stand_ins_text_is_cut_like_any_other():
-    with Session(ChatOptions(), lambda request: "x" * (MAX_REPLY_CHARACTERS + 9)) as session:
+    with Session(ChatOptions(), lambda messages, seed: "x" * (MAX_REPLY_CHARACTERS + 9)) as session:
         assert len(session.ask([request()])[0].text) == MAX_REPLY_CHARACTERS
 
 
 def test_an_error_in_the_rules_is_not_hidden():
-    with Session(ChatOptions(), lambda request: {}["x"]) as session, pytest.raises(KeyError):
+    with Session(ChatOptions(), lambda messages, seed: {}["x"]) as session, pytest.raises(KeyError):
         session.ask([request()])
 
 
@@ -73,7 +73,7 @@ def test_replies_come_in_the_order_of_requests_whichever_is_ready_first():
 
     with FaultyServer(step) as server, open_session(server, concurrency=4) as session:
         assert [reply.text for reply in session.ask(requests(4))] == ["0", "1", "2", "3"]
-    with Session(ChatOptions(), lambda request: str(request.seed)) as session:
+    with Session(ChatOptions(), lambda messages, seed: str(seed)) as session:
         assert [reply.text for reply in session.ask(requests(20))] == [str(seed) for seed in range(20)]
 
 
@@ -145,7 +145,7 @@ def test_a_cap_on_the_cost():
 @given(st.integers(1, 6), st.integers(100, 900), st.lists(st.integers(0, 100), min_size=1, max_size=9))
 def test_the_cap_holds_whatever_the_model_takes(concurrency, cap, lengths):
     options = ChatOptions(max_tokens=cap, concurrency=concurrency)
-    with Session(options, lambda request: "x" * 4 * max(lengths[request.seed] - 4, 0)) as session:
+    with Session(options, lambda messages, seed: "x" * 4 * max(lengths[seed] - 4, 0)) as session:
         try:
             replies = session.ask([request(seed) for seed in range(len(lengths))])
         except CapReached:
@@ -198,7 +198,7 @@ def test_an_interrupted_run_asks_only_what_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"base_url": "http://x/v1"}, "base_url needs model="),
         ({"api_key": KEY}, "api_key needs model="),
@@ -209,30 +209,36 @@ def test_an_interrupted_run_asks_only_what_is_missing(tmp_path):
         ({"model": "m", "base_url": "ftp://x/v1"}, "base_url must be an address such as"),
         ({"model": "m", "base_url": "http://[::1/v1"}, "base_url must be an address such as"),
         ({"model": "m", "base_url": "http://x:99999/v1"}, "base_url must be an address such as"),
-        ({"temperature": -0.1}, "temperature must be a number from 0 to 2, got -0.1"),
+        ({"temperature": -0.1}, "temperature must be a finite number from 0 to 2, got -0.1"),
         ({"temperature": float("nan")}, "temperature must"),
         ({"temperature": True}, "temperature must"),
         ({"reply_tokens": 0}, "reply_tokens must be an integer ≥ 1, got 0"),
         ({"reply_tokens": 1.5}, "reply_tokens must"),
-        ({"timeout_s": 0}, "timeout_s must be a number > 0"),
+        ({"timeout_s": 0}, "timeout_s must be a finite number > 0"),
         ({"timeout_s": "60"}, "timeout_s must"),
         ({"retries": -1}, "retries must be an integer ≥ 0"),
         ({"concurrency": True}, "concurrency must be an integer ≥ 1"),
-        ({"max_calls": 0}, "max_calls must be an integer ≥ 1 or None"),
-        ({"max_tokens": True}, "max_tokens must be an integer ≥ 1 or None"),
+        ({"max_calls": 0}, "max_calls must be an integer ≥ 1, got"),
+        ({"max_tokens": True}, "max_tokens must be an integer ≥ 1, got"),
         ({"max_cost": 1}, "max_cost needs prices="),
-        ({"max_cost": 0, "prices": {"input": 1, "output": 1}}, "max_cost must be a number > 0"),
+        ({"max_cost": 0, "prices": {"input": 1, "output": 1}}, "max_cost must be a finite number > 0"),
         ({"prices": {"input": 1, "ouput": 1}}, "unknown price 'ouput'; did you mean 'output'?"),
-        ({"prices": {"input": 1}}, "prices must say what a million tokens of output costs"),
-        ({"prices": {"input": 1, "output": -1}}, "prices must say what a million tokens of output costs"),
-        ({"prices": {"input": True, "output": 1}}, "prices must say what a million tokens of input costs"),
+        ({"prices": {"input": 1}}, "the price of a million tokens of output must be a finite number ≥ 0"),
+        (
+            {"prices": {"input": 1, "output": -1}},
+            "the price of a million tokens of output must be a finite number ≥ 0",
+        ),
+        (
+            {"prices": {"input": True, "output": 1}},
+            "the price of a million tokens of input must be a finite number ≥ 0, got True",
+        ),
         ({"prices": 3}, "prices must be a mapping"),
         ({"transcript": 3}, "transcript must be the path of a file"),
         ({"transcript": "a", "replay": "b"}, "transcript and replay exclude each other"),
     ],
 )
-def test_bad_options_are_told_in_a_sentence(options, told):
-    with pytest.raises(ValueError, match=f"^{re.escape(told)}") as caught:
+def test_bad_options_are_told_in_a_sentence(options, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}") as caught:
         ChatOptions(**options).check_chat_options()
     assert "sk-" not in str(caught.value)
 

@@ -58,7 +58,7 @@ def test_an_answer_is_found_in_what_models_write_around_it(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "the reply is empty"),
         (" \n", "the reply is empty"),
@@ -82,10 +82,10 @@ def test_an_answer_is_found_in_what_models_write_around_it(text):
         ('{"power": ' + "[" * 500 + "]" * 500 + ', "selected": [1, 2]}', "the object: Invalid JSON: recursion limit"),
     ],
 )
-def test_what_is_wrong_is_told_in_a_short_sentence(text, told):
+def test_what_is_wrong_is_told_in_a_short_sentence(text, message):
     with pytest.raises(Malformed) as caught:
         parse(text, Answer)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
     assert len(str(caught.value)) <= 300
 
 

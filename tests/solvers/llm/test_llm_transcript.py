@@ -202,10 +202,10 @@ def test_a_session_resumes_and_replays_to_the_same_replies_and_usage(tmp_path):
     path = tmp_path / "t.jsonl"
     requests = [request(seed) for seed in range(4)]
 
-    def rules(request):
-        return f"answer {request.seed}"
+    def rules(messages, seed):
+        return f"answer {seed}"
 
-    def refuse(request):
+    def refuse(messages, seed):
         raise AssertionError("asked again")
 
     with Session(ChatOptions(transcript=path), rules) as session:
@@ -225,7 +225,7 @@ def test_a_session_resumes_and_replays_to_the_same_replies_and_usage(tmp_path):
 def test_caps_hold_in_a_replay_as_they_did(tmp_path):
     path = tmp_path / "t.jsonl"
     requests = [request(seed) for seed in range(4)]
-    with Session(ChatOptions(transcript=path, max_calls=3), lambda request: "x") as session:
+    with Session(ChatOptions(transcript=path, max_calls=3), lambda messages, seed: "x") as session:
         faults = [reply.fault for reply in session.ask(requests)]
     with Session(ChatOptions(replay=path, max_calls=3), str) as session:
         assert [reply.fault for reply in session.ask(requests)] == faults == ["", "", "", "cap"]

@@ -88,8 +88,8 @@ def test_without_texts_an_option_that_sums_up_is_guessed_and_one_that_denies_is_
 
 def test_neither_answer_nor_explanation_is_read(hashed):
     for texts in ([], [TELLS[1]]):
-        told = {hashed.answer(replace(ASKED, answer=i, explanation=TELLS[i]), texts) for i in range(3)}
-        assert len(told) == 1
+        answers = {hashed.answer(replace(ASKED, answer=i, explanation=TELLS[i]), texts) for i in range(3)}
+        assert len(answers) == 1
 
 
 @given(order=st.permutations(range(3)), texts=st.lists(st.sampled_from(TELLS), max_size=3))
@@ -103,10 +103,10 @@ def test_the_order_of_options_and_of_texts_does_not_matter(order, texts):
 
 
 def test_many_at_once_are_as_one_by_one(hashed):
-    asked = [replace(ASKED, key=str(i), text=f"{ASKED.text} {i}") for i in range(5)]
+    questions = [replace(ASKED, key=str(i), text=f"{ASKED.text} {i}") for i in range(5)]
     texts = [[], [TELLS[0]], list(TELLS), ["  "], [TELLS[2]]]
-    together = hashed.answer_all(asked, texts)
-    assert together == [hashed.answer(question, own) for question, own in zip(asked, texts, strict=True)]
+    together = hashed.answer_all(questions, texts)
+    assert together == [hashed.answer(question, own) for question, own in zip(questions, texts, strict=True)]
     assert len({answer.option for answer in together}) > 1
 
 
@@ -147,12 +147,12 @@ def test_with_the_real_encoder_it_finds_what_a_text_says_in_other_words():
         ("Artificial noise", "Encryption keys", "Routing tables", "Software updates"),
         2,
     )
-    told = {
+    texts = {
         0: "To keep eavesdroppers from decoding, friendly nodes radiate interference, so-called artificial noise.",
         1: "A jammer hands out the keys with which all traffic is encrypted.",
         3: "Firmware patches and other updates of software are what jammers distribute.",
     }
     real = RetrievalReader()
     assert real.name == "retrieval reader (offline)"
-    for option, text in told.items():
+    for option, text in texts.items():
         assert real.answer(question, [text], np.random.default_rng(0)).option == option

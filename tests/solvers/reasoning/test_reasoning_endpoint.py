@@ -94,7 +94,7 @@ def test_long_texts_are_cut_and_stay_data():
 
 
 @pytest.mark.parametrize(
-    ("said", "option"),
+    ("text", "option"),
     [
         ("B", 1), ("b)", 1), ("(B)", 1), ("B: A shaped signal", 1), ("option 2", 1), ("2", 1), ("Option B", 1),
         ("a shaped  signal", 1), ("A", 0), ("A shaped signal", 1), ("D", None), ("4", None), ("0", None), ("", None),
@@ -104,8 +104,8 @@ def test_long_texts_are_cut_and_stay_data():
         ("\u212a", None), ("Z", None), ("ſ", None),
     ],
 )  # fmt: skip
-def test_options_are_named_in_many_ways(said, option):
-    assert option_of(said, QUESTION.options) == option
+def test_options_are_named_in_many_ways(text, option):
+    assert option_of(text, QUESTION.options) == option
 
 
 @pytest.mark.parametrize(
@@ -220,9 +220,9 @@ def test_three_groups_answer_over_http_and_replay_without(tmp_path, monkeypatch)
         agents = stack.enter_context(Agents(recorded))
         supervisor = Supervisor(agents.reasoners, knowledge=base, encoder=encoder)
         verdicts = [supervisor.ask(question, decision, seed=5) for question in SAMPLE[:6]]
-        asked = [usage.calls for usage in agents.usage]
+        calls = [usage.calls for usage in agents.usage]
     counts = [decision.selection[start:end].sum() * 6 for start, end in ((0, 12), (12, 24), (24, 30))]
-    assert asked == counts
+    assert calls == counts
     assert all(verdict.option is not None and not verdict.faults for verdict in verdicts)
     assert "a-key" not in "".join(file.read_text() for file in tmp_path.iterdir())
 
@@ -350,7 +350,7 @@ def test_the_stand_in_answers_every_form(planning):
 def test_the_stand_in_knows_its_prompts():
     with pytest.raises(ValueError, match="not a prompt"):
         standins.reply([Message("user", "hello")], 0)
-    messages = prompts.asked(prompts.task(QUESTION, ()), prompts.direct(), prompts.Choice)
+    messages = prompts.prompt(prompts.task(QUESTION, ()), prompts.DIRECT, prompts.DirectReply)
     assert standins.reply(messages, 1) == standins.reply(messages, 1)
 
 

@@ -88,8 +88,8 @@ def test_a_weighted_vote_follows_the_accurate():
 
 
 def test_many_questions_have_a_row_each():
-    asked = [QUESTION, Question("r", "Is it?", ("Yes", "No"), 0, category="c")]
-    rows = ask_all(Supervisor([Says(1), Says(1), Says(None), Says(0)]), asked, mask(4, 0, 1, 2))
+    questions = [QUESTION, Question("r", "Is it?", ("Yes", "No"), 0, category="c")]
+    rows = ask_all(Supervisor([Says(1), Says(1), Says(None), Says(0)]), questions, mask(4, 0, 1, 2))
     common = {"option": 1, "answers": {0: 1, 1: 1, 2: None}, "faults": {"refusal": 1}}
     assert rows == [
         {"key": "q", "category": "", "right": True, "votes": (0, 2, 0), **common},
@@ -201,10 +201,10 @@ def test_bad_selections_are_told(selection, message):
     ],
 )
 def test_the_calculator(text, result):
-    found = Calculator().run(text)
-    assert result in found
+    output = Calculator().run(text)
+    assert result in output
     if "no expression" not in result:
-        assert found == result
+        assert output == result
 
 
 @given(st.text(max_size=60))

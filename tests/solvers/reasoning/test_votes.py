@@ -174,18 +174,18 @@ def test_complete_correlation_leaves_one_voter():
 
 
 def test_correlation_takes_from_a_majority_what_it_adds():
-    found = [expected_accuracy([0.6] * 10, 4, correlation) for correlation in (0, 0.2, 0.5, 0.8, 1)]
-    assert found == sorted(found, reverse=True)
-    assert found[0] > 0.93
-    assert found[-1] == pytest.approx(0.6)
+    expected = [expected_accuracy([0.6] * 10, 4, correlation) for correlation in (0, 0.2, 0.5, 0.8, 1)]
+    assert expected == sorted(expected, reverse=True)
+    assert expected[0] > 0.93
+    assert expected[-1] == pytest.approx(0.6)
 
 
 @given(st.lists(probabilities, min_size=1, max_size=30))
 @settings(max_examples=40, deadline=None)
 def test_the_number_of_right_ones_is_distributed(accuracies):
-    found = poisson_binomial(np.array(accuracies))
-    assert found.sum() == pytest.approx(1)
-    assert found @ np.arange(len(found)) == pytest.approx(sum(accuracies), abs=1e-9)
+    distribution = poisson_binomial(np.array(accuracies))
+    assert distribution.sum() == pytest.approx(1)
+    assert distribution @ np.arange(len(distribution)) == pytest.approx(sum(accuracies), abs=1e-9)
 
 
 @given(st.lists(st.floats(0, 0.9), min_size=1, max_size=12), st.integers(2, 5), st.floats(0, 1), st.data())
@@ -203,7 +203,7 @@ def test_a_better_agent_makes_no_majority_worse(accuracies, options, correlation
         (([], 4), "nobody votes"),
         (([1.5], 4), "from 0 to 1"),
         (([0.5], 1), "num_options"),
-        (([0.5], 4, 1.5), "correlation must be a number from 0 to 1, got 1.5"),
+        (([0.5], 4, 1.5), "correlation must be a finite number from 0 to 1, got 1.5"),
         (([0.5], 4, math.nan), "correlation"),
     ],
 )
@@ -215,35 +215,37 @@ def test_bad_arguments_of_the_theory(arguments, needs):
 # --- simulated agents ---------------------------------------------------------------------------------------
 
 
-def answers(reasoners, asked, rng):
-    return np.array([[reasoner.answer(one, (), rng).option for reasoner in reasoners] for one in asked])
+def answers(reasoners, questions, rng):
+    return np.array([[reasoner.answer(one, (), rng).option for reasoner in reasoners] for one in questions])
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.4, 1.0])
 def test_simulated_agents_are_right_as_often_as_they_should(correlation):
-    asked = [question(f"q{i}", 4, i % 4) for i in range(4000)]
+    questions = [question(f"q{i}", 4, i % 4) for i in range(4000)]
     reasoners = [SimulatedReasoner(p, correlation, seed=5) for p in (0.1, 0.45, 0.9)]
-    right = answers(reasoners, asked, np.random.default_rng(1)) == np.array([[one.answer] for one in asked])
+    right = answers(reasoners, questions, np.random.default_rng(1)) == np.array([[one.answer] for one in questions])
     for n, p in enumerate((0.25, 0.45, 0.9)):  # nobody is worse than a guess
-        assert stats.binomtest(int(right[:, n].sum()), len(asked), p).pvalue > 1e-3
+        assert stats.binomtest(int(right[:, n].sum()), len(questions), p).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.3, 0.7])
 def test_votes_of_simulated_agents_meet_the_theory(correlation):
     accuracies, options = [0.35, 0.4, 0.5, 0.5, 0.6, 0.7], 4
-    asked = [question(f"q{i}", options, i % options) for i in range(3000)]
+    questions = [question(f"q{i}", options, i % options) for i in range(3000)]
     reasoners = [SimulatedReasoner(p, correlation, seed=2) for p in accuracies]
     rng = np.random.default_rng(3)
-    said = answers(reasoners, asked, rng)
-    right = sum(vote(row, options, rng=rng).option == one.answer for row, one in zip(said.tolist(), asked, strict=True))
+    rows = answers(reasoners, questions, rng)
+    right = sum(
+        vote(row, options, rng=rng).option == one.answer for row, one in zip(rows.tolist(), questions, strict=True)
+    )
     theory = expected_accuracy(accuracies, options, correlation)
-    assert stats.binomtest(int(right), len(asked), theory).pvalue > 1e-3
+    assert stats.binomtest(int(right), len(questions), theory).pvalue > 1e-3
 
 
 def test_wrong_agents_follow_the_distractor_as_often_as_the_correlation_says():
-    asked = [question(f"q{i}") for i in range(3000)]
-    said = answers([SimulatedReasoner(0.25, 0.6, seed=1)], asked, np.random.default_rng(0))[:, 0]
-    pairs = zip(asked, said.tolist(), strict=True)
+    questions = [question(f"q{i}") for i in range(3000)]
+    rows = answers([SimulatedReasoner(0.25, 0.6, seed=1)], questions, np.random.default_rng(0))[:, 0]
+    pairs = zip(questions, rows.tolist(), strict=True)
     wrong = [(one, option) for one, option in pairs if option != one.answer]
     followed = sum((one.answer + 1 + common_factor(1, one.key, 4)[1]) % 4 == option for one, option in wrong)
     assert stats.binomtest(followed, len(wrong), 0.6 + 0.4 / 3).pvalue > 1e-3
@@ -259,7 +261,7 @@ def test_the_factor_belongs_to_question_and_seed():
 
 @pytest.mark.parametrize("bad", [{"accuracy": 1.1}, {"accuracy": math.nan}, {"accuracy": 0.5, "correlation": -0.1}])
 def test_bad_simulated_agents(bad):
-    with pytest.raises(ValueError, match=f"{list(bad)[-1]} must be a number from 0 to 1"):
+    with pytest.raises(ValueError, match=f"{list(bad)[-1]} must be a finite number from 0 to 1"):
         SimulatedReasoner(**bad)
 
 
@@ -273,8 +275,8 @@ def test_the_fitted_difficulty_gives_what_is_wanted(voted):
     options = {3: 1, 4: 9}
     difficulty = fitted_difficulty(NETWORKS, options, 0.6, 0.3, voted=voted)
     there = [accuracy_at_difficulty(selected, difficulty) for selected in NETWORKS]
-    found = voted_accuracy(there, options, 0.3) if voted else mean_accuracy(there, options)
-    assert found == pytest.approx(0.6, abs=1e-5)
+    accuracy = voted_accuracy(there, options, 0.3) if voted else mean_accuracy(there, options)
+    assert accuracy == pytest.approx(0.6, abs=1e-5)
 
 
 def test_the_difficulty_of_the_mean_by_hand():

@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from eval.compare.looks import Look, looks
 from eval.compare.summary import COMPARED, common_instances
-from eval.report.charts.charts import (
+from eval.report.charts.chart import (
     Chart,
     axis,
     decades,
     error_bars,
+    interval_text,
     make_chart,
     remark,
     rule,
-    told_interval,
-    told_value,
+    value_text,
 )
-from eval.report.charts.schemes import Look, looks
 from eval.stats.statistics import Interval, bootstrap_mean
 from solvers.interface.base import OPTIMAL_GAP
 
@@ -60,7 +60,7 @@ def _strip(
             continue
         values = np.maximum(exact, floor)
         all_values += values.tolist()
-        told = [f"instance {i}: {told_value(value, unit)}" for i, value in zip(mine["instance"], exact, strict=True)]
+        hints = [f"instance {i}: {value_text(value, unit)}" for i, value in zip(mine["instance"], exact, strict=True)]
         dots = {"color": look.css, "size": 6, "opacity": 0.45}
         traces.append(
             {
@@ -70,14 +70,14 @@ def _strip(
                 "y": (line + 0.24 * np.sin(2.4 * np.arange(values.size))).tolist(),
                 "marker": dots,
                 "name": label,
-                "text": told,
+                "text": hints,
                 "hovertemplate": f"{label}<br>%{{text}}<extra></extra>",
             }
         )
         mean = bootstrap_mean(exact)
         middle, low, high = np.maximum((mean.mean, mean.low, mean.high), floor).tolist()
         drawn = Interval(middle, low, high, mean.size)
-        traces.append(_mean(label, look, line, drawn, f"mean {told_interval(mean, unit)}"))
+        traces.append(_mean(label, look, line, drawn, f"mean {interval_text(mean, unit)}"))
     layout: dict[str, Any] = {
         "showlegend": False,
         "yaxis": {

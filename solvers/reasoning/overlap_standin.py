@@ -1,8 +1,7 @@
-"""The stand-in for a model that reasons: it names the option that shares most words with what it was given."""
+"""The stand-in for a model that reasons: it names the option that shares most words with the texts in its prompt."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -10,13 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from solvers.llm.chat import Message
-from solvers.reasoning.prompts import FORMS, TASK, Choice, Planned, Scores, Step, Thoughts
+from solvers.llm.standin import prompt_rng
+from solvers.reasoning.prompts import FORMS, TASK, DirectReply, PlannedReply, ScoresReply, ThoughtsReply, ToolReply
 
 _COMMON_WORDS = "a an the of to in is are it and or that which what for by with on as be at from"
 _COMMON = frozenset(_COMMON_WORDS.split())
 
 
-def answers(messages: Sequence[Message]) -> bool:
+def can_answer(messages: Sequence[Message]) -> bool:
     """Return whether messages are a prompt of an agent that reasons."""
     return len(messages) >= 3 and messages[1].content.startswith(TASK)
 
@@ -27,24 +27,23 @@ def reply(messages: Sequence[Message], seed: int) -> str:
     Raises
     ------
     ValueError
-        If the messages are no such prompt.
+        If the messages are no prompt of an agent that reasons.
     """
-    if not answers(messages):
-        raise ValueError("the stand-in answers prompts of agents that reason, and this is none")
-    wanted = next(kind for kind, form in FORMS.items() if messages[-1].content.endswith(f"Form: {form}"))
+    if not can_answer(messages):
+        raise ValueError("this is not a prompt of an agent that reasons")
+    kind = next(kind for kind, form in FORMS.items() if messages[-1].content.endswith(f"Form: {form}"))
     task = json.loads(messages[1].content.removeprefix(TASK))
-    digest = hashlib.sha256(messages[1].content.encode()).digest()[:8]
-    letter, shared = _best(task, np.random.default_rng([seed, *digest]))
-    told = {"reason": "no model: most words in common", "option": letter, "confidence": round(shared, 2)}
-    if wanted is Choice:
-        return json.dumps(told)
-    if wanted is Planned:
-        return json.dumps({"plan": ["compare words"], **told})
-    if wanted is Step:
-        return json.dumps({"tool": "answer", **told})
-    if wanted is Thoughts:
+    letter, shared = _best(task, prompt_rng(messages[1].content, seed))
+    answer = {"reason": "no model: most words in common", "option": letter, "confidence": round(shared, 2)}
+    if kind is DirectReply:
+        return json.dumps(answer)
+    if kind is PlannedReply:
+        return json.dumps({"plan": ["compare words"], **answer})
+    if kind is ToolReply:
+        return json.dumps({"tool": "answer", **answer})
+    if kind is ThoughtsReply:
         return json.dumps({"thoughts": [f"Option {name} may be right." for name in task["options"]]})
-    assert wanted is Scores
+    assert kind is ScoresReply
     lines = re.search(r"Lines of thought: (\[.*\])\n", messages[-1].content)
     count = len(json.loads(lines[1])) if lines else 1
     return json.dumps({"scores": [5.0] * count})

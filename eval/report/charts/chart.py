@@ -1,8 +1,9 @@
-"""The charts of a report, as plotly figures whose colours are names that the page resolves, on light and on dark."""
+"""A chart of the report: a plotly figure whose colours are names that the page resolves, on light and on dark."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +21,11 @@ class Chart:
     Attributes
     ----------
     name
-        Its identity in the page.
+        Its id in the page.
     title, caption
-        What it is, and how it is read.
+        Its heading, and how it is read.
     figure
-        What plotly draws: ``data`` and ``layout``.
+        Plotly's ``data`` and ``layout``.
     height
         In pixels.
     """
@@ -78,36 +79,46 @@ def decades(values: Iterable[float | None]) -> dict[str, Any]:
     return {"dtick": math.ceil(span / 8)} if span > 1.5 else {}
 
 
-def rule(**where: Any) -> dict[str, Any]:
-    """Return a dashed line across a chart, from and to where it is told."""
-    return {"type": "line", **where, "line": {"color": "var(--dim)", "width": 1.5, "dash": "dash"}, "layer": "below"}
+def rule(**coordinates: Any) -> dict[str, Any]:
+    """Return a dashed line across a chart, between the given coordinates."""
+    return {
+        "type": "line",
+        **coordinates,
+        "line": {"color": "var(--dim)", "width": 1.5, "dash": "dash"},
+        "layer": "below",
+    }
 
 
-def remark(**what: Any) -> dict[str, Any]:
+def remark(**options: Any) -> dict[str, Any]:
     """Return a small text in a chart."""
     return {
         "showarrow": False,
         "xanchor": "left",
         "yanchor": "bottom",
         "font": {"size": 11, "color": "var(--dim)"},
-        **what,
+        **options,
     }
 
 
 def finite(value: Any) -> float | None:
-    """Return a number as JSON has it."""
+    """Return a number as a float; None unless it is finite, since JSON has no other."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def told_value(value: float, unit: str) -> str:
+def value_text(value: float, unit: str) -> str:
     """Return a number for people: joules and seconds with prefixes, or percent."""
     if unit == "%":
         return f"{max(value, 100 * GAP_FLOOR):.3g} %"
     return with_unit(Interval(value, math.nan, math.nan, 1), unit)
 
 
-def told_interval(mean: Interval, unit: str) -> str:
-    """Return an interval for people, as :func:`told_value` returns a number."""
+def interval_text(mean: Interval, unit: str) -> str:
+    """Return an interval for people, as :func:`value_text` returns a number."""
     if unit == "%":
         return percent(Interval(mean.mean / 100, mean.low / 100, mean.high / 100, mean.size))
     return with_unit(mean, unit)
+
+
+def notation(text: str) -> str:
+    """Return HTML with the subscripts of ``N_min``, ``Acc_min`` and the like set low; plotly's texts take it too."""
+    return re.sub(r"\b(N|Acc|p)_(min|max)\b", r"\1<sub>\2</sub>", text)

@@ -1,20 +1,37 @@
 """Planning: the prompts, which ask for a plan first and a decision after it (plan-and-solve), as in Figs 5 and 6.
 
-A prompt has two messages: what stays the same in a game (the network, the targets, the intent), and the round at hand.
+A prompt has two messages: the constant part of a game (the network, the targets, the intent, the role), and the round
+at hand. All facts are lines of JSON behind a word that names them. The texts of other agents stand inside JSON strings,
+so that no message can begin a line of its own and pass for a fact.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from solvers.genainet.action import NAMES, SCHEMAS, CommanderReply, SilentReply, TalkingReply
-from solvers.genainet.perception import REPORTS, TARGETS, Percept
+from solvers.genainet.memory import CHARACTERS, Experience, Memory
+from solvers.genainet.perception import Percept
 from solvers.llm.chat import Message, Request
 from solvers.llm.options import ChatOptions
+
+TARGETS, OBSERVATION, RECEIVED, REPORTS = "Targets: ", "Observation: ", "Received: ", "Reports: "
+REMEMBERED, KNOWN = "Remembered: ", "Known: "
+"""The words before the facts."""
+
+SHOWN_CHARACTERS = 500
+"""Of a message; the game delivers no longer ones unless its limit is raised."""
+
+KNOWLEDGE = (
+    "More power raises a pair's own rate and lowers the rates of all others, who hear it as interference.",
+    "If all pairs raise their powers together, hardly anybody's rate rises: interference rises as much.",
+    "Where not all targets can be reached at once, somebody has to hold back for the others to reach theirs.",
+)
+"""The common knowledge of all agents at the beginning."""
 
 NETWORK = """\
 You are part of a wireless network of {count} pairs, each a transmitter and its receiver. All transmit at the same \
@@ -66,32 +83,30 @@ FORMS: dict[type[BaseModel], str] = {
 
 
 def agent_messages(
-    percept: Percept, remembered: Sequence[str], *, intent: str, kind: type[SilentReply], led: bool, plan: bool
+    percept: Percept, memory: Memory, *, intent: str, kind: type[SilentReply], led: bool, plan: bool
 ) -> tuple[Message, ...]:
     """Return the prompt of one agent in one round.
 
     Parameters
     ----------
-    percept
-        What it sees.
-    remembered
-        The lines of its memory.
+    percept, memory
+        The agent's view of the game, and its memory.
     intent
-        What the network is for, in words.
+        The purpose of the network, in words.
     kind
         The form of the answer: with messages or without.
     led
         Whether a commander leads.
     plan
-        False leaves the plan out, an ablation.
+        False asks for no plan, an ablation.
     """
     talk = kind is TalkingReply
     role = LED if led else TALKING if talk else ALONE
-    asked = (PLAN if plan else STRAIGHT).format(round=percept.round + 1, rounds=percept.rounds)
+    instruction = (PLAN if plan else STRAIGHT).format(round=percept.round + 1, rounds=percept.rounds)
     user = [
         f"You are {percept.agent}. Reach your target rate, and help to fulfil the intent.",
-        "\n".join([*remembered, *percept.lines(talk=talk)]),
-        asked,
+        "\n".join([*memory_lines(memory), *percept_lines(percept, talk=talk)]),
+        instruction,
         f"Answer in this form:\n{FORMS[kind]}",
     ]
     return _system(percept.targets, percept.max_power_w, intent, role), Message("user", "\n\n".join(user))
@@ -99,7 +114,7 @@ def agent_messages(
 
 def commander_messages(
     reports: Iterable[Mapping[str, Any]],
-    remembered: Sequence[str],
+    memory: Memory,
     *,
     round: int,
     rounds: int,
@@ -107,15 +122,61 @@ def commander_messages(
     max_power_w: float,
     intent: str,
 ) -> tuple[Message, ...]:
-    """Return the prompt of a commander; ``reports`` hold what executors report, and what they answered."""
+    """Return the prompt of a commander; ``reports`` hold the reports of the executors and their last answers."""
     facts = {"round": round, "rounds": rounds, "reports": list(reports)}
     user = [
-        "\n".join([*remembered, REPORTS + json.dumps(facts)]),
+        "\n".join([*memory_lines(memory), REPORTS + json.dumps(facts)]),
         f"First plan how the intent splits into tasks, then write the orders for round {round + 1} of {rounds}; none "
         "to those who need none.",
         f"Answer in this form:\n{FORMS[CommanderReply]}",
     ]
     return _system(targets, max_power_w, intent, COMMANDING), Message("user", "\n\n".join(user))
+
+
+def percept_lines(percept: Percept, *, talk: bool) -> list[str]:
+    """Return a percept as lines of a prompt; received messages only where agents talk."""
+    seen = {
+        "agent": percept.agent,
+        "round": percept.round,
+        "rounds": percept.rounds,
+        "max_power_w": percept.max_power_w,
+        "power_w": percept.power_w,
+        "rate": percept.rate,
+        "target": percept.targets[percept.agent],
+    }
+    received = {sender: text[:SHOWN_CHARACTERS] for sender, text in percept.received.items()}
+    return [OBSERVATION + json.dumps(seen), *([RECEIVED + json.dumps(received)] if talk else [])]
+
+
+def memory_lines(memory: Memory) -> list[str]:
+    """Return a memory as lines of a prompt: common knowledge, lessons, rounds."""
+    known = [KNOWN + json.dumps(text) for text in (*memory.knowledge, *memory.lessons)]
+    return [*known, *(REMEMBERED + json.dumps(_shown(experience)) for experience in memory.recent)]
+
+
+def _shown(experience: Experience) -> dict[str, Any]:
+    sent = {recipient: text[:CHARACTERS] for recipient, text in experience.sent.items()}
+    numbers = {} if experience.power_w is None else {"rate": experience.rate, "power_w": experience.power_w}
+    return {
+        "round": experience.round,
+        **numbers,
+        **({"sent": sent} if sent else {}),
+        "explanation": experience.explanation[:CHARACTERS],
+    }
+
+
+def line_in(text: str, beginning: str) -> Any:
+    """Return the JSON in the line of a prompt that starts with ``beginning``.
+
+    Raises
+    ------
+    ValueError
+        If no line starts so.
+    """
+    for line in text.splitlines():
+        if line.startswith(beginning):
+            return json.loads(line.removeprefix(beginning))
+    raise ValueError(f"this is not a prompt of GenAINet: no line begins with {beginning.strip()!r}")
 
 
 def request(messages: tuple[Message, ...], kind: type[BaseModel], seed: int, options: ChatOptions) -> Request:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from eval.compare.looks import Look, looks
 from eval.experiments.secure.printed import TRANSMISSION
 from eval.experiments.secure.results import BOUND
-from eval.report.charts.charts import Chart, axis, decades, error_bars, make_chart
-from eval.report.charts.schemes import Look, looks
-from eval.report.data.reproduced import Shown
-from eval.report.sections.prose import notation
+from eval.report.charts.chart import Chart, axis, decades, error_bars, make_chart, notation
+from eval.report.data.reproduction import ExperimentFigures
 from eval.stats.statistics import Interval
 
 _SPREAD = 0.012
 """How far the marks of schemes stand apart, relative to the range of values."""
 
 
-def paper_chart(shown: Shown) -> Chart:
+def paper_chart(shown: ExperimentFigures) -> Chart:
     """Return the chart of an experiment."""
     experiment, figures = shown.experiment, shown.figures
     schemes = looks(scheme for scheme in figures["scheme"] if scheme != BOUND)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
+from eval.compare.looks import looks
 from eval.compare.rows import LLM
-from eval.compare.summary import Summary, common_instances, summarise
-from eval.report.charts.comparison_charts import comparison_charts
-from eval.report.charts.schemes import looks
-from eval.report.data.gather import Compared
-from eval.report.sections.section import Section, grid
-from eval.report.sections.tables import Cell, table
-from eval.stats.formatting import NONE, count, percent, with_unit
+from eval.compare.summary import NOTHING, Summary, common_instances, summarise
+from eval.report.charts.comparison import comparison_charts
+from eval.report.data.results import Compared
+from eval.report.sections.parts import Cell, Section, Table, number
+from eval.stats.formatting import count, percent, with_unit
 from eval.stats.paired import paired_ratio
 from eval.stats.statistics import Interval
 from solvers.interface.base import OPTIMAL_GAP
@@ -22,20 +19,19 @@ from solvers.interface.base import OPTIMAL_GAP
 
 def comparison_section(comparisons: Sequence[Compared]) -> Section:
     """Return the comparisons: charts and tables."""
-    parts, charts = [], []
-    for at, compared in enumerate(comparisons):
-        own = comparison_charts(compared.frame, f"compare-{at}")
-        charts += own
-        heading = f"<h3>{escape(compared.description)}</h3>"
-        parts.append(f'<section class="part">{heading}{grid(own)}{_tables(compared)}{_left_out(compared)}</section>')
+    charts = [comparison_charts(compared.frame, f"compare-{at}") for at, compared in enumerate(comparisons)]
+    parts = [
+        {"heading": compared.description, "charts": own, "tables": _tables(compared), "notes": _notes(compared)}
+        for compared, own in zip(comparisons, charts, strict=True)
+    ]
     lead = (
         "Every scheme on the same random networks: a dot is a network, a diamond the mean with its 95 % bootstrap "
         "interval. A click on a heading sorts a table."
     )
-    return Section("compare", "Comparisons", lead, "".join(parts), charts)
+    return Section("compare", "Comparisons", lead, {"parts": parts}, [chart for own in charts for chart in own])
 
 
-def _tables(compared: Compared) -> str:
+def _tables(compared: Compared) -> list[Table]:
     frame = compared.frame
     shown = looks(compared.solvers)
     known = {summary.solver: summary for summary in summarise(frame)}
@@ -68,7 +64,7 @@ def _tables(compared: Compared) -> str:
         )
     means = f"Energies: means over the {len(common)} of {compared.instances} networks that every scheme solved"
     effort = "What it took: latency of the decisions, and effort over all networks"
-    return table(means, energies) + table(effort, efforts)
+    return [Table(means, energies), Table(effort, efforts)]
 
 
 def _mean(summary: Summary, column: str, unit: str, digits: int = 4) -> Cell:
@@ -79,13 +75,13 @@ def _paired(frame: Any, common: Sequence[int], scheme: str, first: str | None) -
     """Return the ratio of a scheme's mean energy to another's, paired: on the same networks."""
     if first is None:
         return {}
-    ratios = Interval(math.nan, math.nan, math.nan, 0)
+    ratios = NOTHING
     if scheme != first and len(common):
         energy = frame[frame["instance"].isin(common)].pivot(index="instance", columns="solver", values="energy_j")
         if not energy[scheme].isna().any():
             ratios = paired_ratio(energy[scheme].to_numpy(float), energy[first].to_numpy(float))
     text = f"{ratios.mean:.3f} [{ratios.low:.3f}, {ratios.high:.3f}]".replace(" [nan, nan]", "")
-    return {f"energy / {first}'s": Cell(NONE if math.isnan(ratios.mean) else text, ratios.mean)}
+    return {f"energy / {first}'s": number(ratios.mean, text)}
 
 
 def _gap(gap: Interval) -> Cell:
@@ -93,18 +89,17 @@ def _gap(gap: Interval) -> Cell:
 
 
 def _asked(summary: Summary, summaries: Sequence[Summary]) -> dict[str, Cell]:
-    """Return the columns that are there only where a scheme asked a language model, or what stands in for one."""
-    nothing = Interval(math.nan, math.nan, math.nan, 0)
-    used = [name for name in LLM if any(s.asked.get(name, nothing).mean > 0 for s in summaries)]
-    means = {name.replace("_", " "): summary.asked.get(name, nothing) for name in used}
+    """Return the columns of language models; none unless a scheme asked one, or a stand-in."""
+    used = [name for name in LLM if any(s.asked.get(name, NOTHING).mean > 0 for s in summaries)]
+    means = {name.replace("_", " "): summary.asked.get(name, NOTHING) for name in used}
     return {name: Cell(count(mean), mean.mean) for name, mean in means.items()}
 
 
-def _left_out(compared: Compared) -> str:
-    """Return who is not compared, and who found nothing feasible where."""
-    notes = [
-        f"{', '.join(compared.left_out)}: computed on fewer networks, and not compared here."
-    ] * bool(compared.left_out)  # fmt: skip
+def _notes(compared: Compared) -> list[str]:
+    """Return which schemes are not compared, and which have networks without a feasible decision."""
+    notes = []
+    if compared.left_out:
+        notes.append(f"{', '.join(compared.left_out)}: computed on fewer networks, and not compared here.")
     frame = compared.frame
     for solver, rows in frame[~frame["feasible"].astype(bool)].groupby("solver", sort=False):
         first = rows.iloc[0]
@@ -112,4 +107,4 @@ def _left_out(compared: Compared) -> str:
             f"{solver} has no feasible decision for {len(rows)} of {compared.instances} networks; "
             f"the first: {first['status']}, {first['message']}."
         )
-    return "".join(f'<p class="note">{escape(text)}</p>' for text in notes)
+    return notes

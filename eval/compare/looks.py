@@ -1,14 +1,16 @@
-"""How schemes look in a report: colour, marker, dash and place are the same in every figure and table.
+"""How schemes look: each has one colour, marker, dash and place, in every picture and in the report.
 
-Colours are Okabe and Ito's, and a few of Tol's, which readers with colour-blindness can tell apart; markers say it
-again. A colour has a value on white and one on black: charts name it, and the page picks the value.
+Colours are Okabe and Ito's, and a few of Tol's, which readers with colour-blindness can tell apart; markers repeat the
+distinction. A colour has a value on white, which pictures use, and one on black; the report's page picks between them.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 PALETTE = {
     "ink": ("#222222", "#f0f0f0"),
@@ -24,6 +26,8 @@ PALETTE = {
     "grey": ("#767676", "#a2a2a2"),
 }
 """By name: on a light and on a dark ground."""
+LIGHT = {name: light for name, (light, _) in PALETTE.items()}
+"""By name: on a light ground."""
 
 CATALOGUE = {
     "exact": ("ink", "x"),
@@ -44,8 +48,38 @@ CATALOGUE = {
 }
 """By the first word of a label, in the order of tables and legends."""
 
-_OTHERS = (("brown", "star-diamond"), ("pink", "octagon"), ("green", "star-triangle-up"), ("grey", "square-cross"))
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_OTHERS = (("brown", "star-diamond"), ("pink", "octagon"), ("green", "star-triangle-up"), ("grey", "star-square"))
+_DASHES: dict[str, Any] = {
+    "solid": "-",
+    "dash": "--",
+    "dot": ":",
+    "dashdot": "-.",
+    "longdash": (0, (9, 3)),
+    "longdashdot": (0, (9, 3, 2, 3)),
+}
+"""Plotly's names of dashes, in the order in which variants of a scheme take them, and what matplotlib calls them."""
+_MARKERS: dict[str, Any] = {
+    "x": "X",
+    "circle": "o",
+    "triangle-up": "^",
+    "triangle-down": "v",
+    "square": "s",
+    "diamond": "D",
+    "diamond-tall": "d",
+    "hexagon": "h",
+    "hexagon2": "H",
+    "pentagon": "p",
+    "octagon": "8",
+    "cross": "P",
+    "star": "*",
+    "star-triangle-up": (3, 1, 0),
+    "star-diamond": (4, 1, 0),
+    "star-square": (4, 1, 45),
+    "hexagram": (6, 1, 0),
+    "bowtie": ((-1, -1), (-1, 1), (1, -1), (1, 1), (-1, -1)),
+    "hourglass": ((-1, -1), (1, -1), (-1, 1), (1, 1), (-1, -1)),
+}
+"""Plotly's names of markers, and what matplotlib calls them."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +91,7 @@ class Look:
     colour
         A name in ``PALETTE``.
     symbol, dash
-        As plotly names them.
+        As plotly names them; ``marker`` and ``line`` are matplotlib's.
     """
 
     colour: str
@@ -65,8 +99,23 @@ class Look:
     dash: str = "solid"
 
     @property
+    def light(self) -> str:
+        """The colour on a light ground."""
+        return LIGHT[self.colour]
+
+    @property
+    def marker(self) -> Any:
+        """The marker, always a filled one, as matplotlib takes it."""
+        return _MARKERS[self.symbol.removesuffix("-open")]
+
+    @property
+    def line(self) -> Any:
+        """The dash as matplotlib takes it."""
+        return _DASHES[self.dash]
+
+    @property
     def css(self) -> str:
-        """The colour as the page names it."""
+        """The colour as the report's page names it."""
         return f"var(--s-{self.colour})"
 
     @property
@@ -80,21 +129,25 @@ def looks(labels: Iterable[str]) -> dict[str, Look]:
 
     Variants of one, such as ``asc`` and ``asc(draws=9)``, share a colour and differ in dash and marker.
     """
-    known = list(CATALOGUE)
+    catalogue, dashes = list(CATALOGUE), list(_DASHES)
     given = list(dict.fromkeys(labels))
     names = {label: base_name(label) for label in given}
-    rank = {name: known.index(name) if name in known else len(known) for name in names.values()}
     unknown = [name for name in dict.fromkeys(names.values()) if name not in CATALOGUE]
-    found: dict[str, Look] = {}
-    seen: dict[str, int] = {}
-    for label in sorted(
-        given, key=lambda label: (rank[names[label]], label.lower() != names[label], given.index(label))
-    ):
+
+    def place(label: str) -> tuple[int, bool, int]:
+        name = names[label]
+        rank = catalogue.index(name) if name in CATALOGUE else len(catalogue)
+        return rank, label.lower() != name, given.index(label)
+
+    shown: dict[str, Look] = {}
+    variants: Counter[str] = Counter()
+    for label in sorted(given, key=place):
         name = names[label]
         colour, symbol = CATALOGUE.get(name) or _OTHERS[unknown.index(name) % len(_OTHERS)]
-        variant = seen[name] = seen.get(name, -1) + 1
-        found[label] = Look(colour, symbol + "-open" * (variant % 2), _DASHES[variant % len(_DASHES)])
-    return found
+        variant = variants[name]
+        variants[name] += 1
+        shown[label] = Look(colour, symbol + "-open" * (variant % 2), dashes[variant % len(dashes)])
+    return shown
 
 
 def base_name(label: str) -> str:

@@ -1,4 +1,4 @@
-"""What an agent sees in numbers alone, for networks that learn: the numeric variant of the game."""
+"""Observations in numbers alone of the agent of a pair, for networks that learn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The experiments of the paper in a results folder, as `secagent reproduce` left them: figures, verdicts, pictures."""
+"""The experiments of the paper in a results folder, as `secagent reproduce` writes them: figures and verdicts."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ COLUMNS = (
     "saving_high",
     "saving_printed",
 )
-"""Columns of the CSV files that the report shows, besides the one of what varies."""
+"""Columns of the CSV files that the report shows, besides the column of the quantity that varies."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An experiment, its figures (a pandas DataFrame) and what the command says of its agreement, in Markdown."""
+class ExperimentFigures:
+    """An experiment, its figures (a pandas DataFrame) and the command's verdict on its agreement, in Markdown."""
 
     experiment: Experiment
     figures: Any
@@ -45,17 +45,17 @@ class Reproduction:
     Attributes
     ----------
     folder
-        Where they are.
+        The one that was read.
     shown
         In the paper's order.
     description
-        What was run, in one line.
+        Of the run, in one line.
     versions
-        Where the cells come from; None if they are not there.
+        The provenance of the cells; None if there are no cells.
     """
 
     folder: Path
-    shown: tuple[Shown, ...]
+    shown: tuple[ExperimentFigures, ...]
     description: str
     versions: Provenance | None
 
@@ -73,12 +73,12 @@ def read_reproduction(folder: Path) -> Reproduction | None:
         return None
     cells: Any = read_results(folder) if (folder / CELLS).is_dir() else []
     cells = cells[cells["experiment"] == SOLVE] if len(cells) else cells
-    told = folder / f"{shown[0].experiment.name}.md"
-    lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
+    page = folder / f"{shown[0].experiment.name}.md"
+    lines = page.read_text(encoding="utf-8").splitlines() if page.is_file() else []
     return Reproduction(folder, shown, lines[0] if lines else "", provenance(cells) if len(cells) else None)
 
 
-def _read(folder: Path, experiment: Experiment) -> Shown:
+def _read(folder: Path, experiment: Experiment) -> ExperimentFigures:
     pandas = require("pandas", extra="eval")
     path = folder / f"{experiment.name}.csv"
     try:
@@ -91,11 +91,11 @@ def _read(folder: Path, experiment: Experiment) -> Shown:
             f"{path} is of another version of secagent (it has no column {missing[0]}); "
             f"write it anew with: secagent reproduce {experiment.name} --out {folder}"
         )
-    return Shown(experiment, figures, _agreement(folder / f"{experiment.name}.md"))
+    return ExperimentFigures(experiment, figures, _agreement(folder / f"{experiment.name}.md"))
 
 
 def _agreement(path: Path) -> str:
-    """Return what a table's page says below the tables: from the first bold word on."""
+    """Return the text below the tables of an experiment's page: from the first bold word on."""
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     at = text.find("\n**")
     return text[at:].strip() if at >= 0 else ""

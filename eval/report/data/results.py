@@ -1,4 +1,4 @@
-"""What a results folder holds: comparisons, experiments of the paper, judged learners; and what run folders hold."""
+"""The contents of a results folder (comparisons, experiments, tests of learners) and of folders of trainings."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.compare.rows import frame_of
+from eval.report.data.documents import Document, read_documents
 from eval.report.data.provenance import Provenance, provenance
-from eval.report.data.reproduced import Reproduction, read_reproduction
-from eval.report.sections.documents import Document, read_documents
+from eval.report.data.reproduction import Reproduction, read_reproduction
 from eval.sweep.engine import CELLS, read_results
 from secagent_env import Scenario
 from secagent_env.support.extras import require
@@ -25,6 +25,8 @@ COMPARE = "compare"
 """The experiment of the cells of `secagent compare`."""
 EARLIER = "rows.jsonl"
 LEARNERS = Path("learners", "learners.csv")
+SOLVER = ("solver", "solver_options", "policy")
+"""The options of a cell that say which solver computes it."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,9 @@ class Compared:
     Attributes
     ----------
     folder
-        Whose cells it was read from.
+        The results folder that was read.
     scenario, seed, max_seconds, csi_error
-        What was solved.
+        Those of the comparison.
     frame
         A pandas DataFrame as :func:`eval.compare.rows.frame_of` makes it: a row per scheme and instance.
     solvers
@@ -59,7 +61,7 @@ class Compared:
 
     @property
     def instances(self) -> int:
-        """How many."""
+        """The number of instances."""
         return int(self.frame["instance"].nunique())
 
     @property
@@ -70,7 +72,7 @@ class Compared:
 
     @property
     def description(self) -> str:
-        """What is compared on what, in a line."""
+        """The instances and their scenario, in a line."""
         changed = ", ".join(f"{name} = {value}" for name, value in self.changes.items())
         limit = "" if self.max_seconds is None else f", at most {self.max_seconds:g} s per solve"
         known = f", channels known with error variance {self.csi_error:g}" if self.csi_error else ""
@@ -80,7 +82,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Results:
-    """All that a report is made of; what is not there is empty."""
+    """All that a report is made of; parts without results are empty."""
 
     folder: Path
     comparisons: list[Compared] = field(default_factory=list)
@@ -96,7 +98,7 @@ def gather(folder: Path | str, runs: Iterable[Path | str] = ()) -> Results:
     Parameters
     ----------
     folder
-        What `secagent compare` and `secagent reproduce` wrote to with ``--out``, or the folder above it.
+        The ``--out`` of `secagent compare` or `secagent reproduce`, or the folder above it.
     runs
         Folders of trainings, finished or not, or folders of such folders.
 
@@ -111,14 +113,14 @@ def gather(folder: Path | str, runs: Iterable[Path | str] = ()) -> Results:
     _check_folder(folder)
     trainings = [run for path in runs for run in _trainings(Path(path))]
     places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
-    comparisons = [found for place in places if (place / CELLS).is_dir() for found in _comparisons(place)]
-    judged = folder / LEARNERS
+    comparisons = [one for place in places if (place / CELLS).is_dir() for one in _comparisons(place)]
+    tests = folder / LEARNERS
     results = Results(
         folder,
         comparisons,
         next(filter(None, map(read_reproduction, places)), None),
         read_documents(places),
-        learners=require("pandas", extra="eval").read_csv(judged) if judged.is_file() else None,
+        learners=require("pandas", extra="eval").read_csv(tests) if tests.is_file() else None,
         runs=trainings,
     )
     shown = results.reproduced or results.documents or results.learners is not None
@@ -147,11 +149,11 @@ def _comparisons(folder: Path) -> list[Compared]:
     if not len(cells):
         return []
     try:
-        told = cells["options"].map(json.loads)
+        options = cells["options"].map(json.loads)
         shared = ("scenario", "max_seconds", "csi_error")
-        what = [json.dumps([*(o[name] for name in shared), seed]) for o, seed in zip(told, cells["seed"], strict=True)]
-        cells = cells.assign(what=what, told=told).sort_values("finished", kind="stable")
-        groups = sorted(cells.groupby("what", sort=False), key=lambda item: -item[1]["finished"].max())
+        task = [json.dumps([*(o[name] for name in shared), s]) for o, s in zip(options, cells["seed"], strict=True)]
+        cells = cells.assign(task=task, options=options).sort_values("finished", kind="stable")
+        groups = sorted(cells.groupby("task", sort=False), key=lambda item: -item[1]["finished"].max())
         return [_compared(folder, rows) for _, rows in groups]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
@@ -162,7 +164,7 @@ def _comparisons(folder: Path) -> list[Compared]:
 
 
 def _compared(folder: Path, cells: Any) -> Compared:
-    # A cell computed with older code too is there twice: the latest counts.
+    # Of cells that were computed with older code too, the latest counts.
     cells = cells.drop_duplicates(["scheme", "index"], keep="last").sort_values("index", kind="stable")
     counts = cells.groupby("scheme")["index"].nunique()
     enough = max(counts, key=lambda k: (k * int((counts >= k).sum()), k))
@@ -170,9 +172,8 @@ def _compared(folder: Path, cells: Any) -> Compared:
     cells = cells[cells["scheme"].isin(kept)]
     everywhere = cells.groupby("index")["scheme"].nunique() == len(kept)
     cells = cells[cells["index"].isin(everywhere.index[everywhere])]
-    options = cells["told"].iloc[0]
+    options = cells["options"].iloc[0]
     error = float(options["csi_error"])
-    wanted = ("solver", "solver_options", "policy")
     return Compared(
         folder,
         Scenario.coerce(options["scenario"]),
@@ -181,7 +182,7 @@ def _compared(folder: Path, cells: Any) -> Compared:
         error,
         frame_of(cells, believed=error > 0).reset_index(drop=True),
         {
-            scheme: {name: rows["told"].iloc[-1][name] for name in wanted if name in rows["told"].iloc[-1]}
+            scheme: {name: value for name, value in rows["options"].iloc[-1].items() if name in SOLVER}
             for scheme, rows in cells.groupby("scheme", sort=False)
         },
         tuple(scheme for scheme in counts.index if scheme not in kept),
@@ -195,8 +196,8 @@ def _trainings(path: Path) -> Sequence[Training]:
     from training.learn.run_folder import RunFolder
 
     _check_folder(path)
-    found = [RunFolder(place) for place in (path, *sorted(path.iterdir())) if (place / "config.json").is_file()]
-    if not found:
+    folders = [RunFolder(place) for place in (path, *sorted(path.iterdir())) if (place / "config.json").is_file()]
+    if not folders:
         raise ValueError(f"{path} holds no training: there is no config.json in it, nor in the folders in it")
-    runs = [Training(folder.path, folder.read_config(), folder.read_evaluations()) for folder in found]
+    runs = [Training(folder.path, folder.read_config(), folder.read_evaluations()) for folder in folders]
     return [run for run in runs if run.evaluations]
