@@ -125,4 +125,4 @@ def run(args: argparse.Namespace) -> None:
         print(protocol.dry_run(experiment, args.out, **options))
         return
     print(protocol.run(experiment, args.out, **options, progress=progress_of(args)), end="")
-    logger.info("wrote %s.md, and what belongs to it, in %s", experiment.name, args.out)
+    logger.info("wrote %s.md, and its rows and pictures beside it, in %s", experiment.name, args.out)
