@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import functools
-import logging
 from pathlib import Path
 
 from eval.command.arguments import AddCommand, add_sweep, progress_of, sweep_options
-
-logger = logging.getLogger("secagent")
 
 
 def add_parser(command: AddCommand) -> None:
@@ -69,39 +65,6 @@ def add_parser(command: AddCommand) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Reproduce experiments, and print their tables."""
-    from eval.compare.comparison import sweep_of
-    from eval.experiments.genainet_power import experiment as genainet
-    from eval.experiments.genainet_power.cells import cells
-    from eval.experiments.questions import Reasoning
-    from eval.experiments.secure.experiment import WHOLE, Reproduction, by_kind, run
-    from eval.sweep.engine import plan
+    from eval.experiments.catalogue import reproduce
 
-    kinds = by_kind(args.experiments)
-    games = args.instances, genainet.SEED + args.seed
-    given = {} if args.agents is None else {"agents": tuple(args.agents)}
-    reproduction = None
-    if kinds.solves:
-        reproduction = Reproduction(kinds.solves, instances=args.instances, seed=args.seed, law=args.law, **given)
-    reasoning = Reasoning(
-        kinds.questions, args.instances, args.seed, args.questions, args.correlation, args.data, args.groups
-    )
-    how = sweep_options(args)
-    if args.dry_run:
-        everything = reasoning.cells() + ([] if reproduction is None else reproduction.cells())
-        everything += cells(genainet.pairs_of(kinds.games), *games) if kinds.games else []
-        print(plan(sweep_of(everything), args.out, **how))
-        if kinds.questions:
-            print("questions to selected agents, and networks with measured knowledge, depend on these and come on top")
-        return
-    how["progress"] = progress_of(args)
-    texts = {}
-    if kinds.games:
-        texts[genainet.TABLE] = functools.partial(genainet.reproduce, kinds.games, *games, args.out, **how)
-    for name in kinds.questions:
-        texts[f"{name}.md"] = functools.partial(reasoning.reproduce, name, args.out, **how)
-    if reproduction is not None:
-        texts[WHOLE] = functools.partial(run, reproduction, args.out, **how)
-    for number, text in enumerate(texts.values()):
-        print("\n" * (number > 0) + text(), end="", flush=True)
-    beside = "it" if len(texts) == 1 else "them"
-    logger.info("wrote %s, and tables, figures and rows beside %s, in %s", ", ".join(texts), beside, args.out)
+    reproduce(args, progress=progress_of(args), **sweep_options(args))

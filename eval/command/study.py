@@ -69,6 +69,21 @@ STUDIES = {
     "learners": Study(
         "eval.learners.study:Learners", "What trained agents reach on test instances, over their seeds.", timed=True
     ),
+    "genainet": Study(
+        "eval.experiments.genainet_power.experiment:PowerGames", "What messages between agents are worth."
+    ),
+    "power-control": Study(
+        "eval.experiments.genainet_power.dpc_tables:PowerControlTables",
+        "What DPC leaves of the rate gap on random games, and at what power.",
+    ),
+    "power-control-speed": Study(
+        "eval.experiments.genainet_power.dpc_tables:PowerControlSpeed", "How fast many games run at once.", timed=True
+    ),
+    "votes": Study("eval.experiments.votes.experiment:Votes", "How often the votes of selected agents are right."),
+    "knowledge-transfer": Study(
+        "eval.experiments.knowledge_transfer.experiment:KnowledgeTransfer",
+        "What knowledge, and compressed knowledge, are worth to a student.",
+    ),
     "shared-power": Study(
         "eval.studies.shared_power:SharedPowerTraining", "PPO for power control: one small network for every pair."
     ),

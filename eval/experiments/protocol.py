@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self, Unpack
+from typing import Any, ClassVar, Unpack
 
 from eval.compare.comparison import sweep_of
 from eval.sweep.cells import Cell
@@ -77,24 +77,22 @@ class Experiment(ABC):
         What messages call its cells, such as ``games``.
     with_failures
         Whether its report takes the rows of failed cells too; else a failed cell is an error.
-    later
-        A sentence on the cells that depend on the results of others, for :func:`dry_run`; empty where there are none.
+    grows
+        Whether cells that depend on the results of others come on top of those that are known before.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     unit: ClassVar[str] = "cells"
     with_failures: ClassVar[bool] = False
-    later: ClassVar[str] = ""
+    grows: ClassVar[bool] = False
 
-    @classmethod
-    @abstractmethod
+    @classmethod  # noqa: B027
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of this experiment to a parser."""
+        """Add the options of this experiment to a parser; by default there are none."""
 
     @classmethod
-    @abstractmethod
-    def from_arguments(cls, args: argparse.Namespace) -> Self:
+    def from_arguments(cls, args: argparse.Namespace) -> Experiment:
         """Return the experiment that parsed options describe.
 
         Raises
@@ -102,6 +100,7 @@ class Experiment(ABC):
         ValueError, OSError, ImportError
             If an option is out of range, a file cannot be read, or an extra is missing.
         """
+        return cls()
 
     @abstractmethod
     def cells(self) -> list[Cell]:

@@ -1,4 +1,4 @@
-"""Statistics of a comparison: means with bootstrap intervals, over instances that can be compared."""
+"""Means and shares with their confidence intervals."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ class Interval:
     low: float
     high: float
     size: int
+
+
+def spread(name: str, interval: Interval | None) -> dict[str, float]:
+    """Return an interval as columns ``name``, ``name_low`` and ``name_high``; NaN of none."""
+    mean, low, high = (math.nan,) * 3 if interval is None else (interval.mean, interval.low, interval.high)
+    return {name: mean, f"{name}_low": low, f"{name}_high": high}
 
 
 def bootstrap_mean(values: Sequence[float] | np.ndarray, confidence: float = CONFIDENCE, seed: int = 0) -> Interval:

@@ -18,6 +18,7 @@ from eval.command.cli import main
 from eval.command.study import STUDIES
 from eval.compare.convergence import _starts, save_convergence
 from eval.compare.decisions import load_decision, save_decision
+from eval.experiments.protocol import Experiment
 from eval.sweep.store import Store
 from secagent_env import Instance, Scenario, evaluate, sample_instance
 from solvers import make
@@ -173,7 +174,7 @@ def test_every_study_can_be_loaded_and_is_listed(capsys: pytest.CaptureFixture):
     assert main(["study", "--help"]) == 0
     listed = capsys.readouterr().out
     for name, study in STUDIES.items():
-        assert study.load().name == name
+        assert issubclass(study.load(), Experiment)
         assert re.search(rf"^  {name} +{re.escape(study.title)}$", overview, re.MULTILINE)
         assert re.search(rf"^    {name}\s", listed, re.MULTILINE)
         assert main(["study", name, "--help"]) == 0
@@ -392,7 +393,7 @@ def test_an_incomplete_decision_names_what_is_missing(instance: Instance):
         ),
         (
             ["compare", "--scenario", "small", "--set", "min_accuracy=nan"],
-            "min_accuracy must be a number from 0 to 1",
+            "min_accuracy must be a finite number from 0 to 1",
         ),
         (
             ["compare", "--scenario", "small", "--set", "min_accuracy=NaN"],
@@ -416,7 +417,7 @@ def test_an_incomplete_decision_names_what_is_missing(instance: Instance):
         (["compare", "--solvers", "asc(drows=1)"], "unknown option of asc 'drows'; did you mean 'draws'?"),
         (["compare", "--solvers", "asc(draws=0)"], "draws must be an integer ≥ 1, got 0"),
         (["compare", "--solvers", "asc", "exact", "asc()"], "the solver asc is given twice"),
-        (["compare", "--csi-error", "1"], "csi_error must be a number ≥ 0 and < 1, got 1.0"),
+        (["compare", "--csi-error", "1"], "csi_error must be a finite number ≥ 0 and < 1, got 1.0"),
         (["compare", "--csi-error", "little"], "argument --csi-error: invalid float value: 'little'"),
         (["compare", "--instances", "0"], "instances must be an integer ≥ 1, got 0"),
         (["compare", "--instances", "two"], "argument --instances: invalid int value: 'two'"),

@@ -20,9 +20,9 @@ from eval.command.cli import main
 from eval.compare.comparison import Comparison, parse_solvers
 from eval.compare.comparison import run as compare
 from eval.compare.looks import CATALOGUE, PALETTE, looks
-from eval.experiments.secure.experiment import Reproduction
-from eval.experiments.secure.experiment import run as reproduce
-from eval.experiments.secure.printed import EXPERIMENTS
+from eval.experiments.protocol import run as run_experiment
+from eval.experiments.secure.experiment import EnergyTables
+from eval.experiments.secure.printed import EXHIBITS
 from eval.report import write_report
 from eval.report.charts.chart import decades
 from eval.report.data.recompute import decisions
@@ -94,7 +94,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a comparison, an experiment of the paper, and two trainings beside it."""
     folder = tmp_path_factory.mktemp("report") / "results"
     compare(Comparison(SMALL, parse_solvers(SCHEMES), instances=4), folder, workers=1, progress=False)
-    reproduce(Reproduction(("table3",), instances=1, agents=()), folder / "reproduce", workers=1, progress=False)
+    run_experiment(EnergyTables(("table3",), instances=1, agents=()), folder / "reproduce", workers=1, progress=False)
     for seed, gap in enumerate((0.02, 0.04)):
         training(folder.parent / "runs" / f"ppo-s{seed}", seed=seed, gap=gap)
     return folder
@@ -427,7 +427,7 @@ def test_an_experiment_of_another_version(capsys: pytest.CaptureFixture, tmp_pat
 
 
 def test_an_experiment_in_which_nobody_is_feasible_is_shown(tmp_path: Path):
-    experiment = EXPERIMENTS["fig5"]
+    experiment = EXHIBITS["fig5"]
     columns = ["printed_j", "mean_j", "saving", "saving_printed"]
     columns += [f"{name}_{end}" for name in ("mean_j", "saving") for end in ("low", "high")]
     nothing = {**dict.fromkeys(columns, np.nan), "draws": 0, "feasible": 0, "attempts": 2}

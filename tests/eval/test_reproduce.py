@@ -12,19 +12,21 @@ from hypothesis.extra import numpy as hnp
 
 import eval.experiments.secure.experiment
 from eval.command.cli import main
+from eval.experiments.catalogue import CATALOGUE
+from eval.experiments.protocol import run
 from eval.experiments.secure.differences import Reason
-from eval.experiments.secure.experiment import Reproduction, learner_of, run, setting_of
+from eval.experiments.secure.experiment import EnergyTables, learner_of, setting_of
 from eval.experiments.secure.printed import (
     AS_WRITTEN,
     EXECUTION,
-    EXPERIMENTS,
+    EXHIBITS,
     HEADLINE,
     TYPICAL,
-    Experiment,
+    Exhibit,
     Printed,
     contradictions,
 )
-from eval.experiments.secure.results import BOUND, Entry, Pair, reproduced
+from eval.experiments.secure.results import BOUND, Pair, SchemeResult, reproduced
 from eval.experiments.secure.tables import learners, markdown
 from eval.stats.paired import (
     cliffs_delta,
@@ -91,24 +93,24 @@ def in_the_paper(text: str) -> dict[tuple[str, float], float]:
 
 @pytest.mark.parametrize("name", PAPER)
 def test_the_declared_numbers_are_the_papers(name: str):
-    experiment = EXPERIMENTS[name]
-    declared = {(scheme, v): float(text) for scheme, own in experiment.printed.items() for v, text in own.items()}
+    exhibit = EXHIBITS[name]
+    declared = {(scheme, v): float(text) for scheme, own in exhibit.printed.items() for v, text in own.items()}
     assert declared == in_the_paper(PAPER[name])
-    assert {value for _, value in declared} <= set(experiment.values)
-    assert set(experiment.printed) <= set(experiment.schemes)
-    assert experiment.reference in experiment.schemes
+    assert {value for _, value in declared} <= set(exhibit.values)
+    assert set(exhibit.printed) <= set(exhibit.schemes)
+    assert exhibit.reference in exhibit.schemes
 
 
-def test_there_are_five_experiments_and_all_meet_in_the_typical_case():
-    assert list(EXPERIMENTS) == ["fig4", "table2", "table3", "fig5", "table4"]
+def test_there_are_five_exhibits_and_all_meet_in_the_typical_case():
+    assert list(EXHIBITS) == ["fig4", "table2", "table3", "fig5", "table4"]
     assert (TYPICAL.num_agents, TYPICAL.required_agents, TYPICAL.min_accuracy, TYPICAL.num_antennas) == (
         30, 10, 0.7, 20
     )  # fmt: skip
-    for experiment in EXPERIMENTS.values():
-        assert sum(scenario == TYPICAL for scenario in experiment.scenarios.values()) == 1
-    assert EXPERIMENTS["fig4"].scenarios[50].required_agents == 16
-    assert EXPERIMENTS["table2"].scenarios[15] == TYPICAL.replace(min_selected=15)
-    assert setting_of(EXPERIMENTS["table4"].scenarios[10]) == "num_antennas = 10"
+    for exhibit in EXHIBITS.values():
+        assert sum(scenario == TYPICAL for scenario in exhibit.scenarios.values()) == 1
+    assert EXHIBITS["fig4"].scenarios[50].required_agents == 16
+    assert EXHIBITS["table2"].scenarios[15] == TYPICAL.replace(min_selected=15)
+    assert setting_of(EXHIBITS["table4"].scenarios[10]) == "num_antennas = 10"
 
 
 def test_a_printed_number_is_as_exact_as_its_last_digit():
@@ -119,14 +121,14 @@ def test_a_printed_number_is_as_exact_as_its_last_digit():
 
 def test_the_headline_follows_from_the_printed_numbers():
     name, scheme, value, printed = HEADLINE
-    assert EXPERIMENTS[name].saving(scheme, value) == printed == Printed("59.1")
-    assert EXPERIMENTS["table2"].saving("asc", 10) == Printed("49.3")  # 1 - 11868 / 23417
-    assert EXPERIMENTS["table2"].saving("randas", 10) is None
-    assert EXPERIMENTS["fig4"].saving("asc", 40) is None
+    assert EXHIBITS[name].saving(scheme, value) == printed == Printed("59.1")
+    assert EXHIBITS["table2"].saving("asc", 10) == Printed("49.3")  # 1 - 11868 / 23417
+    assert EXHIBITS["table2"].saving("randas", 10) is None
+    assert EXHIBITS["fig4"].saving("asc", 40) is None
 
 
 def test_where_the_paper_contradicts_itself_is_found():
-    found = {name: contradictions(e, list(EXPERIMENTS.values())) for name, e in EXPERIMENTS.items()}
+    found = {name: contradictions(e, list(EXHIBITS.values())) for name, e in EXHIBITS.items()}
     assert found["table4"] == ["fixedtp at L = 20: 299.2 J here, 199 J in Fig. 5"]
     assert found["table2"] == [
         "law at N_min = 10: 13693 J here, 14242 J in Table III",
@@ -232,8 +234,8 @@ def frame(values: np.ndarray, feasible: np.ndarray | None = None, message: str =
     return rows.assign(lower_bound_j=np.where(feasible, values, np.nan))
 
 
-def experiment_of(printed: dict[str, str], **options) -> Experiment:
-    return Experiment(
+def exhibit_of(printed: dict[str, str], **options) -> Exhibit:
+    return Exhibit(
         name="trial", title="Trial: energy", varies="num_agents", symbol="N", values=(30,), schemes=tuple(printed),
         metric=EXECUTION, reference="randas", printed={name: {30: text} for name, text in printed.items()}, **options
     )  # fmt: skip
@@ -246,7 +248,7 @@ GOOD = 100 * (1 + NOISE)
 def test_means_are_over_the_draws_that_all_solved():
     able = np.arange(20) % 2 == 0
     result = reproduced(
-        experiment_of({"asc": "100", "randas": "200"}),
+        exhibit_of({"asc": "100", "randas": "200"}),
         {30: {"asc": [frame(GOOD)], "randas": [frame(2 * GOOD, able)], "ga": [frame(GOOD, np.zeros(20, bool))]}},
         {"ga": "genetic"},
     )
@@ -267,7 +269,7 @@ def test_means_are_over_the_draws_that_all_solved():
 def test_seeds_of_a_learner_are_one_row():
     values = np.stack([GOOD, 1.02 * GOOD, 1.04 * GOOD, 3 * GOOD])
     result = reproduced(
-        experiment_of({"asc": "100", "randas": "200"}),
+        exhibit_of({"asc": "100", "randas": "200"}),
         {30: {"asc": [frame(GOOD)], "ppo (4 seeds)": [frame(v) for v in values]}},
         {},
     )
@@ -279,7 +281,7 @@ def test_seeds_of_a_learner_are_one_row():
 
 def test_verdicts_are_read_off_the_intervals():
     def text(asc: str, law: float) -> str:
-        wanted = experiment_of(
+        wanted = exhibit_of(
             {"asc": asc, "law": "150", "randas": "200"},
             reasons=(
                 Reason("Ranges differ.", schemes=("asc",), sign=-1),
@@ -310,7 +312,7 @@ def test_verdicts_are_read_off_the_intervals():
 
 def test_nothing_is_said_of_few_draws():
     rows = {"asc": [frame(GOOD[:9])], "randas": [frame(2 * GOOD[:9])]}
-    text = markdown(reproduced(experiment_of({"asc": "100", "randas": "200"}), {30: rows}, {}))
+    text = markdown(reproduced(exhibit_of({"asc": "100", "randas": "200"}), {30: rows}, {}))
     assert "Nothing can be said" in text
     assert "Agrees" not in text
 
@@ -322,7 +324,7 @@ def test_pairs_and_signs():
 
     def sign(mean: Interval, printed: str | None = "1.0e2") -> int | None:
         shown = Printed(printed) if printed else None
-        return Entry(30, "asc", "asc", 20, 20, 1, mean, printed=shown).sign
+        return SchemeResult(30, "asc", "asc", 20, 20, 1, mean, printed=shown).sign
 
     assert sign(Interval(104, 102, 106, 20)) == 0  # 1.0e2 may be 105
     assert sign(Interval(110, 106, 112, 20)) == 1
@@ -332,7 +334,7 @@ def test_pairs_and_signs():
 
 
 def test_the_headline_is_judged_by_its_interval():
-    fig4 = EXPERIMENTS["fig4"]
+    fig4 = EXHIBITS["fig4"]
     for ratio, verdict in ((1 / 0.409, "its interval holds that"), (2.0, "its interval does not hold that")):
         rows = {"asc": [frame(GOOD)], "randas": [frame(ratio * GOOD * (1 + NOISE[::-1] / 2))]}
         text = markdown(reproduced(fig4, {50: rows}, {}))
@@ -354,7 +356,7 @@ def test_the_learners_table_has_means_and_profiles():
 
 def test_fixedtp_as_written_selects_agents_that_cannot_send():
     from eval.compare.solving import instance_at
-    from eval.experiments.secure.as_written import FixedTPAsWritten
+    from eval.experiments.secure.cells import FixedTPAsWritten
     from solvers.exact.solver import Exact
 
     instance = instance_at(TYPICAL, 0, 0)
@@ -368,7 +370,7 @@ def test_fixedtp_as_written_selects_agents_that_cannot_send():
 
 # --- The command --------------------------------------------------------------------------------------------
 
-TINY = Experiment(
+TINY = Exhibit(
     name="tiny",
     title="Tiny: execution energy against the number of antennas",
     varies="num_antennas",
@@ -385,7 +387,8 @@ TINY = Experiment(
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A command of an experiment that takes no time, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(EXPERIMENTS, "tiny", TINY)
+    monkeypatch.setitem(EXHIBITS, "tiny", TINY)
+    monkeypatch.setitem(CATALOGUE, "tiny", CATALOGUE["fig4"])
     return ["reproduce", "tiny", "--instances", "2", "--agents", "--workers", "1", "--out", "out"]
 
 
@@ -410,7 +413,7 @@ def test_table_two_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert {scheme for scheme, _ in of} == {BOUND, "exact", "asc", "law (no LLM)", "ga", "randas", "ppo"}
     for needed in ("10", "15", "20"):
         assert float(of["exact", needed]["mean_j"]) == pytest.approx(float(of[BOUND, needed]["mean_j"]), rel=1e-9)
-        assert float(of["asc", needed]["printed_j"]) == float(EXPERIMENTS["table2"].printed["asc"][int(needed)])
+        assert float(of["asc", needed]["printed_j"]) == float(EXHIBITS["table2"].printed["asc"][int(needed)])
         assert of["exact", needed]["printed_j"] == ""
         assert float(of["randas", needed]["mean_j"]) > float(of["asc", needed]["mean_j"])
     assert "| 11868 J" in output
@@ -425,7 +428,7 @@ def test_what_two_experiments_share_is_computed_once(tiny: list[str], capsys: py
     assert main(["reproduce", "tiny", "table3", *tiny[2:], "--dry-run"]) == 0
     # Table III has 3 settings and 5 schemes, of which 3 are there already in the typical case.
     assert capsys.readouterr().out.startswith("36 cells: 12 finished, 0 failed, 24 to be computed")
-    cells = Reproduction(("all",), instances=1, agents=()).cells()
+    cells = EnergyTables(("all",), instances=1, agents=()).cells()
     assert len({cell.key for cell in cells}) == len(cells)
     typical = [cell.scheme for cell in cells if setting_of(TYPICAL.coerce(cell.options["scenario"])) == "typical"]
     assert sorted(typical) == sorted(
@@ -469,11 +472,11 @@ def test_failed_cells_are_told_and_tried_again(
 
 
 def test_pictures_are_the_same_again(tiny: list[str]):
-    reproduction = Reproduction(("tiny",), instances=2, agents=())
-    run(reproduction, "out", workers=1)
+    tables = EnergyTables(("tiny",), instances=2, agents=())
+    run(tables, "out", workers=1)
     before = {path.name: path.read_bytes() for path in Path("out").glob("tiny.*")}
     assert set(before) == {"tiny.md", "tiny.csv", "tiny.png", "tiny.pdf"}
-    run(reproduction, "out", workers=1)
+    run(tables, "out", workers=1)
     assert {path.name: path.read_bytes() for path in Path("out").glob("tiny.*")} == before
 
 
@@ -520,12 +523,12 @@ def test_a_folder_of_another_version_is_told(tiny: list[str], capsys: pytest.Cap
 def test_trainings_of_one_learner_are_grouped(monkeypatch: pytest.MonkeyPatch):
     names = {"ppo": "ppo", "runs/a": "ppo", "runs/b": "ppo", "runs/c": "l2o"}
     monkeypatch.setattr(eval.experiments.secure.experiment, "learner_of", names.get)
-    monkeypatch.setattr(Reproduction, "_comparisons", {})
-    assert Reproduction(agents=("runs/a", "runs/b", "runs/c")).trained == {
+    monkeypatch.setattr(EnergyTables, "_comparisons", {})
+    assert EnergyTables(agents=("runs/a", "runs/b", "runs/c")).trained == {
         "ppo (2 seeds)": ["runs/a", "runs/b"],
         "l2o (1 seed)": ["runs/c"],
     }
-    assert Reproduction(agents=("ppo",)).trained == {"ppo": ["ppo"]}
+    assert EnergyTables(agents=("ppo",)).trained == {"ppo": ["ppo"]}
 
 
 def test_what_a_learner_is_called(tmp_path: Path):

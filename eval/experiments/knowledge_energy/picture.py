@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eval.experiments.knowledge_energy.experiment import CERTIFIED, ENOUGH
-from eval.experiments.knowledge_energy.results import Entry
+from eval.experiments.knowledge_energy.results import CERTIFIED, FrontierPoint
 from eval.experiments.pictures import figure_of, save_figure
 from secagent_env.rendering.style import DIM, FAINT, own_style
 from secagent_env.support.extras import require
@@ -22,17 +21,17 @@ SAME = 0.004
 """Lines that end nearer to each other, relatively, share a label."""
 
 
-def save_frontier(found: Sequence[Entry], path: Path) -> None:
+def save_frontier(points: Sequence[FrontierPoint], path: Path) -> None:
     """Draw the energies and write ``path`` with the suffixes .png and .pdf: a panel per network and curve."""
     require("matplotlib", extra="eval")
-    networks = list(dict.fromkeys(entry.network for entry in found))
-    curves = list(dict.fromkeys(entry.curve for entry in found))
+    networks = list(dict.fromkeys(point.network for point in points))
+    curves = list(dict.fromkeys(point.curve for point in points))
     with own_style():
         figure = figure_of(3.6 * len(networks) + 0.6, 2.7 * len(curves) + 0.8)
         axes = figure.subplots(len(curves), len(networks), squeeze=False)
         for row, curve in zip(axes, curves, strict=True):
             for ax, network in zip(row, networks, strict=True):
-                _panel(ax, [entry for entry in found if (entry.network, entry.curve) == (network, curve)])
+                _panel(ax, [point for point in points if (point.network, point.curve) == (network, curve)])
             row[0].set_ylabel(f"{curve.replace(', ', chr(10))}\nenergy per task (20)")
         for ax, network in zip(axes[0], networks, strict=True):
             ax.set_title(network, size=10, loc="left")
@@ -47,25 +46,21 @@ def save_frontier(found: Sequence[Entry], path: Path) -> None:
         save_figure(figure, path)
 
 
-def _panel(ax: Axes, own: Sequence[Entry]) -> None:
+def _panel(ax: Axes, own: Sequence[FrontierPoint]) -> None:
     from matplotlib import colormaps
     from matplotlib.ticker import EngFormatter, PercentFormatter
 
-    levels = sorted({entry.required for entry in own})
+    levels = sorted({point.required for point in own})
     colours = dict(zip(levels, colormaps["viridis"](np.linspace(0.85, 0.05, len(levels))), strict=True))
     ends: list[tuple[float, float, float]] = []
     for required in levels:
         for scheme, line in LINES.items():
-            met = [
-                entry
-                for entry in own
-                if (entry.required, entry.scheme) == (required, scheme) and entry.feasible >= ENOUGH * entry.instances
-            ]
-            points = sorted((entry.ratio, entry.energy_j.mean) for entry in met)
-            if points:
-                ax.plot(*zip(*points, strict=True), ls=line, marker="o", ms=3.5, lw=1.3, color=colours[required])
+            met = [point for point in own if (point.required, point.scheme) == (required, scheme) and point.met]
+            line_points = sorted((point.ratio, point.energy_j.mean) for point in met)
+            if line_points:
+                ax.plot(*zip(*line_points, strict=True), ls=line, marker="o", ms=3.5, lw=1.3, color=colours[required])
                 if scheme == CERTIFIED:
-                    ends.append((*points[-1], required))
+                    ends.append((*line_points[-1], required))
     _label(ax, ends, colours)
     ax.set_xlim(-0.04, 1.28)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1])

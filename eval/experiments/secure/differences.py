@@ -1,6 +1,6 @@
-"""Why our figures are not the paper's: reasons, each told only where our intervals show the difference it explains.
+"""Reasons for differences from the paper, each given only where our intervals show the difference that it explains.
 
-What they say of the model is shown in ``docs/model.md``.
+Their statements on the model are shown in ``docs/model.md``.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reason:
-    """Why some of our means, or the order of two schemes, are not the paper's. It is told where they are not.
+    """A reason why some means, or the order of two schemes, differ from the paper's.
 
     Attributes
     ----------
     text
-        In a sentence or two.
+        A sentence or two.
     schemes
-        Whose means it explains; all if empty.
+        The schemes whose means it explains; all if empty.
     values
-        At which values; at all if empty.
+        The values at which it holds; all if empty.
     sign
-        Which kind of difference: ours is larger (1), smaller (-1), or either (0).
+        The kind of difference: ours is larger (1), smaller (-1), or either (0).
     orders
-        If there are some it is about no means, but about these pairs (better, worse) of the paper.
+        Pairs (better, worse) of the paper: if there are some, the reason explains these orders and no means.
     """
 
     text: str
@@ -33,12 +33,12 @@ class Reason:
     orders: tuple[tuple[str, str], ...] = ()
 
     def explains(self, scheme: str, value: float, sign: int) -> bool:
-        """Whether it is about this mean, which is larger (1) or smaller (-1) than the paper's."""
+        """Whether it explains this mean, which is larger (1) or smaller (-1) than the paper's."""
         at = value in (self.values or (value,))
         return not self.orders and at and scheme in (self.schemes or (scheme,)) and self.sign in (0, sign)
 
     def explains_order(self, better: str, worse: str, value: float) -> bool:
-        """Whether it is about this order of two schemes."""
+        """Whether it explains that this order of two schemes is not ours."""
         return (better, worse) in self.orders and value in (self.values or (value,))
 
 

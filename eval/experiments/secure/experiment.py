@@ -1,49 +1,41 @@
-"""The first paper's tables and figures again: solves on one sweep, experiments as views on them.
+"""The first paper's Figs 4 and 5 and Tables II to IV: solves in one sweep, and exhibits made of them.
 
-A solve is a scheme on an instance of a scenario, whichever experiments it occurs in: the typical case, which occurs in
-all of them, is solved once. Instance i is drawn as `secagent compare` draws it.
+A cell is a scheme on an instance of a scenario, whichever exhibits show it: the typical case, which is in all of them,
+is solved once. Instance i is drawn as `secagent compare` draws it.
 """
 
 from __future__ import annotations
 
+import argparse
 import functools
-import itertools
-import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple, Unpack
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 import solvers
 import training
-from eval.compare.comparison import Comparison, mark_stand_in, name_in, parse_solvers, sweep_of
+from eval.compare.comparison import Comparison, mark_stand_in, name_in, parse_solvers
 from eval.compare.lineup import default_solvers, make
 from eval.compare.rows import frame_of
-from eval.experiments.genainet_power.experiment import EXPERIMENTS as GAMES
-from eval.experiments.protocol import check_writable
-from eval.experiments.questions import EXPERIMENTS as QUESTIONS
-from eval.experiments.secure.printed import AS_WRITTEN, EXPERIMENTS, TRANSMISSION, TYPICAL, Experiment, chosen
+from eval.experiments.protocol import Compute, Experiment, Report
+from eval.experiments.secure.cells import FUNCTION as WRITTEN_FUNCTION
+from eval.experiments.secure.picture import save_exhibit, save_profiles
+from eval.experiments.secure.printed import AS_WRITTEN, EXHIBITS, TRANSMISSION, TYPICAL, Exhibit
 from eval.experiments.secure.results import CERTIFIED, Reproduced, reproduced
+from eval.experiments.secure.tables import figures, learners, markdown
 from eval.sweep.cells import Cell
-from eval.sweep.engine import How, Sweep, run_sweep
 from secagent_env import Scenario, __version__
 from secagent_env.support.errors import unknown_name
-from secagent_env.support.extras import require
-from secagent_env.support.files import write_text
 from training.learn.run_folder import RunFolder
 
-logger = logging.getLogger("secagent.reproduce")
-
 SOLVE = "solve"
-"""The label of all cells: what is solved is no experiment's own."""
-WHOLE, CSV = "reproduce.md", "rows.csv"
+"""The experiment in all cells, since solves belong to no single exhibit."""
 SELECTING = ("exact", "asc", "law", "ga", "randas")
-"""Schemes that differ in who computes: with them the trained agents are compared."""
-WRITTEN_FUNCTION = "eval.experiments.secure.as_written:solve_cell"
+"""Schemes that differ in the agents that compute: with them the trained agents are compared."""
 Frames = Mapping[tuple[str, str], Any]
-"""Rows (pandas DataFrames) by setting and label of who solved."""
+"""Rows (pandas DataFrames) by setting and label of the scheme."""
 
 
 def default_agents() -> tuple[str, ...]:
@@ -52,13 +44,13 @@ def default_agents() -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Reproduction:
-    """What is reproduced, validated.
+class EnergyTables(Experiment):
+    """Some of the exhibits.
 
     Parameters
     ----------
-    experiments
-        Their names, or ``"all"``.
+    names
+        Of the exhibits, or ``"all"``.
     instances, seed
         How many instances of each setting, from which seed.
     agents
@@ -70,29 +62,44 @@ class Reproduction:
     Raises
     ------
     ValueError
-        If an experiment, an agent or an option is unknown, a number out of range, or an agent does not take a scenario.
+        If an exhibit, an agent or an option is unknown, a number out of range, or an agent does not take a scenario.
     OSError, ImportError
         If a policy cannot be read, or an extra is missing.
     """
 
-    experiments: tuple[str, ...] = ("all",)
+    name: ClassVar[str] = "reproduce"
+    title: ClassVar[str] = "Figs 4 and 5, Tables II to IV: how much energy do the schemes need?"
+    with_failures: ClassVar[bool] = True
+
+    names: tuple[str, ...] = ("all",)
     instances: int = 100
     seed: int = 0
     agents: tuple[str, ...] = field(default_factory=default_agents)
     law: str = ""
 
     def __post_init__(self) -> None:
-        for _ in (self.trained, self._comparisons):  # they raise for what is wrong
+        for _ in (self.trained, self._comparisons):  # they raise for wrong arguments
             pass
 
+    @classmethod
+    def from_arguments(cls, args: argparse.Namespace) -> Self:
+        """Return the experiment that the options of `secagent reproduce` describe."""
+        agents = default_agents() if args.agents is None else tuple(args.agents)
+        return cls(tuple(args.experiments), args.instances, args.seed, agents, args.law)
+
     @functools.cached_property
-    def chosen(self) -> tuple[Experiment, ...]:
-        """The experiments."""
-        return chosen(self.experiments)
+    def exhibits(self) -> tuple[Exhibit, ...]:
+        """The exhibits, in the paper's order."""
+        for name in self.names:
+            if name not in EXHIBITS and name != "all":
+                raise unknown_name("experiment", name, ["all", *EXHIBITS])
+        if not self.names:
+            raise ValueError(f"name an experiment: all, {', '.join(EXHIBITS)}")
+        return tuple(exhibit for name, exhibit in EXHIBITS.items() if "all" in self.names or name in self.names)
 
     @functools.cached_property
     def trained(self) -> dict[str, list[str]]:
-        """The trained agents: the labels of their cells by what tables call them."""
+        """The trained agents: the labels of their cells by their names in tables."""
         groups: dict[str, list[str]] = {}
         for label in self._agents:
             groups.setdefault(learner_of(label), []).append(label)
@@ -101,19 +108,20 @@ class Reproduction:
 
     @functools.cached_property
     def labels(self) -> dict[str, str]:
-        """What tables call schemes that have another name there."""
+        """Names in tables of the schemes that have another one there."""
         return {"law": make("law", **self._law[1]).name, "fixedtp": "fixedtp (our reading)"}
 
-    def schemes(self, experiment: Experiment) -> list[str]:
-        """Return the schemes of an experiment in the order of its tables: proved, the paper's, trained."""
-        written = [AS_WRITTEN] if experiment.metric == TRANSMISSION else []
-        return [CERTIFIED, *experiment.schemes, *written, *self.trained]
+    def schemes(self, exhibit: Exhibit) -> list[str]:
+        """Return the schemes of an exhibit in the order of its tables: proved, the paper's, trained."""
+        written = [AS_WRITTEN] if exhibit.metric == TRANSMISSION else []
+        return [CERTIFIED, *exhibit.schemes, *written, *self.trained]
 
     def cells(self) -> list[Cell]:
-        """Return what is to be computed, instance by instance."""
+        """Return all solves, instance by instance."""
         cells = [cell for comparison in self._comparisons.values() for cell in comparison.cells(SOLVE)]
-        settings = {s: v for e in self.chosen if e.metric == TRANSMISSION for s, v in self._settings(e)}
-        for scenario in settings.values():
+        exhibits = [exhibit for exhibit in self.exhibits if exhibit.metric == TRANSMISSION]
+        transmitting = {setting_of(scenario): scenario for e in exhibits for scenario in e.scenarios.values()}
+        for scenario in transmitting.values():
             options = {"scenario": scenario.to_dict()}
             cells += [
                 Cell(WRITTEN_FUNCTION, SOLVE, AS_WRITTEN, None, self.seed, index, options)
@@ -121,38 +129,51 @@ class Reproduction:
             ]
         return sorted(cells, key=lambda cell: cell.index)
 
-    def sweep(self) -> Sweep:
-        """Return the solves as a sweep."""
-        return sweep_of(self.cells())
+    def report(self, compute: Compute) -> Report:
+        """Return the sections of all exhibits, the rows of all solves, and files for each exhibit."""
+        cells = self.cells()
+        frame = frame_of(compute(cells))
+        frame.insert(0, "setting", [setting_of(Scenario(**cell.options["scenario"])) for cell in cells])
+        frames = {key: own.reset_index(drop=True) for key, own in frame.groupby(["setting", "solver"], sort=False)}
+        sections, parts = [f"{self.describe()}\n"], {}
+        for exhibit in self.exhibits:
+            results = self.view(exhibit, frames)
+            sections.append(markdown(results))
+            draw = functools.partial(save_exhibit, results)
+            parts[exhibit.name] = Report(f"{sections[0]}\n{sections[-1]}", figures(results), draw)
+        if gaps := self.gaps(frames):
+            sections.append(learners(gaps))
+            parts["profiles"] = Report(draw=functools.partial(save_profiles, gaps))
+        return Report("\n".join(sections), files={"rows.csv": frame.to_csv(index=False)}, parts=parts)
 
-    def view(self, experiment: Experiment, frames: Frames) -> Reproduced:
-        """Return an experiment's results from the rows of all solves."""
+    def describe(self) -> str:
+        """Return in one line the exhibits, instances and seed."""
+        names = ", ".join(exhibit.name for exhibit in self.exhibits)
+        return f"{names}: {self.instances} instances of each setting, seed {self.seed}; secagent {__version__}"
+
+    def view(self, exhibit: Exhibit, frames: Frames) -> Reproduced:
+        """Return the results of an exhibit from the rows of all solves."""
         rows = {
-            value: {name: self._rows(setting_of(scenario), name, frames) for name in self.schemes(experiment)}
-            for value, scenario in experiment.scenarios.items()
+            value: {name: self._rows(setting_of(scenario), name, frames) for name in self.schemes(exhibit)}
+            for value, scenario in exhibit.scenarios.items()
         }
-        return reproduced(experiment, rows, self.labels)
+        return reproduced(exhibit, rows, self.labels)
 
     def gaps(self, frames: Frames) -> dict[str, np.ndarray]:
-        """Return gaps to the certified bound in the typical case, (seeds, instances), of all who select.
+        """Return gaps to the certified bound in the typical case, (seeds, instances), of all schemes that select.
 
-        NaN where infeasible; of nothing if there is no trained agent.
+        NaN where infeasible; empty if there is no trained agent.
         """
-        names = [name for name in (*SELECTING, *self.trained) if self._rows(setting_of(TYPICAL), name, frames)]
-        found = {}
-        for name in names if self.trained else ():
-            rows = self._rows(setting_of(TYPICAL), name, frames)
-            found[self.labels.get(name, name)] = np.stack([own["gap"].where(own["feasible"]) for own in rows])
-        return found
+        gaps = {}
+        for name in (*SELECTING, *self.trained) if self.trained else ():
+            if rows := self._rows(setting_of(TYPICAL), name, frames):
+                gaps[self.labels.get(name, name)] = np.stack([own["gap"].where(own["feasible"]) for own in rows])
+        return gaps
 
     def _rows(self, setting: str, scheme: str, frames: Frames) -> list[Any]:
-        """Return the rows of a scheme: a DataFrame per training, one for what is not trained."""
+        """Return the rows of a scheme: a DataFrame per training, one for a scheme that is not trained."""
         labels = [self._law[0]] if scheme == "law" else self.trained.get(scheme, [scheme])
         return [frames[setting, label] for label in labels if (setting, label) in frames]
-
-    @staticmethod
-    def _settings(experiment: Experiment) -> list[tuple[str, Scenario]]:
-        return [(setting_of(scenario), scenario) for scenario in experiment.scenarios.values()]
 
     @functools.cached_property
     def _agents(self) -> dict[str, dict[str, Any]]:
@@ -166,43 +187,18 @@ class Reproduction:
 
     @functools.cached_property
     def _comparisons(self) -> dict[str, Comparison]:
-        """By setting, everyone who solves it in one experiment or another."""
-        found: dict[str, tuple[Scenario, dict[str, Mapping[str, Any]]]] = {}
-        for experiment in self.chosen:
-            for setting, scenario in self._settings(experiment):
-                solvers = found.setdefault(setting, (scenario, {}))[1]
-                for scheme in (CERTIFIED, *experiment.schemes):
+        """By setting, the comparison of all schemes that solve it in any exhibit."""
+        lineups: dict[str, tuple[Scenario, dict[str, Mapping[str, Any]]]] = {}
+        for exhibit in self.exhibits:
+            for scenario in exhibit.scenarios.values():
+                lineup = lineups.setdefault(setting_of(scenario), (scenario, {}))[1]
+                for scheme in (CERTIFIED, *exhibit.schemes):
                     label, options = self._law if scheme == "law" else (scheme, {})
-                    solvers[label] = options
+                    lineup[label] = options
         return {
-            setting: Comparison(scenario, {**solvers, **self._agents}, self.instances, self.seed)
-            for setting, (scenario, solvers) in found.items()
+            setting: Comparison(scenario, {**lineup, **self._agents}, self.instances, self.seed)
+            for setting, (scenario, lineup) in lineups.items()
         }
-
-
-class Kinds(NamedTuple):
-    """Names of experiments by what they are made of: networks that are solved, games of power control, questions."""
-
-    solves: tuple[str, ...]
-    games: tuple[str, ...]
-    questions: tuple[str, ...]
-
-
-def by_kind(names: Iterable[str]) -> Kinds:
-    """Return the experiments named, of both papers, by kind; ``all`` are all of them.
-
-    Raises
-    ------
-    ValueError
-        If there is none of a name.
-    """
-    wanted = list(names)
-    known = Kinds(tuple(EXPERIMENTS), tuple(GAMES), tuple(QUESTIONS))
-    valid = ["all", *itertools.chain(*known)]
-    for name in wanted:
-        if name not in valid:
-            raise unknown_name("experiment", name, valid)
-    return Kinds(*(tuple(name for name in kind if name in wanted or "all" in wanted) for kind in known))
 
 
 def setting_of(scenario: Scenario) -> str:
@@ -213,7 +209,7 @@ def setting_of(scenario: Scenario) -> str:
 
 
 def learner_of(label: str) -> str:
-    """Return what a trained agent's row is called: its label, and of a training's folder the learner.
+    """Return the name of a trained agent's row: its label, or the learner of a training's folder.
 
     Raises
     ------
@@ -228,61 +224,3 @@ def learner_of(label: str) -> str:
     if name in solvers.names():
         raise ValueError(f"{name} is no trained agent; the paper's schemes take part anyway")
     return label
-
-
-def run(reproduction: Reproduction, out: Path | str, **how: Unpack[How]) -> str:
-    """Compute what is missing in the folder ``out``; write tables, rows and pictures, and return the tables.
-
-    Parameters
-    ----------
-    reproduction
-        What to reproduce.
-    out, how
-        See :func:`eval.sweep.engine.run_sweep`.
-
-    Raises
-    ------
-    ValueError, OSError, ImportError, KeyboardInterrupt
-        See :func:`eval.sweep.engine.run_sweep`.
-    """
-    for module in ("pandas", "pyarrow", "joblib", "matplotlib", "tabulate", "tqdm"):
-        require(module, extra="eval")
-    out = Path(out)
-    if out.is_dir():
-        check_writable(out)
-    sweep = reproduction.sweep()
-    swept = run_sweep(sweep, out, **how)
-    return _report(reproduction, sweep.cells, swept, out)
-
-
-def _report(reproduction: Reproduction, cells: Iterable[Cell], swept: Any, out: Path) -> str:
-    from eval.experiments.secure.pictures import save_experiment, save_profiles
-    from eval.experiments.secure.tables import figures, learners, markdown
-
-    pandas = require("pandas", extra="eval")
-    frame = frame_of(swept)
-    frame.insert(0, "setting", [setting_of(Scenario(**cell.options["scenario"])) for cell in cells])
-    frames = {key: own.reset_index(drop=True) for key, own in frame.groupby(["setting", "solver"], sort=False)}
-    write_text(out / CSV, frame.to_csv(index=False))
-    parts = [f"{describe(reproduction)}\n"]
-    for experiment in reproduction.chosen:
-        result = reproduction.view(experiment, frames)
-        parts.append(markdown(result))
-        write_text(out / f"{experiment.name}.md", f"{parts[0]}\n{parts[-1]}")
-        write_text(out / f"{experiment.name}.csv", pandas.DataFrame(figures(result)).to_csv(index=False))
-        save_experiment(result, out / experiment.name)
-    gaps = reproduction.gaps(frames)
-    if gaps:
-        parts.append(learners(gaps))
-        save_profiles(gaps, out / "profiles")
-    text = "\n".join(parts)
-    write_text(out / WHOLE, text)
-    return text
-
-
-def describe(reproduction: Reproduction) -> str:
-    """Return in one line what was run."""
-    names = ", ".join(experiment.name for experiment in reproduction.chosen)
-    return (
-        f"{names}: {reproduction.instances} instances of each setting, seed {reproduction.seed}; secagent {__version__}"
-    )

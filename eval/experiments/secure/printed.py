@@ -1,14 +1,14 @@
-"""The first paper's experiments as data: Figs 4 and 5, Tables II to IV, with the values it prints.
+"""The printed numbers of the first paper's Figs 4 and 5 and Tables II to IV, with what varies in each.
 
-They stand here and nowhere else. Of the two figures the paper prints only what its text says. Values are kept as they
-are printed, since their last digit says how exact they are. Parameters that the paper does not state are those of the
-preset ``paper`` (``docs/scenarios.md``).
+Of the two figures the paper prints only the numbers in its text. Values are kept as they are printed, since their last
+digit says how exact they are. Parameters that the paper does not state are those of the preset ``paper``
+(``docs/scenarios.md``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -16,7 +16,6 @@ from functools import cached_property
 from eval.experiments.secure import differences
 from eval.experiments.secure.differences import Reason
 from secagent_env import Scenario
-from secagent_env.support.errors import unknown_name
 
 TYPICAL = Scenario.preset("paper")
 """The paper's typical case: N = 30, N_min = 10, Acc_min = 0.7, L = 20."""
@@ -25,7 +24,7 @@ EXECUTION, TRANSMISSION = "execution_energy_j", "transmission_energy_j"
 """Columns of rows: (19) and (18) of a decision, J."""
 
 AS_WRITTEN = "fixedtp (as written)"
-"""FixedTP to the letter, which our ``fixedtp`` is not (:mod:`eval.experiments.secure.as_written`)."""
+"""FixedTP to the letter, which our ``fixedtp`` is not (:mod:`eval.experiments.secure.cells`)."""
 
 
 @dataclass(frozen=True)
@@ -41,26 +40,26 @@ class Printed:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """What may have been rounded to it: half a unit of its last digit to either side."""
+        """The range of numbers that round to it: half a unit of its last digit to either side."""
         exponent = Decimal(self.text).as_tuple().exponent
         half = 0.5 * 10.0 ** int(exponent)
         return self.value - half, self.value + half
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Exhibit:
     """A figure or table of the paper.
 
     Attributes
     ----------
     name, title
-        What the command calls it, and what the paper does.
+        Its name in commands and files, and its title.
     varies, symbol
         The field of the scenario that varies, and the paper's symbol for it.
     values
-        Of the field. Those that no printed value belongs to only make the curve longer.
+        Of the field. Those without a printed number only make the curve longer.
     schemes
-        The paper's, the best first.
+        Those of the paper, the best first.
     metric
         The column compared, J.
     reference
@@ -68,7 +67,7 @@ class Experiment:
     printed
         Maps schemes to the printed numbers by value, J.
     reasons
-        Why our figures are not the paper's.
+        Why our figures differ from the paper's.
     """
 
     name: str
@@ -91,12 +90,12 @@ class Experiment:
         }
 
     def of_paper(self, scheme: str, value: float) -> Printed | None:
-        """Return what the paper prints for a scheme at a value, if it does."""
+        """Return the printed number of a scheme at a value; None if there is none."""
         text = self.printed.get(scheme, {}).get(value)
         return None if text is None else Printed(text)
 
     def saving(self, scheme: str, value: float) -> Printed | None:
-        """Return what follows from the printed numbers: how much less a scheme needs than the reference, in percent."""
+        """Return the printed saving of a scheme beside the reference, in percent; None if there is none."""
         own, reference = self.of_paper(scheme, value), self.of_paper(self.reference, value)
         if own is None or reference is None or scheme == self.reference:
             return None
@@ -111,10 +110,10 @@ _SELECTION = ("asc", "law", "ga", "randas")
 _NANO_ORDERS = (("asc", "law"), ("asc", "de"), ("law", "de"))
 _LINKS = ("asc", "law", "de", "fixedbf", "fixedtp")
 
-EXPERIMENTS: dict[str, Experiment] = {
-    experiment.name: experiment
-    for experiment in (
-        Experiment(
+EXHIBITS: dict[str, Exhibit] = {
+    exhibit.name: exhibit
+    for exhibit in (
+        Exhibit(
             name="fig4",
             title="Fig. 4: execution energy against the number of agents",
             varies="num_agents",
@@ -135,7 +134,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                 Reason(differences.MORE_AGENTS, values=(50,)),
             ),
         ),
-        Experiment(
+        Exhibit(
             name="table2",
             title="Table II: execution energy against the least number of computing agents",
             varies="min_selected",
@@ -160,7 +159,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                 Reason(differences.RANDOM_COUNT, schemes=("randas",), values=(15, 20)),
             ),
         ),
-        Experiment(
+        Exhibit(
             name="table3",
             title="Table III: execution energy against the mean accuracy required",
             varies="min_accuracy",
@@ -184,7 +183,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                 Reason(differences.ACCURACY, values=(0.6, 0.8)),
             ),
         ),
-        Experiment(
+        Exhibit(
             name="fig5",
             title="Fig. 5: transmission energy against the number of agents",
             varies="num_agents",
@@ -204,7 +203,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                 Reason(differences.FLOOR, orders=_NANO_ORDERS),
             ),
         ),
-        Experiment(
+        Exhibit(
             name="table4",
             title="Table IV: transmission energy against the number of antennas",
             varies="num_antennas",
@@ -231,40 +230,23 @@ EXPERIMENTS: dict[str, Experiment] = {
 }  # fmt: skip
 
 
-def chosen(names: Iterable[str]) -> tuple[Experiment, ...]:
-    """Return the experiments of these names, in the paper's order; ``all`` are all of them.
-
-    Raises
-    ------
-    ValueError
-        If there is none of a name, or no name.
-    """
-    wanted = list(names)
-    for name in wanted:
-        if name not in EXPERIMENTS and name != "all":
-            raise unknown_name("experiment", name, ["all", *EXPERIMENTS])
-    if not wanted:
-        raise ValueError(f"name an experiment: all, {', '.join(EXPERIMENTS)}")
-    return tuple(e for e in EXPERIMENTS.values() if "all" in wanted or e.name in wanted)
-
-
-def contradictions(experiment: Experiment, others: Sequence[Experiment]) -> list[str]:
-    """Return, in sentences, where the paper prints for one setting something else in another experiment."""
-    found = []
+def contradictions(exhibit: Exhibit, others: Sequence[Exhibit]) -> list[str]:
+    """Return, in sentences, where the paper prints another number for the same setting in another exhibit."""
+    sentences = []
     for other in others:
-        if other.name == experiment.name or other.metric != experiment.metric:
+        if other.name == exhibit.name or other.metric != exhibit.metric:
             continue
-        for value, scenario in experiment.scenarios.items():
-            twins = [twin for twin, same in other.scenarios.items() if same == scenario]
-            for scheme in experiment.printed:
+        for value, scenario in exhibit.scenarios.items():
+            twins = [twin for twin, other_scenario in other.scenarios.items() if other_scenario == scenario]
+            for scheme in exhibit.printed:
                 for twin in twins:
-                    ours, theirs = experiment.of_paper(scheme, value), other.of_paper(scheme, twin)
-                    if ours is not None and theirs is not None and not _may_be_equal(ours, theirs):
-                        found.append(
-                            f"{scheme} at {experiment.symbol} = {value:g}: {ours.value:g} J here, "
-                            f"{theirs.value:g} J in {other.title.partition(':')[0]}"
+                    here, there = exhibit.of_paper(scheme, value), other.of_paper(scheme, twin)
+                    if here is not None and there is not None and not _may_be_equal(here, there):
+                        sentences.append(
+                            f"{scheme} at {exhibit.symbol} = {value:g}: {here.value:g} J here, "
+                            f"{there.value:g} J in {other.title.partition(':')[0]}"
                         )
-    return found
+    return sentences
 
 
 def _may_be_equal(first: Printed, second: Printed) -> bool:

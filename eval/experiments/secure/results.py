@@ -1,6 +1,6 @@
-"""What came out of an experiment beside what the paper prints, in numbers: means, savings, orders, and verdicts.
+"""The results of an exhibit beside the printed numbers: means, savings, orders, and verdicts.
 
-Everything is a statement about the draws that all schemes at a value solved feasibly, with a 95 % bootstrap interval.
+All statements are on the draws that all schemes at a value solved feasibly, with 95 % bootstrap intervals.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.experiments.secure.printed import AS_WRITTEN, TRANSMISSION, Experiment, Printed
+from eval.experiments.secure.printed import AS_WRITTEN, TRANSMISSION, Exhibit, Printed
 from eval.stats.paired import cliffs_delta, over_seeds, paired_ratio, probability_larger
 from eval.stats.statistics import Interval, bootstrap_mean
 
@@ -22,30 +22,30 @@ CERTIFIED = "exact"
 FIRST = "asc"
 """The scheme that the others are compared with."""
 TELLING = 10
-"""With fewer draws nothing is said of agreement: intervals of so few are too narrow."""
+"""With fewer draws agreement is not judged: intervals of so few are too narrow."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A scheme at a value.
+class SchemeResult:
+    """The result of a scheme at a value.
 
     Attributes
     ----------
     value, scheme, label
-        Of what; ``label`` is how the scheme is called for people.
+        The value, the scheme, and its name in tables.
     feasible, attempts, seeds
-        How many solves were feasible, of how many; by how many trainings.
+        The number of feasible solves, of all solves, and of trainings.
     mean, median
         Of the metric over the common draws, J: over seeds too, where there are several.
     printed
-        What the paper prints.
+        The printed number.
     saving, printed_saving
-        The share by which the scheme needs less than the reference, and what follows from the printed numbers, percent.
+        The share by which the scheme needs less than the reference; the same by the printed numbers, percent.
     ratio, larger, delta
         Against :data:`FIRST`, on the same draws: the ratio of the means, the share of the draws on which the scheme
         needs more (a tie is half of one), and Cliff's δ.
     note
-        Why the first infeasible draw is.
+        Why the first infeasible draw is infeasible.
     """
 
     value: float
@@ -75,12 +75,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two schemes at a value that the paper puts in this order.
+    """Two schemes at a value in the order of the paper.
 
     Attributes
     ----------
     value, better, worse
-        Which; ``better`` has the smaller printed number.
+        The value and the schemes; ``better`` has the smaller printed number.
     ratio
         Of the means of better and worse, on the same draws.
     """
@@ -99,7 +99,7 @@ class Pair:
 
 
 class Draws:
-    """The solves at one value of an experiment.
+    """The solves at one value of an exhibit.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class Draws:
 
     @property
     def size(self) -> int:
-        """How many draws there are."""
+        """The number of draws."""
         return self.common.size
 
     def values(self, scheme: str) -> np.ndarray:
@@ -165,7 +165,7 @@ class Draws:
         return self._ratios[scheme, other]
 
     def note(self, scheme: str) -> str:
-        """Return why the first infeasible draw is, of the first training that has one."""
+        """Return the message of the first infeasible draw, of the first training that has one."""
         for frame, feasible in zip(self.rows[scheme], self.feasible[scheme], strict=True):
             if not feasible.all():
                 return str(frame["message"].to_numpy()[~feasible][0])
@@ -174,66 +174,66 @@ class Draws:
 
 @dataclass(frozen=True)
 class Reproduced:
-    """An experiment with its results.
+    """An exhibit with its results.
 
     Attributes
     ----------
-    experiment
-        Which.
-    entries
+    exhibit
+        The figure or table.
+    results
         By value, in the order of the table.
     pairs
-        What the paper puts in an order.
+        The schemes that the paper puts in an order.
     draws
-        By value: how many all schemes solved, and how many there are.
+        By value: the number of draws that all schemes solved, and of all draws.
     """
 
-    experiment: Experiment
-    entries: tuple[Entry, ...]
+    exhibit: Exhibit
+    results: tuple[SchemeResult, ...]
     pairs: tuple[Pair, ...]
     draws: Mapping[float, tuple[int, int]]
 
-    def of(self, scheme: str, value: float) -> Entry | None:
-        """Return the entry of a scheme at a value."""
-        return next((e for e in self.entries if (e.scheme, e.value) == (scheme, value)), None)
+    def of(self, scheme: str, value: float) -> SchemeResult | None:
+        """Return the result of a scheme at a value; None if there is none."""
+        return next((e for e in self.results if (e.scheme, e.value) == (scheme, value)), None)
 
 
 def reproduced(
-    experiment: Experiment, rows: Mapping[float, Mapping[str, Sequence[Any]]], labels: Mapping[str, str]
+    exhibit: Exhibit, rows: Mapping[float, Mapping[str, Sequence[Any]]], labels: Mapping[str, str]
 ) -> Reproduced:
-    """Return the results of an experiment.
+    """Return the results of an exhibit.
 
     Parameters
     ----------
-    experiment
-        Which.
+    exhibit
+        The figure or table.
     rows
-        By value, what :class:`Draws` takes.
+        By value, the rows of schemes as :class:`Draws` takes them.
     labels
-        What to call the schemes.
+        Names of schemes in tables.
     """
-    entries: list[Entry] = []
+    results: list[SchemeResult] = []
     pairs: list[Pair] = []
     counts: dict[float, tuple[int, int]] = {}
     for value, of_schemes in rows.items():
-        draws = Draws(of_schemes, experiment.metric)
+        draws = Draws(of_schemes, exhibit.metric)
         counts[value] = (int(draws.common.sum()), draws.size)
-        entries.append(Entry(value, BOUND, BOUND, 0, 0, 1, draws.bound()))
-        entries += [_entry(experiment, value, scheme, labels.get(scheme, scheme), draws) for scheme in of_schemes]
-        for better, worse in itertools.permutations(experiment.schemes, 2):
-            first, second = experiment.of_paper(better, value), experiment.of_paper(worse, value)
+        results.append(SchemeResult(value, BOUND, BOUND, 0, 0, 1, draws.bound()))
+        results += [_result(exhibit, value, scheme, labels.get(scheme, scheme), draws) for scheme in of_schemes]
+        for better, worse in itertools.permutations(exhibit.schemes, 2):
+            first, second = exhibit.of_paper(better, value), exhibit.of_paper(worse, value)
             ratio = draws.ratio(better, worse)
             if first and second and first.value < second.value and ratio is not None and ratio.size >= TELLING:
                 pairs.append(Pair(value, better, worse, ratio))
-    return Reproduced(experiment, tuple(entries), tuple(pairs), counts)
+    return Reproduced(exhibit, tuple(results), tuple(pairs), counts)
 
 
-def _entry(experiment: Experiment, value: float, scheme: str, label: str, draws: Draws) -> Entry:
+def _result(exhibit: Exhibit, value: float, scheme: str, label: str, draws: Draws) -> SchemeResult:
     feasible = draws.feasible[scheme]
-    saved = draws.ratio(scheme, experiment.reference) if scheme != experiment.reference else None
+    saved = draws.ratio(scheme, exhibit.reference) if scheme != exhibit.reference else None
     mine, first = draws.paired(scheme), draws.paired(FIRST) if FIRST in draws.rows else np.empty(0)
     compared = bool(mine.size and first.size and scheme != FIRST)
-    return Entry(
+    return SchemeResult(
         value=value,
         scheme=scheme,
         label=label,
@@ -242,9 +242,9 @@ def _entry(experiment: Experiment, value: float, scheme: str, label: str, draws:
         seeds=len(feasible),
         mean=draws.mean(scheme),
         median=float(np.median(mine)) if mine.size else np.nan,
-        printed=experiment.of_paper(scheme, value),
+        printed=exhibit.of_paper(scheme, value),
         saving=None if saved is None else Interval(1 - saved.mean, 1 - saved.high, 1 - saved.low, saved.size),
-        printed_saving=experiment.saving(scheme, value),
+        printed_saving=exhibit.saving(scheme, value),
         ratio=draws.ratio(scheme, FIRST) if compared else None,
         larger=probability_larger(mine, first) if compared else None,
         delta=cliffs_delta(mine, first) if compared else None,

@@ -1,117 +1,184 @@
 """Table V: selected agents answer the questions of public benchmarks, and the supervisor votes.
 
-``python -m eval.experiments.votes.experiment --instances 100`` prints the table of ``docs/votes.md``. The agents are
-simulated: each is right as often as (14) says at the difficulty of the data set, and they err together. The data sets
-are read from the folder that ``--data`` or the environment names; where one is missing, the packaged sample stands for
-it.
+The agents are simulated: each is right as often as (14) says at the difficulty of the data set, and their errors are
+correlated. Language models behind endpoints can answer too. The data sets are read from a folder; the packaged sample
+stands for those that are missing.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
-from eval.experiments.votes.cells import CORRELATION, Votes, run
-from eval.experiments.votes.tables import figures, flat, markdown
-from eval.sweep.engine import Sweep, completed, run_sweep
-from secagent_env.support.extras import require
-from secagent_env.support.files import write_text
+from eval.compare.lineup import module_of
+from eval.experiments.groups import fields_of, read_groups
+from eval.experiments.protocol import Compute, Experiment, Report
+from eval.experiments.votes import cells, cells_endpoints, cells_selection
+from eval.experiments.votes.picture import save_votes
+from eval.experiments.votes.printed import TABLE_V
+from eval.experiments.votes.results import FITTED, DataSet, VoteResults, fit, selected_accuracies
+from eval.experiments.votes.tables import endpoint_table, figures, flat, markdown
+from eval.sweep.cells import Cell
+from secagent_env import Scenario
+from secagent_env.support.checks import integer
 from solvers.reasoning.endpoint import Group
+from solvers.reasoning.vote_theory import check_correlation
 
-NAME = "table5"
-TABLE, CSV = f"{NAME}.md", f"{NAME}.csv"
-SEED = 0
-
-
-def behind_endpoints(
-    votes: Votes,
-    groups: Sequence[Group],
-    out: Path,
-    *,
-    count: int = 100,
-    data: Any = None,
-    correlation: Any = None,
-    **how: Any,
-) -> str:
-    """Return the table of the same agents when they are models behind endpoints; the arguments are those of `run`."""
-    from eval.experiments.votes import endpoints as endpoint_votes
-
-    able = votes.selections[votes.selections["index"].isin(votes.networks)]
-    cells = endpoint_votes.asking(able, votes.asked, groups, count)
-    return endpoint_votes.markdown(completed(run_sweep(Sweep(cells), out, **how)), votes.asked, groups)
+PRESET, QUESTIONS, CORRELATION = "qwen", 100, 0.5
+"""The preset of the networks, how many questions each is asked, and ρ of the agents' errors, which is assumed."""
 
 
-def reproduce(instances: int, seed: int, out: Path, *, groups: Sequence[Group] = (), **how: Any) -> str:
-    """Return Table V in Markdown; write it, its numbers and its picture into a folder.
+@dataclass(frozen=True)
+class Votes(Experiment):
+    """Table V.
 
     Parameters
     ----------
     instances, seed
         How many networks, and from which seed.
-    out
-        The folder; made if need be.
+    questions
+        How many questions of each data set a network is asked; fewer where the data set has fewer.
+    correlation
+        ρ of the agents' errors.
+    data
+        The folder of the data sets; None: the one that the environment names.
     groups
         Of agents behind endpoints, which answer too; their shares are those of the N agents.
-    how
-        The other arguments of :func:`eval.experiments.votes.cells.run`: ``count``, ``correlation``, ``data`` and those
-        of :func:`eval.sweep.engine.run_sweep`.
 
     Raises
     ------
     ValueError
-        For a bad argument, or if cells failed.
+        If a number is out of range.
     """
-    from eval.experiments.votes.picture import save_votes
 
-    pandas = require("pandas", extra="eval")
-    votes = run(instances, seed, out, **how)
-    rows = figures(votes)
-    text = markdown(votes, rows)
-    if groups:
-        text += f"\n{behind_endpoints(votes, groups, out, **how)}"
-    write_text(out / TABLE, text)
-    write_text(out / CSV, pandas.DataFrame([flat(row) for row in rows]).to_csv(index=False))
-    save_votes(votes, rows, out / NAME)
-    return text
+    name: ClassVar[str] = "table5"
+    title: ClassVar[str] = "Table V: are the votes of selected agents right as often as printed?"
+    grows: ClassVar[bool] = True
+
+    instances: int = 100
+    seed: int = 0
+    questions: int = QUESTIONS
+    correlation: float = CORRELATION
+    data: Path | str | None = None
+    groups: Sequence[Group] = ()
+
+    def __post_init__(self) -> None:
+        check_correlation(self.correlation)
+        integer("the number of questions", self.questions, low=1)
+        integer("the number of networks", self.instances, low=1)
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the options of the networks, the questions and the agents."""
+        parser.add_argument("--instances", type=int, default=100, metavar="K", help="networks; default: %(default)s")
+        parser.add_argument(
+            "--questions",
+            type=int,
+            default=QUESTIONS,
+            metavar="Q",
+            help="of each data set, in each network; default: 100",
+        )
+        parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+        parser.add_argument(
+            "--correlation", type=float, default=CORRELATION, metavar="RHO", help="of the agents' errors; default: 0.5"
+        )
+        parser.add_argument("--data", type=Path, metavar="FOLDER", help="of the data sets; default: SECAGENT_DATA")
+        parser.add_argument(
+            "--groups", type=Path, metavar="FILE", help="agents behind endpoints, a TOML file, answer too"
+        )
+
+    @classmethod
+    def from_arguments(cls, args: argparse.Namespace) -> Self:
+        """Return the experiment that the options describe; None stands for the default number and correlation."""
+        return cls(
+            args.instances,
+            args.seed,
+            QUESTIONS if args.questions is None else args.questions,
+            CORRELATION if args.correlation is None else args.correlation,
+            args.data,
+            () if args.groups is None else read_groups(args.groups),
+        )
+
+    def cells(self) -> list[Cell]:
+        """Return the cells in which every scheme selects agents in every network."""
+        schemes = {
+            name: ({"scenario": scenario_of(name).to_dict()}, (module_of(solver),))
+            for name, (solver, _) in cells_selection.SCHEMES.items()
+        }
+        return [
+            Cell(cells_selection.FUNCTION, self.name, scheme, None, self.seed, index, options, modules)
+            for index in range(self.instances)
+            for scheme, (options, modules) in schemes.items()
+        ]
+
+    def results(self, compute: Compute) -> VoteResults:
+        """Select agents, fit the difficulties, and let the agents answer.
+
+        Raises
+        ------
+        ValueError
+            If not one network was solved by all schemes.
+        """
+        data_sets = tuple(DataSet.of(name, self.data) for name in TABLE_V)
+        selections = compute(self.cells())
+        feasible = selections.pivot(index="index", columns="scheme", values="feasible").astype(bool).all(axis=1)
+        networks = tuple(int(index) for index in feasible.index[feasible])
+        if not networks:
+            raise ValueError(
+                f"in none of the {self.instances} networks did every scheme find a feasible decision; take more"
+            )
+        difficulty = fit(data_sets, selected_accuracies(selections, FITTED, networks), self.correlation)
+        able = selections[selections["index"].isin(networks)]
+        answers = compute(self.answer_cells(able, data_sets, difficulty))
+        return VoteResults(selections, answers, data_sets, difficulty, self.correlation, networks, self.instances)
+
+    def answer_cells(
+        self, selections: Any, data_sets: Sequence[DataSet], difficulty: Mapping[str, float]
+    ) -> list[Cell]:
+        """Return the cells in which simulated agents answer that were selected: by the rows of :meth:`cells`."""
+        answers = []
+        for row in selections.itertuples():
+            team = {"selected": json.loads(row.selected), "accuracy": json.loads(row.accuracy)}
+            for each in data_sets:
+                errors = {"difficulty": difficulty[each.name], "correlation": self.correlation}
+                options = {**team, **self._questions_of(each), **errors}
+                answers.append(Cell(cells.FUNCTION, self.name, row.scheme, each.name, row.seed, row.index, options))
+        return answers
+
+    def endpoint_cells(self, selections: Any, data_sets: Sequence[DataSet]) -> list[Cell]:
+        """Return the cells in which the same agents are models behind endpoints."""
+        paid = any(not group.in_process for group in self.groups)
+        answers = []
+        for row in selections.itertuples():
+            team = {"selected": json.loads(row.selected), "num_agents": len(json.loads(row.accuracy))}
+            for each in data_sets:
+                options = {**team, **self._questions_of(each), "groups": fields_of(self.groups)}
+                labels = (self.name, row.scheme, each.name, row.seed, row.index)
+                answers.append(Cell(cells_endpoints.FUNCTION, *labels, options, paid=paid))
+        return answers
+
+    def _questions_of(self, data_set: DataSet) -> dict[str, Any]:
+        """Return the options of a cell that say which questions it asks."""
+        source = {"source": data_set.source, "path": data_set.path, "digest": data_set.digest}
+        return {**source, "count": self.questions}
+
+    def report(self, compute: Compute) -> Report:
+        """Return Table V with its numbers and its picture, and the votes of the models behind endpoints."""
+        results = self.results(compute)
+        rows = figures(results)
+        text = markdown(results, rows)
+        if self.groups:
+            able = results.selections[results.selections["index"].isin(results.networks)]
+            answers = compute(self.endpoint_cells(able, results.data_sets))
+            text += f"\n{endpoint_table(answers, results.data_sets, self.groups)}"
+        return Report(text, [flat(row) for row in rows], functools.partial(save_votes, results, rows))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print Table V and write it."""
-    parser = argparse.ArgumentParser(
-        prog="python -m eval.experiments.votes.experiment", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--instances", type=int, default=100, metavar="K", help="networks; default: %(default)s")
-    parser.add_argument(
-        "--questions", type=int, default=100, metavar="Q", help="asked in each network, of each data set; default: 100"
-    )
-    parser.add_argument("--seed", type=int, default=SEED, help="default: %(default)s")
-    parser.add_argument(
-        "--correlation", type=float, default=CORRELATION, metavar="RHO", help="of the agents' errors; default: 0.5"
-    )
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="of the data sets; default: SECAGENT_DATA")
-    parser.add_argument("--groups", type=Path, metavar="FILE", help="agents behind endpoints, a TOML file, answer too")
-    parser.add_argument("--out", type=Path, default=Path("results"), help="default: results; a run resumes there")
-    parser.add_argument("--workers", type=int, metavar="K", help="processes (default: one per core)")
-    parser.add_argument("--retry-failed", action="store_true", help="compute again what failed")
-    options = parser.parse_args(arguments)
-    how = {
-        "count": options.questions,
-        "correlation": options.correlation,
-        "data": options.data,
-        "workers": options.workers,
-        "retry_failed": options.retry_failed,
-    }
-    try:
-        if options.groups is not None:
-            from eval.experiments.votes.endpoints import read_groups
-
-            how["groups"] = read_groups(options.groups)
-        print(reproduce(options.instances, options.seed, options.out, **how), end="")
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-
-
-if __name__ == "__main__":
-    main()
+def scenario_of(scheme: str) -> Scenario:
+    """Return the scenario in which a scheme selects."""
+    return Scenario.preset(PRESET, **cells_selection.SCHEMES[scheme][1])

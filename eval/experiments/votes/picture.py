@@ -1,4 +1,4 @@
-"""The picture of Table V: votes beside the printed ones, and what correlation does to them."""
+"""The picture of Table V: votes beside the printed ones, and against the correlation of errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from eval.compare.looks import looks
 from eval.experiments.pictures import figure_of, save_figure
-from eval.experiments.votes.cells import ANY, FITTED, SCHEMES, TITLES, Votes
+from eval.experiments.votes.cells_selection import ANY, SCHEMES
+from eval.experiments.votes.results import FITTED, VoteResults
 from eval.experiments.votes.tables import label
 from eval.stats.statistics import CONFIDENCE
 from secagent_env.model.workload import accuracy_at_difficulty
@@ -21,18 +22,18 @@ from solvers.reasoning.simulated import mean_accuracy, voted_accuracy
 CURVE = np.linspace(0.0, 1.0, 21)
 
 
-def save_votes(votes: Votes, rows: Sequence[dict[str, Any]], path: Path) -> None:
+def save_votes(results: VoteResults, rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw the rows of :func:`.tables.figures`, and write ``path`` with the suffixes .png and .pdf."""
     require("matplotlib", extra="eval")
     from matplotlib.ticker import PercentFormatter
 
     with own_style():
         figure = figure_of(11, 3.8)
-        *panels, last = figure.subplots(1, len(votes.asked) + 1, sharey=True)
+        *panels, last = figure.subplots(1, len(results.data_sets) + 1, sharey=True)
         shown = looks(SCHEMES)
-        for ax, asked in zip(panels, votes.asked, strict=True):
+        for ax, data_set in zip(panels, results.data_sets, strict=True):
             for place, scheme in enumerate(SCHEMES):
-                [row] = [row for row in rows if (row["data set"], row["scheme"]) == (asked.name, scheme)]
+                [row] = [row for row in rows if (row["data set"], row["scheme"]) == (data_set.name, scheme)]
                 look = shown[scheme]
                 voted = row["voted"]
                 spread = np.nan_to_num([[voted.mean - voted.low], [voted.high - voted.mean]])
@@ -43,15 +44,15 @@ def save_votes(votes: Votes, rows: Sequence[dict[str, Any]], path: Path) -> None
             ax.set_xticks(
                 range(len(SCHEMES)), ["any ten" if name == ANY else label(name) for name in SCHEMES], rotation=45
             )
-            stands = "" if asked.source == asked.name else f" ({asked.source})"
-            ax.set_title(f"{TITLES[asked.name]}{stands}", size=9, loc="left")
+            stands = "" if data_set.source == data_set.name else f" ({data_set.source})"
+            ax.set_title(f"{data_set.title}{stands}", size=9, loc="left")
         panels[0].set_ylabel("share of right answers")
-        accuracies = votes.accuracies(FITTED)
-        for asked, colour in zip(votes.asked, (BLUE, ORANGE, GREEN), strict=True):
-            there = [accuracy_at_difficulty(selected, votes.difficulty[asked.name]) for selected in accuracies]
-            curve = [voted_accuracy(there, asked.num_options, float(rho)) for rho in CURVE]
-            last.plot(CURVE, curve, color=colour, lw=1.4, label=TITLES[asked.name])
-            last.axhline(mean_accuracy(there, asked.num_options), color=colour, lw=0.8, ls=":")
+        accuracies = results.accuracies(FITTED)
+        for data_set, colour in zip(results.data_sets, (BLUE, ORANGE, GREEN), strict=True):
+            there = [accuracy_at_difficulty(selected, results.difficulty[data_set.name]) for selected in accuracies]
+            curve = [voted_accuracy(there, data_set.num_options, float(rho)) for rho in CURVE]
+            last.plot(CURVE, curve, color=colour, lw=1.4, label=data_set.title)
+            last.axhline(mean_accuracy(there, data_set.num_options), color=colour, lw=0.8, ls=":")
         last.set_xlabel("correlation of errors ρ")
         last.set_title(f"{FITTED}'s vote; dotted: an agent", size=9, loc="left")
         last.legend(frameon=False, fontsize=8)

@@ -1,131 +1,141 @@
-"""What Table V says: who is selected, votes beside the printed ones, correlation and weights, in Markdown."""
+"""The tables of Table V, in Markdown: selected agents, votes beside the printed ones, correlation and weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+import solvers
 from eval.compare.comparison import mark_stand_in
-from eval.compare.lineup import make
-from eval.experiments.votes.cells import ANY, FITTED, PRINTED, SCHEMES, TITLES, Asked, Votes, fit
+from eval.experiments.groups import faults_in_words
+from eval.experiments.votes.cells_selection import ANY, SCHEMES
+from eval.experiments.votes.printed import TABLE_V
+from eval.experiments.votes.results import FITTED, DataSet, VoteResults, fit
 from eval.stats.formatting import NONE, percent, points, tabulated, with_unit
 from eval.stats.paired import paired_difference
-from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
+from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean, share, spread
 from secagent_env.model.workload import accuracy_at_difficulty
+from solvers.reasoning.endpoint import Group
 from solvers.reasoning.simulated import mean_accuracy, voted_accuracy
 
 TITLE = "Table V: reasoning accuracy on public benchmarks"
 CORRELATIONS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 MOST, LEAST = "the ten most accurate", "the ten least accurate"
-"""Selections that bound what any ten agents can do; nobody makes them."""
+"""Selections that bound the accuracy of any ten agents; no scheme makes them."""
 
 
-def figures(votes: Votes) -> list[dict[str, Any]]:
-    """Return what is known of every data set and scheme, as flat rows.
+def figures(results: VoteResults) -> list[dict[str, Any]]:
+    """Return the numbers of every data set and scheme, as rows.
 
     ``mean`` is how often one of the agents is right, ``independent`` and ``theory`` how often their vote is without
     and with the correlation, all by theory; ``voted`` and ``weighted`` are the simulated votes (with intervals over
     networks), ``printed`` is the paper's number.
     """
-    found = []
-    for asked in votes.asked:
+    rows = []
+    for data_set in results.data_sets:
         for scheme in SCHEMES:
-            rows = votes.answers[(votes.answers["scheme"] == scheme) & (votes.answers["value"] == asked.name)]
+            answers = results.answers_of(scheme, data_set)
             voted, weighted = (
-                bootstrap_mean(rows[column].to_numpy(float) / rows["asked"].to_numpy(float))
+                bootstrap_mean(answers[column].to_numpy(float) / answers["asked"].to_numpy(float))
                 for column in ("right", "right_weighted")
             )
-            found.append(
+            rows.append(
                 {
-                    "data set": asked.name,
+                    "data set": data_set.name,
                     "scheme": scheme,
-                    **theory(votes, asked, votes.accuracies(scheme)),
+                    **theory(results, data_set, results.accuracies(scheme)),
                     "voted": voted,
                     "weighted": weighted,
-                    "printed": PRINTED[asked.name].get(scheme),
+                    "printed": TABLE_V[data_set.name].get(scheme),
                 }
             )
         for bound in (MOST, LEAST):
-            found.append({"data set": asked.name, "scheme": bound, **theory(votes, asked, extremes(votes, bound))})
-    return found
+            expected = theory(results, data_set, extremes(results, bound))
+            rows.append({"data set": data_set.name, "scheme": bound, **expected})
+    return rows
 
 
-def theory(votes: Votes, asked: Asked, accuracies: Sequence[np.ndarray]) -> dict[str, float]:
+def theory(results: VoteResults, data_set: DataSet, accuracies: Sequence[np.ndarray]) -> dict[str, float]:
     """Return the expected accuracy of agents and of their votes on a data set, from their accuracies by (14)."""
-    there = [accuracy_at_difficulty(selected, votes.difficulty[asked.name]) for selected in accuracies]
+    there = [accuracy_at_difficulty(selected, results.difficulty[data_set.name]) for selected in accuracies]
     return {
-        "mean": mean_accuracy(there, asked.num_options),
-        "independent": voted_accuracy(there, asked.num_options),
-        "theory": voted_accuracy(there, asked.num_options, votes.correlation),
+        "mean": mean_accuracy(there, data_set.num_options),
+        "independent": voted_accuracy(there, data_set.num_options),
+        "theory": voted_accuracy(there, data_set.num_options, results.correlation),
     }
 
 
-def extremes(votes: Votes, bound: str) -> list[np.ndarray]:
+def extremes(results: VoteResults, bound: str) -> list[np.ndarray]:
     """Return the accuracies of the most or least accurate agents of each network, as many as ASC selects."""
-    found = []
-    for everybody, chosen in zip(votes.everybody(), votes.accuracies(FITTED), strict=True):
-        ordered = np.sort(everybody)
-        found.append(ordered[-len(chosen) :] if bound == MOST else ordered[: len(chosen)])
-    return found
+    chosen = []
+    for accuracy, selected in zip(results.all_accuracies(), results.accuracies(FITTED), strict=True):
+        ordered = np.sort(accuracy)
+        chosen.append(ordered[-len(selected) :] if bound == MOST else ordered[: len(selected)])
+    return chosen
 
 
-def markdown(votes: Votes, rows: Sequence[dict[str, Any]]) -> str:
-    """Return the report: who is selected, Table V beside the printed one, correlation, weights.
+def markdown(results: VoteResults, rows: Sequence[dict[str, Any]]) -> str:
+    """Return the report: selected agents, Table V beside the printed one, correlation, weights.
 
     ``rows`` are those of :func:`figures`.
     """
     parts = [
         f"## {TITLE}",
-        _setting(votes),
+        _setting(results),
         "### Who answers",
-        _selected(votes),
+        _selected(results),
         "### The votes",
-        _tables(votes, rows),
-        _order(votes, rows),
+        _tables(results, rows),
+        _order(results, rows),
         "### What correlation does",
-        _correlation(votes),
+        _correlation(results),
         "### Weighted votes",
-        _weighted(rows, votes),
+        _weighted(results, rows),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _setting(votes: Votes) -> str:
+def _setting(results: VoteResults) -> str:
     sets = []
-    for asked in votes.asked:
-        total = sum(asked.num_options.values())
-        what = f"{total} questions" if asked.source == asked.name else f"**the packaged sample stands for it**, {total}"
-        sets.append(f"{TITLES[asked.name]}: {what}, δ = {votes.difficulty[asked.name]:.2f}")
-    number = int(votes.answers["asked"].max())
+    for data_set in results.data_sets:
+        total = sum(data_set.num_options.values())
+        stand_in = (
+            f"{total} questions"
+            if data_set.source == data_set.name
+            else f"**the packaged sample stands for it**, {total}"
+        )
+        sets.append(f"{data_set.title}: {stand_in}, δ = {results.difficulty[data_set.name]:.2f}")
+    number = int(results.answers["asked"].max())
     return (
-        f"Preset `qwen`, {len(votes.networks)} of {votes.instances} networks, in which every scheme found a feasible "
-        f"decision; each is asked up to {number} questions of each data set, the same for every scheme. **The agents "
-        "are simulated**: right as often as (14) says, but never less often than a guess, with errors correlated by "
-        f"ρ = {votes.correlation:g} (assumed). **(14) knows no data set**: one difficulty δ for each is fitted such "
-        f"that the vote of {FITTED}'s agents is expected to be right as often as printed. All other rows are "
-        f"predictions. {'; '.join(sets)}. Brackets are {CONFIDENCE:.0%} bootstrap intervals over networks."
+        f"Preset `qwen`, {len(results.networks)} of {results.instances} networks, in which every scheme found a "
+        f"feasible decision; each is asked up to {number} questions of each data set, the same for every scheme. "
+        "**The agents are simulated**: right as often as (14) says, but never less often than a guess, with errors "
+        f"correlated by ρ = {results.correlation:g} (assumed). **(14) knows no data set**: one difficulty δ for each "
+        f"is fitted such that the vote of {FITTED}'s agents is expected to be right as often as printed. All other "
+        f"rows are predictions. {'; '.join(sets)}. Brackets are {CONFIDENCE:.0%} bootstrap intervals over networks."
     )
 
 
-def _selected(votes: Votes) -> str:
+def _selected(results: VoteResults) -> str:
     lines = []
     for scheme in SCHEMES:
-        rows = votes.selections[votes.selections["scheme"] == scheme]
-        able = rows[rows["index"].isin(votes.networks)]
-        accuracies = votes.accuracies(scheme)
+        rows = results.selections[results.selections["scheme"] == scheme]
+        able = rows[rows["index"].isin(results.networks)]
+        accuracies = results.accuracies(scheme)
         lines.append(
             [
                 label(scheme),
-                f"{int(rows['feasible'].sum())}/{votes.instances}",
+                f"{int(rows['feasible'].sum())}/{results.instances}",
                 with_unit(bootstrap_mean(able["energy_j"].to_numpy(float)), "J"),
                 f"{np.mean([selected.size for selected in accuracies]):.1f}",
                 percent(bootstrap_mean([selected.mean() for selected in accuracies])),
             ]
         )
     for bound in (MOST, LEAST):
-        means = bootstrap_mean([selected.mean() for selected in extremes(votes, bound)])
+        means = bootstrap_mean([selected.mean() for selected in extremes(results, bound)])
         lines.append([bound, NONE, NONE, NONE, percent(means)])
     headers = ["scheme", "feasible", "energy", "agents", "their mean accuracy by (14), δ = 1"]
     note = (
@@ -135,13 +145,13 @@ def _selected(votes: Votes) -> str:
     return f"{tabulated(lines, headers)}\n\n{note}"
 
 
-def _tables(votes: Votes, rows: Sequence[dict[str, Any]]) -> str:
+def _tables(results: VoteResults, rows: Sequence[dict[str, Any]]) -> str:
     parts = []
     headers = [
-        *("scheme", "an agent", "vote, independent (theory)", f"vote, ρ = {votes.correlation:g} (theory)"),
+        *("scheme", "an agent", "vote, independent (theory)", f"vote, ρ = {results.correlation:g} (theory)"),
         *("vote, simulated", "printed"),
     ]
-    for asked in votes.asked:
+    for data_set in results.data_sets:
         lines = [
             [
                 label(row["scheme"]) + (" (fitted)" if row["scheme"] == FITTED else ""),
@@ -150,28 +160,26 @@ def _tables(votes: Votes, rows: Sequence[dict[str, Any]]) -> str:
                 NONE if row.get("printed") is None else f"{row['printed']:.0%}",
             ]
             for row in rows
-            if row["data set"] == asked.name
+            if row["data set"] == data_set.name
         ]
-        parts.append(f"**{TITLES[asked.name]}**\n\n{tabulated(lines, headers)}")
+        parts.append(f"**{data_set.title}**\n\n{tabulated(lines, headers)}")
     return "\n\n".join(parts)
 
 
-def _order(votes: Votes, rows: Sequence[dict[str, Any]]) -> str:
-    """Return why the printed order is not that of (14), with the numbers that say so."""
+def _order(results: VoteResults, rows: Sequence[dict[str, Any]]) -> str:
+    """Return why the printed order does not follow from (14), with the numbers that show it."""
     by_key = {(row["data set"], row["scheme"]): row for row in rows}
-    told, beyond = [], []
-    for asked in votes.asked:
-        printed = PRINTED[asked.name]["randas"]
-        random, unchecked, least = (by_key[asked.name, scheme]["theory"] for scheme in ("randas", ANY, LEAST))
-        told.append(
-            f"{TITLES[asked.name]} {random:.0%}, {unchecked:.0%} and {least:.0%} (RandAS printed {printed:.0%})"
-        )
+    shares, impossible = [], []
+    for data_set in results.data_sets:
+        printed = TABLE_V[data_set.name]["randas"]
+        random, unchecked, least = (by_key[data_set.name, scheme]["theory"] for scheme in ("randas", ANY, LEAST))
+        shares.append(f"{data_set.title} {random:.0%}, {unchecked:.0%} and {least:.0%} (RandAS printed {printed:.0%})")
         if printed < least:
-            beyond.append(TITLES[asked.name])
+            impossible.append(data_set.title)
     limit = (
-        f" On {' and '.join(beyond)}, at this ρ, not even {LEAST} are as often wrong as what is printed of RandAS: no "
-        "selection is."
-        if beyond
+        f" On {' and '.join(impossible)}, at this ρ, not even {LEAST} are as often wrong as what is printed of RandAS: "
+        "no selection is."
+        if impossible
         else ""
     )
     return (
@@ -180,24 +188,24 @@ def _order(votes: Votes, rows: Sequence[dict[str, Any]]) -> str:
         "accurate enough; a random selection that meets (15) is above it. By (14), RandAS is therefore at least as "
         "accurate as ASC, at more energy, and GA, whose agents are nearly ASC's, is as accurate as ASC. Ten agents "
         "selected whatever their accuracy lose something, but little: by theory, votes of RandAS, of any ten and of "
-        f"{LEAST} are right on {'; '.join(told)}.{limit} So (14) and (15) are not what sets the printed schemes apart; "
-        "what else does, the paper does not say."
+        f"{LEAST} are right on {'; '.join(shares)}.{limit} So (14) and (15) are not what sets the printed schemes "
+        "apart; what else does, the paper does not say."
     )
 
 
-def _correlation(votes: Votes) -> str:
-    accuracies = votes.accuracies(FITTED)
+def _correlation(results: VoteResults) -> str:
+    accuracies = results.accuracies(FITTED)
     lines = []
-    fitted = {rho: fit(votes.asked, accuracies, rho) for rho in CORRELATIONS}
-    for asked in votes.asked:
-        there = [accuracy_at_difficulty(selected, votes.difficulty[asked.name]) for selected in accuracies]
-        same = [f"{voted_accuracy(there, asked.num_options, rho):.1%}" for rho in CORRELATIONS]
-        lines.append([TITLES[asked.name], f"vote; an agent {mean_accuracy(there, asked.num_options):.1%}", *same])
+    fitted = {rho: fit(results.data_sets, accuracies, rho) for rho in CORRELATIONS}
+    for data_set in results.data_sets:
+        there = [accuracy_at_difficulty(selected, results.difficulty[data_set.name]) for selected in accuracies]
+        same = [f"{voted_accuracy(there, data_set.num_options, rho):.1%}" for rho in CORRELATIONS]
+        lines.append([data_set.title, f"vote; an agent {mean_accuracy(there, data_set.num_options):.1%}", *same])
         needed = []
         for rho in CORRELATIONS:
-            at = [accuracy_at_difficulty(selected, fitted[rho][asked.name]) for selected in accuracies]
-            needed.append(f"{mean_accuracy(at, asked.num_options):.1%}")
-        lines.append([TITLES[asked.name], f"an agent, for a vote of {PRINTED[asked.name][FITTED]:.0%}", *needed])
+            at = [accuracy_at_difficulty(selected, fitted[rho][data_set.name]) for selected in accuracies]
+            needed.append(f"{mean_accuracy(at, data_set.num_options):.1%}")
+        lines.append([data_set.title, f"an agent, for a vote of {TABLE_V[data_set.name][FITTED]:.0%}", *needed])
     headers = ["data set", f"{FITTED}'s agents", *(f"ρ = {rho:g}" for rho in CORRELATIONS)]
     note = (
         "First lines: the vote of the same agents. Independent agents correct each other; the more they err together, "
@@ -207,17 +215,15 @@ def _correlation(votes: Votes) -> str:
     return f"{tabulated(lines, headers)}\n\n{note}"
 
 
-def _weighted(rows: Sequence[dict[str, Any]], votes: Votes) -> str:
+def _weighted(results: VoteResults, rows: Sequence[dict[str, Any]]) -> str:
     lines = []
-    for asked in votes.asked:
+    for data_set in results.data_sets:
         for scheme in SCHEMES:
-            [row] = [row for row in rows if (row["data set"], row["scheme"]) == (asked.name, scheme)]
-            own = votes.answers[(votes.answers["scheme"] == scheme) & (votes.answers["value"] == asked.name)]
-            total = own["asked"].to_numpy(float)
-            gain = paired_difference(*(own[name].to_numpy(float) / total for name in ("right_weighted", "right")))
-            lines.append(
-                [TITLES[asked.name], label(scheme), percent(row["voted"]), percent(row["weighted"]), points(gain)]
-            )
+            [row] = [row for row in rows if (row["data set"], row["scheme"]) == (data_set.name, scheme)]
+            answers = results.answers_of(scheme, data_set)
+            total = answers["asked"].to_numpy(float)
+            gain = paired_difference(*(answers[name].to_numpy(float) / total for name in ("right_weighted", "right")))
+            lines.append([data_set.title, label(scheme), percent(row["voted"]), percent(row["weighted"]), points(gain)])
     headers = ["data set", "scheme", "majority", "weighted", "difference"]
     note = (
         "The same answers, voted with the weights ln((m − 1) p / (1 − p)), which are the best for independent agents. "
@@ -227,16 +233,46 @@ def _weighted(rows: Sequence[dict[str, Any]], votes: Votes) -> str:
 
 
 def label(scheme: str) -> str:
-    """Return what a scheme is called in tables: one without a language model says so."""
-    return mark_stand_in(scheme, make(SCHEMES[scheme][0])) if scheme in SCHEMES else scheme
+    """Return the name of a scheme in tables, which says where rules stand in for a language model."""
+    return mark_stand_in(scheme, solvers.make(SCHEMES[scheme][0])) if scheme in SCHEMES else scheme
 
 
-def flat(row: dict[str, Any]) -> dict[str, Any]:
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of :func:`figures` with intervals as columns of their own."""
-    plain: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for name, value in row.items():
-        if isinstance(value, Interval):
-            plain |= {name: value.mean, f"{name}_low": value.low, f"{name}_high": value.high}
-        else:
-            plain[name] = value
-    return plain
+        columns |= spread(name, value) if isinstance(value, Interval) else {name: value}
+    return columns
+
+
+def endpoint_table(rows: Any, data_sets: Sequence[DataSet], groups: Sequence[Group]) -> str:
+    """Return the table of the votes of real models, from the rows of their cells (a pandas DataFrame)."""
+    lines = []
+    for data_set in data_sets:
+        for scheme, own in rows[rows["value"] == data_set.name].groupby("scheme", sort=False):
+            voted = bootstrap_mean(own["right"].to_numpy(float) / own["asked"].to_numpy(float))
+            answers, right = (
+                np.sum([json.loads(text) for text in own[name]], axis=0)
+                for name in ("answers_by_group", "right_by_group")
+            )
+            alone = [percent(share(int(r), int(a))) if a else NONE for r, a in zip(right, answers, strict=True)]
+            printed = TABLE_V[data_set.name].get(scheme)
+            lines.append(
+                [
+                    f"{data_set.title}{'' if data_set.source == data_set.name else ' (sample)'}",
+                    scheme,
+                    percent(voted),
+                    NONE if printed is None else f"{printed:.0%}",
+                    *alone,
+                    faults_in_words(own["faults"]),
+                    f"{int(own['calls'].sum())}, {int(own['tokens'].sum())}",
+                ]
+            )
+    members = [f"{group.agents} × {group.chat_name}" for group in groups]
+    headers = ["data set", "scheme", "vote", "printed", *members, "faults", "calls, tokens"]
+    note = (
+        f"Agents behind endpoints; (no LLM): rules stand in for a model. Votes with {CONFIDENCE:.0%} intervals over "
+        "networks, an agent of each group with Wilson intervals over answers. An answer that names no option, or that "
+        "did not come, counts as wrong."
+    )
+    return f"### Agents behind endpoints\n\n{tabulated(lines, headers)}\n\n{note}\n"

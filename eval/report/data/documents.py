@@ -6,16 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.experiments.genainet_power import experiment as genainet
-from eval.experiments.knowledge_energy import experiment as knowledge_energy
-from eval.experiments.knowledge_transfer import experiment as knowledge_transfer
-from eval.experiments.votes import experiment as votes
+from eval.experiments.genainet_power.experiment import PowerGames
+from eval.experiments.knowledge_energy.experiment import KnowledgeEnergy
+from eval.experiments.knowledge_transfer.experiment import KnowledgeTransfer
+from eval.experiments.votes.experiment import Votes
 
 FILES = {
-    votes.TABLE: f"{votes.NAME}.png",
-    knowledge_transfer.TABLE: f"{knowledge_transfer.NAME}.png",
-    knowledge_energy.TABLE: f"{knowledge_energy.NAME}.png",
-    genainet.TABLE: "genainet.png",
+    f"{experiment.name}.md": f"{experiment.name}.png"
+    for experiment in (Votes, KnowledgeTransfer, KnowledgeEnergy, PowerGames)
 }
 """By the text that `secagent reproduce` writes, the picture beside it."""
 MAX_BYTES = 20_000_000

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.experiments.secure.experiment import SOLVE
-from eval.experiments.secure.printed import EXPERIMENTS, Experiment
+from eval.experiments.secure.printed import EXHIBITS, Exhibit
 from eval.report.data.provenance import Provenance, provenance
 from eval.sweep.engine import CELLS, read_results
 from secagent_env.support.extras import require
@@ -33,7 +33,7 @@ COLUMNS = (
 class ExperimentFigures:
     """An experiment, its figures (a pandas DataFrame) and the command's verdict on its agreement, in Markdown."""
 
-    experiment: Experiment
+    experiment: Exhibit
     figures: Any
     agreement: str
 
@@ -68,7 +68,7 @@ def read_reproduction(folder: Path) -> Reproduction | None:
     ValueError
         If a file is broken, or of another version.
     """
-    shown = tuple(_read(folder, e) for e in EXPERIMENTS.values() if (folder / f"{e.name}.csv").is_file())
+    shown = tuple(_read(folder, e) for e in EXHIBITS.values() if (folder / f"{e.name}.csv").is_file())
     if not shown:
         return None
     cells: Any = read_results(folder) if (folder / CELLS).is_dir() else []
@@ -78,7 +78,7 @@ def read_reproduction(folder: Path) -> Reproduction | None:
     return Reproduction(folder, shown, lines[0] if lines else "", provenance(cells) if len(cells) else None)
 
 
-def _read(folder: Path, experiment: Experiment) -> ExperimentFigures:
+def _read(folder: Path, experiment: Exhibit) -> ExperimentFigures:
     pandas = require("pandas", extra="eval")
     path = folder / f"{experiment.name}.csv"
     try:

@@ -7,7 +7,6 @@ environment variable ``SECAGENT_DATA``), else on the sample of the package.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from eval.experiments.knowledge_transfer.cells import TELEQNA, Source
+from eval.experiments.knowledge_transfer.cells import TELEQNA
+from eval.experiments.knowledge_transfer.results import Source
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.paired import paired_difference
@@ -82,7 +82,8 @@ class Paradigms(Experiment):
     def cells(self) -> list[Cell]:
         """Return a cell for each table."""
         source = Source.of(data=self.data)
-        options = {"source": dataclasses.asdict(source), "count": self.questions, "own": self.own}
+        found = {"source": source.name, "path": source.path, "digest": source.digest}
+        options = {**found, "count": self.questions, "own": self.own}
         return [Cell(FUNCTION, self.name, part, seed=self.seed, options=options) for part in TITLES]
 
     def report(self, compute: Compute) -> Report:

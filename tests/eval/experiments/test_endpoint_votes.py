@@ -5,8 +5,9 @@ import json
 import pytest
 from faulty_server import FaultyServer, fails, says
 
-from eval.experiments.votes.endpoints import fields_of, groups_of, read_groups
-from eval.experiments.votes.experiment import reproduce
+from eval.experiments.groups import fields_of, groups_of, read_groups
+from eval.experiments.protocol import run
+from eval.experiments.votes.experiment import Votes
 from solvers import standins
 from solvers.llm.chat import STANDIN_MODEL
 from solvers.llm.server import serve
@@ -24,11 +25,12 @@ def test_three_groups_answer_the_questions_of_table_v(tmp_path, monkeypatch):
             Group(agents=12, model=STANDIN_MODEL, base_url=second.base_url, planning="steps"),
             Group(agents=6, model="broken", base_url=third.base_url, retries=0),
         ]
-        how = {"count": 4, "workers": 1, "progress": False}
-        text = reproduce(2, 0, tmp_path, groups=groups, **how)
+        votes = Votes(2, questions=4, groups=groups)
+        how = {"workers": 1, "progress": False}
+        text = run(votes, tmp_path, **how)
         asked = len(third.bodies)
         assert asked > 0
-        assert reproduce(2, 0, tmp_path, groups=groups, **how) == text
+        assert run(votes, tmp_path, **how) == text
         assert len(third.bodies) == asked  # what was answered is kept
     table = text.partition("### Agents behind endpoints")[2]
     assert "12 × no LLM" in table
@@ -42,7 +44,7 @@ def test_three_groups_answer_the_questions_of_table_v(tmp_path, monkeypatch):
 def test_when_nobody_answers_it_is_told(tmp_path):
     groups = [Group(agents=3, model="m", base_url="http://127.0.0.1:9/v1", api_key="k", retries=0)]
     with pytest.raises(ValueError, match="cells failed, the first with EndpointError"):
-        reproduce(1, 0, tmp_path, groups=groups, count=1, workers=1, progress=False)
+        run(Votes(1, questions=1, groups=groups), tmp_path, workers=1, progress=False)
 
 
 def test_groups_are_read_from_a_file(tmp_path):

@@ -1,4 +1,4 @@
-"""python -m eval.experiments.genainet_power.experiment: the table, the rounds, and the page of a game."""
+"""Power control of GenAINet: the table, the rounds, and the page of a game."""
 
 import html
 import json
@@ -6,13 +6,17 @@ import re
 
 import numpy as np
 import pytest
+from experiment_options import from_options
 from faulty_server import FaultyServer, fails, says
 from hostile_replies import INSTRUCTIONS
 
 from eval.command import cli
-from eval.experiments.genainet_power import cells as genainet_games
-from eval.experiments.genainet_power import experiment as genainet
+from eval.experiments.genainet_power.experiment import PowerGames
 from eval.experiments.genainet_power.page import page
+from eval.experiments.genainet_power.results import LEARNT
+from eval.experiments.genainet_power.tables import markdown, rounds_table
+from eval.experiments.protocol import run
+from eval.sweep.engine import Sweep, run_sweep
 from secagent_env.power_control import Game, rates, sample_game
 from solvers.genainet import GenAINet
 from solvers.power_control import dpc
@@ -20,11 +24,12 @@ from solvers.power_control import dpc
 
 @pytest.fixture(scope="module")
 def courses(tmp_path_factory):
-    return genainet_games.run([2, 4], 12, 3, tmp_path_factory.mktemp("games"), rounds=6, workers=1)
+    out = tmp_path_factory.mktemp("games")
+    return PowerGames([2, 4], 12, 3, rounds=6).courses(lambda cells: run_sweep(Sweep(cells), out, workers=1))
 
 
 def test_courses_are_of_the_same_games_round_by_round(courses):
-    own = [course for course in courses if course.method != genainet.LEARNT]  # there where it was trained
+    own = [course for course in courses if course.method != LEARNT]  # there where it was trained
     assert [course.num_pairs for course in own] == [2] * 6 + [4] * 6
     starts = {course.num_pairs: course.total_power_w[0] for course in courses if course.method == "dpc"}
     for course in courses:
@@ -39,9 +44,9 @@ def test_courses_are_of_the_same_games_round_by_round(courses):
 
 
 def test_the_table_names_the_standin_and_stands_beside_the_paper(courses):
-    text = genainet.markdown(courses)
+    text = markdown(courses)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
-    methods = [row[1] for row in rows[1:] if row[0] == "4" and row[1] != genainet.LEARNT]
+    methods = [row[1] for row in rows[1:] if row[0] == "4" and row[1] != LEARNT]
     assert methods == [
         "dpc",
         "optimum",
@@ -64,7 +69,7 @@ def test_the_table_names_the_standin_and_stands_beside_the_paper(courses):
 
 
 def test_the_rounds_have_a_mean_with_an_interval_each(courses):
-    table = dict(genainet.rounds_table(courses[:6], "total_power_w"))
+    table = dict(rounds_table(courses[:6], "total_power_w"))
     assert set(table) == {course.method for course in courses[:6]}
     assert "dpc" in table
     assert len(table["dpc"]) == 7
@@ -73,30 +78,33 @@ def test_the_rounds_have_a_mean_with_an_interval_each(courses):
     assert last.low < last.mean < last.high
 
 
-def test_the_command_prints_writes_and_draws(tmp_path, capsys):
+def test_the_table_is_written_and_the_rounds_are_drawn(tmp_path):
     picture = tmp_path / "rounds.png"
-    genainet.main(
-        ["--pairs", "2", "--draws", "3", "--rounds", "3", "--out", str(tmp_path / "out"), "--picture", str(picture)]
-    )
-    assert (tmp_path / "out" / "genainet.md").read_text() == capsys.readouterr().out
+    options = ["--pairs", "2", "--draws", "3", "--rounds", "3", "--picture", str(picture)]
+    text = run(from_options(PowerGames, *options), tmp_path / "out", workers=1)
+    assert (tmp_path / "out" / "genainet.md").read_text() == text
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("arguments", [["--draws", "0"], ["--base-url", "http://localhost:1/v1"], ["--pairs", "0"]])
-def test_bad_arguments_are_told_in_a_sentence(arguments, capsys, tmp_path):
-    with pytest.raises(SystemExit):
-        genainet.main([*arguments, "--out", str(tmp_path)])
-    assert "error:" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--draws", "0"], "the number of games must be an integer ≥ 1, got 0"),
+        (["--base-url", "http://localhost:1/v1"], "model"),
+        (["--pairs", "0"], "num_pairs"),
+        (["--picture", "rounds.gif"], "a picture's name must end with"),
+    ],
+)
+def test_bad_options_are_told_in_a_sentence(options, sentence, tmp_path):
+    with pytest.raises(ValueError, match=sentence):
+        run(from_options(PowerGames, *options), tmp_path)
 
 
-def test_games_that_fail_are_told_and_the_others_kept(tmp_path, capsys):
+def test_games_that_fail_are_told_and_the_others_kept(tmp_path):
     with FaultyServer(fails(401)) as server:
-        model = ["--model", "m", "--base-url", server.base_url]
-        with pytest.raises(SystemExit):
-            genainet.main(["--pairs", "2", "--draws", "2", *model, "--out", str(tmp_path), "--workers", "1"])
-    said = capsys.readouterr().err
-    assert "8 of 8 games failed, the first with EndpointError" in said
-    assert "--retry-failed" in said
+        games = from_options(PowerGames, "--pairs", "2", "--draws", "2", "--model", "m", "--base-url", server.base_url)
+        with pytest.raises(ValueError, match=r"8 of 8 games failed, the first with EndpointError.*--retry-failed"):
+            run(games, tmp_path, workers=1)
 
 
 def data_in(text: str) -> dict:
@@ -106,7 +114,8 @@ def data_in(text: str) -> dict:
 
 def test_the_page_holds_every_round(tmp_path):
     path = tmp_path / "game.html"
-    genainet.main(["--page", str(path), "--pairs", "3", "--rounds", "5"])
+    assert run(from_options(PowerGames, "--page", str(path), "--pairs", "3", "--rounds", "5"), tmp_path / "out") == ""
+    assert not (tmp_path / "out").exists()
     data = data_in(path.read_text())
     record = GenAINet().play(sample_game(3, 1, (1,), feasible=False)[0], 5, 1).record
     assert [now["power"] for now in data["rounds"]] == [pytest.approx(row, rel=1e-4) for row in record.power_w.tolist()]
@@ -138,7 +147,7 @@ def test_the_page_shows_what_agents_write_as_text():
 
 
 def test_the_table_says_what_messages_are_worth(courses):
-    text = genainet.markdown(courses)
+    text = markdown(courses)
     power = {c.method: c.total_power_w[-1].mean() for c in courses if c.num_pairs == 4}
     ratio = power["GenAINet (no LLM)"] / power["GenAINet without messages (no LLM)"]
     [said] = re.findall(r"4 pairs: with messages, .* of the gap without them, at ([\d.]+) % .* of the power", text)

@@ -6,10 +6,14 @@ import json
 import numpy as np
 import pandas
 import pytest
+from experiment_options import from_options
 from hashing_encoder import HashingEncoder
 
 from eval.experiments.knowledge_transfer import cells as knowledge_answers
 from eval.experiments.knowledge_transfer.cells import (
+    ALL,
+    ANSWERS_CHOSEN,
+    CHOSEN,
     COMPRESSED,
     CONDITIONS,
     FULL,
@@ -17,29 +21,20 @@ from eval.experiments.knowledge_transfer.cells import (
     LEAK_COMPRESSED,
     PRINTED_RATIO,
     RANDOM,
-    Condition,
-    Source,
-    World,
-    blocks,
-    cells,
-    run,
-)
-from eval.experiments.knowledge_transfer.claims import claims, verdict
-from eval.experiments.knowledge_transfer.experiment import CSV, CURVE, TABLE, main, markdown, measured_curve, reproduce
-from eval.experiments.knowledge_transfer.results import (
-    ALL,
-    ANSWERS_CHOSEN,
-    CHOSEN,
-    OVERALL,
-    PRINTED,
     WITH_ANSWERS,
     WITHOUT,
-    Sent,
-    Transfer,
-    points_of,
-    transfer,
+    Block,
+    Condition,
+    blocks,
 )
+from eval.experiments.knowledge_transfer.claims import claims, verdict
+from eval.experiments.knowledge_transfer.experiment import CURVE, KnowledgeTransfer, measured_curve
+from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
+from eval.experiments.knowledge_transfer.results import Sent, Source, Transfer, points_of
+from eval.experiments.knowledge_transfer.tables import markdown
+from eval.experiments.protocol import run
 from eval.stats.statistics import Interval
+from eval.sweep.engine import Sweep, run_sweep
 from secagent_env import questions
 from secagent_env.questions import Question, QuestionSet
 from solvers.knowledge.store.lookup import group_of
@@ -48,13 +43,13 @@ from solvers.reasoning.reader import FITTED_ON
 
 @pytest.fixture(autouse=True)
 def hashing(monkeypatch):
-    """Nothing here needs a real encoder, and no world of one is left to others."""
+    """Nothing here needs a real encoder, and no block of one is left to others."""
     encoder = HashingEncoder(64)
     monkeypatch.setattr(knowledge_answers, "default_encoder", lambda: encoder)
     monkeypatch.delenv("SECAGENT_DATA", raising=False)
-    knowledge_answers.world_of.cache_clear()
+    knowledge_answers.block_of.cache_clear()
     yield
-    knowledge_answers.world_of.cache_clear()
+    knowledge_answers.block_of.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +59,15 @@ def swept(tmp_path_factory):
         encoder = HashingEncoder(64)
         patch.setattr(knowledge_answers, "default_encoder", lambda: encoder)
         patch.delenv("SECAGENT_DATA", raising=False)
-        knowledge_answers.world_of.cache_clear()
+        knowledge_answers.block_of.cache_clear()
         out = tmp_path_factory.mktemp("table1")
-        text = reproduce(2000, 0, out, workers=1)
-        return run(Source.of(), out=out, workers=1), out, text
+        text = run(KnowledgeTransfer(), out, workers=1)
+        return rows(out), out, text
+
+
+def rows(out):
+    """Return the rows of the packaged sample in a folder."""
+    return run_sweep(Sweep(KnowledgeTransfer().cells()), out, workers=1)
 
 
 def made(count, name="made"):
@@ -102,23 +102,23 @@ def test_none_is_asked_that_the_reader_was_fitted_on():
 @pytest.mark.parametrize("count", [40, 1000])
 def test_what_is_known_is_of_other_groups_and_only_the_leak_is_not(count):
     asked = made(100)
-    for block in blocks(asked, count, 1):
-        world = World(asked, block, 1)
-        own = {asked[int(number)].group for number in block}
+    for numbers in blocks(asked, count, 1):
+        block = Block(asked, numbers, 1)
+        own = {asked[int(number)].group for number in numbers}
         for condition in CONDITIONS:
-            known = {passage.group for passage in world.sent(condition).passages}
+            known = {passage.group for passage in block.sent(condition).passages}
             assert condition.kind.startswith(LEAK) or not known & own, condition
-        assert own <= {passage.group for passage in world.sent(Condition(LEAK)).passages}
-        assert {passage.group for passage in world.sent(Condition(FULL)).passages} == {q.group for q in asked} - own
+        assert own <= {passage.group for passage in block.sent(Condition(LEAK)).passages}
+        assert {passage.group for passage in block.sent(Condition(FULL)).passages} == {q.group for q in asked} - own
 
 
 def test_batches_are_of_others_only():
     asked = made(100)
-    [block] = blocks(asked, 40, 0)
-    world = World(asked, block, 0)
-    own = {group_of(asked[int(number)]) for number in block}
-    assert world.batch
-    assert not own & {group_of(question) for question in world.batch}
+    [numbers] = blocks(asked, 40, 0)
+    block = Block(asked, numbers, 0)
+    own = {group_of(asked[int(number)]) for number in numbers}
+    assert block.batch
+    assert not own & {group_of(question) for question in block.batch}
 
 
 def test_what_is_sent_keeps_to_the_ratio(swept):
@@ -145,7 +145,7 @@ def test_every_question_is_asked_once_in_each_condition(swept):
 
 def test_a_text_that_tells_the_answer_helps_even_this_reader(swept):
     frame, *_ = swept
-    found = transfer(frame, Source.of())
+    found = Transfer.of(frame, Source.of())
     assert verdict(found.difference(WITH_ANSWERS, WITHOUT)) == 1
 
 
@@ -161,10 +161,10 @@ def test_no_text_of_a_question_leaves_a_cell(swept):
 
 def test_files_say_the_same_as_the_report(swept):
     frame, out, text = swept
-    assert (out / TABLE).read_text() == text
-    rows = pandas.read_csv(out / CSV)
-    found = transfer(frame, Source.of())
-    [full] = rows[(rows["knowledge"] == FULL) & (rows["category"] == OVERALL)].to_dict("records")
+    assert (out / "genainet-table1.md").read_text() == text
+    table = pandas.read_csv(out / "genainet-table1.csv")
+    found = Transfer.of(frame, Source.of())
+    [full] = table[(table["knowledge"] == FULL) & (table["category"] == OVERALL)].to_dict("records")
     assert full["accuracy"] == found.right[ALL].mean()
     told = json.loads((out / CURVE).read_text())
     assert told["questions"] == "sample"
@@ -183,15 +183,15 @@ def test_a_run_that_is_there_is_not_computed_again(swept, monkeypatch):
     def never(*_):
         raise AssertionError
 
-    monkeypatch.setattr(World, "__init__", never)
-    again = run(Source.of(), out=out, workers=1)
+    monkeypatch.setattr(Block, "__init__", never)
+    again = rows(out)
     pandas.testing.assert_frame_equal(again, frame)
 
 
 @pytest.mark.parametrize("name", ["others", "answers", "asked"])
 def test_the_curve_goes_from_nothing_to_everything(swept, name):
     frame, *_ = swept
-    found = transfer(frame, Source.of())
+    found = Transfer.of(frame, Source.of())
     curve = points_of(found, name)
     assert curve[0].accuracy == found.accuracy(WITHOUT)
     assert curve[-1].accuracy == found.accuracy(ALL if name == "others" else WITH_ANSWERS)
@@ -203,8 +203,8 @@ def test_the_curve_goes_from_nothing_to_everything(swept, name):
 
 
 def test_printed_numbers_are_fractions_of_500_questions():
-    counts = {name: [value * row.questions for value in row.accuracies] for name, row in PRINTED.items()}
-    assert sum(row.questions for name, row in PRINTED.items() if name != OVERALL) == PRINTED[OVERALL].questions == 500
+    counts = {name: [value * row.questions for value in row.accuracies] for name, row in TABLE_1.items()}
+    assert sum(row.questions for name, row in TABLE_1.items() if name != OVERALL) == TABLE_1[OVERALL].questions == 500
     for found in counts.values():
         np.testing.assert_allclose(found, np.round(found), atol=0.02)
     sums = np.sum([np.round(found) for name, found in counts.items() if name != OVERALL], axis=0)
@@ -278,20 +278,19 @@ def test_other_categories_than_the_paper_s_are_shown_without_printed_numbers():
 
 
 @pytest.mark.filterwarnings("default")
-def test_bad_arguments_end_in_a_sentence(tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        main(["--questions", "0", "--out", str(tmp_path)])
-    assert "the number of questions must be an integer ≥ 1, got 0" in capsys.readouterr().err
+def test_bad_options_end_in_a_sentence(tmp_path):
+    with pytest.raises(ValueError, match="the number of questions must be an integer ≥ 1, got 0"):
+        run(from_options(KnowledgeTransfer, "--questions", "0"), tmp_path)
     (tmp_path / "TeleQnA.zip").write_bytes(b"no archive")
-    with pytest.raises(SystemExit):
-        main(["--data", str(tmp_path), "--out", str(tmp_path)])
-    assert "TeleQnA.zip is not the file of teleqna" in capsys.readouterr().err
+    with pytest.raises(ValueError, match=r"TeleQnA\.zip is not the file of teleqna"):
+        run(from_options(KnowledgeTransfer, "--data", str(tmp_path)), tmp_path)
 
 
 def test_cells_of_teleqna(data_folder):
-    source = Source.of(data=data_folder)
+    experiment = KnowledgeTransfer(2000, 0, data_folder)
+    source = experiment.source
     assert source.name == "teleqna"
-    found = cells(source, 2000, 0)
+    found = experiment.cells()
     assert len(found) == 16
     assert len({cell.key for cell in found}) == 16
     assert all(cell.options["block"] == 0 for cell in found)

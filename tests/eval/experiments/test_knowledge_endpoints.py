@@ -3,13 +3,14 @@
 import json
 
 import pytest
+from experiment_options import from_options
 from faulty_server import FaultyServer, fails, says
 from hashing_encoder import HashingEncoder
 
 from eval.experiments.knowledge_transfer import cells as knowledge_answers
-from eval.experiments.knowledge_transfer import endpoints as knowledge_endpoints
-from eval.experiments.knowledge_transfer.endpoints import CONDITIONS, cells, name_of
-from eval.experiments.questions import Reasoning
+from eval.experiments.knowledge_transfer import cells_endpoints
+from eval.experiments.knowledge_transfer.experiment import KnowledgeTransfer, name_of
+from eval.experiments.protocol import run
 from secagent_env import questions
 from solvers import standins
 from solvers.llm.chat import STANDIN_MODEL
@@ -23,9 +24,9 @@ def hashing(monkeypatch):
     monkeypatch.setattr(knowledge_answers, "default_encoder", lambda: encoder)
     monkeypatch.delenv("SECAGENT_DATA", raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", "a-key-that-nobody-may-see")
-    knowledge_answers.world_of.cache_clear()
+    knowledge_answers.block_of.cache_clear()
     yield
-    knowledge_answers.world_of.cache_clear()
+    knowledge_answers.block_of.cache_clear()
 
 
 def test_students_behind_endpoints_answer_table_1(tmp_path):
@@ -36,12 +37,13 @@ def test_students_behind_endpoints_answer_table_1(tmp_path):
             f'[[group]]\nmodel = "{STANDIN_MODEL}"\nbase_url = "{good.base_url}"\n'
             f'[[group]]\nmodel = "broken"\nbase_url = "{bad.base_url}"\nretries = 0\nplanning = "steps"\n'
         )
-        reasoning = Reasoning(["genainet-table1"], questions=60, groups=tmp_path / "groups.toml")
+        groups = tmp_path / "groups.toml"
+        transfer = from_options(KnowledgeTransfer, "--questions", "60", "--groups", str(groups))
         how = {"workers": 1, "progress": False}
-        text = reasoning.reproduce("genainet-table1", tmp_path / "out", **how)
+        text = run(transfer, tmp_path / "out", **how)
         asked = len(bad.bodies)
         assert asked == 4 * 60
-        assert reasoning.reproduce("genainet-table1", tmp_path / "out", **how) == text
+        assert run(transfer, tmp_path / "out", **how) == text
         assert len(bad.bodies) == asked  # what was answered is kept
     _, first, second = text.partition("### student (no LLM, direct)")
     assert first
@@ -56,17 +58,17 @@ def test_students_behind_endpoints_answer_table_1(tmp_path):
 
 def test_the_stand_in_finds_answers_that_are_there():
     """With the questions' own explanations a student must be better than with none: they restate the answers."""
-    [cell, *_] = cells(knowledge_answers.Source.of(), [Group()], 60, 0)
-    rows = {row["condition"]: row for row in knowledge_endpoints.answer(cell)}
-    assert len(rows) == len(CONDITIONS)
+    [cell, *_] = KnowledgeTransfer(60).student_cells(Group())
+    rows = {row["condition"]: row for row in cells_endpoints.answer(cell)}
+    assert len(rows) == len(cells_endpoints.CONDITIONS)
     right = {name: sum(row["right"]) / len(row["asked"]) for name, row in rows.items()}
     assert right["leak"] > right["no knowledge"] + 0.3
     assert rows["no knowledge"]["bits"] < rows["compressed"]["bits"] < rows["full"]["bits"] < rows["leak"]["bits"]
 
 
 def test_no_text_leaves_a_cell():
-    [cell, *_] = cells(knowledge_answers.Source.of(), [Group(agents=3)], 60, 0)
-    told = json.dumps([dict(row) for row in knowledge_endpoints.answer(cell)] + [dict(cell.options)])
+    [cell, *_] = KnowledgeTransfer(60).student_cells(Group(agents=3))
+    told = json.dumps([dict(row) for row in cells_endpoints.answer(cell)] + [dict(cell.options)])
     assert not any(question.text in told or question.explanation in told for question in questions.load("sample"))
     assert cell.options["student"] == {"agents": 1}
     assert cell.scheme == name_of(Group()) == "student (no LLM, direct)"

@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 import secagent_env  # noqa: F401 (registers the environments)
 from eval.experiments.knowledge_energy import experiment as knowledge_energy
-from eval.experiments.knowledge_energy.experiment import PRINTED, Curve, advice, best, cells, entries, linked, markdown
-from eval.experiments.knowledge_energy.results import Entry
+from eval.experiments.knowledge_energy.experiment import KnowledgeEnergy, NetworkPreset, linked
+from eval.experiments.knowledge_energy.printed import PRINTED
+from eval.experiments.knowledge_energy.results import Curve, FrontierPoint, best, frontier
+from eval.experiments.knowledge_energy.tables import advice, energy_tables
+from eval.experiments.protocol import run
 from eval.stats.statistics import Interval
 from eval.sweep.engine import Sweep, run_sweep
 from secagent_env import Scenario, sample_instance
@@ -83,11 +86,12 @@ def test_the_knowledge_sent_is_the_ratio_of_all_of_it():
 def found(tmp_path_factory):
     monkeypatch = pytest.MonkeyPatch()
     with monkeypatch.context() as patch:
-        patch.setattr(knowledge_energy, "NETWORKS", {"small": knowledge_energy.Network(3, 6)})
+        patch.setattr(knowledge_energy, "NETWORKS", {"small": NetworkPreset(3, 6)})
         out = tmp_path_factory.mktemp("frontier")
-        text = knowledge_energy.reproduce([CURVE], 8, 0, out, workers=1, progress=False)
-        frame = run_sweep(Sweep(cells([CURVE], 8, 0)), out, workers=1, progress=False)
-    return out, text, entries(frame), frame
+        experiment = KnowledgeEnergy(8, curves=[CURVE])
+        text = run(experiment, out, workers=1, progress=False)
+        frame = run_sweep(Sweep(experiment.cells()), out, workers=1, progress=False)
+    return out, text, frontier(frame), frame
 
 
 def test_less_knowledge_never_makes_a_task_cheaper_where_sending_costs_next_to_nothing(found):
@@ -128,7 +132,9 @@ def test_files_hold_what_is_printed(found):
 def entry(ratio, mean, feasible=10, scheme="exact"):
     interval = Interval(mean, mean - 1, mean + 1, 10)
     relative = Interval(mean / 100, mean / 100 - 0.01, mean / 100 + 0.01, 10)
-    return Entry("net", "curve", ratio, 0.7, scheme, feasible, 10, interval, interval, interval, interval, relative)
+    return FrontierPoint(
+        "net", "curve", ratio, 0.7, scheme, feasible, 10, interval, interval, interval, interval, relative
+    )
 
 
 def test_the_best_ratio_is_the_cheapest_that_nearly_all_can_meet():
@@ -148,11 +154,11 @@ def test_what_too_few_can_meet_is_counted_not_averaged():
         for who in ("exact", "asc")
         for ratio, mean in ((0.0, 50), (0.5, 90), (1.0, 100))
     ]
-    table = markdown(row, [Curve("curve", CURVE.points)])
+    table = energy_tables(row, [Curve("curve", CURVE.points)])
     assert "– (3/10 feasible)" in table
     assert "50%, 90.00 J" in table
 
 
 def test_no_instances_is_refused():
     with pytest.raises(ValueError, match="integer ≥ 1"):
-        cells([CURVE], 0, 0)
+        KnowledgeEnergy(0, curves=[CURVE])

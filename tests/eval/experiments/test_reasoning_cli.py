@@ -4,15 +4,13 @@ import pytest
 
 from eval.command.cli import main
 from eval.experiments.knowledge_energy import experiment as knowledge_energy
-from eval.experiments.knowledge_energy.experiment import Network
-from eval.experiments.questions import EXPERIMENTS, Reasoning
-from eval.experiments.secure.experiment import by_kind
+from eval.experiments.knowledge_energy.experiment import NetworkPreset
 
 
 @pytest.fixture(autouse=True)
 def only_the_sample(monkeypatch, tmp_path):
     monkeypatch.delenv("SECAGENT_DATA", raising=False)
-    monkeypatch.setattr(knowledge_energy, "NETWORKS", {"small": Network(2, 3)})
+    monkeypatch.setattr(knowledge_energy, "NETWORKS", {"small": NetworkPreset(2, 3)})
     monkeypatch.chdir(tmp_path)
 
 
@@ -57,11 +55,3 @@ def test_bad_arguments_are_told_in_a_sentence(arguments, message, capsys):
     errors = capsys.readouterr().err
     assert message in errors
     assert errors.count("\n") == 1
-
-
-def test_experiments_are_sorted_by_kind():
-    kinds = by_kind(["knowledge-energy", "fig4", "genainet-table2"])
-    assert kinds == (("fig4",), ("genainet-table2",), ("knowledge-energy",))
-    assert by_kind(["all"]).questions == EXPERIMENTS
-    with pytest.raises(ValueError, match="unknown experiment"):
-        Reasoning(["fig4"])

@@ -7,11 +7,17 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from experiment_options import from_options
 from scipy import stats
 
+from eval.experiments.protocol import run
 from eval.experiments.votes import cells as voting
-from eval.experiments.votes import experiment as votes
-from eval.experiments.votes import tables as votes_report
+from eval.experiments.votes import cells_selection
+from eval.experiments.votes.cells_selection import ANY, SCHEMES
+from eval.experiments.votes.experiment import Votes, scenario_of
+from eval.experiments.votes.printed import TABLE_V
+from eval.experiments.votes.results import DataSet, fit, selected_accuracies
+from eval.experiments.votes.tables import LEAST, MOST
 from eval.stats.formatting import points
 from eval.stats.statistics import Interval
 from eval.sweep.cells import Cell
@@ -28,8 +34,8 @@ def no_data(monkeypatch):
 
 @pytest.fixture(scope="module")
 def selections():
-    cells = voting.selecting(2, 0)
-    rows = [{**voting.select(cell), "scheme": cell.scheme, "seed": 0, "index": cell.index} for cell in cells]
+    cells = Votes(2).cells()
+    rows = [{**cells_selection.select(cell), "scheme": cell.scheme, "seed": 0, "index": cell.index} for cell in cells]
     return pd.DataFrame([{**row, **{k: json.dumps(row[k]) for k in ("selected", "accuracy")}} for row in rows])
 
 
@@ -41,19 +47,19 @@ def test_schemes_select_for_the_least_energy_or_at_random(selections):
         assert energy["exact"] <= energy.min() * (1 + 1e-6)
         assert energy["randas"] > 1.05 * energy["exact"]
         assert network["accuracy"].nunique() == 1  # the same agents for everybody
-    for scheme in voting.SCHEMES:
-        for accuracy in voting.selected_accuracies(selections, scheme, (0, 1)):
+    for scheme in SCHEMES:
+        for accuracy in selected_accuracies(selections, scheme, (0, 1)):
             assert len(accuracy) == 10
-            assert scheme == voting.ANY or accuracy.mean() >= 0.6 - 1e-9
+            assert scheme == ANY or accuracy.mean() >= 0.6 - 1e-9
 
 
 def test_ten_of_any_accuracy_are_sometimes_too_inaccurate():
     cells = [
-        Cell(voting.SELECT, voting.EXPERIMENT, voting.ANY, None, 0, index, {"scenario": scenario.to_dict()})
+        Cell(cells_selection.FUNCTION, Votes.name, ANY, None, 0, index, {"scenario": scenario.to_dict()})
         for index in range(10)
-        for scenario in (voting.scenario_of(voting.ANY),)
+        for scenario in (scenario_of(ANY),)
     ]
-    found = [voting.select(cell) for cell in cells]
+    found = [cells_selection.select(cell) for cell in cells]
     means = [np.array(row["accuracy"])[row["selected"]].mean() for row in found]
     assert min(means) < 0.58
     assert len({tuple(row["selected"]) for row in found}) == 10
@@ -71,7 +77,7 @@ def test_the_votes_of_the_agents_selected_meet_the_theory(monkeypatch, options, 
     accuracy, selected, difficulty = np.linspace(0.4, 0.8, 9), [0, 3, 4, 5, 8], 1.4
     told = {"accuracy": accuracy.tolist(), "selected": selected, "difficulty": difficulty, "correlation": correlation}
     told |= {"source": "made", "path": None, "count": 3000}
-    row = voting.ask(Cell(voting.ASK, "table5", "asc", "boolq", 4, 2, told))
+    row = voting.ask(Cell(voting.FUNCTION, "table5", "asc", "boolq", 4, 2, told))
     there = np.maximum(accuracy_at_difficulty(accuracy[selected], difficulty), 1 / options)
     theory = expected_accuracy(there, options, correlation)
     assert row["asked"] == 3000
@@ -93,18 +99,18 @@ def test_the_same_questions_are_asked_whoever_is_selected(monkeypatch):
     for selected, index in (([0, 1], 0), ([1, 2], 0), ([2, 3], 1)):
         told = {"accuracy": [0.5] * 4, "selected": selected, "difficulty": 1.0, "correlation": 0.0}
         told |= {"source": "made", "path": None, "count": 30}
-        voting.ask(Cell(voting.ASK, "table5", "asc", "arc-easy", 0, index, told))
+        voting.ask(Cell(voting.FUNCTION, "table5", "asc", "arc-easy", 0, index, told))
     assert len({key for key, _ in seen[0, 1]}) == 30
     assert seen[0, 1] == seen[1, 2] != seen[2, 3]
 
 
 def test_the_fit_is_of_the_vote_of_asc_alone(selections):
-    given = tuple(voting.Asked(name, name, None, options, "") for name, options in OPTIONS.items())
-    accuracies = voting.selected_accuracies(selections, "asc", (0, 1))
-    difficulty = voting.fit(given, accuracies, 0.5)
+    given = tuple(DataSet(name, name, None, options, "") for name, options in OPTIONS.items())
+    accuracies = selected_accuracies(selections, "asc", (0, 1))
+    difficulty = fit(given, accuracies, 0.5)
     for each in given:
         there = [accuracy_at_difficulty(selected, difficulty[each.name]) for selected in accuracies]
-        assert voted_accuracy(there, each.num_options, 0.5) == pytest.approx(voting.PRINTED[each.name]["asc"], abs=1e-4)
+        assert voted_accuracy(there, each.num_options, 0.5) == pytest.approx(TABLE_V[each.name]["asc"], abs=1e-4)
     assert difficulty["arc-challenge"] > difficulty["arc-easy"]
 
 
@@ -120,7 +126,7 @@ def folder(tmp_path_factory):
 
 
 def small(folder):
-    return votes.reproduce(2, 0, folder, count=8, workers=1, data=None, progress=False)
+    return run(Votes(2, questions=8), folder, workers=1, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +158,7 @@ def test_the_report_is_written_with_numbers_and_picture(text, folder):
     assert fitted["theory"].to_dict() == pytest.approx(
         {"arc-easy": 0.85, "arc-challenge": 0.75, "boolq": 0.83}, abs=1e-3
     )
-    best, worst = (frame[frame["scheme"] == scheme] for scheme in (votes_report.MOST, votes_report.LEAST))
+    best, worst = (frame[frame["scheme"] == scheme] for scheme in (MOST, LEAST))
     assert (best["theory"].to_numpy() > worst["theory"].to_numpy()).all()
     assert (folder / "table5.png").stat().st_size > 10_000
     assert (folder / "table5.pdf").exists()
@@ -162,27 +168,28 @@ def test_a_second_run_computes_nothing(text, folder, monkeypatch, no_data):
     def never(cell):
         raise AssertionError(f"computed again: {cell}")
 
-    monkeypatch.setattr(voting, "select", never)
+    monkeypatch.setattr(cells_selection, "select", never)
     monkeypatch.setattr(voting, "ask", never)
     assert small(folder) == text
 
 
-def test_bad_arguments_are_said_in_a_sentence(capsys, tmp_path, no_data):
-    for arguments, said in (
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
         (["--questions", "0"], "number of questions must be an integer ≥ 1, got 0"),
         (["--instances", "0"], "number of networks must be an integer ≥ 1, got 0"),
         (["--correlation", "2"], "correlation must be a finite number from 0 to 1, got 2.0"),
-    ):
-        with pytest.raises(SystemExit) as ended:
-            votes.main([*arguments, "--out", str(tmp_path / "none")])
-        assert ended.value.code == 2
-        assert said in capsys.readouterr().err
+    ],
+)
+def test_bad_options_are_told_in_a_sentence(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        from_options(Votes, *options)
 
 
 def test_a_vote_that_cannot_be_as_printed_is_said():
-    given = [voting.Asked("arc-challenge", "sample", None, {4: 1}, "")]
+    given = [DataSet("arc-challenge", "sample", None, {4: 1}, "")]
     with pytest.raises(ValueError, match=r"no difficulty gives an accuracy of 0\.75"):
-        voting.fit(given, [np.zeros(10)], 0.0)
+        fit(given, [np.zeros(10)], 0.0)
 
 
 def test_points_are_signed():
@@ -191,15 +198,15 @@ def test_points_are_signed():
 
 
 def test_the_sample_stands_with_as_many_options(no_data):
-    for name in voting.PRINTED:
-        found = voting.Asked.of(name)
+    for name in TABLE_V:
+        found = DataSet.of(name)
         assert found.source == "sample"
         assert (set(found.num_options) == {2}) == (name == "boolq")
 
 
 def test_the_real_sets_are_asked_where_they_are(data_folder):
-    found = {name: voting.Asked.of(name, data_folder) for name in voting.PRINTED}
-    assert {name: each.source for name, each in found.items()} == {name: name for name in voting.PRINTED}
+    found = {name: DataSet.of(name, data_folder) for name in TABLE_V}
+    assert {name: each.source for name, each in found.items()} == {name: name for name in TABLE_V}
     assert found["boolq"].num_options == {2: 3270}
     assert sum(found["arc-easy"].num_options.values()) == 2376
     assert sum(found["arc-challenge"].num_options.values()) == 1172

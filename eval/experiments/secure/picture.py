@@ -11,7 +11,7 @@ import numpy as np
 from eval.compare.looks import Look, looks
 from eval.experiments.pictures import figure_of, save_figure
 from eval.experiments.secure.printed import AS_WRITTEN, TRANSMISSION
-from eval.experiments.secure.results import BOUND, Entry, Reproduced
+from eval.experiments.secure.results import BOUND, Reproduced, SchemeResult
 from eval.stats.paired import performance_profile
 from eval.stats.statistics import CONFIDENCE
 from secagent_env.rendering.style import DIM, FAINT, INK, own_style
@@ -24,24 +24,24 @@ GAPS = np.logspace(-6, 1, 71)
 """Where profiles are drawn, as fractions."""
 
 
-def save_experiment(result: Reproduced, path: Path) -> None:
-    """Draw an experiment and write ``path`` with the suffixes .png and .pdf: ours filled, the paper's hollow."""
+def save_exhibit(shown: Reproduced, path: Path) -> None:
+    """Draw an exhibit and write ``path`` with the suffixes .png and .pdf: ours filled, the paper's hollow."""
     require("matplotlib", extra="eval")
-    experiment = result.experiment
+    exhibit = shown.exhibit
     with own_style():
         figure = figure_of(7.5, 4.8)
         ax = figure.subplots()
-        schemes = looks(e.scheme for e in result.entries if e.scheme not in (BOUND, AS_WRITTEN))
-        step = 0.012 * (max(experiment.values) - min(experiment.values))
+        schemes = looks(e.scheme for e in shown.results if e.scheme not in (BOUND, AS_WRITTEN))
+        step = 0.012 * (max(exhibit.values) - min(exhibit.values))
         for place, (scheme, look) in enumerate(schemes.items()):
             shift = step * (place - (len(schemes) - 1) / 2)
-            _draw(ax, [e for e in result.entries if e.scheme == scheme], look, shift)
-        bounds = [e for e in result.entries if e.scheme == BOUND and np.isfinite(e.mean.mean)]
+            _draw(ax, [e for e in shown.results if e.scheme == scheme], look, shift)
+        bounds = [e for e in shown.results if e.scheme == BOUND and np.isfinite(e.mean.mean)]
         ax.plot([e.value for e in bounds], [e.mean.mean for e in bounds], color=INK, lw=1, ls=(0, (4, 3)), label=BOUND)
-        _axes(ax, result)
+        _axes(ax, shown)
         ax.plot([], [], "o", mfc="none", mec=DIM, ls="", label="hollow: as printed in the paper")
         figure.legend(loc="outside right upper", frameon=False, fontsize=8)
-        figure.suptitle(experiment.title, size=9, color=DIM, x=0.01, ha="left")
+        figure.suptitle(exhibit.title, size=9, color=DIM, x=0.01, ha="left")
         figure.supxlabel(
             f"Means over the draws that every scheme solved, with {CONFIDENCE:.0%} bootstrap intervals; marks of one "
             "value stand side by side.",
@@ -76,32 +76,32 @@ def save_profiles(gaps: Mapping[str, np.ndarray], path: Path) -> None:
         save_figure(figure, path)
 
 
-def _draw(ax: Axes, entries: list[Entry], look: Look, shift: float) -> None:
+def _draw(ax: Axes, results: list[SchemeResult], look: Look, shift: float) -> None:
     """Draw one scheme: its means with intervals, and the paper's numbers at the values themselves."""
-    known = [e for e in entries if np.isfinite(e.mean.mean)]
+    known = [e for e in results if np.isfinite(e.mean.mean)]
     at = np.array([e.value for e in known]) + shift
     mean, low, high = (np.array([getattr(e.mean, part) for e in known]) for part in ("mean", "low", "high"))
     spread = np.nan_to_num(np.array([mean - low, high - mean]))
     drawn = {"color": look.light, "marker": look.marker}
-    ax.errorbar(at, mean, spread, **drawn, ls=look.line, ms=5, lw=1.1, capsize=2, label=entries[0].label)
-    printed = [(e.value, e.printed.value) for e in entries if e.printed is not None]
+    ax.errorbar(at, mean, spread, **drawn, ls=look.line, ms=5, lw=1.1, capsize=2, label=results[0].label)
+    printed = [(e.value, e.printed.value) for e in results if e.printed is not None]
     if printed:
         ax.plot(*zip(*printed, strict=True), **drawn, ls="", ms=8, mfc="none", mew=1.2)
 
 
-def _axes(ax: Axes, result: Reproduced) -> None:
+def _axes(ax: Axes, shown: Reproduced) -> None:
     from matplotlib.ticker import EngFormatter, NullFormatter
 
-    experiment = result.experiment
-    ax.set_xticks(experiment.values, [f"{value:g}" for value in experiment.values])
-    name, _, index = experiment.symbol.partition("_")
+    exhibit = shown.exhibit
+    ax.set_xticks(exhibit.values, [f"{value:g}" for value in exhibit.values])
+    name, _, index = exhibit.symbol.partition("_")
     ax.set_xlabel(f"{name}$_{{{index}}}$" if index else name)
-    if experiment.metric == TRANSMISSION:
+    if exhibit.metric == TRANSMISSION:
         ax.set_yscale("log")
         ax.yaxis.set_minor_formatter(NullFormatter())
     else:
         ax.set_ylim(bottom=0)
-    ax.set_ylabel("transmission energy (18)" if experiment.metric == TRANSMISSION else "execution energy (19)")
+    ax.set_ylabel("transmission energy (18)" if exhibit.metric == TRANSMISSION else "execution energy (19)")
     ax.yaxis.set_major_formatter(EngFormatter("J"))
     ax.grid(color=FAINT)
     ax.set_axisbelow(True)

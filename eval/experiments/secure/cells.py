@@ -1,7 +1,8 @@
-"""FixedTP to the letter: ASC's agents, everybody at the fixed power, and the best beam for that.
+"""Cells that solve by FixedTP to the letter: ASC's agents, all at the fixed power, and the best beam for that.
 
 At fixed powers most agents have no uplink secrecy (``docs/model.md``, 8.4), and ASC's selection holds some of them. Its
-decision is infeasible then, whatever the beam; how often, is what this module is for.
+decision is infeasible then, whatever the beam; these cells count how often. Other schemes are solved by the cells of a
+comparison (:mod:`eval.compare.solving`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from solvers.asc.solver import ASC
 from solvers.benchmarks.fixedtp import FixedTP
 from solvers.interface.base import SolverRun
 
+FUNCTION = "eval.experiments.secure.cells:solve_as_written"
+
 
 @dataclass(frozen=True, kw_only=True)
 class FixedTPAsWritten(FixedTP):
@@ -26,12 +29,12 @@ class FixedTPAsWritten(FixedTP):
     def _solve(self, run: SolverRun) -> None:
         selection = ASC().solve(run.instance, seed=run.seed).decision.selection
         decision = self._links(run).jammed(selection, self.powers(run.instance))
-        heard = int((selection & ~(evaluate(run.instance, decision).uplink_secrecy > 0)).sum())
-        if heard:
-            run.message = f"{heard} of the {int(selection.sum())} agents selected cannot send in secret at these powers"
+        mute = int((selection & ~(evaluate(run.instance, decision).uplink_secrecy > 0)).sum())
+        if mute:
+            run.message = f"{mute} of the {int(selection.sum())} agents selected cannot send in secret at these powers"
 
 
-def solve_cell(cell: Cell) -> Row:
+def solve_as_written(cell: Cell) -> Row:
     """Return the row of a cell whose options hold the ``scenario``."""
     instance = instance_at(Scenario(**cell.options["scenario"]), cell.seed, cell.index)
     return result_of(FixedTPAsWritten().solve(instance, seed=solver_seed(cell.seed, cell.index)))

@@ -1,0 +1,73 @@
+"""The experiments of `secagent reproduce` by name, and the command itself."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from eval.experiments.protocol import Experiment, dry_run, run
+from secagent_env.support.errors import unknown_name
+
+logger = logging.getLogger("secagent.reproduce")
+
+# Named by module and class, so that an experiment imports nothing of the others.
+_GAMES = "eval.experiments.genainet_power.experiment:PaperPowerGames"
+_ENERGY = "eval.experiments.secure.experiment:EnergyTables"
+CATALOGUE = {
+    "genainet-table2": _GAMES,
+    "genainet-fig7": _GAMES,
+    "genainet-fig8": _GAMES,
+    "table5": "eval.experiments.votes.experiment:Votes",
+    "genainet-table1": "eval.experiments.knowledge_transfer.experiment:KnowledgeTransfer",
+    "knowledge-energy": "eval.experiments.knowledge_energy.experiment:KnowledgeEnergy",
+    "fig4": _ENERGY,
+    "table2": _ENERGY,
+    "table3": _ENERGY,
+    "fig5": _ENERGY,
+    "table4": _ENERGY,
+}
+"""Names of tables and figures, and the experiments that make them, in the order in which they run."""
+
+
+def chosen(names: Sequence[str]) -> dict[type[Experiment], list[str]]:
+    """Return the experiments that make the tables and figures named, each with the names; ``all`` are all of them.
+
+    Raises
+    ------
+    ValueError
+        If there is none of a name.
+    """
+    for name in names:
+        if name != "all" and name not in CATALOGUE:
+            raise unknown_name("experiment", name, ["all", *CATALOGUE])
+    experiments: dict[type[Experiment], list[str]] = {}
+    for name, place in CATALOGUE.items():
+        if name in names or "all" in names:
+            module, _, attribute = place.partition(":")
+            experiments.setdefault(getattr(importlib.import_module(module), attribute), []).append(name)
+    return experiments
+
+
+def reproduce(args: argparse.Namespace, *, progress: bool | None = None, **how: Any) -> None:
+    """Run the experiments named on the command line, and print their texts; or print what a run would compute.
+
+    ``progress`` and ``how`` are arguments of :func:`eval.sweep.engine.run_sweep`.
+    """
+    experiments = [
+        experiment.from_arguments(argparse.Namespace(**{**vars(args), "experiments": names}))
+        for experiment, names in chosen(args.experiments).items()
+    ]
+    if args.dry_run:
+        print(dry_run(experiments, args.out, **how))
+        if any(experiment.grows for experiment in experiments):
+            print("questions to selected agents, and networks with measured knowledge, depend on these and come on top")
+        return
+    for number, experiment in enumerate(experiments):
+        text = run(experiment, args.out, progress=progress, **how)
+        print("\n" * (number > 0) + text, end="", flush=True)
+    texts = ", ".join(f"{experiment.name}.md" for experiment in experiments)
+    beside = "it" if len(experiments) == 1 else "them"
+    logger.info("wrote %s, and tables, figures and rows beside %s, in %s", texts, beside, args.out)

@@ -1,0 +1,120 @@
+"""Power control on random games: rate gap and power after DPC, beside the second paper."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from eval.bench.power_control import measure
+from eval.bench.power_control import report as speed_table
+from eval.experiments.genainet_power.experiment import add_game_arguments, add_pairs
+from eval.experiments.genainet_power.printed import TABLE_2
+from eval.experiments.genainet_power.results import GAMES, Course, by_pairs
+from eval.experiments.genainet_power.tables import decimal
+from eval.experiments.protocol import Compute, Experiment, Report
+from eval.stats.formatting import percent, tabulated
+from eval.stats.statistics import CONFIDENCE, bootstrap_mean
+from eval.sweep.cells import Cell
+from secagent_env.power_control import Game, sample_game
+from secagent_env.power_control.match import ROUNDS
+from secagent_env.support.checks import integer
+from solvers.power_control import dpc, optimum
+
+METHODS: dict[str, Callable[[Game, int], np.ndarray]] = {
+    "initial": lambda game, rounds: game.initial_power_w,
+    "dpc": lambda game, rounds: dpc(game, rounds)[-1],
+    "optimum": lambda game, rounds: optimum(game).power_w,
+}
+"""By name: the function that gives the powers (B, N), W, after so many rounds of a batch of games (B)."""
+
+
+@dataclass(frozen=True)
+class PowerControlTables(Experiment):
+    """DPC and the certified optimum; the parameters are those of :class:`.experiment.PowerGames`."""
+
+    name: ClassVar[str] = "power-control"
+    title: ClassVar[str] = "What does DPC leave of the rate gap, and at what power?"
+
+    pairs: Sequence[int] = tuple(TABLE_2)
+    draws: int = 1000
+    seed: int = 0
+    rounds: int = ROUNDS
+    games: str = "infeasible"
+
+    def __post_init__(self) -> None:
+        integer("draws", self.draws, low=1)
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the options of the games."""
+        add_game_arguments(parser, seed=0)
+
+    @classmethod
+    def from_arguments(cls, args: argparse.Namespace) -> Self:
+        """Return the experiment that parsed options describe."""
+        return cls(args.pairs, args.draws, args.seed, args.rounds, args.of)
+
+    def cells(self) -> list[Cell]:
+        """Return no cells: all games of a method are computed at once."""
+        return []
+
+    def courses(self) -> list[Course]:
+        """Return the ends of every method on the same games: courses of one row."""
+        courses = []
+        for num_pairs in self.pairs:
+            game = sample_game(num_pairs, self.seed, (self.draws,), feasible=GAMES[self.games])
+            courses += [Course.of(name, game, power(game, self.rounds)[None]) for name, power in METHODS.items()]
+        return courses
+
+    def report(self, compute: Compute) -> Report:
+        """Return the table of means; the paper reports on infeasible games alone."""
+        return Report(markdown(self.courses(), paper=self.games == "infeasible"))
+
+
+@dataclass(frozen=True)
+class PowerControlSpeed(Experiment):
+    """The speed of many games at once, for each number of pairs."""
+
+    name: ClassVar[str] = "power-control-speed"
+    title: ClassVar[str] = "How fast do many games of power control run at once?"
+
+    pairs: Sequence[int] = tuple(TABLE_2)
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the numbers of pairs."""
+        add_pairs(parser)
+
+    @classmethod
+    def from_arguments(cls, args: argparse.Namespace) -> Self:
+        """Return the experiment that parsed options describe."""
+        return cls(args.pairs)
+
+    def cells(self) -> list[Cell]:
+        """Return no cells: times are measured anew."""
+        return []
+
+    def report(self, compute: Compute) -> Report:
+        """Return the table of times."""
+        return Report(f"{speed_table([measure(num_pairs) for num_pairs in self.pairs], tabulated)}\n")
+
+
+def markdown(courses: Sequence[Course], *, paper: bool = True) -> str:
+    """Return the table of courses at their ends, with the paper's figures below those of the same number of pairs."""
+    lines: list[list[str]] = []
+    for num_pairs, own in by_pairs(courses).items():
+        for course in own:
+            gap, power, share = (
+                bootstrap_mean(values) for values in (course.rate_gap[-1], course.total_power_w[-1], course.share)
+            )
+            lines.append([str(num_pairs), course.method, decimal(gap, 4), decimal(power, 2), percent(share)])
+        for method, (kbps, watt) in TABLE_2.get(num_pairs, {}).items() if paper else ():
+            lines.append([str(num_pairs), f"paper: {method}", f"{kbps} kbps", f"{watt:.1f}", "–"])
+    headers = ["pairs", "method", "absolute rate gap, bit/s/Hz", "total power, W", "least share of a target SINR"]
+    draws = courses[0].share.size if courses else 0
+    note = f"Means with {CONFIDENCE:.0%} bootstrap intervals over {draws} games, the same for every method."
+    return f"{tabulated(lines, headers)}\n\n{note}\n"

@@ -1,0 +1,65 @@
+"""Groups of agents behind endpoints: read from TOML files, as plain data in the options of cells, and their faults."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from solvers.reasoning.endpoint import Group
+
+KEPT_OUT = ("api_key", "transcript", "replay")
+"""Options of a group that no file may hold: keys come from the environment, and the sweep keeps the replies."""
+
+
+def read_groups(path: Path | str) -> tuple[Group, ...]:
+    """Read groups of agents from a TOML file: tables ``[[group]]`` with the fields of a group.
+
+    Raises
+    ------
+    ValueError
+        If the file is no such file, or a field is unknown, wrong or not for files.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = tomllib.load(file)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a valid TOML file: {error}") from None
+    tables = content.get("group")
+    if not isinstance(tables, list) or not tables or set(content) != {"group"}:
+        raise ValueError(f"{path} must hold tables [[group]], one for each group of agents, and nothing else")
+    return groups_of(tables, f"{path}: ")
+
+
+def groups_of(tables: Sequence[Mapping[str, Any]], where: str = "") -> tuple[Group, ...]:
+    """Return groups from their fields; errors begin with ``where``."""
+    groups = []
+    for number, table in enumerate(tables, 1):
+        for name in KEPT_OUT:
+            if name in table:
+                raise ValueError(f"{where}group {number} must not have {name}; a key is that of OPENAI_API_KEY")
+        try:
+            groups.append(Group(**table))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{where}group {number}: {str(error).removeprefix('Group.__init__() ')}") from None
+    return tuple(groups)
+
+
+def fields_of(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """Return the fields of groups that are not the default, as plain data."""
+    default = vars(Group())
+    return [
+        {"agents": group.agents, **{k: v for k, v in vars(group).items() if k not in KEPT_OUT and v != default[k]}}
+        for group in groups
+    ]
+
+
+def faults_in_words(texts: Iterable[str]) -> str:
+    """Return the sum of counts of faults that rows hold as JSON: ``2 none of the options, 1 unusable answer``."""
+    faults = sum((Counter(json.loads(text)) for text in texts), Counter[str]())
+    return ", ".join(f"{number} {fault}" for fault, number in sorted(faults.items())) or "none"

@@ -1,0 +1,58 @@
+"""Cells of Table 1 with language models as students: the knowledge is that of the offline reader, an endpoint answers.
+
+Questions, knowledge and passages are those of :mod:`eval.experiments.knowledge_transfer.cells`, in the conditions of
+the paper's table and with the questions' own explanations; a model is asked each question four times.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from eval.experiments.groups import groups_of
+from eval.experiments.knowledge_transfer.cells import ALL, CHOSEN, WITH_ANSWERS, WITHOUT, piece_of, right_of, row_of
+from eval.sweep.cells import Cell, Row
+from secagent_env.questions import Question
+from solvers.reasoning.answer import Answer
+from solvers.reasoning.endpoint import Agents, EndpointReasoner
+
+FUNCTION = "eval.experiments.knowledge_transfer.cells_endpoints:answer"
+CONDITIONS = (WITHOUT, CHOSEN, ALL, WITH_ANSWERS)
+
+
+def answer(cell: Cell) -> list[Row]:
+    """Return the rows of a cell as :func:`eval.experiments.knowledge_transfer.cells.answer`, with faults and usage.
+
+    Raises
+    ------
+    EndpointError
+        If the endpoint cannot be used.
+    """
+    block, numbers, asked = piece_of(cell)
+    [group] = groups_of([cell.options["student"]])
+    rows = []
+    for condition in CONDITIONS:
+        with Agents([group]) as agents:
+            answers = answers_of(agents.reasoners[0], asked, block.texts(asked, condition), cell.seed)
+            [usage] = agents.usage
+        row = row_of(block, condition, cell.options["block"], numbers, right_of(answers, asked))
+        faults = Counter(answer.fault for answer in answers if answer.fault)
+        rows.append({**row, "faults": json.dumps(dict(sorted(faults.items()))), "calls": usage.calls})
+    return rows
+
+
+def answers_of(
+    student: EndpointReasoner, asked: Sequence[Question], texts: Sequence[Sequence[str]], seed: int
+) -> list[Answer]:
+    """Return a student's answers, several at a time; each question has its own random numbers."""
+
+    def one(question: Question, passages: Sequence[str]) -> Answer:
+        return student.answer(question, passages, np.random.default_rng([seed, zlib.crc32(question.key.encode())]))
+
+    with ThreadPoolExecutor(student.group.concurrency, "secagent-student") as pool:
+        return list(pool.map(one, asked, texts))

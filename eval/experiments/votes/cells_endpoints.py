@@ -1,0 +1,54 @@
+"""Cells in which the selected agents of a network are language models behind OpenAI-compatible endpoints, and vote.
+
+Selections, questions and votes are those of the simulated agents (:mod:`eval.experiments.votes.cells`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import numpy as np
+
+from eval.experiments.groups import groups_of
+from eval.experiments.votes.cells import questions_of
+from eval.sweep.cells import Cell, Row
+from solvers.reasoning.endpoint import Agents, grouped
+from solvers.reasoning.team import Supervisor
+
+FUNCTION = "eval.experiments.votes.cells_endpoints:ask"
+
+
+def ask(cell: Cell) -> Row:
+    """Return the row of a cell: right answers of the vote and of the agents of each group, faults, calls and tokens.
+
+    Raises
+    ------
+    EndpointError
+        If no selected agent can be reached.
+    """
+    options = cell.options
+    groups = grouped(groups_of(options["groups"]), options["num_agents"])
+    group_of_agent = np.repeat(np.arange(len(groups)), [group.agents for group in groups])
+    selection = np.isin(np.arange(options["num_agents"]), options["selected"])
+    right, faults = 0, Counter[str]()
+    by_group = np.zeros((len(groups), 2), int)
+    with Agents(groups) as agents:
+        supervisor = Supervisor(agents.reasoners)
+        questions = questions_of(cell)
+        for question, seed in questions:
+            verdict = supervisor.ask(question, selection, seed)
+            right += verdict.option == question.answer
+            faults.update(verdict.faults)
+            for agent, answer in verdict.answers.items():
+                by_group[group_of_agent[agent]] += (1, answer.option == question.answer)
+        usage = agents.usage
+    return {
+        "asked": len(questions),
+        "right": right,
+        "answers_by_group": by_group[:, 0].tolist(),
+        "right_by_group": by_group[:, 1].tolist(),
+        "faults": json.dumps(dict(sorted(faults.items()))),
+        "calls": sum(each.calls for each in usage),
+        "tokens": sum(each.prompt_tokens + each.completion_tokens for each in usage),
+    }

@@ -1,0 +1,46 @@
+"""The catalogue of experiments, and the protocol that they share."""
+
+from pathlib import Path
+
+import pytest
+
+from eval.experiments.catalogue import CATALOGUE, chosen
+from eval.experiments.knowledge_energy.experiment import KnowledgeEnergy
+from eval.experiments.protocol import Experiment, Report, run
+from eval.experiments.secure.experiment import EnergyTables
+from eval.experiments.secure.printed import EXHIBITS
+
+
+def test_names_are_those_of_their_experiments():
+    assert list(chosen(["knowledge-energy", "fig4", "genainet-table2"]).values()) == [
+        ["genainet-table2"], ["knowledge-energy"], ["fig4"]
+    ]  # fmt: skip
+    everything = chosen(["all"])
+    assert [name for names in everything.values() for name in names] == list(CATALOGUE)
+    assert everything[EnergyTables] == list(EXHIBITS)
+    assert everything[KnowledgeEnergy] == [KnowledgeEnergy.name]
+    assert all(issubclass(experiment, Experiment) and experiment.title for experiment in everything)
+    with pytest.raises(ValueError, match="unknown experiment 'fig7'"):
+        chosen(["fig4", "fig7"])
+
+
+class Trial(Experiment):
+    """An experiment without cells whose report has every kind of file."""
+
+    name, title = "trial", "Is everything written?"
+
+    def cells(self):
+        return []
+
+    def report(self, compute):
+        assert len(compute(self.cells())) == 0
+        parts = {"part": Report(numbers=[{"a": 1}])}
+        draw = lambda path: Path(f"{path}.png").touch()  # noqa: E731
+        return Report("text\n", [{"b": 2}], draw, {"more.json": "{}"}, parts)
+
+
+def test_a_report_is_written_with_its_files_and_parts(tmp_path):
+    assert run(Trial(), tmp_path / "out", workers=1) == "text\n"
+    files = {path.name: path.read_text() for path in (tmp_path / "out").iterdir() if path.is_file()}
+    tables = {"trial.md": "text\n", "trial.csv": "b\n2\n", "part.csv": "a\n1\n"}
+    assert files == {**tables, "trial.png": "", "more.json": "{}"}
