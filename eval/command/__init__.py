@@ -1,1 +1,1 @@
-"""The ``secagent`` command."""
+"""The ``secagent`` command: a module per command, with its arguments and what it runs."""

@@ -1,1 +1,1 @@
-"""What learners learnt: runs, the test set, the table, and shipping."""
+"""Finished trainings on test instances: what their policies reach, the table and the curves, and shipping."""

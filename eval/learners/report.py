@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from eval.compare.looks import looks
+from eval.learners.runs import Judgement, Training
 from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.paired import over_seeds
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from secagent_env.support.extras import require
 from secagent_env.support.files import whole_file
 
-if TYPE_CHECKING:
-    from eval.learners.runs import Result, Run
 
-
-def markdown(results: Sequence[Result]) -> str:
+def markdown(results: Sequence[Judgement]) -> str:
     """Return the table: a row per learner and number of agents."""
-    cells: dict[tuple[int, str], list[Result]] = {}
+    groups: dict[tuple[int, str], list[Judgement]] = {}
     for result in results:
-        cells.setdefault((result.agents, result.learner), []).append(result)
+        groups.setdefault((result.agents, result.learner), []).append(result)
     rows = []
-    for (agents, learner), group in cells.items():
+    for (agents, learner), group in groups.items():
         gap, repaired = (np.stack([getattr(r, name) for r in group]) for name in ("gap", "repaired_gap"))
         rows.append(
             {
@@ -60,15 +59,14 @@ def _number(values: Sequence[float], form: str) -> str:
 PANELS = (("feasible", "feasible decisions, %"), ("gap", "energy over the bound, %"))
 
 
-def save_curves(runs: Sequence[Run], path: Path) -> None:
+def save_curves(trainings: Sequence[Training], path: Path) -> None:
     """Draw feasibility and gap on the validation instances against the steps: means and intervals over the seeds."""
     require("matplotlib", extra="eval")
-    from eval.compare.looks import looks
     from secagent_env.rendering.style import FAINT, own_style
 
-    learners: dict[str, list[Run]] = {}
-    for run in runs:
-        learners.setdefault(run.learner, []).append(run)
+    learners: dict[str, list[Training]] = {}
+    for training in trainings:
+        learners.setdefault(training.learner, []).append(training)
     with own_style():
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -106,10 +104,10 @@ def save_curves(runs: Sequence[Run], path: Path) -> None:
 PARTS = ("mean", "low", "high")
 
 
-def _curve(runs: Sequence[Run], name: str) -> tuple[list[int], list[Interval]]:
-    """Return the steps at which all runs were evaluated, and the means there of those that have a value."""
-    seen: list[dict[int, Any]] = [{row["steps"]: row.get(name) for row in run.evaluations} for run in runs]
-    common = sorted(set.intersection(*map(set, seen)))
-    values = {steps: [float(row[steps]) for row in seen if row[steps] is not None] for steps in common}
+def _curve(trainings: Sequence[Training], name: str) -> tuple[list[int], list[Interval]]:
+    """Return the steps at which all trainings were evaluated, and the means there of those that have a value."""
+    curves: list[dict[int, Any]] = [{row["steps"]: row.get(name) for row in one.evaluations} for one in trainings]
+    common = sorted(set.intersection(*map(set, curves)))
+    values = {steps: [float(curve[steps]) for curve in curves if curve[steps] is not None] for steps in common}
     known = [steps for steps in common if values[steps]]
     return known, [bootstrap_mean(values[steps]) for steps in known]

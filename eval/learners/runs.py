@@ -1,7 +1,9 @@
-"""Finished trainings, and what their policies reached on the test instances."""
+"""Finished trainings, and the figures of their policies on the test instances."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from training.learn.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
-class Run:
+class Training:
     """A finished training.
 
     Attributes
@@ -21,7 +23,7 @@ class Run:
     path
         Its folder.
     config
-        What ``config.json`` says.
+        The content of ``config.json``.
     evaluations
         The lines of ``evaluations.jsonl``.
     """
@@ -31,13 +33,13 @@ class Run:
     evaluations: list[dict[str, Any]]
 
     @classmethod
-    def read(cls, path: str | Path) -> Run:
-        """Read a run's folder.
+    def read(cls, path: str | Path) -> Training:
+        """Read the folder of a training.
 
         Raises
         ------
         ValueError
-            If it is none, or not finished.
+            If it is the folder of no training, or of one that is not finished.
         """
         folder = RunFolder(path)
         if not folder.config.is_file():
@@ -48,24 +50,29 @@ class Run:
 
     @property
     def learner(self) -> str:
-        """The algorithm, and what is plainer than the equivariant policy: ``ppo``, ``ppo-mlp``, ``ppo-mlp-flat``."""
+        """The algorithm, and where its policy is plainer than the equivariant one: ``ppo``, ``ppo-mlp-flat``."""
         chosen = self.config["hyperparameters"]
         plain = [name for name, key in (("mlp", "policy"), ("flat", "action_format")) if chosen.get(key) == name]
         return "-".join([self.config["algo"], *plain])
 
     @property
+    def environment(self) -> str:
+        """The Gymnasium id."""
+        return str(self.config["environment"])
+
+    @property
     def seed(self) -> int:
-        """Of the training."""
+        """The seed of the training."""
         return int(self.config["seed"])
 
     @property
     def scenario(self) -> Scenario:
-        """What it was trained on."""
+        """The scenario that it was trained on."""
         return Scenario.coerce(self.config["scenario"])
 
     @property
     def steps(self) -> int:
-        """How many steps it learnt from."""
+        """The number of steps that it learnt from."""
         return int(self._used("steps"))
 
     @property
@@ -79,19 +86,19 @@ class Run:
 
     @property
     def score(self) -> float:
-        """By what the best seed is picked: the mean reward on the validation instances."""
+        """The mean reward on the validation instances, by which the best seed is picked."""
         score = self.config.get("best", {}).get("score")
         return -np.inf if score is None else float(score)
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a policy did on the test instances of one size.
+class Judgement:
+    """The figures of a policy on the test instances of one size.
 
     Attributes
     ----------
     learner, seed
-        Whose.
+        Of the policy.
     agents
         N.
     gap, repaired_gap
@@ -99,7 +106,7 @@ class Result:
     batch_ms, single_ms
         Per decision, repair included: of all in a batch, and one by one (median); NaN if not measured.
     steps, minutes
-        What the training took.
+        Of the training, NaN where there was none: environment steps and processor time.
     """
 
     learner: str
@@ -111,6 +118,15 @@ class Result:
     single_ms: float = np.nan
     steps: float = np.nan
     minutes: float = np.nan
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], training: Training | None) -> Judgement:
+        """Return the figures in a row of :mod:`eval.learners.cells`, of a training or a reference."""
+        gaps = (np.array(json.loads(row[name]), float) for name in ("gap", "repaired_gap"))
+        times = (row.get(name, np.nan) for name in ("batch_ms", "single_ms"))
+        steps = np.nan if row["scheme"] != "untrained" else 0
+        spent = (steps, np.nan) if training is None else (training.steps, training.minutes)
+        return cls(row["scheme"], row["seed"], row["value"], *gaps, *times, *spent)
 
     def row(self) -> dict[str, Any]:
         """Return the figures as a row of the CSV file."""

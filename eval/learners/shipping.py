@@ -1,53 +1,54 @@
-"""Shipping: the policy of a run goes into ``training/policies``, with its model card.
+"""Shipping: the policy of a training is copied to ``training/policies``, with a model card.
 
-``python -m eval.learners.shipping NAME RUN …`` ships that of the run, of several seeds, that is best on validation.
-``python -m eval.learners.test_set --ship`` does the same after judging the runs, and puts the results into the card.
+``secagent train --ship NAME RUN …`` ships the run, of several seeds, that is best on the validation instances;
+``secagent study learners RUN … --ship NAME=LEARNER`` first judges the runs, and puts the results into the card.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import training.play.shipped
+from eval.learners.runs import Judgement, Training
 from secagent_env import Scenario
 from secagent_env.support.errors import unknown_name
 from secagent_env.support.files import whole_file, write_text
 
-if TYPE_CHECKING:
-    from eval.learners.runs import Result, Run
 
-
-def best_run(runs: Sequence[Run], learner: str) -> Run:
-    """Return the run of a learner that is best on the validation instances (the test instances must not choose).
+def best_training(trainings: Sequence[Training], learner: str) -> Training:
+    """Return the training of a learner that is best on the validation instances (the test instances must not choose).
 
     Raises
     ------
     ValueError
         If there is no such learner.
     """
-    group = [run for run in runs if run.learner == learner]
+    group = [one for one in trainings if one.learner == learner]
     if not group:
-        raise unknown_name("learner", learner, {run.learner for run in runs})
-    return max(group, key=lambda run: run.score)
+        raise unknown_name("learner", learner, {one.learner for one in trainings})
+    return max(group, key=lambda one: one.score)
 
 
-def ship(run: Run, name: str, results: Sequence[Result] = (), folder: Path | None = None) -> Path:
-    """Copy a run's policy into ``folder``, under a name, with its model card, and return the policy's path.
+def ship(run: Training, name: str, results: Sequence[Judgement] = (), folder: Path | None = None) -> Path:
+    """Copy the policy of a training into a folder, with its model card, and return the policy's path.
 
     Parameters
     ----------
     run
         A finished training.
     name
-        By which ``training.load_agent`` finds it.
+        The name by which ``training.load_agent`` finds the policy.
     results
-        Those of all learners; the card shows those of this run.
+        The results of all learners; the card shows those of this training.
     folder
         Default: ``training/policies``.
+
+    Raises
+    ------
+    ValueError
+        If the name has other characters than letters, digits and hyphens.
     """
     if not name.replace("-", "").isalnum():
         raise ValueError(f"an agent's name must consist of letters, digits and hyphens, got {name!r}")
@@ -58,8 +59,8 @@ def ship(run: Run, name: str, results: Sequence[Result] = (), folder: Path | Non
     return path
 
 
-def model_card(run: Run, name: str, results: Sequence[Result] = ()) -> str:
-    """Return the model card of a run's policy: what it is, data, command, seed, budget, results and limits."""
+def model_card(run: Training, name: str, results: Sequence[Judgement] = ()) -> str:
+    """Return the model card of a policy: data, command, seed, budget, results and limits."""
     agent = training.load_agent(run.path / "policy.onnx")
     config, used = run.config, run.config.get("used", {})
     default = Scenario().to_dict()
@@ -105,8 +106,8 @@ def _listed(entries: dict[str, str]) -> str:
     return "\n".join(f"- {name}: {text}" for name, text in entries.items())
 
 
-def _results(results: Sequence[Result]) -> str:
-    """Return a table of this policy's own figures, a row per number of agents."""
+def _results(results: Sequence[Judgement]) -> str:
+    """Return a table of the results of one policy, a row per number of agents."""
     if not results:
         return "Not measured here; the validation figures above are those by which it was chosen."
     lines = [
@@ -122,24 +123,3 @@ def _results(results: Sequence[Result]) -> str:
         )
         lines.append(f"| {row['num_agents']} | {shares} | {row['batch_ms']:.3f} | {row['single_ms']:.2f} |")
     return "\n".join(lines)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Ship the policy of the best of some runs."""
-    from eval.learners.runs import Run
-
-    parser = argparse.ArgumentParser(
-        prog="python -m eval.learners.shipping", description=(__doc__ or "").splitlines()[0]
-    )
-    parser.add_argument("name", metavar="NAME", help="by which training.load_agent finds it")
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of finished trainings of one learner")
-    options = parser.parse_args(arguments)
-    try:
-        runs = [Run.read(path) for path in options.runs]
-        print(ship(best_run(runs, runs[0].learner), options.name))
-    except (ValueError, OSError, ImportError) as error:
-        parser.error(str(error))
-
-
-if __name__ == "__main__":
-    main()

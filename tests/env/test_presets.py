@@ -2,13 +2,17 @@
 
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import solvers
+from eval.command.cli import main
 from eval.compare.solving import instance_at
-from eval.studies import hardness
+from eval.studies.hardness.cells import silent_optimum
+from eval.studies.hardness.study import DEARER, SILENT, Hardness, by_instance, tables
+from eval.sweep.engine import Sweep, run_sweep
 from secagent_env import Decision, Scenario, evaluate, sample_instance
 from secagent_env.model.presets import PRESETS
 from solvers.benchmarks.ipfirst import cheapest_agents, uplink_hopeless
@@ -64,19 +68,19 @@ def test_contested_takes_jammers_and_another_selection():
     assert best.outcome.feasible
     jammers = ~best.decision.selection & (best.decision.power_w > 0)
     assert jammers.any()
-    lower, found = hardness.silent_optimum(network)
+    lower, found = silent_optimum(network)
     assert lower <= found
-    assert lower >= hardness.DEARER * best.outcome.energy_j
+    assert lower >= DEARER * best.outcome.energy_j
     first = solvers.make("ipfirst").solve(network)
-    assert first.outcome.energy_j >= hardness.DEARER * best.outcome.energy_j
+    assert first.outcome.energy_j >= DEARER * best.outcome.energy_j
 
 
 @pytest.mark.slow
-def test_contested_meets_its_claims():
-    rows = list(hardness.measure(CONTESTED, 30, seed=0))
+def test_contested_meets_its_claims(tmp_path: Path):
+    rows = by_instance(run_sweep(Sweep(Hardness(CONTESTED, 30).cells()), tmp_path))
     assert np.mean([row["energy"]["asc"] < math.inf for row in rows]) > 0.8
-    for scheme, share in (("silent", 0.8), ("ipfirst", 0.5)):
-        short = [row["energy"][scheme] >= hardness.DEARER * row["best"] for row in rows if row["best"] < math.inf]
+    for scheme, share in ((SILENT, 0.8), ("ipfirst", 0.5)):
+        short = [row["energy"][scheme] >= DEARER * row["best"] for row in rows if row["best"] < math.inf]
         assert np.mean(short) >= share
 
 
@@ -124,7 +128,7 @@ def test_the_silent_bound_is_below_what_asc_finds_without_jammers():
     found = 0
     for i in range(3):
         network = instance_at(scenario, 0, i)
-        lower, least = hardness.silent_optimum(network)
+        lower, least = silent_optimum(network)
         outcome = solvers.make("asc", jamming=False).solve(network).outcome
         if outcome.feasible:
             found += 1
@@ -153,16 +157,16 @@ def test_ipfirst_keeps_jammers_silent_if_told_to():
     assert not solution.decision.power_w[~solution.decision.selection].any()
 
 
-def test_the_tables_are_printed(capsys: pytest.CaptureFixture[str]):
-    hardness.main(["small", "--instances", "2"])
+def test_the_tables_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["study", "hardness", "small", "--instances", "2", "--workers", "1", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "| ipfirst" in printed
     assert "asc: share of τ" in printed
 
 
-def test_a_report_without_anything_solved_is_a_report():
-    rows = list(hardness.measure(Scenario.preset("small", min_accuracy=0.9), 1))
-    assert "0 of 1 instances" in hardness.report(rows)
+def test_a_report_without_anything_solved_is_a_report(tmp_path: Path):
+    study = Hardness(Scenario.preset("small", min_accuracy=0.9), 1)
+    assert "0 of 1 instances" in tables(by_instance(run_sweep(Sweep(study.cells()), tmp_path, workers=1)))
 
 
 def test_presets_differ_from_the_paper_in_valid_fields_only():

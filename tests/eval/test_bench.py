@@ -15,7 +15,7 @@ from eval.bench import environments as bench_environments
 from eval.bench.benchmark import random_decisions, report
 from eval.bench.timing import in_turns, spread
 from eval.command.cli import main
-from eval.studies import scaling
+from eval.studies.scaling import study as scaling
 from secagent_env import Scenario, sample_instance
 
 pytest.importorskip("tabulate")
@@ -82,8 +82,8 @@ def test_without_cvxpy_it_says_so(monkeypatch: pytest.MonkeyPatch):
 def test_scaling_prints_a_table_and_draws_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture):
     pytest.importorskip("matplotlib")
     sizes = ["--agents", "6", "8", "--antennas", "2", "--instances", "2"]
-    scaling.main([*sizes, "--max-seconds", "5", "--out", str(tmp_path / "made")])
-    output, errors = capsys.readouterr()
+    assert main(["study", "scaling", *sizes, "--max-seconds", "5", "--out", str(tmp_path / "made")]) == 0
+    output = capsys.readouterr().out
     assert [line.split("|")[1].strip() for line in output.splitlines() if line] == [
         "N",
         "-" * 5,
@@ -94,8 +94,8 @@ def test_scaling_prints_a_table_and_draws_a_picture(tmp_path: Path, capsys: pyte
         "2",
     ]
     assert output.count("asc: time") == 2
-    assert "solving with N = 8, L = 20" in errors
-    assert (tmp_path / "made" / scaling.PICTURE).read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "made" / "scaling.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "made" / "scaling.md").read_text() == output
 
 
 def test_scaling_copes_with_solves_that_found_nothing(tmp_path: Path):
@@ -104,7 +104,7 @@ def test_scaling_copes_with_solves_that_found_nothing(tmp_path: Path):
     rows = [{**nothing, "solver": name, "gap": np.inf, "transmission_gap": np.inf} for name in scaling.SOLVERS]
     line = scaling.markdown(rows).splitlines()[-1]
     assert [cell.strip() for cell in line.split("|")[1:6]] == ["9", "5.00 s", "–", "–", "1 stopped"]
-    scaling.save_picture(rows, tmp_path / "nothing.png")
+    scaling.picture(rows).savefig(tmp_path / "nothing.png")
 
 
 def test_the_vector_environment_is_much_faster():

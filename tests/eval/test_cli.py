@@ -15,6 +15,7 @@ import pytest
 
 import secagent_env
 from eval.command.cli import main
+from eval.command.study import STUDIES
 from eval.compare.convergence import _starts, save_convergence
 from eval.compare.decisions import load_decision, save_decision
 from eval.sweep.store import Store
@@ -161,6 +162,54 @@ def test_compare_counts_and_estimates_in_a_dry_run(capsys: pytest.CaptureFixture
 def cells(folder: str) -> list[dict]:
     rows = Store(Path(folder, "cells")).table().to_pylist()
     return [{**row, "options": json.loads(row["options"])} for row in rows]
+
+
+# --- study --------------------------------------------------------------------------------------------------
+
+
+def test_every_study_can_be_loaded_and_is_listed(capsys: pytest.CaptureFixture):
+    assert main(["--help"]) == 0
+    overview = capsys.readouterr().out
+    assert main(["study", "--help"]) == 0
+    listed = capsys.readouterr().out
+    for name, study in STUDIES.items():
+        assert study.load().name == name
+        assert re.search(rf"^  {name} +{re.escape(study.title)}$", overview, re.MULTILINE)
+        assert re.search(rf"^    {name}\s", listed, re.MULTILINE)
+        assert main(["study", name, "--help"]) == 0
+        options = capsys.readouterr().out
+        for option in ("--out", "--workers", "--scheduler", "--fresh", "--retry-failed", "--dry-run"):
+            assert f"{option} " in options
+
+
+def test_an_unknown_study_is_answered_with_the_nearest(capsys: pytest.CaptureFixture):
+    sentence = refused(capsys, "study", "hardnes")
+    assert sentence.startswith("unknown study 'hardnes'; did you mean 'hardness'? valid are: ")
+    assert "required: NAME" in refused(capsys, "study")
+
+
+def test_a_study_resumes_and_rehearses(capsys: pytest.CaptureFixture):
+    arguments = ["study", "scaling", "--agents", "6", "--antennas", "--instances", "2"]
+    assert main([*arguments, "--dry-run"]) == 0
+    planned = capsys.readouterr().out
+    assert planned.startswith("4 cells: 0 finished, 0 failed, 4 to be computed")
+    assert "on 1 worker" in planned  # by default, since times are compared
+    assert not Path("results").exists()
+    assert main(["-q", *arguments]) == 0
+    first = capsys.readouterr()
+    assert first.err == ""
+    assert first.out == Path("results/scaling/scaling.md").read_text()
+    assert main([*arguments, "-q", "--workers", "2"]) == 0
+    assert capsys.readouterr().out == first.out
+    assert len(cells("results/scaling")) == 4
+    assert len(Path("results/scaling/scaling.csv").read_text().splitlines()) == 5
+
+
+def test_a_study_refuses_bad_numbers(capsys: pytest.CaptureFixture):
+    assert "instances must be an integer ≥ 1, got 0" in refused(capsys, "study", "law", "--instances", "0")
+    assert "did you mean 'paper'" in refused(capsys, "study", "law", "--scenario", "papr")
+    assert "must end with" in refused(capsys, "study", "law", "--picture", "law.txt")
+    assert "invalid choice: 'papr'" in refused(capsys, "study", "hardness", "papr")
 
 
 # --- solve and sample ---------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +13,8 @@ from faulty_server import FaultyServer, echoes_key, says, unused_port
 
 from eval.command.cli import main
 from eval.compare.conversation import printable
-from eval.studies import law as study
+from eval.studies.law import study
+from eval.studies.law.cells import course
 
 QUICK = ["--set", "rounds=1", "iterations=2", "candidates=10"]
 KEY = "sk-marker-0123456789abcdef"
@@ -156,19 +156,35 @@ def test_replies_cannot_write_to_the_terminal(network, capsys):
 
 def test_the_study_compares_the_ablations(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(study.ABLATIONS, "without expert search, as many evaluations", {"expert_search": False})
-    study.main(["--scenario", "small", "--instances", "2", "--picture", str(tmp_path / "law.png")])
+    out = ["--out", str(tmp_path / "out"), "--workers", "1"]
+    arguments = ["study", "law", "--scenario", "small", "--instances", "2", *out]
+    assert main([*arguments, "--picture", str(tmp_path / "mine.svg")]) == 0
     shown = capsys.readouterr().out
     for label in ("asc", "exact", *study.ABLATIONS):
         assert f"| {label} " in shown
-    assert (tmp_path / "law.png").stat().st_size > 10_000
+    assert (tmp_path / "out" / "law.md").read_text() == shown
+    assert (tmp_path / "out" / "law.png").stat().st_size > 10_000
+    assert "</svg>" in (tmp_path / "mine.svg").read_text()
+    assert main(arguments) == 0
+    again = capsys.readouterr()
+    assert again.out == shown
+    assert "14 of 14 cells are taken from" in again.err
+
+
+def test_a_model_joins_the_study_and_its_cells_cost_money(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    model = {"model": "mine", "base_url": "http://127.0.0.1:9/v1"}
+    cells = study.LawAblations("small", instances=1, model=model).cells()
+    assert [cell.scheme for cell in cells] == ["asc", "exact", *study.ABLATIONS, "law (mine)"]
+    assert [cell.paid for cell in cells] == [False] * 7 + [True]
+    assert KEY not in str(cells)
 
 
 def test_the_study_tells_apart_what_solved_nothing(tmp_path, capsys, monkeypatch):
     quick = {"rounds": 1, "iterations": 1}
     monkeypatch.setattr(study, "ABLATIONS", {study.STAND_IN: quick, "without examples": {**quick, "examples": False}})
-    study.main(
-        ["--scenario", "tight-latency", "--instances", "1", "--seed", "1", "--picture", str(tmp_path / "law.png")]
-    )
+    arguments = ["--scenario", "tight-latency", "--instances", "1", "--seed", "1", "--workers", "1"]
+    assert main(["study", "law", *arguments, "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "over the 1 of 1 instances that all but law (no LLM), without examples solved feasibly" in shown
     asc, exact, law = (line.split("|")[2:6] for line in shown.splitlines()[2:5])
@@ -180,7 +196,7 @@ def test_the_study_tells_apart_what_solved_nothing(tmp_path, capsys, monkeypatch
 def test_curves_hold_their_last_value_and_wait_for_feasible_ones():
     def solved(*values):
         history = [{"sub_problem": "beam", "best_f": f, "replies": [0, 0]} for f in values]
-        return SimpleNamespace(history=[*history, {"sub_problem": "powers", "best_f": 9.0, "replies": [0, 0]}])
+        return course([*history, {"sub_problem": "powers", "best_f": 9.0, "replies": [0, 0]}])
 
     calls, values = study.curves([solved(3.0), solved(math.inf, 2.0, 1.0), solved()], "beam")
     assert calls.tolist() == [2, 4, 6]
@@ -188,7 +204,7 @@ def test_curves_hold_their_last_value_and_wait_for_feasible_ones():
 
 
 def test_quartiles_are_those_of_all_networks_the_infeasible_ones_too():
-    low, middle, high = study._quartiles(np.array([[1.0, 1.0, 4.0], [2.0, 2.0, 4.0], [3.0, math.inf, math.inf]]))
+    low, middle, high = study.quartiles(np.array([[1.0, 1.0, 4.0], [2.0, 2.0, 4.0], [3.0, math.inf, math.inf]]))
     np.testing.assert_allclose([low[0], middle[0], high[0]], [1.5, 2.0, 2.5])
     np.testing.assert_allclose([low[1], middle[1], high[1]], [1.5, 2.0, math.nan])
     np.testing.assert_allclose(low, [1.5, 1.5, 4.0])

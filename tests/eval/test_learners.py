@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 import training
+from eval.command.cli import main
+from eval.learners.cells import TestSet, judge, judge_cheapest, judge_random
 from eval.learners.report import markdown, save_curves
-from eval.learners.runs import Run
-from eval.learners.shipping import best_run, ship
-from eval.learners.test_set import TestSet, judge, judge_cheapest, judge_random, main, measure
+from eval.learners.runs import Judgement, Training
+from eval.learners.shipping import best_training, ship
+from eval.learners.study import Learners
 from eval.stats.paired import over_seeds
+from eval.sweep.engine import Sweep, run_sweep
 from secagent_env import Scenario, evaluate
 from solvers.certificate.bounds import lower_bound
 from training.learn import seeds
@@ -73,7 +76,8 @@ def test_a_policy_is_judged_on_the_test_instances_against_their_bounds(tmp_path:
     np.testing.assert_array_equal(test.instances.channel_bs, instances.channel_bs)
     np.testing.assert_array_equal(test.bound_j, bounds[np.isfinite(bounds)])
     path = finished(tmp_path, "ppo", 0)
-    result = judge(path, test, "ppo", 0)
+    row = judge(path, test)
+    result = Judgement("ppo", 0, 6, row["gap"], row["repaired_gap"])
     plain = training.load_agent(path, repair=False)
     outcome = evaluate(instances, plain.solve_batch(instances))
     np.testing.assert_array_equal(np.isfinite(result.gap), outcome.feasible)
@@ -83,7 +87,7 @@ def test_a_policy_is_judged_on_the_test_instances_against_their_bounds(tmp_path:
     assert (result.repaired_gap >= 0).all()
     np.testing.assert_allclose(result.repaired_gap[feasible], result.gap[feasible])
     assert result.row()["feasible"] == feasible.mean()
-    assert 0 < result.batch_ms < result.single_ms
+    assert 0 < row["batch_ms"] < row["single_ms"]
 
 
 def test_other_sizes_have_a_third_of_the_agents_computing():
@@ -93,24 +97,37 @@ def test_other_sizes_have_a_third_of_the_agents_computing():
 
 
 def test_references_say_what_the_format_and_the_repair_do_by_themselves():
-    result = judge_random(TestSet(SMALL, 6, 20), 0)
-    assert np.isfinite(result.repaired_gap).mean() > np.isfinite(result.gap).mean()
-    assert np.isnan(result.row()["batch_ms"])
+    row = judge_random(TestSet(SMALL, 6, 20), 0)
+    assert np.isfinite(row["repaired_gap"]).mean() > np.isfinite(row["gap"]).mean()
+    assert np.isnan(Judgement("random actions", 0, 6, **row).row()["batch_ms"])
 
 
 def test_the_cheapest_agents_cost_the_bound_where_they_are_accurate_enough():
-    result = judge_cheapest(TestSet(SMALL, 6, 20))
-    feasible = np.isfinite(result.gap)
+    row = judge_cheapest(TestSet(SMALL, 6, 20))
+    feasible = np.isfinite(row["gap"])
     assert feasible.any()
-    assert (result.gap[feasible] < 1e-6).all()
-    assert np.isfinite(result.repaired_gap).all()
+    assert (row["gap"][feasible] < 1e-6).all()
+    assert np.isfinite(row["repaired_gap"]).all()
 
 
 def test_runs_are_judged_at_every_size_they_take(tmp_path: Path):
     paths = [finished(tmp_path, "ppo", 0), finished(tmp_path, "a2c", 0, any_agents=False, policy="mlp")]
-    results = measure([Run.read(path) for path in paths], instances=5, sizes=[6, 9], references=0)
-    assert [(r.learner, r.agents) for r in results] == [("ppo", 6), ("a2c-mlp", 6), ("ppo", 9)]
-    assert [(r.steps, r.minutes) for r in results] == [(3000, 2.75)] * 3
+    study = Learners([Training.read(path) for path in paths], instances=5, sizes=[6, 9], references=0)
+    report = study.report(lambda cells: run_sweep(Sweep(cells), tmp_path / "out", workers=1))
+    rows = report.numbers
+    assert [(row["learner"], row["num_agents"]) for row in rows] == [("ppo", 6), ("a2c-mlp", 6), ("ppo", 9)]
+    assert [(row["steps"], row["cpu_minutes"]) for row in rows] == [(3000, 2.75)] * 3
+
+
+def test_results_are_of_the_policy_that_is_there(tmp_path: Path):
+    path = finished(tmp_path, "ppo", 0)
+    [cell] = Learners([Training.read(path)], instances=5, sizes=[], references=0).cells()
+    finished(tmp_path / "other", "ppo", 0, weight=-1.0)
+    (path / "policy.onnx").write_bytes((tmp_path / "other" / "ppo-0" / "policy.onnx").read_bytes())
+    [changed] = Learners([Training.read(path)], instances=5, sizes=[], references=0).cells()
+    assert cell.key != changed.key
+    with pytest.raises(ValueError, match="was changed, or is another one on this machine"):
+        cell.load()(cell)
 
 
 @pytest.mark.parametrize(
@@ -121,17 +138,19 @@ def test_runs_are_judged_at_every_size_they_take(tmp_path: Path):
     ],
 )
 def test_runs_that_cannot_be_judged_together(tmp_path: Path, changes, message):
-    runs = [Run.read(finished(tmp_path, "ppo", 0)), Run.read(finished(tmp_path, "ppo", 1, **changes))]
+    runs = [Training.read(finished(tmp_path, "ppo", seed, **more)) for seed, more in ((0, {}), (1, changes))]
     with pytest.raises(ValueError, match=message):
-        measure(runs, instances=2)
+        Learners(runs, instances=2)
+    with pytest.raises(ValueError, match="there is no training to judge"):
+        Learners([])
 
 
 def test_what_is_no_finished_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture):
     path = finished(tmp_path, "ppo", 0)
     (path / "policy.onnx").unlink()
-    assert main([str(path)]) == 2
+    assert main(["study", "learners", str(path)]) == 2
     assert "is not finished: it has no policy.onnx yet" in capsys.readouterr().err
-    assert main([str(tmp_path)]) == 2
+    assert main(["study", "learners", str(tmp_path)]) == 2
     assert "is not the folder of a training" in capsys.readouterr().err
 
 
@@ -180,7 +199,7 @@ def test_the_command_writes_table_rows_and_curves_and_ships_the_best_seed(
     out = tmp_path / "out"
     paths = sorted(str(path.parent) for path in tmp_path.glob("*/config.json"))
     arguments = ["--instances", "12", "--sizes", "9", "--references", "1", "--out", str(out), "--ship", "ppo=ppo"]
-    assert main([*paths, *arguments]) == 0
+    assert main(["study", "learners", *paths, *arguments]) == 0
     table = (out / "learners.md").read_text()
     assert capsys.readouterr().out == table
     for learner in ("ppo", "l2o", "untrained", "random actions", "cheapest agents"):
@@ -198,9 +217,11 @@ def test_the_command_writes_table_rows_and_curves_and_ships_the_best_seed(
 
 
 def test_an_unknown_learner_is_not_shipped(tmp_path: Path):
-    runs = [Run.read(finished(tmp_path, "ppo", 0))]
+    runs = [Training.read(finished(tmp_path, "ppo", 0))]
     with pytest.raises(ValueError, match="unknown learner 'pop'; did you mean 'ppo'"):
-        best_run(runs, "pop")
+        best_training(runs, "pop")
+    with pytest.raises(ValueError, match="unknown learner 'pop'; did you mean 'ppo'"):
+        Learners(runs, shipped={"mine": "pop"})
     with pytest.raises(ValueError, match="an agent's name must consist of letters, digits and hyphens"):
         ship(runs[0], "../ppo", folder=tmp_path)
     assert ship(runs[0], "mine", folder=tmp_path) == tmp_path / "mine.onnx"
@@ -208,8 +229,6 @@ def test_an_unknown_learner_is_not_shipped(tmp_path: Path):
 
 
 def test_shipping_takes_the_run_that_is_best_on_validation(tmp_path: Path, monkeypatch, capsys):
-    from eval.learners import shipping
-
     paths = [finished(tmp_path, "ppo", seed) for seed in (0, 1)]
     for path, score in zip(paths, (-0.7, -0.6), strict=True):
         config = json.loads((path / "config.json").read_text())
@@ -217,13 +236,15 @@ def test_shipping_takes_the_run_that_is_best_on_validation(tmp_path: Path, monke
     shipped = tmp_path / "policies"
     shipped.mkdir()
     monkeypatch.setattr("training.play.shipped.POLICIES", shipped)
-    shipping.main(["mine", *map(str, paths)])
+    assert main(["train", "--ship", "mine", *map(str, paths)]) == 0
     assert capsys.readouterr().out.strip() == str(shipped / "mine.onnx")
     assert (shipped / "mine.onnx").read_bytes() == (paths[1] / "policy.onnx").read_bytes()
     assert "- Seed: 1" in (shipped / "mine.md").read_text()
-    with pytest.raises(SystemExit):
-        shipping.main(["mine", str(tmp_path)])
+    assert main(["train", "--ship", "mine", str(tmp_path)]) == 2
     assert "is not the folder of a training" in capsys.readouterr().err
+    for arguments in (["--ship", "mine"], ["ppo", "--ship", "mine", str(paths[0])]):
+        assert main(["train", *arguments]) == 2
+        assert "--ship needs a name and the folders of finished trainings" in capsys.readouterr().err
 
 
 def test_a_table_and_curves_without_feasible_decisions(tmp_path: Path):
@@ -231,8 +252,7 @@ def test_a_table_and_curves_without_feasible_decisions(tmp_path: Path):
     evaluations = path / "evaluations.jsonl"
     rows = [json.loads(line) | {"gap": None, "feasible": 0.0} for line in evaluations.read_text().splitlines()]
     evaluations.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    run = Run.read(path)
-    save_curves([run], tmp_path / "curves.png")
-    result = judge_random(TestSet(SMALL, 6, 4), 0)
-    result.gap[:] = np.nan
-    assert "| 0 % " in markdown([result])
+    save_curves([Training.read(path)], tmp_path / "curves.png")
+    row = judge_random(TestSet(SMALL, 6, 4), 0)
+    row["gap"][:] = np.nan
+    assert "| 0 % " in markdown([Judgement("random actions", 0, 6, **row)])

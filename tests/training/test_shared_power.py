@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from eval.command.cli import main
 from secagent_env.power_control import parallel_env, rates, sample_game
 from secagent_env.power_control.metrics import metric_of, rate_gap, total_power
 from solvers.power_control import dpc
 from solvers.power_control.players import play
 from training.bridge import GymVecEnv
 from training.power_control.pairs import METRIC, PairsVectorEnv, observations
-from training.power_control.shared_power import SharedPolicy, export, main, train
+from training.power_control.shared_power import SharedPolicy, export, train
 
 
 def test_what_a_pair_sees_is_what_the_numeric_environment_shows():
@@ -74,7 +75,7 @@ def test_as_a_player_it_plays_the_same_game():
 
 
 def test_errors_say_what_to_do(tmp_path):
-    with pytest.raises(ValueError, match=r"python -m training\.power_control\.shared_power --pairs 3"):
+    with pytest.raises(ValueError, match=r"secagent study shared-power --pairs 3"):
         SharedPolicy(3)
     (tmp_path / "ppo-2.onnx").write_bytes(b"nothing")
     with pytest.raises(ValueError, match=r"cannot use .*ppo-2\.onnx: it is broken"):
@@ -82,6 +83,10 @@ def test_errors_say_what_to_do(tmp_path):
 
 
 def test_the_command_writes_a_policy_and_its_card(tmp_path, capsys):
-    main(["--pairs", "2", "--steps", "5120", "--out", str(tmp_path)])
+    folders = ["--policies", str(tmp_path), "--out", str(tmp_path / "out"), "--workers", "1"]
+    assert main(["study", "shared-power", "--pairs", "2", "--steps", "5120", *folders]) == 0
     assert "ppo-2.onnx" in capsys.readouterr().out
-    assert "python -m training.power_control.shared_power --pairs 2" in (tmp_path / "ppo-2.md").read_text()
+    assert "secagent study shared-power --pairs 2 --steps 5120" in (tmp_path / "ppo-2.md").read_text()
+    assert SharedPolicy(2, tmp_path).powers(sample_game(2, 0)).shape == (11, 2)
+    assert main(["study", "shared-power", "--pairs", "0", *folders]) == 2
+    assert "the number of pairs must be an integer ≥ 1, got 0" in capsys.readouterr().err

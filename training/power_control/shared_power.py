@@ -2,16 +2,15 @@
 
 To the learner every pair of every game is an environment of its own, with the observation and the action of the numeric
 ``power_control.parallel_env(talk=False)``; the reward is that of all pairs together, so that the agents learn to hold
-back without messages. ``python -m training.power_control.shared_power --pairs 4`` trains one, and writes it to the
+back without messages. ``secagent study shared-power --pairs 4`` trains one, and writes it to the
 folder that :class:`SharedPolicy` reads.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ class SharedPolicy:
         if not path.is_file():
             raise ValueError(
                 f"there is no trained policy for {num_pairs} pairs; train one with: "
-                f"python -m training.power_control.shared_power --pairs {num_pairs}"
+                f"secagent study shared-power --pairs {num_pairs}"
             )
         try:
             self._session = open_session(path.read_bytes())
@@ -153,7 +152,7 @@ def train_and_export(num_pairs: int, steps: int, seed: int, folder: Path = FOLDE
         "pairs": num_pairs,
         "metric": METRIC,
         "games": "infeasible targets",
-        "command": f"python -m training.power_control.shared_power {arguments}",
+        "command": f"secagent study shared-power {arguments}",
         "steps": model.num_timesteps,
         "cpu_minutes": round((time.process_time() - began) / 60, 1),
         "hyperparameters": json.dumps(HYPERPARAMETERS),
@@ -161,20 +160,3 @@ def train_and_export(num_pairs: int, steps: int, seed: int, folder: Path = FOLDE
     path = folder / f"ppo-{num_pairs}.onnx"
     export(model, path, about)
     return path
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Train and write a policy."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.power_control.shared_power", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--pairs", type=int, required=True, help="N")
-    parser.add_argument("--steps", type=int, default=3_000_000, help="of a pair each (default: 3000000)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=FOLDER, metavar="DIR", help="default: where it is looked for")
-    options = parser.parse_args(argv)
-    print(f"wrote {train_and_export(options.pairs, options.steps, options.seed, options.out)}")
-
-
-if __name__ == "__main__":
-    main()

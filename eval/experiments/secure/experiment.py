@@ -218,9 +218,9 @@ def learner_of(label: str) -> str:
     """
     name = name_in(label)
     if name == label and training.is_path(name) and RunFolder(name).config.is_file():
-        from eval.learners.runs import Run
+        from eval.learners.runs import Training
 
-        return Run.read(name).learner
+        return Training.read(name).learner
     if name in solvers.names():
         raise ValueError(f"{name} is no trained agent; the paper's schemes take part anyway")
     return label

@@ -19,7 +19,7 @@ from secagent_env import Scenario
 from secagent_env.support.extras import require
 
 if TYPE_CHECKING:
-    from eval.learners.runs import Run
+    from eval.learners.runs import Training
 
 COMPARE = "compare"
 """The experiment of the cells of `secagent compare`."""
@@ -89,7 +89,7 @@ class Results:
     reproduced: Reproduction | None = None
     documents: list[Document] = field(default_factory=list)
     learners: Any = None
-    runs: list[Run] = field(default_factory=list)
+    runs: list[Training] = field(default_factory=list)
 
 
 def gather(folder: Path | str, runs: Iterable[Path | str] = ()) -> Results:
@@ -190,14 +190,14 @@ def _compared(folder: Path, cells: Any) -> Compared:
     )
 
 
-def _trainings(path: Path) -> Sequence[Run]:
+def _trainings(path: Path) -> Sequence[Training]:
     """Return the training in a folder, or those in the folders in it; unfinished ones too."""
-    from eval.learners.runs import Run
+    from eval.learners.runs import Training
     from training.learn.run_folder import RunFolder
 
     _check_folder(path)
     folders = [RunFolder(place) for place in (path, *sorted(path.iterdir())) if (place / "config.json").is_file()]
     if not folders:
         raise ValueError(f"{path} holds no training: there is no config.json in it, nor in the folders in it")
-    runs = [Run(folder.path, folder.read_config(), folder.read_evaluations()) for folder in folders]
+    runs = [Training(folder.path, folder.read_config(), folder.read_evaluations()) for folder in folders]
     return [run for run in runs if run.evaluations]

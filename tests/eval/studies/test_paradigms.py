@@ -1,4 +1,4 @@
-"""python -m eval.studies.paradigms: the tables, and that no question helps itself unless it is asked for."""
+"""secagent study paradigms: the tables, and that no question helps itself unless it is asked for."""
 
 import re
 from dataclasses import replace
@@ -8,8 +8,9 @@ import pytest
 from colours import Reading, question
 from hashing_encoder import HashingEncoder
 
-from eval.studies import paradigms
-from eval.studies.paradigms import DISTRIBUTED, EVERYTHING, FED_BACK, HELD_OUT, RATIO, SYNCHRONISED, TAUGHT, draw
+from eval.command.cli import main
+from eval.studies.paradigms import cells, study
+from eval.studies.paradigms.cells import DISTRIBUTED, EVERYTHING, FED_BACK, HELD_OUT, RATIO, SYNCHRONISED, TAUGHT, draw
 from secagent_env.questions import QuestionSet, load
 from solvers.collaboration.levels import LEVELS
 from solvers.collaboration.peers import SHARING
@@ -33,7 +34,7 @@ def test_what_is_asked_is_not_known_unless_it_shall_be():
 
 
 def test_levels_are_worth_what_the_partner_knows():
-    lines = {(line.paradigm, line.way): line for line in paradigms.levels(world(True))}
+    lines = {(line.paradigm, line.way): line for line in cells.levels(world(True))}
     assert [way for who, way in lines if who == TAUGHT] == ["alone", *LEVELS, SYNCHRONISED, EVERYTHING]
     assert [way for who, way in lines if who == DISTRIBUTED] == ["alone", *LEVELS, SYNCHRONISED]
     for who in (TAUGHT, DISTRIBUTED):
@@ -45,12 +46,12 @@ def test_levels_are_worth_what_the_partner_knows():
         assert lines[who, "intent"].before_bits == lines[who, SYNCHRONISED].before_bits
     assert not lines[TAUGHT, "alone"].correct.any()
     assert lines[TAUGHT, "intent"].before_bits <= RATIO * lines[TAUGHT, EVERYTHING].before_bits
-    apart = {(line.paradigm, line.way): line for line in paradigms.levels(world(False))}
+    apart = {(line.paradigm, line.way): line for line in cells.levels(world(False))}
     assert not any(line.correct.any() for line in apart.values())  # other things have other colours
 
 
 def test_feedback_helps_those_who_give_it():
-    lines = paradigms.courses(world(True))
+    lines = cells.courses(world(True))
     assert [line.paradigm for line in lines] == [FED_BACK] * 3 + [HELD_OUT] * 3
     first, second, third = (line for line in lines if line.paradigm == FED_BACK)
     assert first.beside is None
@@ -60,7 +61,7 @@ def test_feedback_helps_those_who_give_it():
 
 
 def test_every_way_of_sharing_has_the_same_questions():
-    lines = paradigms.sharing(world(True))
+    lines = cells.sharing(world(True))
     assert [line.way for line in lines] == list(SHARING)
     assert {line.correct.size for line in lines} == {12}
     assert lines[0].bits.sum() == 0
@@ -69,7 +70,7 @@ def test_every_way_of_sharing_has_the_same_questions():
 
 
 def test_the_table_has_an_interval_and_a_gain_in_points():
-    text = paradigms.table(paradigms.levels(world(True)))
+    text = study.table(cells.levels(world(True)))
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
     assert (rows[0][0], rows[0][1], rows[0][3]) == (TAUGHT, "alone", "–")
     assert re.fullmatch(r"0 % \[-?0, 24.2\]", rows[0][2])
@@ -78,14 +79,15 @@ def test_the_table_has_an_interval_and_a_gain_in_points():
 
 
 def test_the_command_prints_and_writes(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(paradigms, "default_encoder", lambda: ENCODER)
+    monkeypatch.setattr(cells, "default_encoder", lambda: ENCODER)
     monkeypatch.delenv("SECAGENT_DATA", raising=False)
-    paradigms.main(["--questions", "6", "--own", "--out", str(tmp_path / "paradigms.md")])
+    arguments = ["study", "paradigms", "--questions", "6", "--own", "--workers", "1", "--out", str(tmp_path)]
+    assert main(arguments) == 0
     text = capsys.readouterr().out
     assert text.startswith("sample: 6 questions, knowledge of ")
     assert (tmp_path / "paradigms.md").read_text() == text
     assert text.count("### ") == 3
-    paradigms.main(["--questions", "6", "--own"])
+    assert main([*arguments, "--fresh"]) == 0
     assert capsys.readouterr().out == text
 
 
@@ -97,11 +99,8 @@ def test_the_command_prints_and_writes(tmp_path, capsys, monkeypatch):
     ],
 )
 def test_bad_arguments_are_told(arguments, said, capsys, monkeypatch):
-    monkeypatch.setattr(paradigms, "default_encoder", lambda: ENCODER)
     monkeypatch.delenv("SECAGENT_DATA", raising=False)
-    with pytest.raises(SystemExit) as ending:
-        paradigms.main(arguments)
-    assert ending.value.code == 2
+    assert main(["study", "paradigms", *arguments]) == 2
     assert said in capsys.readouterr().err
 
 
@@ -112,5 +111,5 @@ def test_on_teleqna_where_it_is(data_folder):
     fitted = {questions[int(index)].key for index in np.random.default_rng(0).permutation(10000)[:1600]}
     leaks = len({each.group for each in found.asked} & {passage.group for passage in found.known})
     assert (len(asked), len(fitted & {*asked}), leaks) == (20, 0, 0)
-    lines = paradigms.sharing(replace(found, known=found.known[::40]))
+    lines = cells.sharing(replace(found, known=found.known[::40]))
     assert [line.correct.size for line in lines] == [20] * 5

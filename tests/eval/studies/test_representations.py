@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hashing_encoder import HashingEncoder
 
-from eval.stats.statistics import share
-from eval.studies import representations
-from eval.studies.representations import FOUND, Row, claims, markdown, measure
+from eval.command.cli import main
+from eval.studies.representations import cells
+from eval.studies.representations.cells import FOUND, Representation, measure
+from eval.studies.representations.study import claims, markdown
 from secagent_env import questions
 from solvers.knowledge.corpus import explanations
 
@@ -16,7 +17,7 @@ def rows():
 
 
 def test_a_row_for_each_representation(rows):
-    assert [row.kind for row in rows] == ["vectors"] * 6 + ["graph", "topology", "topology"]
+    assert [row.structure for row in rows] == ["vectors"] * 6 + ["graph", "topology", "topology"]
     by = {row.name: row for row in rows}
     texts, binary, whole = (row.sent_bits for row in (rows[0], by["vectors, binary"], by["vectors, float32"]))
     assert texts < binary < by["vectors, int8"].sent_bits < whole
@@ -28,7 +29,7 @@ def test_a_row_for_each_representation(rows):
 
 def test_the_table_and_the_claims_follow_from_the_figures():
     def row(name, kilobytes, build_s):
-        return Row(name, "vectors", int(8e3 * kilobytes), build_s, 0.001, 0.5, None, share(1, 2))
+        return Representation(name, "vectors", int(8e3 * kilobytes), build_s, 0.001, 0.5, 0, 0, 1, 2)
 
     own = [
         *(row("texts alone", 10, 1), row("vectors, float32", 19, 1), row("vectors, int8", 15, 1)),
@@ -43,7 +44,7 @@ def test_the_table_and_the_claims_follow_from_the_figures():
     assert "graph*: holds only binary here" in claims(own)
     assert "(with an encoder 2 of its time)" in claims(own)
     assert claims(own).count("does not hold") == 1
-    line = next(line for line in markdown(own, "T", 3, 2).splitlines() if "vectors, int8" in line)
+    line = next(line for line in markdown(own, "T", 3).splitlines() if "vectors, int8" in line)
     assert [cell.strip() for cell in line.split("|")[2:8]] == ["15.0 kB", "1.50", "1 s", "1 ms", "50.0%", "–"]
 
 
@@ -58,9 +59,10 @@ def test_questions_never_read_their_own_explanations():
             return [type("Answer", (), {"option": question.answer}) for question in asked]
 
     everything = np.tile(np.arange(len(passages)), (len(sample), 1))
-    assert representations._right(passages, sample, everything, Reader()).mean == 1
+    assert cells._right(passages, sample, everything, Reader()) == len(sample)
     assert all(question.explanation not in texts for question, texts in read)
-    assert representations._own(passages, sample, everything[:, :FOUND]).mean < 0.2
+    hits, asked = cells._own(passages, sample, everything[:, :FOUND])
+    assert hits < 0.2 * asked
 
 
 def test_nothing_to_compare_is_refused():
@@ -70,12 +72,12 @@ def test_nothing_to_compare_is_refused():
 
 def test_the_command_writes_table_and_picture(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("SECAGENT_DATA", raising=False)
-    monkeypatch.setattr(representations, "default_encoder", HashingEncoder)
-    representations.main(["--questions", "5", "--passages", "30", "--out", str(tmp_path / "new")])
+    monkeypatch.setattr(cells, "default_encoder", HashingEncoder)
+    arguments = ["study", "representations", "--questions", "5", "--passages", "30", "--out", str(tmp_path / "new")]
+    assert main(arguments) == 0
     assert capsys.readouterr().out.startswith("### Sample: 30 passages, 5 questions")
     assert {file.name for file in (tmp_path / "new").iterdir()} == {
-        *("representations.md", "representations.png", "representations.pdf"),
+        *("cells", "representations.md", "representations.csv", "representations.png", "representations.pdf"),
     }
-    with pytest.raises(SystemExit):
-        representations.main(["--questions", "0"])
-    assert "at least 1" in capsys.readouterr().err
+    assert main(["study", "representations", "--questions", "0"]) == 2
+    assert "questions must be an integer ≥ 1, got 0" in capsys.readouterr().err

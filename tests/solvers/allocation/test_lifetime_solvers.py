@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import json
 
 import gymnasium
 import numpy as np
@@ -10,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import solvers.lifetime.policies
-from eval.studies.lifetime import collected, main, markdown, player, run
+from eval.command.cli import main
+from eval.studies.lifetime.cells import player
+from eval.studies.lifetime.study import Lifetime, markdown
+from eval.sweep.engine import Sweep, run_sweep
 from secagent_env import Scenario, sample_instance
 from solvers.lifetime.policies import make_policy, names, tasks_bound
 
@@ -192,26 +196,36 @@ def test_an_unknown_policy():
 # --- The comparison ------------------------------------------------------------------------------------------
 
 
-def test_the_comparison_pairs_episodes():
-    played = collected(run(["myopic", "priced", "asc"], Scenario.preset("small"), episodes=3, seed=5))
+def played_by(policies, scenario, episodes, seed, folder):
+    """Return the rows of the policies' episodes by policy."""
+    frame = run_sweep(Sweep(Lifetime(policies, scenario, episodes, seed).cells()), folder, workers=1)
+    assert frame["error"].isna().all()
+    return dict(iter(frame.groupby("scheme", sort=False)))
+
+
+def test_the_comparison_pairs_episodes(tmp_path):
+    played = played_by(["myopic", "priced", "asc"], Scenario.preset("small"), 3, 5, tmp_path)
     assert list(played) == ["myopic", "priced", "asc"]
+    first = [json.loads(text)[0] for text in played["myopic"]["battery_j"]]
     for found in played.values():
-        assert [e.number for e in found] == [0, 1, 2]
-        assert [e.bound for e in found] == [e.bound for e in played["myopic"]]
-        for i, episode in enumerate(found):
-            assert len(episode.battery_j) == episode.served + episode.unserved + 1
-            assert np.array_equal(episode.battery_j[0], played["myopic"][i].battery_j[0])
-            assert (np.diff(episode.battery_j, axis=0) <= 0).all()
+        assert list(found["index"]) == [0, 1, 2]
+        assert list(found["bound"]) == list(played["myopic"]["bound"])
+        for i, episode in enumerate(found.to_dict("records")):
+            battery_j = np.array(json.loads(episode["battery_j"]))
+            assert len(battery_j) == episode["served"] + episode["unserved"] + 1
+            assert np.array_equal(battery_j[0], first[i])
+            assert (np.diff(battery_j, axis=0) <= 0).all()
     # ASC finds the same optima as exact.
-    assert [e.served for e in played["asc"]] == [e.served for e in played["myopic"]]
+    assert list(played["asc"]["served"]) == list(played["myopic"]["served"])
     table = markdown(played).splitlines()
     assert [row.split("|")[1].strip() for row in table[2:6]] == ["myopic", "priced", "asc", "upper bound"]
-    mean = np.mean([e.served for e in played["priced"]])
+    mean = np.mean(played["priced"]["served"])
     assert f"{mean:.3g}" in table[3].split("|")[2]
 
 
 def test_the_command_writes_table_and_picture(tmp_path, capsys):
-    main(["--scenario", "small", "--episodes", "2", "--policies", "priced", "random", "--out", str(tmp_path)])
+    arguments = ["--scenario", "small", "--episodes", "2", "--policies", "priced", "random", "--workers", "1"]
+    assert main(["study", "lifetime", *arguments, "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert (tmp_path / "lifetime.md").read_text(encoding="utf-8") == printed
     assert "over 2 episodes" in printed
@@ -223,13 +237,11 @@ def test_the_command_writes_table_and_picture(tmp_path, capsys):
     [
         (["--policies", "prized"], "unknown policy 'prized'; did you mean 'priced'"),
         (["--scenario", "papr"], "did you mean 'paper'"),
-        (["--episodes", "0"], "--episodes must be at least 1"),
+        (["--episodes", "0"], "episodes must be an integer ≥ 1, got 0"),
     ],
 )
 def test_a_bad_command_is_one_sentence(arguments, said, capsys, tmp_path):
-    with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--out", str(tmp_path)])
-    assert ended.value.code == 2
+    assert main(["study", "lifetime", *arguments, "--out", str(tmp_path)]) == 2
     assert said in capsys.readouterr().err
 
 
@@ -264,8 +276,8 @@ def test_trained_agents_play_by_path(tmp_path):
     metadata = policy_metadata("life", scenario, environment="secagent/Lifetime-v0")
     export_policy(life, MostTasksLeft(), {**parts, "batteries": torch.rand(2, 6, 2)}, metadata)
     export_policy(allocation, Cheapest(), parts, policy_metadata("allocation", scenario))
-    played = collected(run(["myopic", str(life), str(allocation)], scenario, episodes=4, seed=0))
-    served = {name: sum(e.served for e in found) for name, found in played.items()}
+    played = played_by(["myopic", str(life), str(allocation)], scenario, 4, 0, tmp_path / "out")
+    served = {name: sum(found["served"]) for name, found in played.items()}
     assert served[str(life)] > 0.7 * served["myopic"]
     assert served[str(allocation)] > 0.7 * served["myopic"]
     assert str(life) in markdown(played)

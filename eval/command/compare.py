@@ -1,0 +1,78 @@
+"""``secagent compare``: solvers on random instances."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from eval.command.arguments import (
+    AddCommand,
+    add_plugin,
+    add_scenario,
+    add_sweep,
+    plug_in,
+    progress_of,
+    scenario_of,
+    sweep_options,
+)
+
+logger = logging.getLogger("secagent")
+
+
+def add_parser(command: AddCommand) -> None:
+    """Add the parser."""
+    parser = command("compare", "Compare solvers on random instances: a table, a CSV file and a picture.")
+    add_scenario(parser)
+    parser.add_argument(
+        "--solvers",
+        nargs="+",
+        metavar="NAME",
+        help="names of solvers and trained agents, paths of agents, or either with options as in "
+        "'asc(jamming=false, draws=9)' (default: exact, asc, ppo and l2o where they are there, randas)",
+    )
+    parser.add_argument(
+        "--instances", type=int, default=20, metavar="K", help="how many random instances (default: 20)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the instances and the solvers (default: 0)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="results folder (default: results); a run that was interrupted resumes",
+    )
+    parser.add_argument("--max-seconds", type=float, metavar="S", help="stop each solve after about this time")
+    parser.add_argument(
+        "--csi-error",
+        type=float,
+        default=0.0,
+        metavar="E",
+        help="decide on estimates of the eavesdroppers' channels with this error variance, 0 ≤ E < 1, and judge "
+        "on the true ones (default: 0)",
+    )
+    add_sweep(parser)
+    add_plugin(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Compare, and write the table, the rows and the picture."""
+    plug_in(args.plugin)
+    from eval.compare.comparison import CSV, DEFAULT_SOLVERS, PICTURE, TABLE, Comparison, parse_solvers
+    from eval.compare.comparison import run as compare
+    from eval.sweep.engine import plan
+
+    comparison = Comparison(
+        scenario=scenario_of(args),
+        solvers=parse_solvers(args.solvers or DEFAULT_SOLVERS),
+        instances=args.instances,
+        seed=args.seed,
+        max_seconds=args.max_seconds,
+        csi_error=args.csi_error,
+    )
+    if args.dry_run:
+        print(plan(comparison.sweep(), args.out, **sweep_options(args)))
+        return
+    compare(comparison, args.out, **sweep_options(args), progress=progress_of(args))
+    print((args.out / TABLE).read_text(encoding="utf-8"), end="")
+    logger.info("wrote %s, %s and %s in %s", TABLE, CSV, PICTURE, args.out)

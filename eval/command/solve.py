@@ -1,0 +1,80 @@
+"""``secagent solve``: one instance, one solver."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from eval.command.arguments import AddCommand, add_plugin, assignments, check_writable, plug_in
+
+logger = logging.getLogger("secagent")
+
+
+def add_parser(command: AddCommand) -> None:
+    """Add the parser."""
+    parser = command("solve", "Solve one instance and print a summary.")
+    parser.add_argument("instance", type=Path, help="a file that Instance.save or `secagent sample` wrote")
+    parser.add_argument(
+        "--solver", default="asc", metavar="NAME", help="a solver, or a trained agent's name or path (default: asc)"
+    )
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="OPTION=VALUE", help="options of the solver"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the solver (default: 0)")
+    parser.add_argument(
+        "--max-seconds", type=float, metavar="S", help="stop after about this time with the best so far"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the decision as JSON")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the convergence: a .png, .pdf or .svg file")
+    parser.add_argument("--transcript", action="store_true", help="show the conversation with the language model")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show the prompts and about what they cost, and send nothing"
+    )
+    add_plugin(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Solve the instance, print a summary, and write what is asked for."""
+    plug_in(args.plugin)
+    from eval.compare.lineup import make
+    from eval.compare.solution_summary import summary
+    from secagent_env import Instance
+
+    if args.plot is not None:
+        from eval.compare.convergence import NothingToDraw, check_picture, save_convergence
+
+        check_picture(args.plot)
+    for path in (args.out, args.plot):
+        if path is not None:
+            check_writable(path)
+    options = assignments(args.set)
+    solver = make(args.solver, **options)
+    if args.transcript or args.dry_run:
+        from solvers.llm import ChatOptions
+
+        if not isinstance(solver, ChatOptions):
+            raise ValueError(f"{args.solver} asks no language model: there is no conversation to show or to rehearse")
+    instance = Instance.load(args.instance)
+    if args.dry_run:
+        from eval.compare.conversation import dry_run
+
+        print(dry_run(solver, instance, args.seed))
+        return
+    solution = solver.solve(instance, seed=args.seed, max_seconds=args.max_seconds)
+    print(summary(solution))
+    if args.transcript:
+        from eval.compare.conversation import conversation
+
+        print(conversation(solution))
+    if args.out is not None:
+        from eval.compare.decisions import save_decision
+
+        save_decision(args.out, solution, options=options)
+        logger.info("wrote %s", args.out)
+    if args.plot is not None:
+        try:
+            save_convergence(solution, args.plot)
+            logger.info("wrote %s", args.plot)
+        except NothingToDraw as reason:
+            logger.warning("%s, so %s is not written", reason, args.plot)

@@ -1,0 +1,148 @@
+"""``secagent study``: studies beyond the papers' tables, as cells of a sweep."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from eval.command.arguments import AddCommand, Parser, add_sweep, common_flags, progress_of, sweep_options
+from secagent_env.support.errors import unknown_name
+
+if TYPE_CHECKING:
+    from eval.experiments.protocol import Experiment
+
+logger = logging.getLogger("secagent")
+
+
+class Study(NamedTuple):
+    """A study before its module is imported.
+
+    Attributes
+    ----------
+    experiment
+        Its :class:`eval.experiments.protocol.Experiment`, as ``"module:class"``.
+    title
+        Its title.
+    timed
+        Whether its results are times: then it runs on one worker unless told otherwise.
+    """
+
+    experiment: str
+    title: str
+    timed: bool = False
+
+    def load(self) -> type[Experiment]:
+        """Return the class of the experiment."""
+        module, _, name = self.experiment.partition(":")
+        experiment: type[Experiment] = getattr(importlib.import_module(module), name)
+        return experiment
+
+
+STUDIES = {
+    "law": Study("eval.studies.law.study:LawAblations", "What LAW's parts are worth, beside ASC and the exact solver."),
+    "hardness": Study(
+        "eval.studies.hardness.study:Hardness",
+        "How far simpler schemes fall short of the best decisions known on a preset.",
+    ),
+    "scaling": Study(
+        "eval.studies.scaling.study:Scaling",
+        "How time and gap of the solvers grow with agents and antennas.",
+        timed=True,
+    ),
+    "lifetime": Study(
+        "eval.studies.lifetime.study:Lifetime", "How many tasks policies serve before the batteries end."
+    ),
+    "paradigms": Study(
+        "eval.studies.paradigms.study:Paradigms",
+        "What paradigms and levels of collaboration are worth, and what they send.",
+    ),
+    "representations": Study(
+        "eval.studies.representations.study:Representations",
+        "What vectors, graph and topology cost to send, build and ask, and how well they find passages.",
+        timed=True,
+    ),
+    "votes": Study("eval.experiments.votes.experiment:Votes", "How often votes of selected agents are right: Table V."),
+    "knowledge-transfer": Study(
+        "eval.experiments.knowledge_transfer.experiment:KnowledgeTransfer",
+        "What knowledge, and compressed knowledge, is worth to a student: GenAINet's Table 1.",
+    ),
+    "genainet": Study(
+        "eval.experiments.genainet_power.experiment:PowerGames",
+        "What messages between agents are worth in power control, and the page of a game.",
+    ),
+    "power-control": Study(
+        "eval.experiments.genainet_power.dpc_tables:PowerControlTables",
+        "What DPC leaves of the rate gap on random games, and at what power.",
+    ),
+    "power-control-speed": Study(
+        "eval.experiments.genainet_power.dpc_tables:PowerControlSpeed",
+        "How fast many games of power control run at once.",
+        timed=True,
+    ),
+    "learners": Study(
+        "eval.learners.study:Learners", "What trained agents reach on test instances, over their seeds.", timed=True
+    ),
+    "shared-power": Study(
+        "eval.studies.shared_power:SharedPowerTraining", "PPO for power control: one small network for every pair."
+    ),
+}
+"""By name."""
+
+
+def overview() -> str:
+    """Return a line per study, for the help of `secagent`."""
+    width = max(map(len, STUDIES))
+    lines = [f"  {name:<{width}}  {study.title}" for name, study in STUDIES.items()]
+    return "\n".join(["studies, run by `secagent study NAME`:", *lines])
+
+
+def add_parser(command: AddCommand) -> None:
+    """Add the parser, which adds a study's own arguments when the study is named."""
+    parser = command("study", "Run a study beyond the papers' tables; a run that was interrupted resumes.")
+    names: Any = parser.add_subparsers(dest="study", metavar="NAME", title="studies", required=True)
+    parents = [common_flags()]
+    for name, study in STUDIES.items():
+        names.add_parser(name, help=study.title, description=study.title, parents=parents, allow_abbrev=False)
+    parser.prepare = functools.partial(_prepare, names.choices)
+
+
+def _prepare(parsers: dict[str, Parser], parser: Parser, arguments: Sequence[str]) -> None:
+    """Add the arguments of the study that is named."""
+    name = next((argument for argument in arguments if not argument.startswith("-")), None)
+    if name is None:
+        return
+    if name not in STUDIES:
+        parser.error(str(unknown_name("study", name, STUDIES)))
+    own = parsers[name]
+    STUDIES[name].load().add_arguments(own)
+    own.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results", name),
+        metavar="DIR",
+        help=f"results folder (default: results/{name}); a run that was interrupted resumes",
+    )
+    add_sweep(own, "1, since times are compared" if STUDIES[name].timed else "one per core")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Compute what is missing of the study, write its files, and print its tables."""
+    from eval.experiments import protocol
+
+    study = STUDIES[args.study]
+    experiment = study.load().from_arguments(args)
+    options = sweep_options(args)
+    if study.timed and args.workers is None and args.scheduler is None:
+        options["workers"] = 1
+    if args.dry_run:
+        print(protocol.dry_run(experiment, args.out, **options))
+        return
+    text = protocol.run(experiment, args.out, **options, progress=progress_of(args))
+    print(text, end="")
+    if text:
+        logger.info("wrote %s.md, and what belongs to it, in %s", experiment.name, args.out)

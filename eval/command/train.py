@@ -1,0 +1,102 @@
+"""``secagent train``: trainings, and shipping what they learnt."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shlex
+from pathlib import Path
+
+from eval.command.arguments import AddCommand, add_scenario, assignments, progress_of, scenario_of
+
+logger = logging.getLogger("secagent")
+
+
+def add_parser(command: AddCommand) -> None:
+    """Add the parser."""
+    parser = command("train", "Train an agent; a training that was interrupted resumes.")
+    parser.add_argument("algo", nargs="?", metavar="ALGO", help="ppo, a2c, sac, td3, tqc or l2o")
+    add_scenario(parser)
+    parser.add_argument(
+        "--env", choices=["allocation", "lifetime"], default="allocation", help="the environment (default: allocation)"
+    )
+    parser.add_argument(
+        "--steps", type=int, metavar="K", help="environment steps in all (default: as in the YAML file)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="the run's folder (default: runs/ALGO-ENV-SCENARIO-SEED)"
+    )
+    parser.add_argument("--policy", choices=["mlp", "equivariant"], help="the network (default: as in the YAML file)")
+    parser.add_argument(
+        "--set-hyper",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change hyperparameters, as in --set-hyper learning_rate=1e-4 'learning_rate={start=1e-3, end=0}'",
+    )
+    parser.add_argument("--device", default="cpu", help="where torch computes, such as cuda (default: cpu)")
+    parser.add_argument("--threads", type=int, default=1, metavar="K", help="threads of torch (default: 1)")
+    parser.add_argument(
+        "--ship",
+        nargs="+",
+        metavar=("NAME", "RUN"),
+        help="train nothing, but copy the policy of the run that is best on validation, of finished runs of one "
+        "learner, and its model card into training/policies, where load_agent finds it by this name",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train an agent, or ship what was trained."""
+    if args.ship is not None:
+        _ship(args)
+    elif args.algo is None:
+        raise ValueError("train needs the algorithm ALGO, or --ship NAME RUN …")
+    else:
+        _train(args)
+
+
+def _train(args: argparse.Namespace) -> None:
+    from training.learn.learner import Task, learner_class
+    from training.learn.settings import load_settings
+
+    scenario = scenario_of(args)
+    if args.out is None:
+        args.out = Path("runs", f"{args.algo}-{args.env}-{Path(args.scenario).stem}-{args.seed}")
+    given = {"steps": args.steps, "policy": args.policy}
+    overrides = assignments(args.set_hyper, "--set-hyper")
+    settings = load_settings(
+        args.algo,
+        environment=args.env,
+        preset=args.scenario,
+        arguments=learner_class(args.algo).arguments(args.algo),
+        overrides={**overrides, **{name: value for name, value in given.items() if value is not None}},
+    )
+    task = Task(algo=args.algo, environment=args.env, scenario=scenario, settings=settings, seed=args.seed)
+    from training.learn.train import train
+
+    best = train(
+        task,
+        args.out,
+        device=args.device,
+        threads=args.threads,
+        command=shlex.join(["secagent", *args.argv]),
+        progress=progress_of(args),
+    )
+    figures = ", ".join(
+        f"{name} {best[name]:.4g}" for name in ("feasible", "gap", "score") if best.get(name) is not None
+    )
+    print(f"best after {best['steps']} steps: {figures}")
+    logger.info("wrote policy.onnx in %s", args.out)
+
+
+def _ship(args: argparse.Namespace) -> None:
+    from eval.learners.runs import Training
+    from eval.learners.shipping import best_training, ship
+
+    name, *folders = args.ship
+    if args.algo is not None or not folders:
+        raise ValueError("--ship needs a name and the folders of finished trainings, and no algorithm: --ship NAME RUN")
+    trainings = [Training.read(folder) for folder in folders]
+    print(ship(best_training(trainings, trainings[0].learner), name))

@@ -1,0 +1,141 @@
+"""``secagent study hardness``: the best known decisions on a preset beside those of simpler schemes, with proofs.
+
+It prints the tables of ``docs/scenarios.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from eval.compare.comparison import Comparison
+from eval.experiments.protocol import Compute, Experiment, Report
+from eval.stats.formatting import tabulated
+from eval.studies.hardness.cells import PROVE, SOLVE
+from eval.sweep.cells import Cell
+from secagent_env import Scenario
+from secagent_env.model.presets import PRESETS
+
+DEARER = 1.05
+"""A scheme falls short where it ends infeasible, or at this many times the best known energy."""
+SILENT, PROOFS = "asc(jamming=false)", "proofs"
+LABELS = {SILENT: "asc, jammers silent"}
+
+
+@dataclass(frozen=True)
+class Hardness(Experiment):
+    """The hardness of a scenario.
+
+    Parameters
+    ----------
+    scenario
+        Of the networks.
+    instances, seed
+        How many networks, and from which seed.
+    """
+
+    name: ClassVar[str] = "hardness"
+    title: ClassVar[str] = "How far do simpler schemes fall short of the best decisions known on a preset?"
+
+    scenario: Scenario = field(default_factory=Scenario)
+    instances: int = 30
+    seed: int = 0
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the options of the study."""
+        parser.add_argument("preset", choices=sorted(PRESETS), help="the preset")
+        parser.add_argument("--instances", type=int, default=30, metavar="K", help="networks (default: 30)")
+        parser.add_argument("--seed", type=int, default=0, help="of the networks and the schemes (default: 0)")
+
+    @classmethod
+    def from_arguments(cls, args: argparse.Namespace) -> Hardness:
+        """Return the study that parsed options describe."""
+        return cls(Scenario.preset(args.preset), args.instances, args.seed)
+
+    def cells(self) -> list[Cell]:
+        """Return the cells, instance by instance: the schemes, then the proofs."""
+        # Where the beam can null every eavesdropper jammers are silent anyway.
+        silent = self.scenario.num_antennas <= self.scenario.num_eavesdroppers
+        schemes: dict[str, dict[str, Any]] = {"asc": {}, "ipfirst": {}}
+        if silent:
+            schemes[SILENT] = {"jamming": False}
+        options = {"scenario": self.scenario.to_dict(), "silent": silent}
+        compared = Comparison(self.scenario, schemes, self.instances, self.seed).cells(self.name)
+        proofs = [
+            Cell(PROVE, self.name, PROOFS, seed=self.seed, index=index, options=options)
+            for index in range(self.instances)
+        ]
+        cells = [dataclasses.replace(cell, function=SOLVE) for cell in compared] + proofs
+        return sorted(cells, key=lambda cell: cell.index)
+
+    def report(self, compute: Compute) -> Report:
+        """Return the tables."""
+        frame = compute(self.cells())
+        return Report(tables(by_instance(frame)), frame)
+
+
+def by_instance(frame: Any) -> list[dict[str, Any]]:
+    """Return the figures of each instance: energies and times by scheme, the best energy, those of asc, and proofs."""
+    instances = []
+    for _, rows in frame.groupby("index"):
+        schemes = {row["scheme"]: row for row in rows.to_dict("records")}
+        proofs = schemes.pop(PROOFS)
+        energy = {name: row["energy"] for name, row in schemes.items()}
+        if SILENT in energy:
+            energy[SILENT] = min(energy[SILENT], proofs["silent_energy"])
+        asc = schemes["asc"]
+        instances.append(
+            {
+                **{name: proofs[name] for name in ("cheapest", "hopeless", "silent_bound") if name in proofs},
+                **{name: asc[name] for name in ("gap", "transmission", "jammers")},
+                "times": json.loads(asc["times"]),
+                "seconds": {name: row["seconds"] for name, row in schemes.items()},
+                "energy": energy,
+                "best": min(energy.values()),
+            }
+        )
+    return instances
+
+
+def tables(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the tables of instances, in Markdown."""
+    solved = [row for row in rows if math.isfinite(row["best"])]
+    lines = []
+    for name in rows[0]["energy"]:
+        ratio = np.array([row["energy"][name] / row["best"] for row in solved])
+        able = [row for row in solved if math.isfinite(row["energy"][name])]
+        mean, best = (
+            f"{np.mean(values):.4g} J" if able else "–"
+            for values in ([row["energy"][name] for row in able], [row["best"] for row in able])
+        )
+        short = f"{np.mean(ratio >= DEARER):.0%}" if solved else "–"
+        seconds = f"{np.median([row['seconds'][name] for row in rows]):.2g} s"
+        lines.append([LABELS.get(name, name), f"{len(able)}/{len(rows)}", short, mean, best, seconds])
+    headers = ["scheme", "feasible", "infeasible or ≥ 5 % dearer", "mean energy", "best known of these", "median time"]
+    served = [row for row in rows if math.isfinite(row["energy"]["asc"])]
+    notes = [f"Shares of the {len(solved)} of {len(rows)} instances for which a feasible decision is known."]
+    if SILENT in rows[0]["energy"]:
+        never = sum(math.isinf(row["silent_bound"]) for row in solved)
+        dear = sum(row["silent_bound"] >= DEARER * row["best"] for row in solved)
+        notes.append(f"Without jammers: proved infeasible in {never}, proved infeasible or ≥ 5 % dearer in {dear}.")
+    notes.append(f"Cheapest agents: proved infeasible in {sum(row['hopeless'] for row in solved)}.")
+    if served:
+        dearer = np.array([row["energy"]["asc"] / row["cheapest"] - 1 for row in served])
+        gap, sent = (np.array([row[key] for row in served]) for key in ("gap", "transmission"))
+        times = np.mean([row["times"] for row in served], axis=0)
+        notes += [
+            f"asc: gap to the bound {gap.mean():.1%} in the mean, {np.median(gap):.1%} in the median, "
+            f"{gap.max():.1%} at worst; {dearer.mean():.1%} above the cheapest agents.",
+            f"asc: transmission is {sent.mean():.2g} of the energy ({sent.min():.1g} to {sent.max():.2g}); "
+            f"{np.mean([row['jammers'] for row in served]):.1f} jammers.",
+            "asc: share of τ: downlink {:.0%}, computing {:.0%}, uplink {:.0%}.".format(*times),
+        ]
+    return "\n\n".join([tabulated(lines, headers), "\n".join(notes)]) + "\n"

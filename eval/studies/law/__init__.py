@@ -1,0 +1,1 @@
+"""The ablations of LAW: what its parts are worth."""

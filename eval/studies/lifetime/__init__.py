@@ -1,0 +1,1 @@
+"""How many tasks policies serve in ``secagent/Lifetime-v0``."""

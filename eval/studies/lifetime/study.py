@@ -1,0 +1,175 @@
+"""``secagent study lifetime``: how many tasks policies serve in ``secagent/Lifetime-v0``.
+
+All policies play the same episodes, beside the upper bound. It prints the table of ``docs/lifetime.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+import solvers
+import solvers.lifetime.policies
+from eval.compare.plots import draw_values
+from eval.experiments.pictures import figure_of, save_figure
+from eval.experiments.protocol import Compute, Experiment, Report
+from eval.stats.formatting import count, percent, tabulated
+from eval.stats.paired import paired_difference
+from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
+from eval.studies.lifetime.cells import FUNCTION, describe_policy
+from eval.sweep.cells import Cell
+from secagent_env import Scenario
+from secagent_env.rendering.style import BLUE, DIM, FAINT, own_style
+from secagent_env.support.checks import integer
+from secagent_env.support.extras import require
+from solvers.interface.registry import module_of
+from training.learn.seeds import TEST
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BASELINE = "myopic"
+Played = Mapping[str, Any]
+"""By policy, the rows of its episodes (:func:`eval.studies.lifetime.cells.episode`), a pandas DataFrame."""
+
+
+@dataclass(frozen=True)
+class Lifetime(Experiment):
+    """Policies, compared.
+
+    Parameters
+    ----------
+    policies
+        Names of :mod:`solvers.lifetime.policies`, solvers, trained agents, or paths of these.
+    scenario
+        Of the networks.
+    episodes, seed
+        How many episodes; episode i has the seed ``seed + i``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such policy, or a number is out of range.
+    """
+
+    name: ClassVar[str] = "lifetime"
+    title: ClassVar[str] = "How many tasks do policies serve before the batteries end?"
+
+    policies: Sequence[str] = tuple(solvers.lifetime.policies.names())
+    scenario: Scenario = field(default_factory=Scenario)
+    episodes: int = 100
+    seed: int = TEST.start
+
+    def __post_init__(self) -> None:
+        integer("episodes", self.episodes, 1)
+        for name in self.policies:
+            describe_policy(name)
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the options of the study."""
+        names = solvers.lifetime.policies.names()
+        parser.add_argument(
+            "--policies",
+            nargs="+",
+            default=list(names),
+            metavar="NAME",
+            help="of solvers.lifetime.policies, a solver, a trained agent, or the path of one "
+            f"(default: {' '.join(names)})",
+        )
+        parser.add_argument("--scenario", default="paper", metavar="NAME", help="a preset (default: paper)")
+        parser.add_argument("--episodes", type=int, default=100, metavar="K", help="default: 100")
+        parser.add_argument(
+            "--seed", type=int, default=TEST.start, help="of the first episode (default: the test seeds)"
+        )
+
+    @classmethod
+    def from_arguments(cls, args: argparse.Namespace) -> Lifetime:
+        """Return the study that parsed options describe."""
+        return cls(args.policies, Scenario.preset(args.scenario), args.episodes, args.seed)
+
+    def cells(self) -> list[Cell]:
+        """Return the cells, episode by episode."""
+        scenario = self.scenario.to_dict()
+        options = {name: {"scenario": scenario, **describe_policy(name)} for name in self.policies}
+        modules = {name: (module_of(name),) if name in solvers.names() else () for name in self.policies}
+        return [
+            Cell(FUNCTION, self.name, name, None, self.seed, number, options[name], modules[name])
+            for number in range(self.episodes)
+            for name in self.policies
+        ]
+
+    def report(self, compute: Compute) -> Report:
+        """Return the table and the picture."""
+        frame = compute(self.cells())
+        played = dict(iter(frame.groupby("scheme", sort=False)))
+        return Report(
+            markdown(played), frame.drop(columns="battery_j"), lambda path: save_figure(picture(played), path)
+        )
+
+
+def markdown(played: Played) -> str:
+    """Return the table of the policies' episodes, in Markdown."""
+    lines = []
+    for name, episodes in played.items():
+        served, bound = (episodes[column].to_numpy(float) for column in ("served", "bound"))
+        attainable = bound > 0
+        versus = "–"
+        if BASELINE in played and name != BASELINE:
+            versus = _signed(paired_difference(served, played[BASELINE]["served"].to_numpy()))
+        lines.append(
+            [
+                name,
+                count(bootstrap_mean(served)),
+                percent(bootstrap_mean(served[attainable] / bound[attainable])),
+                versus,
+                f"{np.mean(episodes['unserved']):.2g}",
+                f"{1e3 * np.median(episodes['seconds']):.2g} ms",
+            ]
+        )
+    bounds = next(iter(played.values()))["bound"]
+    lines.append(["upper bound", count(bootstrap_mean(bounds)), "100 %", "–", "–", "–"])
+    headers = ["policy", "tasks served", "of the bound", f"more than {BASELINE}", "unserved", "time per decision"]
+    note = (
+        f"Means with {CONFIDENCE:.0%} bootstrap intervals over {len(bounds)} episodes, the same for every policy; "
+        "differences are of pairs."
+    )
+    return tabulated(lines, headers) + f"\n\n{note}\n"
+
+
+def _signed(interval: Interval) -> str:
+    mean, low, high = (f"{value:+.3g}".replace("-", "−") for value in (interval.mean, interval.low, interval.high))
+    return mean if np.isnan(interval.low) or interval.low == interval.high else f"{mean} [{low}, {high}]"
+
+
+def picture(played: Played) -> Figure:
+    """Draw the tasks served, and the batteries of two policies over one episode."""
+    require("matplotlib", extra="eval")
+    with own_style():
+        figure = figure_of(13, 4.2)
+        shown = list(played)[:2]
+        left, *right = figure.subplots(1, 1 + len(shown), width_ratios=[1.3, *(1 for _ in shown)])
+        tasks = {name: episodes["served"] for name, episodes in played.items()}
+        tasks["upper bound"] = next(iter(played.values()))["bound"]
+        for line, values in enumerate(tasks.values()):
+            draw_values(left, line, values.to_numpy(float))
+        left.set_yticks(range(len(tasks)), list(tasks))
+        left.set_ylim(len(tasks) - 0.5, -0.5)
+        left.set_xlabel("tasks served in an episode (a diamond: the mean, with its interval)")
+        left.grid(axis="x", color=FAINT)
+        left.tick_params(axis="y", length=0)
+        batteries = [np.array(json.loads(played[name]["battery_j"].iloc[0])) for name in shown]
+        for ax, name, battery_j in zip(right, shown, batteries, strict=True):
+            ax.plot(battery_j / 1e3, color=BLUE, lw=1, alpha=0.7)
+            ax.set_xlim(0, max(map(len, batteries)))
+            ax.set_ylim(0)
+            title = f"{name}: {played[name]['served'].iloc[0]} tasks served"
+            ax.set_title(title, size=9.5, weight="bold", loc="left")
+            ax.set_xlabel("task")
+            ax.set_ylabel("battery of each agent, kJ", color=DIM)
+    return figure

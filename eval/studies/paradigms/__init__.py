@@ -1,0 +1,1 @@
+"""Paradigms and levels of collaboration: what they are worth, and what they send."""

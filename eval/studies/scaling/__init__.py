@@ -1,0 +1,1 @@
+"""How time and gap of the solvers grow with the networks."""

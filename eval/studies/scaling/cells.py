@@ -1,0 +1,37 @@
+"""The cells of ``secagent study scaling``: a solver on one random instance of one size, timed."""
+
+from __future__ import annotations
+
+import functools
+
+from eval.bench.timing import processor_seconds
+from eval.compare.solving import instance_at, solver_seed
+from eval.studies.solving import instance_of, solver_of
+from eval.sweep.cells import Cell, Row
+from secagent_env import Scenario
+
+FUNCTION = "eval.studies.scaling.cells:solve"
+
+
+def solve(cell: Cell) -> Row:
+    """Return how the solve ended, its gaps, and its processor time, s."""
+    solver = solver_of(cell)
+    if cell.scheme not in _warm:
+        solver.solve(instance_at(Scenario(), 0, 0))  # the first solve also imports, compiles and allocates
+        _warm.add(cell.scheme)
+    solve = functools.partial(
+        solver.solve,
+        instance_of(cell),
+        seed=solver_seed(cell.seed, cell.index),
+        max_seconds=cell.options["max_seconds"],
+    )
+    solution, seconds = processor_seconds(solve)
+    return {
+        "status": solution.status,
+        "seconds": seconds,
+        "gap": solution.gap,
+        "transmission_gap": solution.transmission_gap,
+    }
+
+
+_warm: set[str] = set()
