@@ -1,4 +1,4 @@
-"""The conversation of a solver with its language model, as a person would want to read it."""
+"""The conversation of a solver with its language model, as text: prompts, replies, verdicts and what they cost."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def _verdict(record: Mapping[str, Any]) -> str:
     def value(f: float | None) -> str:
         return "+inf" if f is None or not math.isfinite(f) else f"{f:.6g} {unit}"
 
-    found = "" if record["f"] is None else f": f = {value(record['f'])}"
+    reached = "" if record["f"] is None else f": f = {value(record['f'])}"
     why = f". {record['complaint']}" * bool(record["complaint"])
     experts = f"; {record['experts']} expert examples" * bool(record["experts"])
-    return f"{record['verdict']}{found}; the best has f = {value(record['best_f'])}{experts}{why}"
+    return f"{record['verdict']}{reached}; the best has f = {value(record['best_f'])}{experts}{why}"
 
 
 def printable(text: str) -> str:
@@ -84,7 +84,7 @@ def _quoted(text: str) -> str:
 
 
 def usage(solution: Solution) -> str:
-    """Return in one line what was asked of a language model; empty if nothing was."""
+    """Return the calls, tokens, cost and faults of a language model in one line; empty if there was no call."""
     used = solution.usage
     if not used:
         return ""
@@ -129,8 +129,8 @@ def dry_run(solver: Solver, instance: Any, seed: int = 0) -> str:
         about, most = rehearsal.cost(solver.prices)
         lines.append(f"cost          about {about:.4g}, at most {most:.4g}, in the currency of the prices")
     caps = {name: getattr(solver, name) for name in ("max_calls", "max_tokens", "max_cost")}
-    if told := ", ".join(f"{name}={cap:g}" for name, cap in caps.items() if cap is not None):
-        lines.append(f"caps          {told}: what could exceed one is not asked")
+    if limits := ", ".join(f"{name}={cap:g}" for name, cap in caps.items() if cap is not None):
+        lines.append(f"caps          {limits}: what could exceed one is not asked")
     lines.append(
         "Estimated from a run with the stand-in: a token is four characters, or two at most; a model's replies change "
         "the prompts after them."

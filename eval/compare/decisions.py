@@ -14,6 +14,7 @@ import numpy as np
 
 from eval.compare.rows import plain
 from secagent_env import Decision, __version__
+from secagent_env.support import checks
 from secagent_env.support.files import write_text
 from solvers import Solution
 
@@ -109,7 +110,7 @@ def _decision(content: Any) -> Decision:
             f"it has format version {content['version']}, this secagent reads {FORMAT_VERSION}; "
             "upgrade secagent to read it"
         )
-    agents, antennas = (_count(name, content[name]) for name in ("num_agents", "num_antennas"))
+    agents, antennas = (checks.integer(name, content[name], 1) for name in ("num_agents", "num_antennas"))
     selected = content["selected"]
     if not isinstance(selected, list) or not all(type(i) is int and 0 <= i < agents for i in selected):
         raise ValueError(f"selected must be a list of indices from 0 to {agents - 1}, got {selected!r}")
@@ -122,12 +123,6 @@ def _decision(content: Any) -> Decision:
         beamformer=_numbers(content, "beamformer_real", antennas) + 1j * _numbers(content, "beamformer_imag", antennas),
         power_w=_numbers(content, "power_w", agents),
     )
-
-
-def _count(name: str, value: Any) -> int:
-    if type(value) is not int or value < 1:
-        raise ValueError(f"{name} must be an integer ≥ 1, got {value!r}")
-    return value
 
 
 def _numbers(content: dict[str, Any], name: str, size: int) -> np.ndarray:

@@ -12,26 +12,26 @@ from eval.stats.statistics import Interval, bootstrap_mean
 
 @dataclass(frozen=True)
 class Summary:
-    """What one solver did in a comparison.
+    """The summary of one solver in a comparison.
 
     Attributes
     ----------
     solver
         Its label.
     instances, feasible
-        How many instances it was given, and of how many its decision is feasible.
+        The number of its instances, and of those with a feasible decision.
     endings
-        How many instances ended with each status, the most frequent first.
+        The number of instances by status, the most frequent first.
     means
         By column: the means of ``COMPARED`` over the common instances, of ``COUNTED`` over all of them.
     repaired
-        On how many instances a trained agent's decision had to be repaired; None for other solvers.
+        The number of instances on which a trained agent's decision was repaired; None for other solvers.
     believed, outages
-        Where decisions were made on estimated channels: how many the solver believed feasible, and how many of these
-        are not; None elsewhere.
+        For decisions on estimated channels: the number that the solver believed feasible, and of those among them that
+        are not; None for known channels.
     asked
-        By column of ``LLM``: the means over all instances of what was asked of a language model; of solvers that ask
-        none, of none.
+        By column of ``LLM``: the means over all instances of a language model's calls, tokens and cost; of no values
+        for solvers that ask none.
     """
 
     solver: str

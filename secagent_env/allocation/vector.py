@@ -51,7 +51,7 @@ class AllocationVectorEnv(SeededVectorEnv):
     scenario, action_format, observation_format, reference_energy_j, penalty_fixed, penalty_weight
         As in the scalar environment.
     episodes_per_instance
-        Too; an explicit reset draws a new instance.
+        As there; an explicit reset draws a new instance.
     threads
         On how many threads instances are drawn and observed; the results are the same on any number.
     device

@@ -102,6 +102,4 @@ def _draw(n: int, generators: Sequence[np.random.Generator], max_power_w: float)
     gain *= MEAN_GAIN
     power, scale = (low + (high - low) * unit[:, i] for i, (low, high) in enumerate((INITIAL_POWER_W, TARGET_SCALE)))
     game = Game._trusted(gain=gain, target_rate=scale, initial_power_w=power, max_power_w=max_power_w)
-    return Game._trusted(
-        gain=gain, target_rate=scale * rates(game, power), initial_power_w=power, max_power_w=max_power_w
-    )
+    return Game._trusted(**{**game._fields(), "target_rate": scale * rates(game, power)})

@@ -80,11 +80,9 @@ def mean_eve_gains(instance: Instance) -> tuple[np.ndarray, np.ndarray]:
     """
     if instance.position_m is None or instance.eve_position_m is None:
         return np.mean(np.abs(instance.channel_eve) ** 2, axis=-1), instance.gain_eve
-    scenario = instance.scenario
-    between = instance.position_m[..., :, None, :] - instance.eve_position_m[..., None, :, :]
-    return mean_gain(scenario, squared_distance(instance.eve_position_m)), mean_gain(
-        scenario, squared_distance(between)
-    )
+    to_agents = squared_distance(instance.position_m[..., :, None, :] - instance.eve_position_m[..., None, :, :])
+    to_bs = squared_distance(instance.eve_position_m)
+    return mean_gain(instance.scenario, to_bs), mean_gain(instance.scenario, to_agents)
 
 
 def estimate_generator(seed: int, index: int) -> np.random.Generator:

@@ -38,7 +38,7 @@ def _mean_gain_at_1m(scenario: Scenario) -> float:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Links(Batched):
-    """What path loss leaves of all links of B networks.
+    """The mean strengths of all links of B networks, by path loss.
 
     Parameters
     ----------

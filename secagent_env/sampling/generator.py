@@ -24,10 +24,10 @@ _PER_AGENT = 7
 """Uniform numbers an agent draws: x, y, k, q, f, p^exe, ln C."""
 
 _KEPT = ("compute_power_w", "accuracy", "position_m", "eve_position_m")
-"""What the tasks of a deployment have in common."""
+"""The arrays that all tasks of a deployment share."""
 
 CHUNK = 256
-"""How many instances are drawn at a time: what is computed on the way then stays in the processor's cache."""
+"""How many instances are drawn at a time, so that intermediate arrays stay in the processor's cache."""
 
 
 def sample_instance(
@@ -62,7 +62,7 @@ def sample_instance(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Deployment(Batched):
-    """What lasts from task to task in B networks: places, links before fading, and what the agents are.
+    """The part of B networks that lasts from task to task: places, links before fading, and the agents' abilities.
 
     Parameters
     ----------

@@ -16,47 +16,18 @@ iterate by :func:`secagent_env.evaluate`, not the last one. The corrections of t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from secagent_env import Decision, Instance, Outcome
+from secagent_env import Decision, Outcome
 from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, secrecy_rate, transfer_time, uplink_sinr
 from solvers.asc.greedy import Costs, exchanges, repair
-from solvers.asc.relaxed_selection import relaxed_selection
+from solvers.asc.relaxed_selection import SelectionProblem, relaxed_selection
 from solvers.certificate.selection import eligible_agents
 from solvers.interface.ranking import INFEASIBLE, rank_by_secrecy
 
 Score = Callable[[Decision], Outcome]
-
-
-@dataclass(frozen=True)
-class SelectionProblem:
-    """The selection problem (21): beam and powers are given.
-
-    Attributes
-    ----------
-    instance
-        A single instance.
-    beamformer
-        w, (L,) complex, √W.
-    sender_w, jammer_w
-        (N,) W: each agent's power if it is selected, and if it is not.
-    """
-
-    instance: Instance
-    beamformer: np.ndarray
-    sender_w: np.ndarray
-    jammer_w: np.ndarray
-
-    def decision(self, selection: np.ndarray) -> Decision:
-        """Return the decision that goes with a selection (…, N)."""
-        shape = (*selection.shape[:-1], self.beamformer.size)
-        return Decision(
-            selection=selection,
-            beamformer=np.broadcast_to(self.beamformer, shape),
-            power_w=np.where(selection, self.sender_w, self.jammer_w),
-        )
 
 
 def select(
@@ -131,9 +102,7 @@ def penalty_method(
         if not candidates:
             return
         alpha = best.consider(np.stack(list(candidates.values())))
-        auxiliary = relaxed_selection(
-            problem.instance, problem.beamformer, problem.jammer_w, alpha, auxiliary, costs, rho
-        )
+        auxiliary = relaxed_selection(problem, alpha, auxiliary, costs, rho)
         if auxiliary.tobytes() in seen:
             return
         seen.add(auxiliary.tobytes())

@@ -72,15 +72,7 @@ class LinkOptions:
 
 
 class Links:
-    """The second and third sub-problem in one run, which scores every decision met and keeps the best.
-
-    Parameters
-    ----------
-    run
-        The run of the solver.
-    options
-        Of beam and powers.
-    """
+    """The second and third sub-problem in a solver's run, which scores every decision met and keeps the best."""
 
     def __init__(self, run: SolverRun, options: LinkOptions) -> None:
         self.run = run

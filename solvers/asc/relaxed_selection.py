@@ -9,9 +9,11 @@ r_eve is convex in α̂; r_n is too, and stands on the other side: it is replace
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from secagent_env import Instance
+from secagent_env import Decision, Instance
 from secagent_env.model.physics import LN2
 from solvers.asc.greedy import Costs
 from solvers.numerics.barrier import minimise
@@ -20,21 +22,42 @@ NEVER = 2.0
 """Cap on times, in units of τ: an agent that needs twice the limit keeps α̂_n below one half anyway."""
 
 
+@dataclass(frozen=True)
+class SelectionProblem:
+    """The selection problem (21): beam and powers are given.
+
+    Attributes
+    ----------
+    instance
+        A single instance.
+    beamformer
+        w, (L,) complex, √W.
+    sender_w, jammer_w
+        (N,) W: each agent's power if it is selected, and if it is not.
+    """
+
+    instance: Instance
+    beamformer: np.ndarray
+    sender_w: np.ndarray
+    jammer_w: np.ndarray
+
+    def decision(self, selection: np.ndarray) -> Decision:
+        """Return the decision that goes with a selection (…, N)."""
+        shape = (*selection.shape[:-1], self.beamformer.size)
+        return Decision(
+            selection=selection,
+            beamformer=np.broadcast_to(self.beamformer, shape),
+            power_w=np.where(selection, self.sender_w, self.jammer_w),
+        )
+
+
 def relaxed_selection(
-    instance: Instance,
-    beamformer: np.ndarray,
-    jammer_w: np.ndarray,
-    selection: np.ndarray,
-    around: np.ndarray,
-    costs: Costs,
-    rho: float,
+    problem: SelectionProblem, selection: np.ndarray, around: np.ndarray, costs: Costs, rho: float
 ) -> np.ndarray:
     """Return the rounded α̂ (N,) bool that solves (41) near α.
 
     Parameters
     ----------
-    beamformer, jammer_w
-        w (L,) and the power (N,), W, of each agent while it is not selected.
     selection, around
         α, and α̂ of the iteration before, where the rates are linearised, (N,) bool.
     costs
@@ -42,10 +65,10 @@ def relaxed_selection(
     rho
         Penalty coefficient ρ.
     """
-    if not jammer_w.any():
+    if not problem.jammer_w.any():
         # Neither energies nor rates depend on α̂ then: the nearest one to α, which is in time, is α itself.
         return selection
-    program = _Program(instance, beamformer, jammer_w, selection, around, costs, rho)
+    program = _Program(problem, selection, around, costs, rho)
     z = minimise(program, program.start(), gap=1e-3)
     return np.asarray(z[: len(selection)] >= 0.5)
 
@@ -57,15 +80,9 @@ class _Program:
     """
 
     def __init__(
-        self,
-        instance: Instance,
-        beamformer: np.ndarray,
-        jammer_w: np.ndarray,
-        selection: np.ndarray,
-        around: np.ndarray,
-        costs: Costs,
-        rho: float,
+        self, problem: SelectionProblem, selection: np.ndarray, around: np.ndarray, costs: Costs, rho: float
     ) -> None:
+        instance, beamformer, jammer_w = problem.instance, problem.beamformer, problem.jammer_w
         scenario = instance.scenario
         limit, noise = scenario.latency_limit_s, scenario.noise_power_w
         self.alpha = selection.astype(float)

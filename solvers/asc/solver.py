@@ -15,9 +15,10 @@ from itertools import zip_longest
 import numpy as np
 
 from secagent_env import Decision, evaluate
-from solvers.asc.admm import SelectionProblem, select
+from solvers.asc.admm import select
 from solvers.asc.greedy import exchanges
 from solvers.asc.links import LinkOptions, Links, saves_little
+from solvers.asc.relaxed_selection import SelectionProblem
 from solvers.asc.starts import (
     MARGINS,
     START_SNR,
@@ -30,10 +31,8 @@ from solvers.asc.starts import (
     sender_powers,
 )
 from solvers.certificate.bounds import lower_bound
-from solvers.certificate.integer_program import why_infeasible
 from solvers.certificate.linear_test import secret_senders
-from solvers.certificate.selection import eligible_agents
-from solvers.interface.base import Infeasible, Solver, SolverRun
+from solvers.interface.base import Solver, SolverRun
 
 GOOD_GAP = 1e-3
 """Further starts are tried only where the energy is further above the lower bound than this, relatively."""
@@ -74,9 +73,7 @@ class ASC(ASCOptions, Solver):
 
     def _solve(self, run: SolverRun) -> None:
         instance = run.instance
-        eligible = eligible_agents(instance)
-        if message := why_infeasible(instance, eligible):
-            raise Infeasible(message)
+        eligible = run.eligible_agents()
         links = self._links(run)
         if run.start is not None:
             self.coordinate(links, run.start)

@@ -103,23 +103,10 @@ def best_beam(
 def null_beam(instance: Instance, selection: np.ndarray, sweeps: int = 20) -> np.ndarray | None:
     """Return a full-power beam with zero gain at every eavesdropper, or None if there is none.
 
-    The selected agents' channels are projected onto the complement of the eavesdroppers'; there the
-    shortest beam that reaches all agents with equal amplitude is sought, by alternating between the phases
-    received and the least-squares beam for these phases.
-
-    Parameters
-    ----------
-    instance
-        A single instance.
-    selection
-        (N,) bool, somebody selected.
-    sweeps
-        Number of alternations.
-
-    Returns
-    -------
-    numpy.ndarray or None
-        (L,) complex, √W; None where E ≥ L or a selected agent lies in the eavesdroppers' directions.
+    The selected agents' (N,) bool channels are projected onto the complement of the eavesdroppers'; there the shortest
+    beam that reaches all agents with equal amplitude is sought, by ``sweeps`` alternations between the phases received
+    and the least-squares beam for these phases. The beam is (L,) complex, √W; None where E ≥ L or a selected agent lies
+    in the eavesdroppers' directions.
     """
     antennas = instance.scenario.num_antennas
     eves = instance.channel_eve

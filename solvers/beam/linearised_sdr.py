@@ -23,16 +23,8 @@ def relax_linearised(
 ) -> Relaxation:
     """Solve (49) repeatedly, from W = vvᴴ of a unit vector v (d,), or from a W that leaks little.
 
-    Parameters
-    ----------
-    tolerance
-        Stop when a step gains less than this many bit/s/Hz.
-
-    Returns
-    -------
-    Relaxation
-        W of the last step, and the eigenvalue bound at its multipliers: it holds, but is tight only where the
-        iteration ends at the relaxation's optimum.
+    It stops when a step gains less than ``tolerance``, bit/s/Hz. The eigenvalue bound at the last step's multipliers
+    holds, but is tight only where the iteration ends at the relaxation's optimum.
     """
     program = _Linearised(problem)
     z = program.start(beam)

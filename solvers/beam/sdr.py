@@ -107,12 +107,9 @@ def secrecy_bound(problem: Downlink, user_weight: np.ndarray, eve_weight: np.nda
 
 
 def relax(problem: Downlink, gap: float = 1e-5) -> Relaxation:
-    """Solve the semidefinite relaxation of (42).
+    """Solve the semidefinite relaxation of (42) to a relative duality ``gap`` of the ratio of SINRs.
 
-    Parameters
-    ----------
-    gap
-        Relative duality gap of the ratio of SINRs at which to stop; the bound holds whatever it is.
+    The bound holds at any gap.
     """
     program = _Dual(problem)
     eves = program.num_eves
@@ -146,12 +143,7 @@ def polish(problem: Downlink, beam: np.ndarray, tolerance: float = 1e-3, max_ite
     """Improve a unit vector (d,) by successive convex approximation on v; its secrecy rate never falls.
 
     Around the current v₀ every |h̃_kᴴv|² is replaced by its tangent, a lower bound, and every ln(1 + |g̃_eᴴv|²)
-    by its tangent in |g̃_eᴴv|², an upper bound.
-
-    Parameters
-    ----------
-    tolerance
-        Stop when a step gains less than this many bit/s/Hz.
+    by its tangent in |g̃_eᴴv|², an upper bound. The search stops when a step gains less than ``tolerance``, bit/s/Hz.
     """
     margin = float(problem.margin(beam))
     users, d = len(problem.users), len(beam)

@@ -13,13 +13,11 @@ import numpy as np
 
 from secagent_env import Decision, Instance, evaluate
 from secagent_env.support import checks
-from solvers.asc.admm import SelectionProblem
 from solvers.asc.links import Links
+from solvers.asc.relaxed_selection import SelectionProblem
 from solvers.asc.solver import ASC
 from solvers.asc.starts import cheap_selection
-from solvers.certificate.integer_program import why_infeasible
-from solvers.certificate.selection import eligible_agents
-from solvers.interface.base import Infeasible, SolverRun, silent_decision
+from solvers.interface.base import SolverRun, silent_decision
 from solvers.interface.ranking import bottleneck
 
 
@@ -45,9 +43,7 @@ class FixedTP(ASC):
 
     def _solve(self, run: SolverRun) -> None:
         instance = run.instance
-        eligible = eligible_agents(instance)
-        if message := why_infeasible(instance, eligible):
-            raise Infeasible(message)
+        eligible = run.eligible_agents()
         links = self._links(run)
         if run.start is not None:  # a start counts with the powers of this scheme
             run.start = run.start.replace(power_w=self.powers(instance))

@@ -21,8 +21,7 @@ from solvers.asc.links import LinkOptions, Links
 from solvers.certificate.bounds import uplink_energy_floor
 from solvers.certificate.integer_program import TOLERANCE, TimeFloors, why_infeasible
 from solvers.certificate.linear_test import secret_at_best, secret_senders
-from solvers.certificate.selection import eligible_agents
-from solvers.interface.base import Infeasible, Solver, SolverRun
+from solvers.interface.base import Solver, SolverRun
 
 PARTS = (
     "algorithms.soo.nonconvex.ga",
@@ -57,9 +56,7 @@ class GA(LinkOptions, Solver):
 
     def _solve(self, run: SolverRun) -> None:
         instance = run.instance
-        eligible = eligible_agents(instance)
-        if message := why_infeasible(instance, eligible):
-            raise Infeasible(message)
+        eligible = run.eligible_agents()
         links = Links(run, self)
         tried = 0
         for candidates in self._candidates(instance, eligible):

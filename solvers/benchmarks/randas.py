@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from solvers.asc.links import LinkOptions, Links
-from solvers.certificate.integer_program import why_infeasible
-from solvers.certificate.selection import eligible_agents, random_selection
-from solvers.interface.base import Infeasible, Solver, SolverRun
+from solvers.certificate.selection import random_selection
+from solvers.interface.base import Solver, SolverRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,9 +16,9 @@ class RandAS(LinkOptions, Solver):
     name = "randas"
 
     def _solve(self, run: SolverRun) -> None:
+        run.eligible_agents()  # or it raises Infeasible
         selection = random_selection(run.instance, run.rng)
-        if selection is None:
-            raise Infeasible(why_infeasible(run.instance, eligible_agents(run.instance)))
+        assert selection is not None
         links = Links(run, self)
         links.alternate(links.start(selection))
         if run.outcome is not None and not run.outcome.feasible:

@@ -50,24 +50,21 @@ class Protection:
 def protect(instance: Instance, selection: np.ndarray, granted: tuple[float, ...] = GRANTED) -> list[Protection]:
     """Return jammers beside which a selection (N,) bool may be served, best first; empty if the uplink cannot be.
 
-    Parameters
-    ----------
-    granted
-        Values of t.
+    One program is solved for each of the values ``granted`` of t.
     """
     program = _Program(instance, selection, MARGIN)
     y = program.uplink_start()
     if y is None:
         return []
-    found = []
+    protections = []
     for t in granted:
         program.grant(t)
         z = minimise(program, program.start(y), gap=1e-4, first_gap=1.0)
         power = np.zeros(len(selection))
         power[~selection] = z[program.matrices : -1] * program.unit
         power[power < LOWEST_POWER_W] = 0.0
-        found.append(Protection(np.minimum(power, instance.scenario.max_power_w), float(z[-1])))
-    return sorted(found, key=lambda protection: -protection.margin)
+        protections.append(Protection(np.minimum(power, instance.scenario.max_power_w), float(z[-1])))
+    return sorted(protections, key=lambda protection: -protection.margin)
 
 
 def unservable(
@@ -84,12 +81,7 @@ def unservable(
     the multipliers of the barrier method prove a negative margin (weak duality, evaluated with safety 1e-3): no
     solver's accuracy is relied upon.
 
-    Parameters
-    ----------
-    max_programs
-        Give up after so many pieces.
-    check_time
-        Called between programs; what it raises ends the proof.
+    The proof gives up after ``max_programs`` pieces. ``check_time`` is called between programs and may raise.
     """
     program = _Program(instance, core, 0.0, together=False)
     y = program.uplink_start()

@@ -73,13 +73,7 @@ def cheapest_secret_selection(
     cuts
         Sets of agents (N,) bool that are not selected all together.
     seconds
-        Time for HiGHS.
-
-    Returns
-    -------
-    CheapestSelection
-        ``cost`` is the bound, infinite where no selection is possible; ``selection`` attains it in the relaxed
-        program, and is None where none was found in time.
+        Time for HiGHS; the selection is None where none was found in it.
     """
     scenario = instance.scenario
     floors = TimeFloors.of(instance)

@@ -15,6 +15,8 @@ import numpy as np
 from secagent_env import Decision, Instance, Outcome, evaluate
 from secagent_env.support import checks
 from solvers.certificate.bounds import LowerBound, lower_bound, transmission_bound
+from solvers.certificate.integer_program import why_infeasible
+from solvers.certificate.selection import eligible_agents
 from solvers.interface.ranking import rank_by_violation
 
 logger = logging.getLogger("secagent.solvers")
@@ -121,6 +123,13 @@ class SolverRun:
         """Raise OutOfTime when the time allowed is over; called between iterations."""
         if self.max_seconds is not None and self.seconds > self.max_seconds:
             raise OutOfTime
+
+    def eligible_agents(self) -> np.ndarray:
+        """Return the agents that compute in time, (N,) bool; raise Infeasible if no selection meets (13) and (15)."""
+        eligible = eligible_agents(self.instance)
+        if message := why_infeasible(self.instance, eligible):
+            raise Infeasible(message)
+        return eligible
 
     def consider(self, decision: Decision) -> Outcome:
         """Score a decision (or a batch of them), keep the best one seen, and return the outcome."""

@@ -1,10 +1,7 @@
-"""How decisions are ranked: each measure is smaller for the better decision, and feasible ones come first, by energy.
+"""How decisions are ranked: feasible ones by their energy, then infeasible ones; the smaller number is the better.
 
-====================================  =====================================================================
-:func:`rank_by_violation`             by the constraints' relative violations: what every solver returns
-:func:`rank_by_secrecy`               by agents missing and links without secrecy: the starts and steps of ASC
-:func:`secrecy_shortfall`             how far links are from secrecy, smoothly: for searches without derivatives
-====================================  =====================================================================
+:func:`rank_by_violation` decides what a solver returns, :func:`rank_by_secrecy` the starts and steps of ASC. Searches
+without derivatives use :func:`secrecy_shortfall`, which is smooth.
 """
 
 from __future__ import annotations

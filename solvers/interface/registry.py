@@ -50,13 +50,7 @@ def register(name: str, factory: Factory) -> None:
 
 
 def module_of(name: str) -> str:
-    """Return the name of the module that defines a solver, without importing it.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
-    """
+    """Return the name of the module that defines a solver, without importing it; ValueError if there is none."""
     factory = _factory(name)
     if isinstance(factory, str):
         return factory.partition(":")[0]

@@ -24,19 +24,8 @@ def binary_program(
 ) -> Any:
     """Minimise cost·z subject to matrix z ≥ at_least, low ≤ z ≤ high, and z_i ∈ {0, 1} for the first ``binaries`` i.
 
-    Parameters
-    ----------
-    cost, matrix, at_least, low, high
-        (V,), (R, V), (R,), and (V,) or one number for all.
-    gap
-        Relative gap at which HiGHS stops.
-    seconds
-        Time for HiGHS.
-
-    Returns
-    -------
-    scipy.optimize.OptimizeResult
-        ``x`` is None where no point was found in time.
+    ``matrix`` is (R, V). HiGHS stops at the relative ``gap``, or after ``seconds``. The result is SciPy's; its ``x`` is
+    None where no point was found.
     """
     return milp(
         cost,

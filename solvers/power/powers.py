@@ -42,14 +42,9 @@ def optimise_powers(
 ) -> PowerSearch:
     """Minimise the transmission energy (50) over the powers of all transmitting agents, from a start with secrecy.
 
-    Where the start is too slow for the latency limit, the latency is minimised first, until it is met.
-
-    Parameters
-    ----------
-    instance, decision
-        Single ones. Positive powers are varied within [−70 dBm, p_max]; silent agents stay silent.
-    tolerance
-        Stop when a step saves less than this share of the transmission energy.
+    Where the start is too slow for the latency limit, the latency is minimised first, until it is met. Positive powers
+    are varied within [−70 dBm, p_max]; silent agents stay silent. The search stops when a step saves less than the
+    share ``tolerance``.
     """
     decision = _within_budget(instance, decision)
     search = PowerSearch(decision, evaluate(instance, decision))

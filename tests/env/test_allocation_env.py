@@ -123,7 +123,7 @@ def test_reset_takes_an_instance():
     ("options", "said"),
     [
         ({"instance": sample_instance("paper")}, "must have num_agents = 6 as the environment, got 30"),
-        ({"instance": sample_instance("small", batch=(2,))}, r"single instance, got the batch \(2,\)"),
+        ({"instance": sample_instance("small", batch=(2,))}, r"must be a single one, got the batch shape \(2,\)"),
         ({"instance": "small"}, "must be of type Instance, got str"),
         ({"instanse": None}, "unknown reset option 'instanse'; did you mean 'instance'"),
     ],

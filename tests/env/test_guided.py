@@ -94,29 +94,29 @@ def test_directions_have_length_one(directions: tuple):
 
 
 def test_the_matched_direction_is_the_sum_of_the_unit_channels(directions: tuple):
-    instance, selected, found = directions
+    instance, selected, beams = directions
     channels = instance.channel_bs[selected]
     total = (channels / np.linalg.norm(channels, axis=1, keepdims=True)).sum(0)
-    np.testing.assert_allclose(found["matched"], total / np.linalg.norm(total))
+    np.testing.assert_allclose(beams["matched"], total / np.linalg.norm(total))
 
 
 def test_the_filter_is_the_inverse_it_stands_for(directions: tuple):
-    instance, selected, found = directions
+    instance, selected, beams = directions
     scenario = instance.scenario
     ratio = scenario.bs_power_w / scenario.noise_power_w
     noise = np.eye(scenario.num_antennas) + ratio * instance.channel_eve.T @ instance.channel_eve.conj()
-    filtered = np.linalg.solve(noise, found["matched"])
-    np.testing.assert_allclose(found["filtered"], filtered / np.linalg.norm(filtered), atol=1e-9)
+    filtered = np.linalg.solve(noise, beams["matched"])
+    np.testing.assert_allclose(beams["filtered"], filtered / np.linalg.norm(filtered), atol=1e-9)
     weakest = selected[np.argmin(instance.bs_gain[selected])]
     alone = np.linalg.solve(noise, instance.channel_bs[weakest])
-    np.testing.assert_allclose(found["weakest"], alone / np.linalg.norm(alone), atol=1e-9)
+    np.testing.assert_allclose(beams["weakest"], alone / np.linalg.norm(alone), atol=1e-9)
 
 
 def test_zero_forcing_reaches_everybody_alike_and_no_eavesdropper(directions: tuple):
-    instance, selected, found = directions
-    received = np.abs(instance.channel_bs[selected].conj() @ found["zero-forcing"])
+    instance, selected, beams = directions
+    received = np.abs(instance.channel_bs[selected].conj() @ beams["zero-forcing"])
     assert received.max() / received.min() < 1.3  # the ridge leaves a little
-    heard = np.abs(instance.channel_eve.conj() @ found["zero-forcing"])
+    heard = np.abs(instance.channel_eve.conj() @ beams["zero-forcing"])
     assert heard.max() < 1e-3 * received.min()
 
 

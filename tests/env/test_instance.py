@@ -144,10 +144,10 @@ def header(path, **changes):
 def test_a_damaged_file_is_one_sentence(tmp_path, instance):
     path = tmp_path / "i.npz"
 
-    def damaged(write, said):
+    def damaged(write, message):
         instance.save(path)
         write()
-        with pytest.raises(ValueError, match=said) as error:
+        with pytest.raises(ValueError, match=message) as error:
             Instance.load(path)
         assert str(path) in str(error.value)
         assert "\n" not in str(error.value)
@@ -224,7 +224,7 @@ GOOD = {"selection": [True, False], "beamformer": [1j, 2.0], "power_w": [0.1, 0.
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"power_w": [0.1]}, "one entry per agent, got 2 and 1 entries"),
         ({"power_w": 0.1}, "power_w must have at least one dimension"),
@@ -238,8 +238,8 @@ GOOD = {"selection": [True, False], "beamformer": [1j, 2.0], "power_w": [0.1, 0.
         ({"power_w": [[0.1], [0.2, 0.3]]}, "rows of different lengths"),
     ],
 )
-def test_a_bad_decision_is_one_sentence(changes, said):
-    with pytest.raises(ValueError, match=said):
+def test_a_bad_decision_is_one_sentence(changes, message):
+    with pytest.raises(ValueError, match=message):
         Decision(**{**GOOD, **changes})
 
 

@@ -89,12 +89,12 @@ def test_bad_records_are_counted_and_named_without_their_text():
         None,
     ]
     content = json.dumps({"good": TELEQNA, **{f"bad {i}": record for i, record in enumerate(bad)}}).encode()
-    found = formats.read_teleqna("teleqna", content)
-    assert len(found) == 1
-    assert len(found.skipped) == len(bad)
-    assert all(line.startswith(f"record {i}: ") for i, line in enumerate(found.skipped, 2))
-    assert not any(secret in line for line in found.skipped)
-    assert "answer must be one of the 2 options" in found.skipped[1]
+    question_set = formats.read_teleqna("teleqna", content)
+    assert len(question_set) == 1
+    assert len(question_set.skipped) == len(bad)
+    assert all(line.startswith(f"record {i}: ") for i, line in enumerate(question_set.skipped, 2))
+    assert not any(secret in line for line in question_set.skipped)
+    assert "answer must be one of the 2 options" in question_set.skipped[1]
 
 
 JSON = st.recursive(
@@ -116,9 +116,9 @@ def test_whatever_a_file_holds_is_told_in_a_sentence(read, data):
 @settings(max_examples=200, deadline=None)
 def test_one_bad_record_does_not_spoil_the_others(field, value):
     content = json.dumps({"good": TELEQNA, "odd": {**TELEQNA, field: value}}).encode()
-    found = formats.read_teleqna("teleqna", content)
-    assert found[0].key == "good"
-    assert len(found) + len(found.skipped) == 2
+    question_set = formats.read_teleqna("teleqna", content)
+    assert question_set[0].key == "good"
+    assert len(question_set) + len(question_set.skipped) == 2
 
 
 @pytest.mark.parametrize(
@@ -229,27 +229,27 @@ def test_the_sample_is_not_answered_without_reading_it():
 
 @pytest.mark.parametrize(("name", "size"), [("arc-easy", 2376), ("arc-challenge", 1172), ("boolq", 3270)])
 def test_real_sets(data_folder, name, size):
-    found = questions.load(name, data_folder)
-    assert len(found) == size
-    assert found.skipped == ()
-    assert all(2 <= len(question.options) <= 5 for question in found)
+    question_set = questions.load(name, data_folder)
+    assert len(question_set) == size
+    assert question_set.skipped == ()
+    assert all(2 <= len(question.options) <= 5 for question in question_set)
     if name == "boolq":
-        assert sum(question.answer for question in found) == 2033
-        assert all(question.passage for question in found)
+        assert sum(question.answer for question in question_set) == 2033
+        assert all(question.passage for question in question_set)
 
 
 def test_real_teleqna(data_folder):
-    found = questions.load("teleqna", data_folder)
-    assert len(found) == 10_000
-    assert found.skipped == ()
-    assert Counter(question.category for question in found) == {
+    question_set = questions.load("teleqna", data_folder)
+    assert len(question_set) == 10_000
+    assert question_set.skipped == ()
+    assert Counter(question.category for question in question_set) == {
         "Research publications": 4500,
         "Standards specifications": 2000,
         "Research overview": 2000,
         "Standards overview": 1000,
         "Lexicon": 500,
     }
-    assert len({question.group for question in found}) == 9941  # 51 repeat another to the letter, 8 nearly
+    assert len({question.group for question in question_set}) == 9941  # 51 repeat another to the letter, 8 nearly
 
 
 def test_real_vocabulary(data_folder):
@@ -278,50 +278,50 @@ def made(groups: list[int], categories: list[int]) -> QuestionSet:
 )
 @settings(max_examples=80, deadline=None)
 def test_folds_part_the_questions_and_no_group(pairs, folds, data):
-    found = made(*map(list, zip(*pairs, strict=True)))
-    groups = len({question.group for question in found})
+    question_set = made(*map(list, zip(*pairs, strict=True)))
+    groups = len({question.group for question in question_set})
     seed = data.draw(st.integers(0, 5))
     if folds > groups:
         with pytest.raises(ValueError, match="the number of groups"):
-            questions.split(found, folds, seed)
+            questions.split(question_set, folds, seed)
         return
-    parts = questions.split(found, folds, seed)
-    assert np.sort(np.concatenate(parts)).tolist() == list(range(len(found)))
+    parts = questions.split(question_set, folds, seed)
+    assert np.sort(np.concatenate(parts)).tolist() == list(range(len(question_set)))
     assert all(part.size for part in parts)
     fold_of = {}
     for number, part in enumerate(parts):
         for index in part:
-            assert fold_of.setdefault(found[index].group, number) == number
-    assert all((a == b).all() for a, b in zip(parts, questions.split(found, folds, seed), strict=True))
+            assert fold_of.setdefault(question_set[index].group, number) == number
+    assert all((a == b).all() for a, b in zip(parts, questions.split(question_set, folds, seed), strict=True))
 
 
 @given(st.lists(st.integers(0, 3), min_size=4, max_size=60), st.integers(1, 4), st.integers(0, 5))
 @settings(max_examples=80, deadline=None)
 def test_folds_have_the_shares_of_categories(categories, folds, seed):
-    found = made(list(range(len(categories))), categories)
-    parts = questions.split(found, folds, seed)
+    question_set = made(list(range(len(categories))), categories)
+    parts = questions.split(question_set, folds, seed)
     for name in {None, *categories}:  # None: of all together
         sizes = [sum(name is None or categories[index] == name for index in part) for part in parts]
         assert max(sizes) - min(sizes) <= 1
 
 
 def test_the_seed_shuffles_folds():
-    found = made(list(range(60)), [0] * 60)
-    assert not np.array_equal(questions.split(found, 2, seed=0)[0], questions.split(found, 2, seed=1)[0])
+    question_set = made(list(range(60)), [0] * 60)
+    assert not np.array_equal(questions.split(question_set, 2, seed=0)[0], questions.split(question_set, 2, seed=1)[0])
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 70), st.integers(0, 5))
 @settings(max_examples=80, deadline=None)
 def test_samples_keep_the_shares_of_categories(categories, count, seed):
-    found = made(list(range(len(categories))), categories)
-    drawn = questions.sample(found, count, seed)
-    assert len(drawn) == min(count, len(found)) == len(set(drawn.tolist()))
-    if count < len(found):
+    question_set = made(list(range(len(categories))), categories)
+    drawn = questions.sample(question_set, count, seed)
+    assert len(drawn) == min(count, len(question_set)) == len(set(drawn.tolist()))
+    if count < len(question_set):
         for name, size in Counter(categories).items():
-            taken = sum(found[index].category == str(name) for index in drawn)
-            assert abs(taken - count * size / len(found)) < 1
+            taken = sum(question_set[index].category == str(name) for index in drawn)
+            assert abs(taken - count * size / len(question_set)) < 1
     with pytest.raises(ValueError, match="integer ≥ 1"):
-        questions.sample(found, 0)
+        questions.sample(question_set, 0)
 
 
 @pytest.mark.parametrize(

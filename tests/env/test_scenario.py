@@ -145,7 +145,7 @@ def test_a_scenario_is_read_from_toml(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"num_agents = \n", "not a valid TOML file"),
         (b"\xff\xfe", "not a valid TOML file"),
@@ -154,10 +154,10 @@ def test_a_scenario_is_read_from_toml(tmp_path):
         (b"preset = 3\n", "unknown preset 3"),
     ],
 )
-def test_a_broken_file_is_named(tmp_path, content, said):
+def test_a_broken_file_is_named(tmp_path, content, message):
     path = tmp_path / "s.toml"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=said) as error:
+    with pytest.raises(ValueError, match=message) as error:
         Scenario.from_toml(path)
     assert str(path) in str(error.value)
 

@@ -382,7 +382,7 @@ def test_a_bad_action_is_one_sentence_that_names_the_environment():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ({"size": 0}, "num_envs must be an integer ≥ 1, got 0"),
         ({"render_mode": "human"}, "unknown render_mode 'human'"),
@@ -390,13 +390,13 @@ def test_a_bad_action_is_one_sentence_that_names_the_environment():
         ({"action_format": "flatt"}, "did you mean 'flat'"),
     ],
 )
-def test_bad_arguments(arguments, said):
-    with pytest.raises(ValueError, match=said):
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
         make(**arguments)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"reset_maks": None}, "unknown reset option 'reset_maks'; did you mean 'reset_mask'"),
         ({"instance": "small"}, "must be of type Instance, got str"),
@@ -407,10 +407,10 @@ def test_bad_arguments(arguments, said):
         ({"instance": sample_instance("paper")}, "must have num_agents = 6 as the environment, got 30"),
     ],
 )
-def test_bad_reset_options(options, said):
+def test_bad_reset_options(options, message):
     envs = make()
     envs.reset(seed=0)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         envs.reset(options=options)
 
 

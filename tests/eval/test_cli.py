@@ -392,7 +392,7 @@ def test_an_incomplete_decision_names_what_is_missing(instance: Instance):
         ),
         (
             ["compare", "--scenario", "small", "--set", "min_accuracy=nan"],
-            "min_accuracy must be a number from 0 to 1",
+            "min_accuracy must be a finite number from 0 to 1",
         ),
         (
             ["compare", "--scenario", "small", "--set", "min_accuracy=NaN"],
@@ -416,7 +416,7 @@ def test_an_incomplete_decision_names_what_is_missing(instance: Instance):
         (["compare", "--solvers", "asc(drows=1)"], "unknown option of asc 'drows'; did you mean 'draws'?"),
         (["compare", "--solvers", "asc(draws=0)"], "draws must be an integer ≥ 1, got 0"),
         (["compare", "--solvers", "asc", "exact", "asc()"], "the solver asc is given twice"),
-        (["compare", "--csi-error", "1"], "csi_error must be a number ≥ 0 and < 1, got 1.0"),
+        (["compare", "--csi-error", "1"], "csi_error must be a finite number ≥ 0 and < 1, got 1.0"),
         (["compare", "--csi-error", "little"], "argument --csi-error: invalid float value: 'little'"),
         (["compare", "--instances", "0"], "instances must be an integer ≥ 1, got 0"),
         (["compare", "--instances", "two"], "argument --instances: invalid int value: 'two'"),

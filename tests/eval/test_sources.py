@@ -91,10 +91,10 @@ def test_what_is_installed_does_not_count_but_for_what_is_named():
 
 RUN = """
 import json, sys
-from eval.compare.comparison import Comparison, labelled
+from eval.compare.comparison import Comparison, parse_solvers
 from secagent_env import Scenario
 
-comparison = Comparison(Scenario.preset("small"), labelled([sys.argv[1]]), instances=1)
+comparison = Comparison(Scenario.preset("small"), parse_solvers([sys.argv[1]]), instances=1)
 [cell] = comparison.cells()
 from eval.sweep.cells import compute
 assert compute(cell).error is None  # what is imported once is imported now
@@ -166,8 +166,8 @@ def test_a_change_in_its_own_module_discards_a_schemes_results_and_no_others(nam
 
 def keys(folder: Path, *schemes: str) -> dict[str, str]:
     code = (
-        "import sys; from eval.compare.comparison import Comparison, labelled; from secagent_env import Scenario\n"
-        "cells = Comparison(Scenario.preset('small'), labelled(sys.argv[1:]), instances=1).cells()\n"
+        "import sys; from eval.compare.comparison import Comparison, parse_solvers; from secagent_env import Scenario\n"
+        "cells = Comparison(Scenario.preset('small'), parse_solvers(sys.argv[1:]), instances=1).cells()\n"
         "print(*(cell.key for cell in cells))"
     )
     env = {**os.environ, "PYTHONPATH": str(folder)}
@@ -238,8 +238,8 @@ def test_a_plugins_code_counts_for_its_own_solvers_alone(house: Path, tmp_path: 
     tree(tmp_path, {"plugin.py": plugin, "helper.py": ""})
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import plugin\n"
-        "from eval.compare.comparison import Comparison, labelled; from secagent_env import Scenario\n"
-        "cells = Comparison(Scenario.preset('small'), labelled(['mine', 'randas']), instances=1).cells()\n"
+        "from eval.compare.comparison import Comparison, parse_solvers; from secagent_env import Scenario\n"
+        "cells = Comparison(Scenario.preset('small'), parse_solvers(['mine', 'randas']), instances=1).cells()\n"
         "print(*(cell.key for cell in cells))"
     )
 

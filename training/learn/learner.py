@@ -141,13 +141,7 @@ class Learner(Protocol):
 
 
 def module_of(algo: str) -> str:
-    """Return the name of the module that defines an algorithm, without importing it.
-
-    Raises
-    ------
-    ValueError
-        If there is no such algorithm.
-    """
+    """Return the name of the module that defines an algorithm, without importing it; ValueError if there is none."""
     if algo not in ALGORITHMS:
         raise unknown_name("algorithm", algo, ALGORITHMS)
     return ALGORITHMS[algo].partition(":")[0]

@@ -181,11 +181,7 @@ def tasks_left(capacity: Tensor, count: Tensor) -> Tensor:
 
     The largest T with Σ_n min(T, c_n) ≥ N_min T, for agents that can compute c_n tasks each. For j < N_min agents that
     compute in all tasks the others give T ≤ Σ_{n > j} c_(n) / (N_min − j), c_(1) ≥ c_(2) ≥ …; the least of these is T.
-
-    Parameters
-    ----------
-    capacity, count
-        c_n, (B, N), and N_min, (B, 1).
+    ``capacity`` holds c_n, (B, N), ``count`` N_min, (B, 1).
     """
     ordered = capacity.sort(-1, descending=True).values
     others = ordered.flip(-1).cumsum(-1).flip(-1)  # entry j: the sum without the j largest

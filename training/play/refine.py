@@ -20,14 +20,7 @@ TRIALS = 8
 def refine(instance: Instance, decision: Decision, steps: int, score: Score | None = None) -> Decision:
     """Return a decision at least as good: exchanges of agents while they pay, then the senders' best common level.
 
-    Parameters
-    ----------
-    instance, decision
-        Single ones.
-    steps
-        How many exchanges are made, at most.
-    score
-        Default: ``evaluate`` in the instance.
+    For a single instance; at most ``steps`` exchanges are made.
     """
     score = score or partial(evaluate, instance)
     best_rank = float(rank_by_violation(instance, evaluate(instance, decision)))

@@ -28,21 +28,12 @@ ROUNDS = 12
 TRIALS = 24
 """How many selections beside jammers are tried in all, at most."""
 
-
 Score = Callable[[Decision], Outcome]
 """Returns the outcomes of decisions in the instance: ``evaluate``, or a solver's ``run.consider``, which counts."""
 
 
 def repair(instance: Instance, decision: Decision, score: Score | None = None) -> Decision:
-    """Return a feasible decision near a given one, or the least violating one that was found.
-
-    Parameters
-    ----------
-    instance, decision
-        Single ones.
-    score
-        Default: ``evaluate`` in the instance.
-    """
+    """Return a feasible decision near a given single one, or the least violating one that was found."""
     score = score or partial(evaluate, instance)
     best, best_rank = decision, math.inf
     for candidates in itertools.islice(_candidates(instance, decision), TRIALS):
@@ -58,13 +49,7 @@ def repair(instance: Instance, decision: Decision, score: Score | None = None) -
 
 
 def repair_all(instances: Instance, decisions: Decision) -> Decision:
-    """Return the decisions, the infeasible ones repaired.
-
-    Parameters
-    ----------
-    instances, decisions
-        With the same leading dimensions.
-    """
+    """Return the decisions (…) of instances (…), the infeasible ones repaired."""
     return changed(instances, decisions, ~np.asarray(evaluate(instances, decisions).feasible), repair)
 
 

@@ -9,9 +9,9 @@ from scipy import stats
 
 import solvers
 from secagent_env import Scenario, evaluate, sample_instance
-from solvers.asc.admm import SelectionProblem, lagrangian_relaxation, select, separable_costs
+from solvers.asc.admm import lagrangian_relaxation, select, separable_costs
 from solvers.asc.greedy import Costs, exchanges, repair
-from solvers.asc.relaxed_selection import _Program, relaxed_selection
+from solvers.asc.relaxed_selection import SelectionProblem, _Program, relaxed_selection
 from solvers.asc.solver import ASC, ASCOptions
 from solvers.beam.beamforming import best_beam
 from solvers.certificate.bounds import lower_bound
@@ -147,7 +147,7 @@ def test_the_auxiliary_program_is_the_one_stated_and_is_solved(scenario):
     problem = selection_problem(scenario, 2)
     alpha = np.arange(8) % 2 == 0
     costs = separable_costs(problem, alpha)
-    arguments = (problem.instance, problem.beamformer, problem.jammer_w, alpha, alpha, costs, 0.05)
+    arguments = (problem, alpha, alpha, costs, 0.05)
     program = _Program(*arguments)
     rng = np.random.default_rng(0)
     z = program.start() + 0.02 * rng.random(11)
