@@ -41,10 +41,13 @@ def compare(path: Path, instances: int = 20) -> None:
 
 
 def scaling(path: Path) -> None:
-    """Draw what ``python -m eval.studies.scaling`` draws: minutes."""
-    from eval.studies.scaling import main as scale
+    """Draw what ``secagent study scaling`` draws: minutes."""
+    from eval.experiments.protocol import run
+    from eval.studies.scaling.study import Scaling
 
-    scale(["--out", str(path.parent), "--max-seconds", "10"])
+    with tempfile.TemporaryDirectory() as folder:
+        run(Scaling(max_seconds=10), folder, workers=1)
+        path.write_bytes((Path(folder) / "scaling.png").read_bytes())
 
 
 PICTURES = {"network.png": network, "jamming.png": jamming, "compare.png": compare, "scaling.png": scaling}

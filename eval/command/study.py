@@ -66,26 +66,23 @@ STUDIES = {
         "What vectors, graph and topology cost to send, build and ask, and how well they find passages.",
         timed=True,
     ),
-    "votes": Study("eval.experiments.votes.experiment:Votes", "How often votes of selected agents are right: Table V."),
-    "knowledge-transfer": Study(
-        "eval.experiments.knowledge_transfer.experiment:KnowledgeTransfer",
-        "What knowledge, and compressed knowledge, is worth to a student: GenAINet's Table 1.",
+    "learners": Study(
+        "eval.learners.study:Learners", "What trained agents reach on test instances, over their seeds.", timed=True
     ),
     "genainet": Study(
-        "eval.experiments.genainet_power.experiment:PowerGames",
-        "What messages between agents are worth in power control, and the page of a game.",
+        "eval.experiments.genainet_power.experiment:PowerGames", "What messages between agents are worth."
     ),
     "power-control": Study(
         "eval.experiments.genainet_power.dpc_tables:PowerControlTables",
         "What DPC leaves of the rate gap on random games, and at what power.",
     ),
     "power-control-speed": Study(
-        "eval.experiments.genainet_power.dpc_tables:PowerControlSpeed",
-        "How fast many games of power control run at once.",
-        timed=True,
+        "eval.experiments.genainet_power.dpc_tables:PowerControlSpeed", "How fast many games run at once.", timed=True
     ),
-    "learners": Study(
-        "eval.learners.study:Learners", "What trained agents reach on test instances, over their seeds.", timed=True
+    "votes": Study("eval.experiments.votes.experiment:Votes", "How often the votes of selected agents are right."),
+    "knowledge-transfer": Study(
+        "eval.experiments.knowledge_transfer.experiment:KnowledgeTransfer",
+        "What knowledge, and compressed knowledge, are worth to a student.",
     ),
     "shared-power": Study(
         "eval.studies.shared_power:SharedPowerTraining", "PPO for power control: one small network for every pair."
@@ -145,4 +142,4 @@ def run(args: argparse.Namespace) -> None:
     text = protocol.run(experiment, args.out, **options, progress=progress_of(args))
     print(text, end="")
     if text:
-        logger.info("wrote %s.md, and what belongs to it, in %s", experiment.name, args.out)
+        logger.info("wrote %s.md, and its rows and pictures beside it, in %s", experiment.name, args.out)

@@ -18,6 +18,7 @@ from eval.command.cli import main
 from eval.command.study import STUDIES
 from eval.compare.convergence import _starts, save_convergence
 from eval.compare.decisions import load_decision, save_decision
+from eval.experiments.protocol import Experiment
 from eval.sweep.store import Store
 from secagent_env import Instance, Scenario, evaluate, sample_instance
 from solvers import make
@@ -173,7 +174,7 @@ def test_every_study_can_be_loaded_and_is_listed(capsys: pytest.CaptureFixture):
     assert main(["study", "--help"]) == 0
     listed = capsys.readouterr().out
     for name, study in STUDIES.items():
-        assert study.load().name == name
+        assert issubclass(study.load(), Experiment)
         assert re.search(rf"^  {name} +{re.escape(study.title)}$", overview, re.MULTILINE)
         assert re.search(rf"^    {name}\s", listed, re.MULTILINE)
         assert main(["study", name, "--help"]) == 0

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from eval.experiments.question_source import TELEQNA, Source
+from eval.experiments.question_source import TELEQNA, load
 from eval.sweep.cells import Cell, Row
 from secagent_env.questions import Question, QuestionSet, sample
 from solvers.collaboration.consultation import Shared, consult
@@ -212,14 +212,9 @@ TABLES = {"levels": levels, "feedback": courses, "sharing": sharing}
 
 
 def lines(cell: Cell) -> list[Row]:
-    """Return the lines of a part of the study, by the scheme of the cell, as rows.
-
-    Raises
-    ------
-    ValueError
-        If the questions are others than those that the cell is of.
-    """
-    world = _world(Source(**cell.options["source"]), cell.options["count"], cell.seed, cell.options["own"])
+    """Return the lines of a part of the study, by the scheme of the cell, as rows."""
+    options = cell.options
+    world = _world(options["source"], options["path"], options["count"], cell.seed, options["own"])
     return [
         {"world": world.name, "reader": world.reasoner.name, **vars(line)}
         for line in TABLES[cell.scheme](world, cell.seed)
@@ -227,9 +222,7 @@ def lines(cell: Cell) -> list[Row]:
 
 
 @functools.lru_cache(maxsize=1)
-def _world(source: Source, count: int, seed: int, own: bool) -> QuestionWorld:
+def _world(name: str, path: str | None, count: int, seed: int, own: bool) -> QuestionWorld:
     """Return the world of the cells of a study; a process encodes its texts once."""
-    if Source.of(source.name, source.path) != source:
-        raise ValueError("the questions were changed, or are other ones on this machine")
     encoder = default_encoder()
-    return draw(source.load(), count, seed, encoder, RetrievalReader(encoder), own=own)
+    return draw(load(name, path), count, seed, encoder, RetrievalReader(encoder), own=own)

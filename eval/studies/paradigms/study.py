@@ -7,7 +7,6 @@ environment variable ``SECAGENT_DATA``), else on the sample of the package.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -82,7 +81,8 @@ class Paradigms(Experiment):
     def cells(self) -> list[Cell]:
         """Return a cell for each table."""
         source = Source.of(data=self.data)
-        options = {"source": dataclasses.asdict(source), "count": self.questions, "own": self.own}
+        found = {"source": source.name, "path": source.path, "digest": source.digest}
+        options = {**found, "count": self.questions, "own": self.own}
         return [Cell(FUNCTION, self.name, part, seed=self.seed, options=options) for part in TITLES]
 
     def report(self, compute: Compute) -> Report:
