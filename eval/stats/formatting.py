@@ -10,8 +10,8 @@ import numpy as np
 
 from eval.stats.statistics import Interval
 from secagent_env.support.extras import require
+from secagent_env.support.units import si_prefix
 
-_PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 NONE = "–"
 
 
@@ -19,13 +19,10 @@ def with_unit(interval: Interval, unit: str, digits: int = 4) -> str:
     """Return an interval with an SI prefix that fits its mean: ``11.57 kJ [11.43, 11.71]``; never in ks."""
     if math.isnan(interval.mean):
         return NONE
-    rounded = abs(float(f"{interval.mean:.{digits}g}"))  # so that 999.96 counts as 1000
-    highest = 0 if unit == "s" else max(_PREFIXES)
-    power = 3 * math.floor(math.log10(rounded) / 3) if 0 < rounded < math.inf else 0
-    power = min(max(power, min(_PREFIXES)), highest)
-    scaled = rounded / 10.0**power
+    rounded, factor, prefix = si_prefix(interval.mean, unit, digits)
+    scaled = rounded / factor
     decimals = max(0, digits - 1 - math.floor(math.log10(scaled))) if 1 <= scaled < math.inf else digits - 1
-    return _join(interval, lambda value: f"{value / 10.0**power:.{decimals}f}", f" {_PREFIXES[power]}{unit}")
+    return _join(interval, lambda value: f"{value / factor:.{decimals}f}", f" {prefix}{unit}")
 
 
 def percent(interval: Interval) -> str:
