@@ -13,11 +13,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from solvers.genainet.action import NAMES, SCHEMAS, CommanderReply, SilentReply, TalkingReply
+from solvers.genainet.action import CommanderReply, SilentReply, TalkingReply
 from solvers.genainet.memory import CHARACTERS, Experience, Memory
 from solvers.genainet.perception import Percept
-from solvers.llm.chat import Message, Request
-from solvers.llm.options import ChatOptions
+from solvers.llm.chat import Message
 
 TARGETS, OBSERVATION, RECEIVED, REPORTS = "Targets: ", "Observation: ", "Received: ", "Reports: "
 REMEMBERED, KNOWN = "Remembered: ", "Known: "
@@ -177,11 +176,6 @@ def line_in(text: str, beginning: str) -> Any:
         if line.startswith(beginning):
             return json.loads(line.removeprefix(beginning))
     raise ValueError(f"this is not a prompt of GenAINet: no line begins with {beginning.strip()!r}")
-
-
-def request(messages: tuple[Message, ...], kind: type[BaseModel], seed: int, options: ChatOptions) -> Request:
-    """Return the request that asks for an answer of this kind."""
-    return Request(messages, NAMES[kind], SCHEMAS[kind], seed, options.temperature, options.reply_tokens)
 
 
 def _system(targets: Mapping[str, float], max_power_w: float, intent: str, role: str) -> Message:

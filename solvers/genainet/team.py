@@ -19,11 +19,11 @@ from secagent_env.power_control.metrics import metric_of
 from secagent_env.support.checks import flag, integer
 from secagent_env.support.errors import unknown_name
 from solvers.genainet import stepwise_standin
-from solvers.genainet.action import Action, CommanderReply
+from solvers.genainet.action import NAMES, Action, CommanderReply
 from solvers.genainet.agent import Commander, Executor
 from solvers.genainet.memory import Memory
 from solvers.genainet.perception import COMMANDER, Percept, perceive
-from solvers.genainet.prompts import KNOWLEDGE, request
+from solvers.genainet.prompts import KNOWLEDGE
 from solvers.llm.chat import CapReached, EndpointError, Message, Reply, Request
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session

@@ -1,13 +1,13 @@
-"""Requests to a language model and replies, from a server, a transcript or a stand-in alike."""
+"""Requests to a language model and replies, from a server, a transcript or a stand-in alike; untrusted text."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 STANDIN_MODEL = "no-LLM"
@@ -15,6 +15,13 @@ STANDIN_MODEL = "no-LLM"
 
 MAX_REPLY_CHARACTERS = 100_000
 """Longer texts are cut before they are read or recorded."""
+
+
+SECRET = re.compile(r"\b(sk|pk|key)-[\w.*-]{4,}|\bBearer\s+[\w.~+/=*-]{4,}", re.ASCII | re.IGNORECASE)
+"""A text that looks like a key, or like a key that a server has partly masked."""
+
+SHORTEST_SECRET = 8
+"""Shorter secrets, such as the placeholder "none", are words that any text may hold."""
 
 
 class EndpointError(OSError):
@@ -93,7 +100,7 @@ class Reply:
         Whether the reply comes from a transcript.
     """
 
-    text: str
+    text: str = ""
     fault: str = ""
     detail: str = ""
     prompt_tokens: int = 0
@@ -110,9 +117,7 @@ class Closing(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     @abstractmethod
@@ -132,3 +137,19 @@ class Chat(Protocol):
 def estimated_tokens(texts: Sequence[str]) -> int:
     """Return an estimate of the tokens in texts: one for four characters, and three around each text."""
     return sum(len(text) // 4 + 4 for text in texts)
+
+
+def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return a text with the secrets struck out."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, "[key]")
+    return text
+
+
+def excerpt(text: str, length: int = 200, secrets: Iterable[str] = ()) -> str:
+    """Return the beginning of a text in one line, without control characters and without texts that look like keys."""
+    # Secrets are struck out first: a secret that is cut in half would not be recognised.
+    text = SECRET.sub("[key]", without_secrets(text[: 100 * length], secrets))
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return line if len(line) <= length else line[: length - 1] + "…"

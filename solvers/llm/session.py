@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -165,7 +166,7 @@ class Session(Closing):
             raise
         if obstacle and not replies:
             raise CapReached(obstacle)
-        return replies + [Reply("", fault="cap", detail=obstacle)] * (len(requests) - len(replies))
+        return replies + [Reply(fault="cap", detail=obstacle)] * (len(requests) - len(replies))
 
     def _needs(self, request: Request) -> dict[str, float]:
         """Return the most that a request can use, by the names of the caps."""
@@ -183,12 +184,7 @@ class Session(Closing):
     def _reserve(self, needs: dict[str, float]) -> str:
         """Reserve the needs of a request as soon as they fit; return a sentence with the cap if they never will."""
         with self._changed:
-            while True:
-                if self._failure is not None:
-                    raise self._failure
-                obstacle = self._obstacle(needs)
-                if not obstacle:
-                    break
+            while obstacle := self._obstacle(needs):
                 if not self._reserved:
                     return obstacle
                 self._changed.wait()
@@ -196,6 +192,9 @@ class Session(Closing):
             return ""
 
     def _obstacle(self, needs: dict[str, float]) -> str:
+        """Return a sentence with the first cap that leaves no room; raise the error that has ended the session."""
+        if self._failure is not None:
+            raise self._failure
         usage = self._usage
         tokens = usage.prompt_tokens + usage.completion_tokens
         used: dict[str, float] = {"max_calls": usage.calls, "max_tokens": tokens, "max_cost": usage.cost or 0.0}
@@ -227,9 +226,7 @@ class Session(Closing):
 
     def _count(self, reply: Reply) -> None:
         usage = self._usage
-        faults = dict(usage.faults)
-        if reply.fault:
-            faults[reply.fault] = faults.get(reply.fault, 0) + 1
+        faults = Counter(usage.faults) + Counter([reply.fault] * bool(reply.fault))
         prints = {*usage.fingerprints, reply.fingerprint} - {""}
         prompt = usage.prompt_tokens + reply.prompt_tokens
         completion = usage.completion_tokens + reply.completion_tokens

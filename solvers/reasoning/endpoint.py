@@ -18,10 +18,10 @@ from secagent_env.support.checks import integer
 from secagent_env.support.errors import unknown_name
 from secagent_env.support.shares import apportioned
 from solvers.knowledge.store.lookup import group_of
-from solvers.llm.chat import Closing, Message, Reply, Request
+from solvers.llm.chat import Closing, Message, Reply
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session, Usage
-from solvers.llm.structured import M, Malformed, parse, parse_reply, schema_of
+from solvers.llm.structured import M, Malformed, parse, parse_reply
 from solvers.reasoning import overlap_standin, prompts
 from solvers.reasoning.answer import Answer
 from solvers.reasoning.prompts import DirectReply, PlannedReply, ScoresReply, ThoughtsReply, ToolReply, option_of
@@ -107,9 +107,7 @@ class EndpointReasoner:
 
     def ask(self, messages: tuple[Message, ...], kind: type, rng: np.random.Generator) -> Reply:
         """Return the model's reply to a prompt."""
-        seed = int(rng.integers(2**31))
-        group = self.group
-        request = Request(messages, prompts.NAMES[kind], schema_of(kind), seed, group.temperature, group.reply_tokens)
+        request = self.group.request(messages, prompts.NAMES[kind], kind, int(rng.integers(2**31)))
         return self._session.ask([request])[0]
 
 
