@@ -121,13 +121,7 @@ def encode(message: AgentMessage) -> bytes:
 
 
 def decode(data: bytes) -> AgentMessage:
-    """Return the message in bytes of :func:`encode`.
-
-    Raises
-    ------
-    ValueError
-        If the bytes are no message, of another version, cut off or too long.
-    """
+    """Return the message in bytes of :func:`encode`; raise ValueError for other, cut or too many bytes."""
     if not data or len(data) > MAX_BYTES + 1:
         raise ValueError(f"a message has 1 to {MAX_BYTES} bytes, got {len(data)}")
     if data[0] & 0xF0 != _VERSION:

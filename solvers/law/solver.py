@@ -181,12 +181,7 @@ class Workflow:
         return best.design
 
     def _requests(
-        self,
-        facts: dict[str, Any],
-        design: Design,
-        best: Score,
-        experts: Sequence[Score],
-        reminder: str,
+        self, facts: dict[str, Any], design: Design, best: Score, experts: Sequence[Score], reminder: str
     ) -> list[Request]:
         """Return the requests of one step: one prompt with different seeds."""
         options = self.options
@@ -242,9 +237,8 @@ def design_of(instance: Instance, decision: Decision) -> Design:
     """Return the design nearest to a decision: its beam is the direction ``given``, its numbers are rounded."""
     noise, selection = instance.scenario.noise_power_w, decision.selection
     snr_db = decibels(decision.power_w * instance.bs_gain / noise)
-    heard = snr_db[selection & (decision.power_w > 0)]
-    common = float(np.median(heard)) if heard.size else START_SNR_DB
     sending = selection & (decision.power_w > 0)
+    common = float(np.median(snr_db[sending])) if sending.any() else START_SNR_DB
     jamming = np.flatnonzero(~selection & (decision.power_w > 0))
     beam_w = float(np.sum(np.abs(decision.beamformer) ** 2))
     return Design(

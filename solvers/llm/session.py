@@ -84,41 +84,11 @@ class Session(Closing):
         self._reserved: list[dict[str, float]] = []
         self._changed = threading.Condition()
         self._failure: BaseException | None = None
-        self._resources = ExitStack()
-        try:
-            self._chat = self._chat_of(options, rules)
+        with ExitStack() as resources:
+            self._chat = _chat(options, rules, resources)
             threads = 1 if options.in_process else options.concurrency
-            self._pool = self._resources.enter_context(ThreadPoolExecutor(threads, "secagent-llm"))
-        except BaseException:
-            self.close()
-            raise
-
-    def _chat_of(self, options: ChatOptions, rules: Rules) -> Chat:
-        if options.replay is not None:
-            try:
-                transcript = Transcript(options.replay)
-            except FileNotFoundError:
-                raise EndpointError(f"there is no transcript {options.replay} to replay; record one first") from None
-            return Replay(self._resources.enter_context(transcript), options.model)
-        chat: Chat
-        if options.in_process:
-            chat = StandIn(rules)
-        else:
-            from solvers.llm.client import OpenAIChat  # needs the extra llm
-
-            assert options.model is not None
-            chat = self._resources.enter_context(
-                OpenAIChat(
-                    options.model,
-                    base_url=options.base_url,
-                    api_key=options.api_key,
-                    timeout_s=options.timeout_s,
-                    retries=options.retries,
-                )
-            )
-        if options.transcript is None:
-            return chat
-        return Recorded(chat, self._resources.enter_context(Transcript(options.transcript, writable=True)))
+            self._pool = resources.enter_context(ThreadPoolExecutor(threads, "secagent-llm"))
+            self._resources = resources.pop_all()
 
     def close(self) -> None:
         """Close connections and files; closing twice does no harm."""
@@ -241,3 +211,32 @@ class Session(Closing):
             faults=dict(sorted(faults.items())),
             fingerprints=tuple(sorted(prints)),
         )
+
+
+def _chat(options: ChatOptions, rules: Rules, resources: ExitStack) -> Chat:
+    """Return what answers the requests; ``resources`` hold its connections and files."""
+    if options.replay is not None:
+        try:
+            transcript = Transcript(options.replay)
+        except FileNotFoundError:
+            raise EndpointError(f"there is no transcript {options.replay} to replay; record one first") from None
+        return Replay(resources.enter_context(transcript), options.model)
+    chat: Chat
+    if options.in_process:
+        chat = StandIn(rules)
+    else:
+        from solvers.llm.client import OpenAIChat  # needs the extra llm
+
+        assert options.model is not None
+        chat = resources.enter_context(
+            OpenAIChat(
+                options.model,
+                base_url=options.base_url,
+                api_key=options.api_key,
+                timeout_s=options.timeout_s,
+                retries=options.retries,
+            )
+        )
+    if options.transcript is None:
+        return chat
+    return Recorded(chat, resources.enter_context(Transcript(options.transcript, writable=True)))

@@ -70,15 +70,6 @@ class Group(ChatOptions):
 class EndpointReasoner:
     """One agent, which asks its group's model; a :class:`~solvers.reasoning.answer.Reasoner`.
 
-    Parameters
-    ----------
-    group
-        The agent's group.
-    session
-        The group's session with the model.
-    tools
-        The agent's tools, for ``planning="tools"``.
-
     Attributes
     ----------
     concurrency
@@ -220,16 +211,10 @@ class Agents(Closing):
 
     def __init__(self, groups: Sequence[Group], tools: Sequence[Tool] | None = None) -> None:
         offered = (Calculator(), Converter()) if tools is None else tuple(tools)
-        self._resources = ExitStack()
         self.groups = tuple(groups)
-        self._sessions: list[Session] = []
-        try:
-            for group in self.groups:
-                session = Session(group, overlap_standin.reply)
-                self._sessions.append(self._resources.enter_context(session))
-        except BaseException:
-            self.close()
-            raise
+        with ExitStack() as resources:
+            self._sessions = [resources.enter_context(Session(group, overlap_standin.reply)) for group in self.groups]
+            self._resources = resources.pop_all()
         self.reasoners = tuple(
             agent
             for group, session in zip(self.groups, self._sessions, strict=True)

@@ -83,13 +83,7 @@ class RetrievalReader:
         return self.answer_all([question], [texts])[0]
 
     def answer_all(self, questions: Sequence[Question], texts: Sequence[Sequence[str]]) -> list[Answer]:
-        """Return the answers to many questions, each with its own texts; faster than one by one.
-
-        Raises
-        ------
-        ValueError
-            If the numbers of questions and of lists of texts differ.
-        """
+        """Return the answers to many questions, each with its own texts; faster than one by one. See :meth:`scores`."""
         return [_best(scores) for scores in self.scores(questions, texts)]
 
     def scores(self, questions: Sequence[Question], texts: Sequence[Sequence[str]]) -> list[np.ndarray]:
@@ -105,9 +99,8 @@ class RetrievalReader:
         read = [_readable(question, own) for question, own in zip(questions, texts, strict=True)]
         needed: list[str] = []
         for question, own in zip(questions, read, strict=True):
-            needed += [question.text, *question.options]
-            if own:
-                needed += [*own, query(question), *_completed(question)]
+            with_texts = [*own, query(question), *_completed(question)] if own else []
+            needed += [question.text, *question.options, *with_texts]
         self.encoder.encode(list(dict.fromkeys(needed)))  # in batches; the encoder remembers vectors
         return [
             self.features(question, own) @ np.array(WITH_TEXTS if own else WITHOUT_TEXTS)

@@ -36,13 +36,7 @@ _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+(?=\S)")
 
 
 def shorten(text: str, strength: str = "light") -> str:
-    """Return a text in shorter form; it is empty only if the text is.
-
-    Raises
-    ------
-    ValueError
-        If the strength is unknown.
-    """
+    """Return a text in shorter form, empty only if the text is; raise ValueError if the strength is unknown."""
     if strength not in STRENGTHS:
         raise unknown_name("strength", strength, STRENGTHS)
     short = _EMPTY.sub("", _BRACKETS.sub("", text))
