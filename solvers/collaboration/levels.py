@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from solvers.knowledge.store.passages import Passage
 
 Level = Literal["information", "decision", "intent"]
@@ -98,8 +98,7 @@ _KINDS: tuple[type[AgentMessage], ...] = (Inquiries, Information, Opinion, Inten
 
 def check_level(level: str) -> None:
     """Raise ValueError if there is no such level of collaboration."""
-    if level not in LEVELS:
-        raise unknown_name("level", level, LEVELS)
+    check_name("level", level, LEVELS)
 
 
 def encode(message: AgentMessage) -> bytes:

@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from secagent_env.questions import Question
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from solvers.collaboration.levels import AgentMessage, Information, Inquiries, Pointers, decode, encode
 from solvers.collaboration.student import Student, inquiry_of, warm
 from solvers.knowledge.corpus import explanations
@@ -78,8 +78,7 @@ class Peers:
     """
 
     def __init__(self, peers: Sequence[Student], sharing: Sharing, seed: int = 0) -> None:
-        if sharing not in SHARING:
-            raise unknown_name("way of sharing", sharing, SHARING)
+        check_name("way of sharing", sharing, SHARING)
         if not peers:
             raise ValueError("peers must hold at least one agent")
         self.peers, self.sharing = tuple(peers), sharing

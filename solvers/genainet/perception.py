@@ -46,7 +46,7 @@ def perceive(
     agent: str, observation: Mapping[str, Any], *, rounds: int, max_power_w: float, orders: str = ""
 ) -> Percept:
     """Return the percept of an observation of :meth:`secagent_env.power_control.Match.observe`, and of new orders."""
-    received = {sender: text for sender, text in observation.get("messages", {}).items() if text}
+    received = {**observation.get("messages", {}), COMMANDER: orders}
     targets = {f"pair_{i}": short(target) for i, target in enumerate(observation["targets"])}
     agent_index(agent)
     return Percept(
@@ -57,7 +57,7 @@ def perceive(
         power_w=short(observation["power"][0]),
         rate=short(observation["rate"][0]),
         targets=targets,
-        received={**received, **({COMMANDER: orders} if orders else {})},
+        received={sender: text for sender, text in received.items() if text},
     )
 
 

@@ -19,7 +19,7 @@ from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH
 from secagent_env.power_control.metrics import metric_of
 from secagent_env.support.checks import flag, integer
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from solvers.genainet import stepwise_standin
 from solvers.genainet.action import NAMES, Action, CommanderReply
 from solvers.genainet.agent import Commander, Executor
@@ -150,8 +150,7 @@ class GenAINet(ChatOptions):
         self.check_chat_options()
         for name in ("talk", "delivery", "planning"):
             flag(name, getattr(self, name))
-        if self.organisation not in ORGANISATIONS:
-            raise unknown_name("organisation", self.organisation, ORGANISATIONS)
+        check_name("organisation", self.organisation, ORGANISATIONS)
         if self.organisation == "hierarchical" and not self.talk:
             raise ValueError("a commander needs executors that talk: leave talk=False out, or the organisation")
         integer("memory", self.memory)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -67,9 +68,7 @@ class Request:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the request as plain data."""
-        messages = [{"role": message.role, "content": message.content} for message in self.messages]
-        parameters = {"seed": self.seed, "temperature": self.temperature, "max_tokens": self.max_tokens}
-        return {"messages": messages, "name": self.name, "schema": self.schema, **parameters}
+        return dataclasses.asdict(self)
 
     def key(self, model: str) -> str:
         """Return the key of the reply in a transcript: a hash of the model, the messages and the parameters."""
@@ -111,8 +110,10 @@ class Reply:
     recorded: bool = False
 
 
-class Closing(ABC):
+class Closing:
     """A context manager that holds connections or files until it is closed."""
+
+    _resources: ExitStack
 
     def __enter__(self) -> Self:
         return self
@@ -120,9 +121,9 @@ class Closing(ABC):
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    @abstractmethod
     def close(self) -> None:
         """Close connections and files; closing twice does no harm."""
+        self._resources.close()
 
 
 class Chat(Protocol):

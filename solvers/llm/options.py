@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from secagent_env.support.checks import integer, number
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from solvers.llm.chat import STANDIN_MODEL, Message, Request
 from solvers.llm.structured import schema_of
 from solvers.llm.transcript import Transcript, only_model
@@ -125,8 +125,7 @@ class ChatOptions:
         if not isinstance(self.prices, Mapping):
             raise ValueError(f'prices must be a mapping {{"input": …, "output": …}} or None, got {self.prices!r}')
         for name in self.prices:
-            if name not in PRICES:
-                raise unknown_name("price", name, PRICES)
+            check_name("price", name, PRICES)
         for name in PRICES:
             number(f"the price of a million tokens of {name}", self.prices.get(name), 0)
 

@@ -90,10 +90,6 @@ class Session(Closing):
             self._pool = resources.enter_context(ThreadPoolExecutor(threads, "secagent-llm"))
             self._resources = resources.pop_all()
 
-    def close(self) -> None:
-        """Close connections and files; closing twice does no harm."""
-        self._resources.close()
-
     @property
     def model(self) -> str:
         """The name of the model that answers."""

@@ -24,28 +24,10 @@ REPLY_FIELDS = {field.name: field.default for field in dataclasses.fields(Reply)
 
 
 class Transcript(Closing):
-    """The replies of a transcript, and its file; a context manager.
+    """The last reply for each key of a transcript, the models of the replies, and its file; a context manager.
 
-    Parameters
-    ----------
-    path
-        The file. An incomplete last line is left out.
-    writable
-        Open the file for appending, and create it where there is none.
-
-    Attributes
-    ----------
-    replies
-        The last reply for each key.
-    models
-        The models of the replies.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be opened or written.
-    ValueError
-        If a line is not one of a transcript.
+    A ``writable`` file is opened for appending, and created where there is none. An incomplete last line is left out;
+    any other line that is not one of a transcript raises ValueError.
     """
 
     def __init__(self, path: str | Path, *, writable: bool = False) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from secagent_env.questions import Question
 from secagent_env.support.checks import integer
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from secagent_env.support.shares import apportioned
 from solvers.knowledge.store.lookup import group_of
 from solvers.llm.chat import Closing, Message, Reply
@@ -63,8 +63,7 @@ class Group(ChatOptions):
         self.check_chat_options()
         for name in ("agents", "tool_calls", "width", "depth"):
             integer(name, getattr(self, name), 1, 1000)
-        if self.planning not in PLANNING:
-            raise unknown_name("planning", self.planning, PLANNING)
+        check_name("planning", self.planning, PLANNING)
 
 
 class EndpointReasoner:
@@ -225,10 +224,6 @@ class Agents(Closing):
     def usage(self) -> list[Usage]:
         """The requests of each group so far, in numbers."""
         return [session.usage for session in self._sessions]
-
-    def close(self) -> None:
-        """Close connections and files; closing twice does no harm."""
-        self._resources.close()
 
 
 def grouped(groups: Sequence[Group], num_agents: int) -> list[Group]:

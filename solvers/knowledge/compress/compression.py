@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from secagent_env.support.checks import number
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from solvers.knowledge.compress.shortening import leading_sentences, shorten
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.encoder import Encoder
@@ -165,8 +165,7 @@ def adaptive_ratios(
     number("ratio", ratio, 0, 1)
     steps = []
     for category, curve in curves.items():
-        if category not in bits:
-            raise unknown_name("category", category, bits)
+        check_name("category", category, bits)
         hull = _hull(category, curve)
         for (low, before), (high, after) in itertools.pairwise(hull):
             cost = (high - low) * bits[category]
@@ -212,8 +211,7 @@ def _slope(first: tuple[float, float], second: tuple[float, float]) -> float:
 
 def _by_category(base: KnowledgeBase, ratio: float, ratios: Mapping[str, float], **options: Any) -> KnowledgeBase:
     for category, own in ratios.items():
-        if category not in base.categories:
-            raise unknown_name("category", category, base.categories)
+        check_name("category", category, base.categories)
         number(f"the ratio of {category}", own, 0, 1)
     parts = [base.select([])]
     for category in base.categories:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 
 from pydantic import BaseModel, Field
 
@@ -56,11 +57,8 @@ class Summariser(Closing):
         self.faults: dict[str, int] = {}
         self._options, self._share, self._seed = options, share, seed
         self._written: dict[str, str] = {}
-        self._session = Session(options, _rules)
-
-    def close(self) -> None:
-        """Close connections and files; closing twice does no harm."""
-        self._session.close()
+        self._resources = ExitStack()
+        self._session = self._resources.enter_context(Session(options, _rules))
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from secagent_env.support.checks import integer
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from secagent_env.support.extras import require
 from solvers.knowledge.store.lookup import no_results
 
@@ -50,8 +50,7 @@ class VectorIndex:
         vectors = np.ascontiguousarray(vectors, np.float32)
         if vectors.ndim != 2 or not np.isfinite(vectors).all():
             raise ValueError(f"vectors must be finite and of shape (P, d), got an array of shape {vectors.shape}")
-        if kind not in KINDS:
-            raise unknown_name("index", kind, KINDS)
+        check_name("index", kind, KINDS)
         if effort is not None:
             integer("effort", effort, 1)
         self.kind = kind

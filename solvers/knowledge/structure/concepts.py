@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from solvers.knowledge.store.message import columns, strings
 from solvers.knowledge.store.passages import Passage
@@ -224,6 +226,23 @@ class ByConcepts:
     def size_bits(self) -> int:
         """The bits of the message of ``to_bytes``, with the passages."""
         return 8 * len(self.to_bytes())
+
+    @abstractmethod
+    def search_texts(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the k passages that suit each text best.
+
+        Parameters
+        ----------
+        texts
+            Q questions.
+        k
+            How many.
+
+        Returns
+        -------
+        indices, scores
+            (Q, k), the best first; -1 and -inf where fewer suit. Ties: the lower index first.
+        """
 
     @abstractmethod
     def to_bytes(self) -> bytes:

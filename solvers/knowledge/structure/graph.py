@@ -96,20 +96,7 @@ class KnowledgeGraph(ByConcepts):
         return graph
 
     def search_texts(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the k passages that a walk from the concepts of each text reaches most.
-
-        Parameters
-        ----------
-        texts
-            Q questions.
-        k
-            How many.
-
-        Returns
-        -------
-        indices, scores
-            (Q, k), the best first; -1 and -inf where fewer are reached. Ties: the lower index first.
-        """
+        """Return the k passages (Q, k) that a walk from the concepts of each text reaches most, and their scores."""
         indices, scores = no_results(len(texts), k)
         count = min(k, len(self))
         for start in range(0, len(texts) if count else 0, BATCH):

@@ -134,20 +134,9 @@ class KnowledgeTopology(ByConcepts):
         return {passage: tuple(self.concepts[vertex] for vertex in face) for passage, face in faces.items()}
 
     def search_texts(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the k passages that share the largest faces with the concepts of each text.
+        """Return the k passages (Q, k) that share the largest faces with the concepts of each text, and their scores.
 
-        Parameters
-        ----------
-        texts
-            Q questions.
-        k
-            How many.
-
-        Returns
-        -------
-        indices, scores
-            (Q, k), the best first; -1 and -inf where fewer share a concept. A score is the number of vertices of the
-            face, plus up to one for rare ones. Ties: the lower index first.
+        A score is the number of vertices of the face, plus up to one for rare ones.
         """
         indices, scores = no_results(len(texts), k)
         for row, text in enumerate(texts):
