@@ -135,11 +135,6 @@ def decode(data: bytes) -> AgentMessage:
     return message
 
 
-def size_bits(message: AgentMessage) -> int:
-    """Return the bits of a message."""
-    return 8 * len(encode(message))
-
-
 def coarse(vector: np.ndarray) -> tuple[int, ...]:
     """Return the direction of a vector (d,) in integers from −127 to 127."""
     largest = float(np.abs(vector).max(initial=0.0))

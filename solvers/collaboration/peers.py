@@ -86,18 +86,7 @@ class Peers:
         self._bits = self._messages = 0
 
     def round(self, questions: Sequence[Question]) -> PeerRound:
-        """Let every peer answer its question, reveal the answers, and share.
-
-        Parameters
-        ----------
-        questions
-            One question for each peer.
-
-        Raises
-        ------
-        ValueError
-            If the numbers of questions and peers differ.
-        """
+        """Let every peer answer its own question, reveal the answers, and share."""
         if len(questions) != len(self.peers):
             raise ValueError(f"questions must be one for each of the {len(self.peers)} peers, got {len(questions)}")
         self._bits = self._messages = 0

@@ -88,10 +88,7 @@ class EndpointReasoner:
     def answer(self, question: Question, texts: Sequence[str], rng: np.random.Generator) -> Answer:
         """Return the model's answer; an answer that cannot be read, or names no option, has a fault.
 
-        Raises
-        ------
-        EndpointError, CapReached
-            If the endpoint cannot be used, or a cap leaves no room for another request.
+        EndpointError or CapReached is raised if the endpoint cannot be used, or a cap leaves no room for a request.
         """
         return PLANNING[self.group.planning](self, question, prompts.task(question, texts), rng)
 

@@ -64,21 +64,10 @@ class RetrievalReader:
         self.encoder = default_encoder() if encoder is None else encoder
 
     def answer(self, question: Question, texts: Sequence[str], rng: np.random.Generator | None = None) -> Answer:
-        """Return the option with the best score; nothing is random.
+        """Return the option with the best score; nothing is random, and ``rng`` is not used.
 
-        Parameters
-        ----------
-        question
-            The question. Its passage, if it has one, is read as a text.
-        texts
-            Texts that may help, in any order; without texts the reader guesses.
-        rng
-            Not used.
-
-        Returns
-        -------
-        Answer
-            ``confidence`` is the lead of the option's probability over that of the next one.
+        The question's own passage is read as a text; without texts the reader guesses. ``confidence`` is the lead of
+        the option's probability over that of the next one.
         """
         return self.answer_all([question], [texts])[0]
 

@@ -63,19 +63,9 @@ class VectorIndex:
         return self._count
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return indices and scores of the nearest vectors that the index finds, as ``KnowledgeBase.search`` does.
+        """Return indices and scores (Q, k) of the vectors found nearest to queries (Q, d), the nearest first.
 
-        Parameters
-        ----------
-        queries
-            (Q, d).
-        k
-            How many.
-
-        Returns
-        -------
-        indices, scores
-            (Q, k), the nearest first; -1 and -inf where fewer were found.
+        As in ``KnowledgeBase.search``, they are -1 and -inf where fewer were found.
         """
         queries = np.ascontiguousarray(np.atleast_2d(queries), np.float32)
         if queries.shape[1] != self._dimension:

@@ -32,13 +32,7 @@ Simplex = tuple[int, ...]
 
 
 class Complex:
-    """A simplicial complex, given by some simplices; all their faces belong to it.
-
-    Parameters
-    ----------
-    simplices
-        Each a collection of vertices.
-    """
+    """A simplicial complex, given by some simplices, each a collection of vertices; all their faces belong to it."""
 
     def __init__(self, simplices: Iterable[Iterable[int]]) -> None:
         given = {tuple(sorted(set(simplex))) for simplex in simplices}
@@ -99,13 +93,7 @@ class KnowledgeTopology(ByConcepts):
 
     @classmethod
     def build(cls, passages: Iterable[Passage], vertices: int = VERTICES) -> KnowledgeTopology:
-        """Make a simplex of each passage from its rarest concepts, among those that another passage has too.
-
-        Raises
-        ------
-        ValueError
-            If ``vertices`` is less than one.
-        """
+        """Make a simplex of each passage from its rarest concepts, among those that another passage has too."""
         integer("vertices", vertices, 1)
         kept = tuple(passages)
         reader = Concepts.learn(passage.text for passage in kept)
@@ -151,12 +139,9 @@ class KnowledgeTopology(ByConcepts):
         return indices, scores
 
     def to_bytes(self, faces: bool = False) -> bytes:
-        """Return the complex as a message, with its passages.
+        """Return the complex as a message, with its passages; with a list of all ``faces``, 2^d − 1 for d vertices.
 
-        Parameters
-        ----------
-        faces
-            List all faces too, 2^d − 1 for d vertices. The message reads the same: a simplex implies its faces.
+        The message reads the same without: a simplex implies its faces.
         """
         fields = self._fields(simplices=[list(simplex) for simplex in self.simplices])
         if faces:
