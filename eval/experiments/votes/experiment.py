@@ -25,9 +25,8 @@ from eval.experiments.votes.results import FITTED, DataSet, VoteResults, fit, se
 from eval.experiments.votes.tables import endpoint_table, figures, flat, markdown
 from eval.sweep.cells import Cell
 from secagent_env import Scenario
-from secagent_env.support.checks import integer
+from secagent_env.support.checks import integer, number
 from solvers.reasoning.endpoint import Group
-from solvers.reasoning.vote_theory import check_correlation
 
 PRESET, QUESTIONS, CORRELATION = "qwen", 100, 0.5
 """The preset of the networks, how many questions each is asked, and ρ of the agents' errors, which is assumed."""
@@ -68,7 +67,7 @@ class Votes(Experiment):
     groups: Sequence[Group] = ()
 
     def __post_init__(self) -> None:
-        check_correlation(self.correlation)
+        number("correlation", self.correlation, 0, 1)
         integer("the number of questions", self.questions, low=1)
         integer("the number of networks", self.instances, low=1)
 
