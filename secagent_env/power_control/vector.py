@@ -68,7 +68,7 @@ class PowerControlVectorEnv(RunningVectorEnv[RunningGames]):
         return games[mask] if games.batch_shape else Game.stack([games] * int(mask.sum()))
 
     def _new(self, rows: np.ndarray, given: Game | None) -> RunningGames:
-        generators = self._random.generators
+        generators = self.np_random
         return self._rules.begin([generators[i] for i in rows], given)
 
     def _next(self, episodes: RunningGames, decoded: np.ndarray) -> tuple[RunningGames, np.ndarray, dict[str, Any]]:

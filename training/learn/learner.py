@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from secagent_env.model.scenario import Scenario
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from secagent_env.support.extras import require
 from training.learn.settings import ENVIRONMENTS, Settings
 
@@ -142,21 +142,11 @@ class Learner(Protocol):
 
 def module_of(algo: str) -> str:
     """Return the name of the module that defines an algorithm, without importing it; ValueError if there is none."""
-    if algo not in ALGORITHMS:
-        raise unknown_name("algorithm", algo, ALGORITHMS)
-    return ALGORITHMS[algo].partition(":")[0]
+    return ALGORITHMS[check_name("algorithm", algo, ALGORITHMS)].partition(":")[0]
 
 
 def learner_class(algo: str) -> type[Learner]:
-    """Return the class of an algorithm.
-
-    Raises
-    ------
-    ValueError
-        If there is no such algorithm.
-    ImportError
-        If a library it needs is missing.
-    """
+    """Return the class of an algorithm; ValueError if there is none, ImportError if a library it needs is missing."""
     module = module_of(algo)
     require("torch", "rl")
     learner: type[Learner] = getattr(importlib.import_module(module), ALGORITHMS[algo].partition(":")[2])

@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from secagent_env.support.extras import require
 from training.bridge import GymVecEnv
 from training.learn.learner import State, Task
@@ -198,9 +198,7 @@ def _policy(task: Task, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]
     options = dict(options)
     activation = options.get("activation_fn")
     if activation is not None:
-        if activation not in _ACTIVATIONS:
-            raise unknown_name("activation_fn", activation, _ACTIVATIONS)
-        options["activation_fn"] = _ACTIVATIONS[activation]
+        options["activation_fn"] = _ACTIVATIONS[check_name("activation_fn", activation, _ACTIVATIONS)]
     return "MlpPolicy", options
 
 
