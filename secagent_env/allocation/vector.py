@@ -124,10 +124,6 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
             raise gymnasium.error.ResetNeeded("there are no instances yet: call reset() first")
         return self._instance
 
-    def _fitting(self, given: Any, mask: np.ndarray) -> Instance:
-        instances = self._rules.fitting(given, (self.num_envs,), ())
-        return instances[mask] if instances.batch_shape else Instance.stack([instances] * int(mask.sum()))
-
     def _start(self, mask: np.ndarray, given: Instance | None) -> Any:
         if given is None:
             return self._draw(mask)

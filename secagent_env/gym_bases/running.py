@@ -68,7 +68,6 @@ class RunningVectorEnv(SeededVectorEnv, Generic[_State]):
     after ``max_episode_steps``, as Gymnasium's ``TimeLimit`` does; None: nowhere.
     """
 
-    _rules: Any
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
 
     def __init__(self, num_envs: int, rules: Any, action_space: gymnasium.Space[Any], max_episode_steps: int | None):

@@ -30,6 +30,7 @@ class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
     generator as it is, and ``options["reset_mask"]``, (num_envs,) bool: only these environments are reset.
     """
 
+    _rules: Any
     _option: str
     _started = False
 
@@ -44,7 +45,8 @@ class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
 
     def _fitting(self, given: Any, mask: np.ndarray) -> Any:
         """Return the option of a reset for the environments in ``mask``, or raise ValueError."""
-        return given
+        fitting = self._rules.fitting(given, (self.num_envs,), ())
+        return fitting[mask] if fitting.batch_shape else fitting.stack([fitting] * int(mask.sum()))
 
     @abstractmethod
     def _start(self, mask: np.ndarray, given: Any) -> Any:

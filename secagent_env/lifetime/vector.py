@@ -68,6 +68,9 @@ class LifetimeVectorEnv(DecisionActions, RunningVectorEnv[LifetimeEpisodes]):
     def _instance(self) -> Instance | None:  # type: ignore[override]
         return None if self._episodes is None else self.instance
 
+    def _fitting(self, given: Any, mask: np.ndarray) -> Any:
+        return given
+
     def _new(self, rows: np.ndarray, given: Any) -> LifetimeEpisodes:
         generators = self.np_random
         for i in rows:

@@ -15,9 +15,16 @@ from secagent_env.gym_bases.arguments import takes_arguments_of
 from secagent_env.gym_bases.rendered import Rendered, check_render_mode
 from secagent_env.power_control import pictures
 from secagent_env.power_control.game import Game
-from secagent_env.power_control.match import ROUNDS, Action, Match, Record, agent_names
+from secagent_env.power_control.match import (
+    MAX_RATE,
+    ROUNDS,
+    Action,
+    Match,
+    Record,
+    agent_names,
+    numeric_observation,
+)
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, MessageSpace
-from secagent_env.power_control.observations import MAX_RATE, numeric_observation
 from secagent_env.power_control.rules import PowerControlRules
 from secagent_env.support.checks import integer
 

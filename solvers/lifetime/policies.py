@@ -57,7 +57,7 @@ class Chosen(Exact):
             return
         links = Links(run, self.search)
         links.alternate(links.start(selection))
-        if run.outcome is None or not run.outcome.feasible:
+        if not run.feasible:
             super()._solve(run)
 
 

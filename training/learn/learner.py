@@ -74,14 +74,8 @@ class Task:
 class State:
     """Everything that a learner needs to continue after a segment.
 
-    Attributes
-    ----------
-    tensors
-        Nested dicts of tensors and plain data, as ``state_dict`` returns them.
-    counters
-        Integers by name.
-    arrays
-        NumPy arrays by name: a replay buffer, or nothing.
+    ``tensors`` are nested dicts of tensors and plain data, as ``state_dict`` returns them; ``arrays`` hold a replay
+    buffer, or nothing.
     """
 
     tensors: dict[str, Any]
@@ -95,6 +89,9 @@ class Learner(Protocol):
     A segment begins by seeding everything from (seed of the training, index of the segment) and from nothing else,
     so that a learner that loads a state continues bit for bit like the one that returned it.
     """
+
+    policy: torch.nn.Module
+    """The network that acts."""
 
     def __init__(self, task: Task, device: str) -> None: ...
 
@@ -125,10 +122,12 @@ class Learner(Protocol):
         """
 
     def policy_state(self) -> dict[str, Any]:
-        """Return the tensors of the policy alone."""
+        """Return a copy of the tensors of the policy alone."""
+        return {name: tensor.detach().clone() for name, tensor in self.policy.state_dict().items()}
 
     def load_policy_state(self, state: Mapping[str, Any]) -> None:
         """Load the tensors of a policy, to act with it and to export it."""
+        self.policy.load_state_dict(state)
 
     def exportable(self) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
         """Return the policy as a module, and examples of its inputs in their order, by name.
@@ -137,7 +136,7 @@ class Learner(Protocol):
         """
 
     def close(self) -> None:
-        """Free the learner's resources."""
+        """Free the learner's resources, if it has any."""
 
 
 def module_of(algo: str) -> str:

@@ -33,16 +33,9 @@ def equivariant_policy(task: Task, options: Mapping[str, Any]) -> tuple[type[Equ
 class EquivariantPolicy(ActorCriticPolicy):
     """An actor and a critic that share no weights; Gaussian noise whose spread is learnt per kind of action entry.
 
-    Parameters
-    ----------
-    observation_space, action_space, lr_schedule
-        As Stable-Baselines3 gives them.
-    shapes
-        Of the parts of the flat observation, in their order.
-    width, rounds
-        Of :class:`training.learn.network.EquivariantNetwork`.
-    log_std
-        Initial logarithms of the noise, where they differ from :data:`LOG_STD`.
+    Beside what Stable-Baselines3 gives, it takes the ``shapes`` of the parts of the flat observation, in their order,
+    ``width`` and ``rounds`` of :class:`training.learn.network.EquivariantNetwork`, and in ``log_std`` the initial
+    logarithms of the noise where they differ from :data:`LOG_STD`.
     """
 
     def __init__(
