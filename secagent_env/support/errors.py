@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable
+from typing import Any
 
 
 def unknown_name(kind: str, name: object, valid: Iterable[str]) -> ValueError:
@@ -15,7 +16,8 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> ValueError:
     return ValueError(f"unknown {kind} {name!r}; {hint}valid are: {', '.join(ordered) or 'none'}")
 
 
-def check_name(kind: str, name: object, valid: Collection[str]) -> None:
-    """Raise :func:`unknown_name` unless a name is one of the valid ones."""
+def check_name(kind: str, name: Any, valid: Collection[str]) -> str:
+    """Return the name of a ``kind`` of thing, or raise ValueError where it is none of the valid ones."""
     if not isinstance(name, str) or name not in valid:
         raise unknown_name(kind, name, valid)
+    return name
