@@ -82,6 +82,12 @@ def scenario_of(args: argparse.Namespace) -> Scenario:
     return Scenario.preset(args.scenario, **overrides)
 
 
+def add_out(parser: argparse.ArgumentParser, folder: Path) -> None:
+    """Add the option of the folder of a sweep; ``folder`` is the default one."""
+    text = f"results folder (default: {folder}); a run that was interrupted resumes"
+    parser.add_argument("--out", type=Path, default=folder, metavar="DIR", help=text)
+
+
 def add_sweep(parser: argparse.ArgumentParser, workers: str = "one per core") -> None:
     """Add the options of a sweep; ``workers`` is the default number in words."""
     parser.add_argument("--workers", type=int, metavar="K", help=f"processes (default: {workers})")

@@ -224,12 +224,7 @@ def piece_of(cell: Cell) -> tuple[Block, np.ndarray, list[Question]]:
 def row_of(block: Block, condition: Condition, number: int, asked: np.ndarray, right: np.ndarray) -> Row:
     """Return the row of a condition in a block: the knowledge sent, in bits, and which questions were answered right.
 
-    Parameters
-    ----------
-    block, condition, number
-        The block, the knowledge of the student, and the number of the block.
-    asked, right
-        (Q,): numbers of questions, and whether each was answered right.
+    ``number`` is that of the block; ``asked`` and ``right`` (Q,) are the numbers of questions, and their answers.
     """
     sent, whole = block.sent(condition), block.reference(condition)
     return {

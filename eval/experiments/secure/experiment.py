@@ -44,14 +44,10 @@ def default_agents() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class EnergyTables(Experiment):
-    """Some of the exhibits: how much energy the schemes need.
+    """Some of the exhibits, or ``"all"``: how much energy the schemes need.
 
     Parameters
     ----------
-    experiments
-        Names of exhibits, or ``"all"``.
-    instances, seed
-        How many instances of each setting, from which seed.
     agents
         Names of trained agents, and paths of policies and of finished trainings, with options or without as in
         :func:`eval.compare.comparison.parse_solvers`. Trainings of one learner make one row.

@@ -72,22 +72,10 @@ class DataSet:
 
 @dataclass(frozen=True)
 class VoteResults:
-    """Selections and answers.
+    """Selections and answers: the rows of both kinds of cells (pandas DataFrames), and δ by the name of the data set.
 
-    Attributes
-    ----------
-    selections, answers
-        The rows of both kinds of cells (pandas DataFrames); answers of the networks that count alone.
-    data_sets
-        The data sets that were asked.
-    difficulty
-        δ by the name of the data set.
-    correlation
-        ρ.
-    networks
-        Indices of the networks that count: those in which every scheme found a feasible decision.
-    instances
-        The number of networks in all.
+    The ``networks`` that count are those, by index, in which every scheme found a feasible decision; there are answers
+    of these alone. ``correlation`` is ρ, and ``instances`` the number of networks in all.
     """
 
     selections: Any
