@@ -93,11 +93,6 @@ class Draws:
         self.common = np.logical_and.reduce(able) if able else np.zeros(size, bool)
         self._ratios: dict[tuple[str, str], Interval] = {}
 
-    @property
-    def size(self) -> int:
-        """The number of draws."""
-        return self.common.size
-
     def values(self, scheme: str) -> np.ndarray:
         """Return the metric on the common draws, (seeds, draws); of trainings that never were feasible none."""
         feasible = self.feasible[scheme]
@@ -124,14 +119,12 @@ class Draws:
         return bootstrap_mean(bounds.to_numpy(float))
 
     def paired(self, scheme: str) -> np.ndarray:
-        """Return the metric on the common draws, (draws,): the mean over the seeds."""
-        values = self.values(scheme)
-        return values.mean(axis=0) if len(values) else np.empty(0)
+        """Return the metric on the common draws, (draws,): the mean over the seeds; empty if there is none."""
+        values = self.values(scheme) if scheme in self.rows else ()
+        return np.mean(values, axis=0) if len(values) else np.empty(0)
 
     def ratio(self, scheme: str, other: str) -> Interval | None:
         """Return the ratio of the means of two schemes; None if one of them has none."""
-        if not (scheme in self.rows and other in self.rows):
-            return None
         values, reference = self.paired(scheme), self.paired(other)
         if not values.size or not reference.size:
             return None
@@ -173,7 +166,7 @@ def reproduced(
     counts: dict[float, tuple[int, int]] = {}
     for value, of_schemes in rows.items():
         draws = Draws(of_schemes, exhibit.metric)
-        counts[value] = (int(draws.common.sum()), draws.size)
+        counts[value] = (int(draws.common.sum()), draws.common.size)
         results.append(SchemeResult(value, BOUND, BOUND, 0, 0, 1, draws.bound()))
         results += [_result(exhibit, value, scheme, labels.get(scheme, scheme), draws) for scheme in of_schemes]
         for better, worse in itertools.permutations(exhibit.schemes, 2):
@@ -187,7 +180,7 @@ def reproduced(
 def _result(exhibit: Exhibit, value: float, scheme: str, label: str, draws: Draws) -> SchemeResult:
     feasible = draws.feasible[scheme]
     saved = draws.ratio(scheme, exhibit.reference) if scheme != exhibit.reference else None
-    mine, first = draws.paired(scheme), draws.paired(FIRST) if FIRST in draws.rows else np.empty(0)
+    mine, first = draws.paired(scheme), draws.paired(FIRST)
     compared = bool(mine.size and first.size and scheme != FIRST)
     return SchemeResult(
         value=value,
