@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with its errors in one line, and with arguments that are added only when they are needed.
-
-    Attributes
-    ----------
-    prepare
-        Called with the arguments before they are parsed, where it is not None.
-    """
+    """argparse, with its errors in one line, and with arguments that ``prepare`` adds when they are needed."""
 
     prepare: Callable[[Parser, Sequence[str]], None] | None = None
 

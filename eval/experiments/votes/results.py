@@ -30,18 +30,9 @@ TITLES = {"arc-easy": "ARC-E", "arc-challenge": "ARC-C", "boolq": "BoolQ"}
 class DataSet:
     """The questions that stand for a data set of the paper.
 
-    Attributes
-    ----------
-    name
-        Of the paper's data set.
-    source
-        The set that is asked here: the same, or ``sample`` where that is not on this machine.
-    path
-        The folder of the data sets; None for the sample, and for the folder that the environment names.
-    num_options
-        The number of questions with 2, 3, … options.
-    digest
-        Of keys, numbers of options and answers.
+    ``source`` is the set that is asked here: the same, or ``sample`` where that is not on this machine; ``path`` is the
+    folder of the data sets, None for the sample and for the folder that the environment names. ``num_options`` are the
+    numbers of questions with 2, 3, … options, and ``digest`` is that of keys, numbers of options and answers.
     """
 
     name: str
