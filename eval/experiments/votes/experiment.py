@@ -37,10 +37,7 @@ PRESET = "qwen"
 class Votes(Experiment):
     """Table V: how often the votes of selected agents are right.
 
-    Raises
-    ------
-    ValueError
-        If a number is out of range.
+    Raises ValueError if a number is out of range.
     """
 
     name: ClassVar[str] = "table5"
@@ -73,10 +70,7 @@ class Votes(Experiment):
     def results(self, compute: Compute) -> VoteResults:
         """Select agents, fit the difficulties, and let the agents answer.
 
-        Raises
-        ------
-        ValueError
-            If not one network was solved by all schemes.
+        Raises ValueError if not one network was solved by all schemes.
         """
         data_sets = tuple(DataSet.of(name, self.data) for name in TABLE_V)
         selections = compute(self.cells())
