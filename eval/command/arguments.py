@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with its errors in one line, and with arguments that are added only when they are needed.
-
-    Attributes
-    ----------
-    prepare
-        Called with the arguments before they are parsed, where it is not None.
-    """
+    """argparse, with its errors in one line, and with arguments that ``prepare`` adds when they are needed."""
 
     prepare: Callable[[Parser, Sequence[str]], None] | None = None
 
@@ -80,6 +74,12 @@ def scenario_of(args: argparse.Namespace) -> Scenario:
     if args.scenario.endswith(".toml") or os.sep in args.scenario:
         return Scenario.from_toml(args.scenario).replace(**overrides)
     return Scenario.preset(args.scenario, **overrides)
+
+
+def add_out(parser: argparse.ArgumentParser, folder: Path) -> None:
+    """Add the option of the folder of a sweep; ``folder`` is the default one."""
+    text = f"results folder (default: {folder}); a run that was interrupted resumes"
+    parser.add_argument("--out", type=Path, default=folder, metavar="DIR", help=text)
 
 
 def add_sweep(parser: argparse.ArgumentParser, workers: str = "one per core") -> None:
@@ -139,10 +139,7 @@ def plug_in(modules: Sequence[str]) -> None:
 def assignments(items: Sequence[str], option: str = "--set") -> dict[str, Any]:
     """Return the values by name in ``--set name=value …``; values are TOML's.
 
-    Raises
-    ------
-    ValueError
-        If an item has no name or no value, or the value is not one of TOML's.
+    Raises ValueError if an item has no name or no value, or the value is not one of TOML's.
     """
     values = {}
     for item in items:

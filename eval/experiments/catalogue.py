@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import logging
+import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,10 +35,7 @@ CATALOGUE = {
 def chosen(names: Sequence[str]) -> dict[type[Experiment], list[str]]:
     """Return the experiments that make the tables and figures named, each with the names; ``all`` are all of them.
 
-    Raises
-    ------
-    ValueError
-        If there is none of a name.
+    Raises ValueError if there is none of a name.
     """
     for name in names:
         if name != "all" and name not in CATALOGUE:
@@ -46,8 +43,7 @@ def chosen(names: Sequence[str]) -> dict[type[Experiment], list[str]]:
     experiments: dict[type[Experiment], list[str]] = {}
     for name, place in CATALOGUE.items():
         if name in names or "all" in names:
-            module, _, attribute = place.partition(":")
-            experiments.setdefault(getattr(importlib.import_module(module), attribute), []).append(name)
+            experiments.setdefault(pkgutil.resolve_name(place), []).append(name)
     return experiments
 
 

@@ -33,15 +33,9 @@ LINKS = (-0.75, 0.0, 0.0, 1.0, 0.0)
 class TestSet:
     """The test instances of one size, with their certified bounds; those proved infeasible are left out.
 
-    Attributes
-    ----------
-    scenario, instances, bound_j
-        The scenario with this number of agents, K instances of it, and their bounds, (K,), J.
+    There are K instances of the scenario with this number of agents, and their bounds ``bound_j``, (K,), J.
 
-    Raises
-    ------
-    ValueError
-        If all of them are infeasible.
+    Raises ValueError if all of them are infeasible.
     """
 
     __test__ = False  # not one of pytest's
@@ -66,10 +60,7 @@ class TestSet:
 def policy(cell: Cell) -> Row:
     """Return the figures of a trained policy.
 
-    Raises
-    ------
-    ValueError
-        If the file of the policy is not the one that the cell is of.
+    Raises ValueError if the file of the policy is not the one that the cell is of.
     """
     path = cell.options["path"]
     if training.load_agent(path).digest != cell.options["digest"]:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from eval.compare.looks import looks
+from eval.experiments.pictures import ends, figure_of
 from eval.learners.runs import Judgement, Training
 from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.paired import over_seeds
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
+from secagent_env.rendering.style import FAINT, own_style
 from secagent_env.support.extras import require
 from secagent_env.support.files import whole_file
 
@@ -40,10 +42,9 @@ def markdown(results: Sequence[Judgement]) -> str:
                 "CPU min": _number([r.minutes for r in group], ".1f"),
             }
         )
-    columns = {name: [str(row[name]) for row in rows] for name in rows[0]}
-    table = tabulated(columns)
     return (
-        f"{table}\n\nOn {results[0].gap.size} test instances of each N. Interquartile means over the seeds of means "
+        f"{tabulated(rows)}\n\n"
+        f"On {results[0].gap.size} test instances of each N. Interquartile means over the seeds of means "
         f"over the instances, with {CONFIDENCE:.0%} bootstrap intervals over both; energies over the certified bound "
         "are those of feasible decisions. A repair acted on all decisions that were not feasible as they were. Times "
         "include it; a batch holds all instances. Times, steps and the processor time of a training: medians over the "
@@ -62,17 +63,11 @@ PANELS = (("feasible", "feasible decisions, %"), ("gap", "energy over the bound,
 def save_curves(trainings: Sequence[Training], path: Path) -> None:
     """Draw feasibility and gap on the validation instances against the steps: means and intervals over the seeds."""
     require("matplotlib", extra="eval")
-    from secagent_env.rendering.style import FAINT, own_style
-
     learners: dict[str, list[Training]] = {}
     for training in trainings:
         learners.setdefault(training.learner, []).append(training)
     with own_style():
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(11, 4.2), dpi=120, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = figure_of(11, 4.2)
         axes = figure.subplots(1, len(PANELS))
         first = min((steps for group in learners.values() for steps in _curve(group, "score")[0] if steps), default=1)
         for ax, (name, label) in zip(axes, PANELS, strict=True):
@@ -81,7 +76,7 @@ def save_curves(trainings: Sequence[Training], path: Path) -> None:
                 steps, intervals = _curve(group, name)
                 if not steps:
                     continue
-                mean, low, high = (100 * np.array([getattr(i, part) for i in intervals]) for part in PARTS)
+                mean, low, high = 100 * ends(intervals)
                 ax.plot(steps, mean, color=look.light, ls=look.line, lw=1.5, label=f"{learner} ({len(group)})")
                 if len(group) > 1:
                     ax.fill_between(steps, low, high, color=look.light, alpha=0.2, lw=0)
@@ -99,9 +94,6 @@ def save_curves(trainings: Sequence[Training], path: Path) -> None:
         )
         with whole_file(path) as file:
             figure.savefig(file, format=path.suffix.lstrip(".").lower() or "png")
-
-
-PARTS = ("mean", "low", "high")
 
 
 def _curve(trainings: Sequence[Training], name: str) -> tuple[list[int], list[Interval]]:

@@ -16,17 +16,7 @@ from training.learn.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Training:
-    """A finished training.
-
-    Attributes
-    ----------
-    path
-        Its folder.
-    config
-        The content of ``config.json``.
-    evaluations
-        The lines of ``evaluations.jsonl``.
-    """
+    """A finished training: the contents of ``config.json`` and ``evaluations.jsonl`` in its folder."""
 
     path: Path
     config: dict[str, Any]
@@ -36,10 +26,7 @@ class Training:
     def read(cls, path: str | Path) -> Training:
         """Read the folder of a training.
 
-        Raises
-        ------
-        ValueError
-            If it is the folder of no training, or of one that is not finished.
+        Raises ValueError if it is the folder of no training, or of one that is not finished.
         """
         folder = RunFolder(path)
         if not folder.config.is_file():

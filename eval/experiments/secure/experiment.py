@@ -6,11 +6,10 @@ is solved once. Instance i is drawn as `secagent compare` draws it.
 
 from __future__ import annotations
 
-import argparse
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from eval.experiments.protocol import Compute, Experiment, Report
 from eval.experiments.secure.cells import FUNCTION as WRITTEN_FUNCTION
 from eval.experiments.secure.picture import save_exhibit, save_profiles
 from eval.experiments.secure.printed import AS_WRITTEN, EXHIBITS, TRANSMISSION, TYPICAL, Exhibit
-from eval.experiments.secure.results import CERTIFIED, Reproduced, reproduced
+from eval.experiments.secure.results import CERTIFIED, reproduced
 from eval.experiments.secure.tables import figures, learners, markdown
 from eval.sweep.cells import Cell
 from secagent_env import Scenario, __version__
@@ -45,14 +44,10 @@ def default_agents() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class EnergyTables(Experiment):
-    """Some of the exhibits.
+    """Some of the exhibits, or ``"all"``: how much energy the schemes need.
 
     Parameters
     ----------
-    names
-        Of the exhibits, or ``"all"``.
-    instances, seed
-        How many instances of each setting, from which seed.
     agents
         Names of trained agents, and paths of policies and of finished trainings, with options or without as in
         :func:`eval.compare.comparison.parse_solvers`. Trainings of one learner make one row.
@@ -68,10 +63,9 @@ class EnergyTables(Experiment):
     """
 
     name: ClassVar[str] = "reproduce"
-    title: ClassVar[str] = "Figs 4 and 5, Tables II to IV: how much energy do the schemes need?"
     with_failures: ClassVar[bool] = True
 
-    names: tuple[str, ...] = ("all",)
+    experiments: tuple[str, ...] = ("all",)
     instances: int = 100
     seed: int = 0
     agents: tuple[str, ...] = field(default_factory=default_agents)
@@ -81,21 +75,16 @@ class EnergyTables(Experiment):
         for _ in (self.trained, self._comparisons):  # they raise for wrong arguments
             pass
 
-    @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> Self:
-        """Return the experiment that the options of `secagent reproduce` describe."""
-        agents = default_agents() if args.agents is None else tuple(args.agents)
-        return cls(tuple(args.experiments), args.instances, args.seed, agents, args.law)
-
     @functools.cached_property
     def exhibits(self) -> tuple[Exhibit, ...]:
         """The exhibits, in the paper's order."""
-        for name in self.names:
+        for name in self.experiments:
             if name not in EXHIBITS and name != "all":
                 raise unknown_name("experiment", name, ["all", *EXHIBITS])
-        if not self.names:
+        if not self.experiments:
             raise ValueError(f"name an experiment: all, {', '.join(EXHIBITS)}")
-        return tuple(exhibit for name, exhibit in EXHIBITS.items() if "all" in self.names or name in self.names)
+        shown = EXHIBITS if "all" in self.experiments else self.experiments
+        return tuple(exhibit for name, exhibit in EXHIBITS.items() if name in shown)
 
     @functools.cached_property
     def trained(self) -> dict[str, list[str]]:
@@ -135,9 +124,15 @@ class EnergyTables(Experiment):
         frame = frame_of(compute(cells))
         frame.insert(0, "setting", [setting_of(Scenario(**cell.options["scenario"])) for cell in cells])
         frames = {key: own.reset_index(drop=True) for key, own in frame.groupby(["setting", "solver"], sort=False)}
-        sections, parts = [f"{self.describe()}\n"], {}
+        names = ", ".join(exhibit.name for exhibit in self.exhibits)
+        about = f"{names}: {self.instances} instances of each setting, seed {self.seed}; secagent {__version__}"
+        sections, parts = [f"{about}\n"], {}
         for exhibit in self.exhibits:
-            results = self.view(exhibit, frames)
+            rows = {
+                value: {name: self._rows(setting_of(scenario), name, frames) for name in self.schemes(exhibit)}
+                for value, scenario in exhibit.scenarios.items()
+            }
+            results = reproduced(exhibit, rows, self.labels)
             sections.append(markdown(results))
             draw = functools.partial(save_exhibit, results)
             parts[exhibit.name] = Report(f"{sections[0]}\n{sections[-1]}", figures(results), draw)
@@ -145,19 +140,6 @@ class EnergyTables(Experiment):
             sections.append(learners(gaps))
             parts["profiles"] = Report(draw=functools.partial(save_profiles, gaps))
         return Report("\n".join(sections), files={"rows.csv": frame.to_csv(index=False)}, parts=parts)
-
-    def describe(self) -> str:
-        """Return in one line the exhibits, instances and seed."""
-        names = ", ".join(exhibit.name for exhibit in self.exhibits)
-        return f"{names}: {self.instances} instances of each setting, seed {self.seed}; secagent {__version__}"
-
-    def view(self, exhibit: Exhibit, frames: Frames) -> Reproduced:
-        """Return the results of an exhibit from the rows of all solves."""
-        rows = {
-            value: {name: self._rows(setting_of(scenario), name, frames) for name in self.schemes(exhibit)}
-            for value, scenario in exhibit.scenarios.items()
-        }
-        return reproduced(exhibit, rows, self.labels)
 
     def gaps(self, frames: Frames) -> dict[str, np.ndarray]:
         """Return gaps to the certified bound in the typical case, (seeds, instances), of all schemes that select.
@@ -211,10 +193,7 @@ def setting_of(scenario: Scenario) -> str:
 def learner_of(label: str) -> str:
     """Return the name of a trained agent's row: its label, or the learner of a training's folder.
 
-    Raises
-    ------
-    ValueError
-        If it is no trained agent, or a training that is not finished.
+    Raises ValueError if it is no trained agent, or a training that is not finished.
     """
     name = name_in(label)
     if name == label and training.is_path(name) and RunFolder(name).config.is_file():
