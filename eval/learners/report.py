@@ -12,9 +12,9 @@ from eval.compare.looks import looks
 from eval.learners.runs import Judgement, Training
 from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.paired import over_seeds
+from eval.stats.pictures import drawing, save_picture
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
-from secagent_env.support.extras import require
-from secagent_env.support.files import whole_file
+from secagent_env.rendering.style import FAINT
 
 
 def markdown(results: Sequence[Judgement]) -> str:
@@ -61,18 +61,10 @@ PANELS = (("feasible", "feasible decisions, %"), ("gap", "energy over the bound,
 
 def save_curves(trainings: Sequence[Training], path: Path) -> None:
     """Draw feasibility and gap on the validation instances against the steps: means and intervals over the seeds."""
-    require("matplotlib", extra="eval")
-    from secagent_env.rendering.style import FAINT, own_style
-
     learners: dict[str, list[Training]] = {}
     for training in trainings:
         learners.setdefault(training.learner, []).append(training)
-    with own_style():
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(11, 4.2), dpi=120, layout="constrained")
-        FigureCanvasAgg(figure)
+    with drawing(11, 4.2) as figure:
         axes = figure.subplots(1, len(PANELS))
         first = min((steps for group in learners.values() for steps in _curve(group, "score")[0] if steps), default=1)
         for ax, (name, label) in zip(axes, PANELS, strict=True):
@@ -97,8 +89,7 @@ def save_curves(trainings: Sequence[Training], path: Path) -> None:
             f"bands their {CONFIDENCE:.0%} bootstrap intervals; energies are those of feasible decisions.",
             size=8,
         )
-        with whole_file(path) as file:
-            figure.savefig(file, format=path.suffix.lstrip(".").lower() or "png")
+        save_picture(figure, path)
 
 
 PARTS = ("mean", "low", "high")

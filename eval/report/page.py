@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 from eval.compare.looks import css_colours
-from eval.report.charts.chart import notation
+from eval.report.chart import notation
 from eval.report.sections import markdown
 from eval.report.sections.parts import Section
 from secagent_env.support.extras import require

@@ -14,11 +14,10 @@ from eval.report.data.results import Results, gather
 from eval.report.page import page
 from eval.report.pdf import save_figures
 from eval.report.sections.comparison import comparison_section
-from eval.report.sections.configuration import configuration_section
+from eval.report.sections.configuration import configuration_section, missing_sections
 from eval.report.sections.convergence import convergence_section
 from eval.report.sections.documents import documents_section
 from eval.report.sections.learning import learning_section
-from eval.report.sections.missing import missing_sections
 from eval.report.sections.networks import network_section
 from eval.report.sections.paper import paper_section
 from eval.report.sections.parts import Section

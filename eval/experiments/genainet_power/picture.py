@@ -10,7 +10,7 @@ import numpy as np
 from eval.compare.looks import LIGHT
 from eval.experiments.genainet_power.results import LEARNT, OPTIMUM, REFERENCE, Course
 from eval.experiments.genainet_power.tables import rounds_table
-from eval.experiments.pictures import figure_of
+from eval.stats.pictures import figure_of
 from secagent_env.rendering.style import BLUE, GREEN, GREY, INK, ORANGE, RED, own_style
 from secagent_env.support.extras import require
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.experiments.knowledge_energy.results import CERTIFIED, FrontierPoint
-from eval.experiments.pictures import figure_of, save_figure
+from eval.stats.pictures import figure_of, save_figure
 from secagent_env.rendering.style import DIM, FAINT, own_style
 from secagent_env.support.extras import require
 

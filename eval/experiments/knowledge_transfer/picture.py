@@ -12,7 +12,7 @@ from eval.compare.looks import LIGHT
 from eval.experiments.knowledge_transfer.cells import ALL, CHOSEN, WITHOUT
 from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
 from eval.experiments.knowledge_transfer.results import Transfer, points_of
-from eval.experiments.pictures import figure_of, save_figure
+from eval.stats.pictures import figure_of, save_figure
 from eval.stats.statistics import CONFIDENCE, Interval
 from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, INK, ORANGE, own_style
 from secagent_env.support.extras import require

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -110,7 +109,7 @@ def gather(folder: Path | str, runs: Iterable[Path | str] = ()) -> Results:
         If a folder is not there, or cannot be read.
     """
     folder = Path(folder)
-    _check_folder(folder)
+    os.scandir(str(folder)).close()  # raises if it is no folder
     trainings = [run for path in runs for run in _trainings(Path(path))]
     places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
     comparisons = [one for place in places if (place / CELLS).is_dir() for one in _comparisons(place)]
@@ -134,20 +133,11 @@ def gather(folder: Path | str, runs: Iterable[Path | str] = ()) -> Results:
     return results
 
 
-def _check_folder(path: Path) -> None:
-    if not path.exists():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-    if not path.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
-
-
 def _comparisons(folder: Path) -> list[Compared]:
     """Return the comparisons whose cells a folder holds, the latest first."""
     cells = read_results(folder)
     if len(cells):
         cells = cells[cells["experiment"] == COMPARE]
-    if not len(cells):
-        return []
     try:
         options = cells["options"].map(json.loads)
         shared = ("scenario", "max_seconds", "csi_error")
@@ -195,7 +185,7 @@ def _trainings(path: Path) -> Sequence[Training]:
     from eval.learners.runs import Training
     from training.learn.run_folder import RunFolder
 
-    _check_folder(path)
+    os.scandir(str(path)).close()
     folders = [RunFolder(place) for place in (path, *sorted(path.iterdir())) if (place / "config.json").is_file()]
     if not folders:
         raise ValueError(f"{path} holds no training: there is no config.json in it, nor in the folders in it")

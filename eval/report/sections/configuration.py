@@ -1,4 +1,4 @@
-"""The section of commands, scenarios, seeds and versions."""
+"""The sections of commands, scenarios, seeds and versions, and of the parts for which there are no results."""
 
 from __future__ import annotations
 
@@ -116,3 +116,18 @@ def _here(results: Results) -> dict[str, str]:
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "libraries": ", ".join(libraries),
     }
+
+
+def missing_sections(results: Results) -> list[Section]:
+    """Return the section of missing parts with the commands that add them; no section if nothing is missing."""
+    folder = results.folder
+    reproduce = f"secagent reproduce all --out {folder / 'reproduce'}"
+    compare = f"secagent compare --solvers exact asc law randas --out {folder}"
+    parts = (
+        (results.reproduced, reproduce, "the paper's figures, ours over theirs"),
+        (results.comparisons, compare, "a comparison, convergence of ASC and LAW, and pictures of networks"),
+        (results.runs, f"secagent report {folder} --runs RUN …", "learning curves, from the folders of trainings"),
+    )
+    missing = {command: part for there, command, part in parts if not there}
+    lead = "This folder has no results for these parts:"
+    return [Section("more", "What is not here", lead, {"missing": missing})] if missing else []

@@ -20,15 +20,14 @@ import numpy as np
 from eval.compare.comparison import Comparison
 from eval.compare.convergence import check_picture
 from eval.compare.looks import LIGHT
-from eval.experiments.pictures import figure_of, save_figure
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, count, percent, tabulated, with_unit
+from eval.stats.pictures import drawing, save_figure, save_picture
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from eval.studies.law.cells import FUNCTION
 from eval.sweep.cells import Cell
 from secagent_env import Scenario
-from secagent_env.rendering.style import DIM, own_style
-from secagent_env.support.extras import require
+from secagent_env.rendering.style import DIM
 from solvers import make
 from solvers.law.evaluation import OBJECTIVES
 
@@ -118,7 +117,7 @@ class LawAblations(Experiment):
         def draw(path: Path) -> None:
             figure = convergence(results)
             if self.picture is not None:
-                save_figure(figure, self.picture.with_suffix(""), [self.picture.suffix[1:]])
+                save_picture(figure, self.picture)
             save_figure(figure, path)
 
         return Report(table(results), frame.drop(columns="course"), draw)
@@ -195,16 +194,14 @@ def quartiles(values: np.ndarray) -> np.ndarray:
 
 def convergence(results: Results) -> Figure:
     """Draw, for each sub-problem, the median of f over the instances against the calls, with quartiles."""
-    require("matplotlib", extra="eval")
     courses = {
         label: [json.loads(text) if isinstance(text, str) else {"best_f": {}} for text in rows["course"]]
         for label, rows in results.items()
         if rows["course"].notna().any()
     }
-    with own_style():
+    with drawing(10.5, 3.9, dpi=160) as figure:
         from matplotlib.ticker import EngFormatter
 
-        figure = figure_of(10.5, 3.9, dpi=160)
         bound = float(np.median(results["exact"]["lower_bound_j"].fillna(math.inf)))
         for ax, (sub_problem, (_, name, unit)) in zip(figure.subplots(1, 3), OBJECTIVES.items(), strict=True):
             drawn = False

@@ -16,17 +16,16 @@ import numpy as np
 import solvers
 import solvers.lifetime.policies
 from eval.compare.plots import draw_values
-from eval.experiments.pictures import figure_of, save_figure
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import count, percent, tabulated
 from eval.stats.paired import paired_difference
+from eval.stats.pictures import drawing, save_figure
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from eval.studies.lifetime.cells import FUNCTION, describe_policy
 from eval.sweep.cells import Cell
 from secagent_env import Scenario
-from secagent_env.rendering.style import BLUE, DIM, FAINT, own_style
+from secagent_env.rendering.style import BLUE, DIM, FAINT
 from secagent_env.support.checks import integer
-from secagent_env.support.extras import require
 from solvers.interface.registry import module_of
 from training.learn.seeds import TEST
 
@@ -149,9 +148,7 @@ def _signed(interval: Interval) -> str:
 
 def picture(played: Played) -> Figure:
     """Draw the tasks served, and the batteries of two policies over one episode."""
-    require("matplotlib", extra="eval")
-    with own_style():
-        figure = figure_of(13, 4.2)
+    with drawing(13, 4.2) as figure:
         shown = list(played)[:2]
         left, *right = figure.subplots(1, 1 + len(shown), width_ratios=[1.3, *(1 for _ in shown)])
         tasks = {name: episodes["served"] for name, episodes in played.items()}

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from eval.experiments.pictures import figure_of, save_figure
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, percent, tabulated
+from eval.stats.pictures import drawing, save_figure
 from eval.studies.representations.cells import FOUND, FUNCTION, Representation, corpora
 from eval.sweep.cells import Cell
-from secagent_env.rendering.style import BLUE, FAINT, GREEN, INK, ORANGE, own_style
+from secagent_env.rendering.style import BLUE, FAINT, GREEN, INK, ORANGE
 from secagent_env.support.checks import integer
-from secagent_env.support.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -153,11 +152,9 @@ def claims(rows: Sequence[Representation]) -> str:
 
 def picture(rows: Sequence[Representation], title: str) -> Figure:
     """Draw the sizes when sent, and the shares found."""
-    require("matplotlib", extra="eval")
-    from matplotlib.ticker import PercentFormatter
+    with drawing(9.5, 3.6) as figure:
+        from matplotlib.ticker import PercentFormatter
 
-    with own_style():
-        figure = figure_of(9.5, 3.6)
         left, right = figure.subplots(1, 2, sharey=True)
         places = np.arange(len(rows))
         colours = [COLOURS[row.structure] for row in rows]

@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from eval.compare.comparison import Comparison
 from eval.compare.looks import Look, looks
-from eval.experiments.pictures import figure_of, save_figure
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, tabulated, with_unit
+from eval.stats.pictures import drawing, save_figure
 from eval.stats.statistics import Interval
 from eval.studies.scaling.cells import FUNCTION
 from eval.sweep.cells import Cell
 from secagent_env import Scenario
-from secagent_env.rendering.style import DIM, FAINT, own_style
-from secagent_env.support.extras import require
+from secagent_env.rendering.style import DIM, FAINT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -164,9 +163,7 @@ _AXES = {"N": "agents N (L = 20)", "L": "antennas L (N = 30)"}
 
 def picture(rows: Sequence[Row]) -> Figure:
     """Draw time and gaps over N and over L."""
-    require("matplotlib", extra="eval")
-    with own_style():
-        figure = figure_of(9, 8)
+    with drawing(9, 8) as figure:
         axes = figure.subplots(len(_PANELS), len(_AXES), sharex="col", sharey="row", squeeze=False)
         shown = {name: (look, shift) for (name, look), shift in zip(looks(SOLVERS).items(), (0.97, 1.03), strict=True)}
         for column, (axis, label) in enumerate(_AXES.items()):
