@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
 from eval.compare.comparison import sweep_of
+from eval.experiments.options import add_options, options_of
 from eval.sweep.cells import Cell
 from eval.sweep.engine import How, Plan, completed, plan, run_sweep
 from secagent_env.support.extras import require
@@ -65,14 +66,12 @@ class Report:
 
 
 class Experiment(ABC):
-    """An experiment with its options as attributes.
+    """An experiment, a dataclass of its options (:func:`eval.experiments.options.option`).
 
     Attributes
     ----------
     name
         Of its files, and of the experiment where it is run by name.
-    title
-        The question that it answers, in one sentence.
     unit
         What messages call its cells, such as ``games``.
     with_failures
@@ -82,29 +81,29 @@ class Experiment(ABC):
     """
 
     name: ClassVar[str]
-    title: ClassVar[str]
     unit: ClassVar[str] = "cells"
     with_failures: ClassVar[bool] = False
     grows: ClassVar[bool] = False
 
-    @classmethod  # noqa: B027
+    @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of this experiment to a parser; by default there are none."""
+        """Add the options of this experiment to a parser: those that its fields declare."""
+        add_options(cls, parser)
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Experiment:
-        """Return the experiment that parsed options describe.
+        """Return the experiment that parsed options describe; where an option is None, the field's default stands.
 
         Raises
         ------
         ValueError, OSError, ImportError
             If an option is out of range, a file cannot be read, or an extra is missing.
         """
-        return cls()
+        return cls(**options_of(cls, args))
 
-    @abstractmethod
     def cells(self) -> list[Cell]:
-        """Return the cells that are known before any is computed."""
+        """Return the cells that are known before any is computed; by default there are none."""
+        return []
 
     @abstractmethod
     def report(self, compute: Compute) -> Report:

@@ -7,14 +7,14 @@ with ``--ship NAME=LEARNER`` the policy of a learner's best seed goes into ``tra
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import training
+from eval.experiments.options import REQUIRED, option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.learners.report import markdown, save_curves
 from eval.learners.runs import Judgement, Training
@@ -34,23 +34,9 @@ CHEAPEST = "cheapest agents"
 
 @dataclass(frozen=True)
 class Learners(Experiment):
-    """Finished trainings, judged.
+    """Finished trainings, of one scenario, judged: what they reach on test instances, over their seeds.
 
-    Parameters
-    ----------
-    trainings
-        All of one scenario.
-    instances
-        How many test instances, of each size.
-    sizes
-        The numbers of agents N at which policies that take any are judged besides the scenario's own.
-    references
-        How many seeds of random actions and of untrained networks (which need torch) stand beside them; with any,
-        also the cheapest agents.
-    curves
-        The file of the learning curves; None: ``learning-curves.png`` beside the table.
-    shipped
-        By name in ``training/policies``, learners whose best seed goes there.
+    The references are random actions, untrained networks (which need torch) and, once, the cheapest agents.
 
     Raises
     ------
@@ -60,14 +46,27 @@ class Learners(Experiment):
     """
 
     name: ClassVar[str] = "learners"
-    title: ClassVar[str] = "What do trained agents reach on test instances, over their seeds?"
 
-    trainings: Sequence[Training]
-    instances: int = 500
-    sizes: Sequence[int] = (50, 100)
-    references: int = 3
-    curves: Path | None = None
-    shipped: dict[str, str] = field(default_factory=dict)
+    trainings: Sequence[Training] = option(
+        REQUIRED,
+        "folders of finished trainings",
+        "RUN",
+        flag="runs",
+        nargs="+",
+        read=lambda runs: [Training.read(path) for path in runs],
+    )
+    instances: int = option(500, "test instances (default: %(default)s)", "K")
+    sizes: Sequence[int] = option((50, 100), "default: %(default)s", "N", nargs="*")
+    references: int = option(3, "seeds of the references (default: %(default)s)", "K")
+    curves: Path | None = option(None, f"the learning curves (default: DIR/{CURVES})", "FILE")
+    shipped: dict[str, str] = option(
+        dict,
+        "as in ppo=ppo l2o=l2o",
+        "NAME=LEARNER",
+        flag="--ship",
+        nargs="+",
+        read=lambda items: dict(item.partition("=")[::2] for item in items),
+    )
 
     def __post_init__(self) -> None:
         integer("instances", self.instances, 1)
@@ -82,25 +81,6 @@ class Learners(Experiment):
                 raise ValueError(f"the runs {first.path} and {one.path} have different scenarios; judge them apart")
         for learner in self.shipped.values():
             best_training(self.trainings, learner)
-
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of the study."""
-        parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of finished trainings")
-        parser.add_argument("--instances", type=int, default=500, metavar="K", help="test instances (default: 500)")
-        parser.add_argument("--sizes", type=int, nargs="*", default=[50, 100], metavar="N", help="default: 50 100")
-        parser.add_argument(
-            "--references", type=int, default=3, metavar="K", help="seeds of the references (default: 3)"
-        )
-        parser.add_argument("--curves", type=Path, metavar="FILE", help=f"the learning curves (default: DIR/{CURVES})")
-        parser.add_argument("--ship", nargs="+", default=[], metavar="NAME=LEARNER", help="as in ppo=ppo l2o=l2o")
-
-    @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> Learners:
-        """Return the study that parsed options describe."""
-        trainings = [Training.read(path) for path in args.runs]
-        shipped = dict(item.partition("=")[::2] for item in args.ship)
-        return cls(trainings, args.instances, args.sizes, args.references, args.curves, shipped)
 
     def cells(self) -> list[Cell]:
         """Return the cells: size by size the policies, then the references."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from eval.bench.power_control import measure
 from eval.bench.power_control import report as speed_table
-from eval.experiments.genainet_power.experiment import add_game_arguments, add_pairs
 from eval.experiments.genainet_power.printed import TABLE_2
 from eval.experiments.genainet_power.results import GAMES, Course, by_pairs
 from eval.experiments.genainet_power.tables import decimal
+from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import percent, tabulated
 from eval.stats.statistics import CONFIDENCE, bootstrap_mean
-from eval.sweep.cells import Cell
 from secagent_env.power_control import Game, sample_game
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.support.checks import integer
@@ -34,33 +32,18 @@ METHODS: dict[str, Callable[[Game, int], np.ndarray]] = {
 
 @dataclass(frozen=True)
 class PowerControlTables(Experiment):
-    """DPC and the certified optimum; the parameters are those of :class:`.experiment.PowerGames`."""
+    """DPC and the certified optimum on the same games: what DPC leaves of the rate gap, and at what power."""
 
     name: ClassVar[str] = "power-control"
-    title: ClassVar[str] = "What does DPC leave of the rate gap, and at what power?"
 
-    pairs: Sequence[int] = tuple(TABLE_2)
-    draws: int = 1000
-    seed: int = 0
-    rounds: int = ROUNDS
-    games: str = "infeasible"
+    pairs: Sequence[int] = option(tuple(TABLE_2), "default: %(default)s", "N")
+    draws: int = option(1000, "games of each number of pairs; default: %(default)s")
+    games: str = option("infeasible", "which games; default: %(default)s", flag="--of", choices=list(GAMES))
+    rounds: int = option(ROUNDS, "default: %(default)s")
+    seed: int = option(0, "of the games; default: %(default)s")
 
     def __post_init__(self) -> None:
         integer("draws", self.draws, low=1)
-
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of the games."""
-        add_game_arguments(parser, seed=0)
-
-    @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> Self:
-        """Return the experiment that parsed options describe."""
-        return cls(args.pairs, args.draws, args.seed, args.rounds, args.of)
-
-    def cells(self) -> list[Cell]:
-        """Return no cells: all games of a method are computed at once."""
-        return []
 
     def courses(self) -> list[Course]:
         """Return the ends of every method on the same games: courses of one row."""
@@ -80,23 +63,8 @@ class PowerControlSpeed(Experiment):
     """The speed of many games at once, for each number of pairs."""
 
     name: ClassVar[str] = "power-control-speed"
-    title: ClassVar[str] = "How fast do many games of power control run at once?"
 
-    pairs: Sequence[int] = tuple(TABLE_2)
-
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the numbers of pairs."""
-        add_pairs(parser)
-
-    @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> Self:
-        """Return the experiment that parsed options describe."""
-        return cls(args.pairs)
-
-    def cells(self) -> list[Cell]:
-        """Return no cells: times are measured anew."""
-        return []
+    pairs: Sequence[int] = option(tuple(TABLE_2), "default: %(default)s", "N")
 
     def report(self, compute: Compute) -> Report:
         """Return the table of times."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -21,6 +21,7 @@ from eval.experiments.genainet_power.printed import CURVES, TABLE_2
 from eval.experiments.genainet_power.results import GAMES, Course, courses_of
 from eval.experiments.genainet_power.tables import ROUNDS as FIGURES
 from eval.experiments.genainet_power.tables import figure_table, markdown
+from eval.experiments.options import option, options_of, texts
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.pictures import save_figure, save_picture
 from eval.sweep.cells import Cell
@@ -35,35 +36,27 @@ SEED = 1
 
 @dataclass(frozen=True)
 class PowerGames(Experiment):
-    """Teams of GenAINet's agents and other methods on the same games.
+    """Teams of GenAINet's agents and other methods on the same games: what messages between agents are worth.
 
-    Parameters
-    ----------
-    pairs
-        Numbers of pairs.
-    draws, seed
-        How many games of each, and from which seed.
-    rounds
-        How many rounds a game has.
-    model
-        Options of :class:`solvers.genainet.GenAINet` that name a language model; empty for the stand-in.
-    games
-        ``infeasible``: targets cannot all be reached, and DPC does not converge; ``feasible``: they can; ``all``.
-    picture
-        A .png, .pdf or .svg file for the rounds of four pairs; None: no picture.
+    In ``infeasible`` games targets cannot all be reached, and DPC does not converge. The options of ``model`` are those
+    of :class:`solvers.genainet.GenAINet` that name a language model.
     """
 
     name: ClassVar[str] = "genainet"
-    title: ClassVar[str] = "What are messages between agents worth in power control?"
     unit: ClassVar[str] = "games"
 
-    pairs: Sequence[int] = tuple(TABLE_2)
-    draws: int = 1000
-    seed: int = SEED
-    rounds: int = ROUNDS
-    model: Mapping[str, Any] = field(default_factory=dict)
-    games: str = "infeasible"
-    picture: Path | None = None
+    pairs: Sequence[int] = option(tuple(TABLE_2), "default: %(default)s", "N")
+    draws: int = option(1000, "games of each number of pairs; default: %(default)s")
+    games: str = option("infeasible", "which games; default: %(default)s", flag="--of", choices=list(GAMES))
+    rounds: int = option(ROUNDS, "default: %(default)s")
+    seed: int = option(SEED, "of the games; default: %(default)s")
+    model: Mapping[str, Any] = texts(
+        model="a language model instead of the stand-in; its key is OPENAI_API_KEY",
+        base_url="of its endpoint",
+        transcript="a file that records its replies, and repeats them in later runs",
+        replay="a transcript to take all replies from",
+    )
+    picture: Path | None = option(None, "draw the rounds of 4 pairs: .png, .pdf, .svg", "FILE")
 
     def __post_init__(self) -> None:
         if self.picture is not None:
@@ -71,13 +64,8 @@ class PowerGames(Experiment):
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of the games, of the language model and of the pictures."""
-        add_game_arguments(parser, SEED)
-        parser.add_argument("--model", help="a language model instead of the stand-in; its key is OPENAI_API_KEY")
-        parser.add_argument("--base-url", help="of its endpoint")
-        parser.add_argument("--transcript", help="a file that records its replies, and repeats them in later runs")
-        parser.add_argument("--replay", help="a transcript to take all replies from")
-        parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the rounds of 4 pairs: .png, .pdf, .svg")
+        """Add the options of the experiment, and those of the page."""
+        super().add_arguments(parser)
         parser.add_argument(
             "--page", type=Path, metavar="FILE", help="write an HTML page of one game, and nothing else"
         )
@@ -86,13 +74,12 @@ class PowerGames(Experiment):
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Experiment:
         """Return the experiment that parsed options describe: with ``--page`` a :class:`GamePage`."""
-        options = {name: getattr(args, name) for name in ("model", "base_url", "transcript", "replay")}
-        model = {name: value for name, value in options.items() if value is not None}
-        if args.page is not None:
-            num_pairs = CURVES if args.pairs == list(TABLE_2) else args.pairs[0]
-            team = GenAINet(**model, organisation=args.organisation)
-            return GamePage(args.page, team, num_pairs, args.seed, args.rounds, args.of)
-        return cls(args.pairs, args.draws, args.seed, args.rounds, model, args.of, args.picture)
+        games = cls(**options_of(cls, args))
+        if args.page is None:
+            return games
+        num_pairs = CURVES if games.pairs == tuple(TABLE_2) else games.pairs[0]
+        team = GenAINet(**games.model, organisation=args.organisation)
+        return GamePage(args.page, team, num_pairs, games.seed, games.rounds, games.games)
 
     def cells(self) -> list[Cell]:
         """Return the games of all teams, game by game.
@@ -134,15 +121,13 @@ class PowerGames(Experiment):
 class PaperPowerGames(PowerGames):
     """The second paper's Table 2 and Figs 7 and 8; ``exhibits`` are those that are shown."""
 
-    title: ClassVar[str] = "The second paper's power control: Table 2, Figs 7 and 8"
-
     exhibits: Sequence[str] = ("genainet-table2", *FIGURES)
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Self:
         """Return the experiment that the options of `secagent reproduce` describe."""
         pairs = tuple(TABLE_2) if "genainet-table2" in args.experiments else (CURVES,)
-        return cls(pairs, args.instances, SEED + args.seed, exhibits=args.experiments)
+        return cls(pairs, args.instances, seed=SEED + args.seed, exhibits=args.experiments)
 
     def report(self, compute: Compute) -> Report:
         """Return a section for each exhibit, and the picture of the figures."""
@@ -162,8 +147,6 @@ class GamePage(Experiment):
     """The page of one game that a team plays, an HTML file."""
 
     name: ClassVar[str] = "genainet-page"
-    title: ClassVar[str] = "A game of power control, round by round"
-
     path: Path
     team: GenAINet
     num_pairs: int = CURVES
@@ -171,27 +154,8 @@ class GamePage(Experiment):
     rounds: int = ROUNDS
     games: str = "infeasible"
 
-    def cells(self) -> list[Cell]:
-        """Return no cells: the game is played where the page is written."""
-        return []
-
     def report(self, compute: Compute) -> Report:
         """Play the game and write its page."""
         game = sample_game(self.num_pairs, self.seed, (1,), feasible=GAMES[self.games])[0]
         save_page(self.team.play(game, self.rounds, self.seed), self.path)
         return Report()
-
-
-def add_pairs(parser: argparse.ArgumentParser) -> None:
-    """Add the option of the numbers of pairs."""
-    pairs = list(TABLE_2)
-    parser.add_argument("--pairs", nargs="+", type=int, default=pairs, metavar="N", help="default: 2 4 10")
-
-
-def add_game_arguments(parser: argparse.ArgumentParser, seed: int) -> None:
-    """Add the options that choose games; ``seed`` is the default one."""
-    add_pairs(parser)
-    parser.add_argument("--draws", type=int, default=1000, help="games of each number of pairs; default: 1000")
-    parser.add_argument("--of", choices=list(GAMES), default="infeasible", help="which games; default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"default: {ROUNDS}")
-    parser.add_argument("--seed", type=int, default=seed, help="of the games; default: %(default)s")

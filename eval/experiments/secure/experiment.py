@@ -6,11 +6,10 @@ is solved once. Instance i is drawn as `secagent compare` draws it.
 
 from __future__ import annotations
 
-import argparse
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,12 +44,12 @@ def default_agents() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class EnergyTables(Experiment):
-    """Some of the exhibits.
+    """Some of the exhibits: how much energy the schemes need.
 
     Parameters
     ----------
-    names
-        Of the exhibits, or ``"all"``.
+    experiments
+        Names of exhibits, or ``"all"``.
     instances, seed
         How many instances of each setting, from which seed.
     agents
@@ -68,10 +67,9 @@ class EnergyTables(Experiment):
     """
 
     name: ClassVar[str] = "reproduce"
-    title: ClassVar[str] = "Figs 4 and 5, Tables II to IV: how much energy do the schemes need?"
     with_failures: ClassVar[bool] = True
 
-    names: tuple[str, ...] = ("all",)
+    experiments: tuple[str, ...] = ("all",)
     instances: int = 100
     seed: int = 0
     agents: tuple[str, ...] = field(default_factory=default_agents)
@@ -81,21 +79,16 @@ class EnergyTables(Experiment):
         for _ in (self.trained, self._comparisons):  # they raise for wrong arguments
             pass
 
-    @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> Self:
-        """Return the experiment that the options of `secagent reproduce` describe."""
-        agents = default_agents() if args.agents is None else tuple(args.agents)
-        return cls(tuple(args.experiments), args.instances, args.seed, agents, args.law)
-
     @functools.cached_property
     def exhibits(self) -> tuple[Exhibit, ...]:
         """The exhibits, in the paper's order."""
-        for name in self.names:
+        for name in self.experiments:
             if name not in EXHIBITS and name != "all":
                 raise unknown_name("experiment", name, ["all", *EXHIBITS])
-        if not self.names:
+        if not self.experiments:
             raise ValueError(f"name an experiment: all, {', '.join(EXHIBITS)}")
-        return tuple(exhibit for name, exhibit in EXHIBITS.items() if "all" in self.names or name in self.names)
+        shown = EXHIBITS if "all" in self.experiments else self.experiments
+        return tuple(exhibit for name, exhibit in EXHIBITS.items() if name in shown)
 
     @functools.cached_property
     def trained(self) -> dict[str, list[str]]:

@@ -7,16 +7,16 @@ stands for those that are missing.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from eval.compare.lineup import module_of
 from eval.experiments.groups import fields_of, read_groups
+from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.experiments.votes import cells, cells_endpoints, cells_selection
 from eval.experiments.votes.picture import save_votes
@@ -29,26 +29,13 @@ from secagent_env.support.checks import integer
 from solvers.reasoning.endpoint import Group
 from solvers.reasoning.vote_theory import check_correlation
 
-PRESET, QUESTIONS, CORRELATION = "qwen", 100, 0.5
-"""The preset of the networks, how many questions each is asked, and ρ of the agents' errors, which is assumed."""
+PRESET = "qwen"
+"""The preset of the networks."""
 
 
 @dataclass(frozen=True)
 class Votes(Experiment):
-    """Table V.
-
-    Parameters
-    ----------
-    instances, seed
-        How many networks, and from which seed.
-    questions
-        How many questions of each data set a network is asked; fewer where the data set has fewer.
-    correlation
-        ρ of the agents' errors.
-    data
-        The folder of the data sets; None: the one that the environment names.
-    groups
-        Of agents behind endpoints, which answer too; their shares are those of the N agents.
+    """Table V: how often the votes of selected agents are right.
 
     Raises
     ------
@@ -57,52 +44,19 @@ class Votes(Experiment):
     """
 
     name: ClassVar[str] = "table5"
-    title: ClassVar[str] = "Table V: are the votes of selected agents right as often as printed?"
     grows: ClassVar[bool] = True
 
-    instances: int = 100
-    seed: int = 0
-    questions: int = QUESTIONS
-    correlation: float = CORRELATION
-    data: Path | str | None = None
-    groups: Sequence[Group] = ()
+    instances: int = option(100, "networks; default: %(default)s", "K")
+    questions: int = option(100, "of each data set, in each network; default: %(default)s", "Q")
+    seed: int = option(0, "default: %(default)s")
+    correlation: float = option(0.5, "of the agents' errors; default: %(default)s", "RHO")
+    data: Path | str | None = option(None, "of the data sets; default: SECAGENT_DATA", "FOLDER")
+    groups: Sequence[Group] = option((), "agents behind endpoints, a TOML file, answer too", "FILE", read=read_groups)
 
     def __post_init__(self) -> None:
         check_correlation(self.correlation)
         integer("the number of questions", self.questions, low=1)
         integer("the number of networks", self.instances, low=1)
-
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of the networks, the questions and the agents."""
-        parser.add_argument("--instances", type=int, default=100, metavar="K", help="networks; default: %(default)s")
-        parser.add_argument(
-            "--questions",
-            type=int,
-            default=QUESTIONS,
-            metavar="Q",
-            help="of each data set, in each network; default: 100",
-        )
-        parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-        parser.add_argument(
-            "--correlation", type=float, default=CORRELATION, metavar="RHO", help="of the agents' errors; default: 0.5"
-        )
-        parser.add_argument("--data", type=Path, metavar="FOLDER", help="of the data sets; default: SECAGENT_DATA")
-        parser.add_argument(
-            "--groups", type=Path, metavar="FILE", help="agents behind endpoints, a TOML file, answer too"
-        )
-
-    @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> Self:
-        """Return the experiment that the options describe; None stands for the default number and correlation."""
-        return cls(
-            args.instances,
-            args.seed,
-            QUESTIONS if args.questions is None else args.questions,
-            CORRELATION if args.correlation is None else args.correlation,
-            args.data,
-            () if args.groups is None else read_groups(args.groups),
-        )
 
     def cells(self) -> list[Cell]:
         """Return the cells in which every scheme selects agents in every network."""

@@ -25,7 +25,7 @@ from solvers.power_control import dpc
 @pytest.fixture(scope="module")
 def courses(tmp_path_factory):
     out = tmp_path_factory.mktemp("games")
-    return PowerGames([2, 4], 12, 3, rounds=6).courses(lambda cells: run_sweep(Sweep(cells), out, workers=1))
+    return PowerGames([2, 4], 12, seed=3, rounds=6).courses(lambda cells: run_sweep(Sweep(cells), out, workers=1))
 
 
 def test_courses_are_of_the_same_games_round_by_round(courses):
