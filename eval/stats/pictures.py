@@ -22,17 +22,12 @@ def drawing(width: float, height: float, dpi: int = 120) -> Iterator[Figure]:
     """Yield an empty figure of this size, inches, that needs no display; what is drawn meanwhile is in our style."""
     require("matplotlib", extra="eval")
     with own_style():
-        yield figure_of(width, height, dpi)
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
-
-def figure_of(width: float, height: float, dpi: int = 120) -> Figure:
-    """Return an empty figure of this size, inches, that needs no display."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+        figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.experiments.knowledge_energy.results import CERTIFIED, FrontierPoint
-from eval.stats.pictures import figure_of, save_figure
-from secagent_env.rendering.style import DIM, FAINT, own_style
-from secagent_env.support.extras import require
+from eval.stats.pictures import drawing, save_figure
+from secagent_env.rendering.style import DIM, FAINT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,11 +22,9 @@ SAME = 0.004
 
 def save_frontier(points: Sequence[FrontierPoint], path: Path) -> None:
     """Draw the energies and write ``path`` with the suffixes .png and .pdf: a panel per network and curve."""
-    require("matplotlib", extra="eval")
     networks = list(dict.fromkeys(point.network for point in points))
     curves = list(dict.fromkeys(point.curve for point in points))
-    with own_style():
-        figure = figure_of(3.6 * len(networks) + 0.6, 2.7 * len(curves) + 0.8)
+    with drawing(3.6 * len(networks) + 0.6, 2.7 * len(curves) + 0.8) as figure:
         axes = figure.subplots(len(curves), len(networks), squeeze=False)
         for row, curve in zip(axes, curves, strict=True):
             for ax, network in zip(row, networks, strict=True):

@@ -12,10 +12,9 @@ from eval.compare.looks import LIGHT
 from eval.experiments.knowledge_transfer.cells import ALL, CHOSEN, WITHOUT
 from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
 from eval.experiments.knowledge_transfer.results import Transfer, points_of
-from eval.stats.pictures import figure_of, save_figure
+from eval.stats.pictures import drawing, save_figure
 from eval.stats.statistics import CONFIDENCE, Interval
-from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, INK, ORANGE, own_style
-from secagent_env.support.extras import require
+from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, INK, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,11 +24,9 @@ CONDITIONS = ((ALL, "full", BLUE, "o"), (CHOSEN, "compressed", ORANGE, "^"), (WI
 
 def save_curve(transfer: Transfer, path: Path) -> None:
     """Draw accuracy over ratio and by category, and write ``path`` with the suffixes .png and .pdf."""
-    require("matplotlib", extra="eval")
-    from matplotlib.ticker import PercentFormatter
+    with drawing(10.5, 4.4) as figure:
+        from matplotlib.ticker import PercentFormatter
 
-    with own_style():
-        figure = figure_of(10.5, 4.4)
         left, right = figure.subplots(1, 2)
         for name, colour, style, label in (
             ("others", BLUE, "o-", "explanations of other questions"),

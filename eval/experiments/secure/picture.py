@@ -12,10 +12,9 @@ from eval.compare.looks import Look, looks
 from eval.experiments.secure.printed import AS_WRITTEN, TRANSMISSION
 from eval.experiments.secure.results import BOUND, Reproduced, SchemeResult
 from eval.stats.paired import performance_profile
-from eval.stats.pictures import figure_of, save_figure
+from eval.stats.pictures import drawing, save_figure
 from eval.stats.statistics import CONFIDENCE
-from secagent_env.rendering.style import DIM, FAINT, INK, own_style
-from secagent_env.support.extras import require
+from secagent_env.rendering.style import DIM, FAINT, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,10 +25,8 @@ GAPS = np.logspace(-6, 1, 71)
 
 def save_exhibit(shown: Reproduced, path: Path) -> None:
     """Draw an exhibit and write ``path`` with the suffixes .png and .pdf: ours filled, the paper's hollow."""
-    require("matplotlib", extra="eval")
     exhibit = shown.exhibit
-    with own_style():
-        figure = figure_of(7.5, 4.8)
+    with drawing(7.5, 4.8) as figure:
         ax = figure.subplots()
         schemes = looks(e.scheme for e in shown.results if e.scheme not in (BOUND, AS_WRITTEN))
         step = 0.012 * (max(exhibit.values) - min(exhibit.values))
@@ -53,11 +50,9 @@ def save_exhibit(shown: Reproduced, path: Path) -> None:
 
 def save_profiles(gaps: Mapping[str, np.ndarray], path: Path) -> None:
     """Draw performance profiles, of gaps (seeds, draws), and write ``path`` with the suffixes .png and .pdf."""
-    require("matplotlib", extra="eval")
-    from matplotlib.ticker import PercentFormatter
+    with drawing(7.5, 4.2) as figure:
+        from matplotlib.ticker import PercentFormatter
 
-    with own_style():
-        figure = figure_of(7.5, 4.2)
         ax = figure.subplots()
         for name, look in looks(gaps).items():
             shares = performance_profile(gaps[name], GAPS)

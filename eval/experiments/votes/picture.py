@@ -12,11 +12,10 @@ from eval.compare.looks import looks
 from eval.experiments.votes.cells_selection import ANY, SCHEMES
 from eval.experiments.votes.results import FITTED, VoteResults
 from eval.experiments.votes.tables import label
-from eval.stats.pictures import figure_of, save_figure
+from eval.stats.pictures import drawing, save_figure
 from eval.stats.statistics import CONFIDENCE
 from secagent_env.model.workload import accuracy_at_difficulty
-from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, ORANGE, own_style
-from secagent_env.support.extras import require
+from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, ORANGE
 from solvers.reasoning.simulated import mean_accuracy, voted_accuracy
 
 CURVE = np.linspace(0.0, 1.0, 21)
@@ -24,11 +23,9 @@ CURVE = np.linspace(0.0, 1.0, 21)
 
 def save_votes(results: VoteResults, rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw the rows of :func:`.tables.figures`, and write ``path`` with the suffixes .png and .pdf."""
-    require("matplotlib", extra="eval")
-    from matplotlib.ticker import PercentFormatter
+    with drawing(11, 3.8) as figure:
+        from matplotlib.ticker import PercentFormatter
 
-    with own_style():
-        figure = figure_of(11, 3.8)
         *panels, last = figure.subplots(1, len(results.data_sets) + 1, sharey=True)
         shown = looks(SCHEMES)
         for ax, data_set in zip(panels, results.data_sets, strict=True):

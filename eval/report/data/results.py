@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eval.compare.comparison import changes
 from eval.compare.rows import frame_of
 from eval.report.data.documents import Document, read_documents
 from eval.report.data.provenance import Provenance, provenance
@@ -64,15 +65,9 @@ class Compared:
         return int(self.frame["instance"].nunique())
 
     @property
-    def changes(self) -> dict[str, Any]:
-        """The fields of the scenario that are not those of the preset ``paper``."""
-        default = Scenario().to_dict()
-        return {name: value for name, value in self.scenario.to_dict().items() if value != default[name]}
-
-    @property
     def description(self) -> str:
         """The instances and their scenario, in a line."""
-        changed = ", ".join(f"{name} = {value}" for name, value in self.changes.items())
+        changed = ", ".join(f"{name} = {value}" for name, value in changes(self.scenario).items())
         limit = "" if self.max_seconds is None else f", at most {self.max_seconds:g} s per solve"
         known = f", channels known with error variance {self.csi_error:g}" if self.csi_error else ""
         scenario = f"the paper's scenario{f' with {changed}' if changed else ''}"

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from eval.compare.looks import Look, looks
-from eval.compare.rows import LLM
-from eval.compare.summary import COMPARED, NOTHING, Summary, common_instances, summarise
+from eval.compare.summary import COMPARED, NOTHING, Summary, asked_of, common_instances, summarise
 from eval.report.chart import (
     Chart,
     axis,
@@ -50,6 +49,7 @@ def _tables(compared: Compared) -> list[Table]:
     summaries = [known[label] for label in shown if label in known]
     common = common_instances(frame)
     first = next((s.solver for s in summaries if s.feasible and s.solver != "exact"), None)
+    asked = asked_of(summaries)
     energies, efforts = [], []
     for summary in summaries:
         head = {"scheme": Cell(summary.solver, look=shown[summary.solver])}
@@ -68,10 +68,10 @@ def _tables(compared: Compared) -> list[Table]:
             {
                 **head,
                 "latency": _mean(summary, "latency_s", "s", 3),
-                "evaluations": Cell(count(summary.means["evaluations"]), summary.means["evaluations"].mean),
-                **_asked(summary, summaries),
+                "evaluations": _count(summary.means["evaluations"]),
+                **{name.replace("_", " "): _count(summary.asked.get(name, NOTHING)) for name in asked},
                 "time": _mean(summary, "seconds", "s", 3),
-                "ended as": Cell(", ".join(f"{n} {status}" for status, n in summary.endings.items())),
+                "ended as": Cell(summary.ended_as),
             }
         )
     means = f"Energies: means over the {len(common)} of {compared.instances} networks that every scheme solved"
@@ -100,11 +100,8 @@ def _gap(gap: Interval) -> Cell:
     return Cell(f"≤ {100 * OPTIMAL_GAP:g} %" if gap.high <= OPTIMAL_GAP else percent(gap), gap.mean)
 
 
-def _asked(summary: Summary, summaries: Sequence[Summary]) -> dict[str, Cell]:
-    """Return the columns of language models; none unless a scheme asked one, or a stand-in."""
-    used = [name for name in LLM if any(s.asked.get(name, NOTHING).mean > 0 for s in summaries)]
-    means = {name.replace("_", " "): summary.asked.get(name, NOTHING) for name in used}
-    return {name: Cell(count(mean), mean.mean) for name, mean in means.items()}
+def _count(mean: Interval) -> Cell:
+    return Cell(count(mean), mean.mean)
 
 
 def _notes(compared: Compared) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from eval.compare.comparison import changes
 from eval.report.data.provenance import Provenance
 from eval.report.data.results import Compared, Results
 from eval.report.sections.parts import Cell, Section, Table
@@ -23,7 +24,7 @@ def command(compared: Compared) -> str:
     for cell in compared.solvers.values():
         options = ", ".join(f"{name}={_toml(value)}" for name, value in cell["solver_options"].items())
         solvers.append(f"{cell['solver']}({options})" if options else cell["solver"])
-    changed = [f"{name}={_toml(value)}" for name, value in compared.changes.items()]
+    changed = [f"{name}={_toml(value)}" for name, value in changes(compared.scenario).items()]
     words = ["secagent", "compare", *(["--set", *changed] if changed else []), "--solvers", *solvers]
     words += ["--instances", str(compared.instances), "--seed", str(compared.seed)]
     words += [] if compared.max_seconds is None else ["--max-seconds", f"{compared.max_seconds:g}"]
@@ -80,12 +81,12 @@ def _training(run: Any) -> dict[str, Cell]:
 
 
 def _scenario(compared: Compared) -> Table:
-    default = Scenario().to_dict()
+    default, changed = Scenario().to_dict(), changes(compared.scenario)
     rows = [
         {
             "field": Cell(name),
             "value": Cell(_text(value)),
-            **({"preset paper": Cell(_text(default[name]))} if compared.changes else {}),
+            **({"preset paper": Cell(_text(default[name]))} if changed else {}),
         }
         for name, value in compared.scenario.to_dict().items()
     ]
