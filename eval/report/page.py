@@ -12,8 +12,8 @@ from html import escape
 from typing import Any
 
 from eval.compare.looks import css_colours
-from eval.report.chart import notation
 from eval.report.sections import markdown
+from eval.report.sections.chart import notation
 from eval.report.sections.parts import Section
 from secagent_env.support.extras import require
 

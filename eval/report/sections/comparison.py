@@ -9,7 +9,8 @@ import numpy as np
 
 from eval.compare.looks import Look, looks
 from eval.compare.summary import COMPARED, NOTHING, Summary, asked_of, common_instances, summarise
-from eval.report.chart import (
+from eval.report.data.results import Compared
+from eval.report.sections.chart import (
     Chart,
     axis,
     error_bars,
@@ -20,7 +21,6 @@ from eval.report.chart import (
     trace,
     value_text,
 )
-from eval.report.data.results import Compared
 from eval.report.sections.parts import Cell, Section, Table, number
 from eval.stats.formatting import count, percent, with_unit
 from eval.stats.paired import paired_ratio
@@ -162,10 +162,10 @@ def _strip(
         mean = bootstrap_mean(exact)
         middle, low, high = np.maximum((mean.mean, mean.low, mean.high), floor).tolist()
         bars, mark = error_bars([Interval(middle, low, high, mean.size)]), {**_DIAMOND, "color": look.css}
-        note = [f"mean {interval_text(mean, unit)}"]
+        about = [f"mean {interval_text(mean, unit)}"]
         traces += [
             trace("markers", values.tolist(), places, label, "<br>%{text}", marker=dots, text=hints),
-            trace("markers", [middle], [line], label, "<br>%{text}", error_x=bars, marker=mark, text=note),
+            trace("markers", [middle], [line], label, "<br>%{text}", error_x=bars, marker=mark, text=about),
         ]
     layout: dict[str, Any] = {
         "showlegend": False,

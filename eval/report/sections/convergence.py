@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from eval.compare.looks import Look, looks
-from eval.report.chart import Chart, axis, finite, make_chart, remark, rule
 from eval.report.data.results import Compared
+from eval.report.sections.chart import Chart, axis, finite, make_chart, remark, rule
 from eval.report.sections.parts import Section
 from solvers import Solution
 

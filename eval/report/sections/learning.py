@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from eval.compare.looks import Look, looks
-from eval.report.chart import Chart, axis, make_chart
 from eval.report.data.results import Results
+from eval.report.sections.chart import Chart, axis, make_chart
 from eval.report.sections.parts import Cell, Section, Table, number
 from eval.stats.formatting import percent
 from eval.stats.statistics import Interval, bootstrap_mean
@@ -86,7 +86,7 @@ def _curve(runs: Sequence[Any], label: str, look: Look, name: str) -> list[Any]:
     at = {steps: [scale * row[steps] for row in seen if steps in row] for steps in common}
     at = {steps: values for steps, values in at.items() if len(values) >= least}
     means = [bootstrap_mean(values) for values in at.values()]
-    shared = {"type": "scatter", "mode": "lines", "x": list(at), "legendgroup": label}
+    shared: dict[str, Any] = {"type": "scatter", "mode": "lines", "x": list(at), "legendgroup": label}
     line = {"color": look.css, "dash": look.dash, "width": 2}
     unit = "" if name == "score" else " %"
     hover = f"{label}<br>%{{x:.3s}} steps: %{{y:.4g}}{unit}<extra></extra>"

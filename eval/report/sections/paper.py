@@ -8,8 +8,8 @@ from typing import Any
 from eval.compare.looks import Look, looks
 from eval.experiments.secure.printed import TRANSMISSION
 from eval.experiments.secure.results import BOUND
-from eval.report.chart import Chart, axis, error_bars, make_chart, notation, trace
 from eval.report.data.reproduction import ExperimentFigures, Reproduction
+from eval.report.sections.chart import Chart, axis, error_bars, make_chart, notation, trace
 from eval.report.sections.parts import Cell, Section, Table, number
 from eval.stats.formatting import percent, with_unit
 from eval.stats.statistics import Interval

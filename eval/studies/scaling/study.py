@@ -55,7 +55,7 @@ class Scaling(Experiment):
         solvers: dict[str, dict[str, Any]] = {name: {} for name in SOLVERS}
         cells = []
         for axis, size, changed in sizes:
-            compared = Comparison(Scenario(**changed), solvers, self.instances, self.seed, self.max_seconds)
+            compared = Comparison(Scenario().replace(**changed), solvers, self.instances, self.seed, self.max_seconds)
             cells += [
                 dataclasses.replace(cell, function=FUNCTION, options={**cell.options, "axis": axis})
                 for cell in compared.cells(self.name, size)
