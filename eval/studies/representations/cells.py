@@ -149,8 +149,9 @@ def measure(passages: Sequence[Passage], asked: Sequence[Question], encoder: Enc
     def row(name: str, structure: str, sent: int, build_s: float, search: Search, encoding_s: float = 0.0) -> None:
         found, search_s = _timed(search, texts, FOUND + SPARE)
         times = build_s, (search_s + encoding_s) / len(asked)
-        figures = recall(found[:, :FOUND], exact), *_own(passages, asked, found), _right(passages, asked, found, reader)
-        rows.append(Representation(name, structure, sent, *times, *figures, len(asked)))
+        own, right = _own(passages, asked, found), _right(passages, asked, found, reader)
+        same = recall(found[:, :FOUND], exact)
+        rows.append(Representation(name, structure, sent, *times, same, *own, right, len(asked)))
 
     for precision in (None, "float32", "int8", "binary"):
         held, packed_s = _timed(base.at_precision, precision)

@@ -66,14 +66,15 @@ class Representations(Experiment):
         """Return the tables, and a picture of the largest corpus."""
         frame = compute(self.cells())
         columns = [field.name for field in dataclasses.fields(Representation)]
-        parts, corpora_shown = [], []
+        parts: list[str] = []
+        pictures: list[tuple[int, list[Representation], str]] = []
         for title, own in frame.groupby("scheme", sort=False):
             rows = [Representation(**row) for row in own[columns].to_dict("records")]
             passages = int(own["passages"].iloc[0])
             parts += [markdown(rows, title, passages), claims(rows) + "\n"]
-            corpora_shown.append((passages, rows, f"{title}, {passages} passages"))
-        _, *largest = max(corpora_shown, key=lambda corpus: corpus[0])
-        return Report("\n".join(parts), frame, lambda path: save_figure(picture(*largest), path))
+            pictures.append((passages, rows, f"{title}, {passages} passages"))
+        _, largest, caption = max(pictures, key=lambda corpus: corpus[0])
+        return Report("\n".join(parts), frame, lambda path: save_figure(picture(largest, caption), path))
 
 
 def markdown(rows: Sequence[Representation], title: str, passages: int) -> str:
