@@ -1,9 +1,8 @@
-"""Evaluation: the `secagent` command, comparisons of solvers on random instances, statistics and pictures.
+"""Evaluation: the `secagent` command, comparisons, the papers' experiments, studies, statistics and reports.
 
-`cli` reads the command line; `compare` declares solvers × instances as a `sweep` of `cells`, which `workers` or a
-`cluster` compute and a `store` keeps on disk; `solving` is what such a cell does, and `rows` what it leaves;
-`statistics` and `table` summarise it, `plots` draws it; `decisions` is the file of a single solution; `bench`
-measures speed.
+``command`` reads the command line; ``sweep`` computes cells once and keeps them; ``compare`` runs solvers on random
+instances; ``experiments`` are the papers' tables and figures, ``studies`` and ``learners`` what goes beyond them;
+``stats`` and ``report`` summarise results, ``bench`` measures speed.
 """
 
 import os

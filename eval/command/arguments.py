@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from eval.sweep.engine import How
     from secagent_env import Scenario
 
 
@@ -96,7 +95,7 @@ def add_sweep(parser: argparse.ArgumentParser, workers: str = "one per core") ->
     )
 
 
-def sweep_options(args: argparse.Namespace) -> How:
+def sweep_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of :func:`eval.sweep.engine.plan`, and of ``run_sweep`` but for its progress bar."""
     return {
         "workers": args.workers,

@@ -16,7 +16,7 @@ from typing import Any
 from eval import one_blas_thread
 from eval.command import bench, compare, report, reproduce, sample, serve_standin, solve, study, train
 from eval.command.arguments import Parser, common_flags, how_to_resume
-from secagent_env.support.version import __version__
+from secagent_env.support.version import __version__, former_distribution
 
 logger = logging.getLogger("secagent")
 
@@ -88,6 +88,8 @@ def _main(argv: Sequence[str] | None) -> int:
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING if args.quiet else logging.INFO)
     if args.command in SWEEPS and not verbose:  # their tables say which solvers failed, and why
         handler.addFilter(lambda record: record.name != "secagent.solvers")
+    if advice := former_distribution():
+        logger.warning("%s", advice)
     try:
         COMMANDS[args.command].run(args)
         sys.stdout.flush()

@@ -67,4 +67,4 @@ def run(args: argparse.Namespace) -> None:
     """Reproduce experiments, and print their tables."""
     from eval.experiments.catalogue import reproduce
 
-    reproduce(args, progress=progress_of(args), **sweep_options(args))
+    reproduce(args, sweep_options(args), progress_of(args))

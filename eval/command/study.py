@@ -139,5 +139,7 @@ def run(args: argparse.Namespace) -> None:
     if args.dry_run:
         print(protocol.dry_run(experiment, args.out, **options))
         return
-    print(protocol.run(experiment, args.out, **options, progress=progress_of(args)), end="")
-    logger.info("wrote %s.md, and its rows and pictures beside it, in %s", experiment.name, args.out)
+    text = protocol.run(experiment, args.out, **options, progress=progress_of(args))
+    print(text, end="")
+    if text:
+        logger.info("wrote %s.md, and its rows and pictures beside it, in %s", experiment.name, args.out)

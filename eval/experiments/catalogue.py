@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eval.experiments.protocol import Experiment, dry_run, run
@@ -51,10 +51,10 @@ def chosen(names: Sequence[str]) -> dict[type[Experiment], list[str]]:
     return experiments
 
 
-def reproduce(args: argparse.Namespace, *, progress: bool | None = None, **how: Any) -> None:
+def reproduce(args: argparse.Namespace, how: Mapping[str, Any], progress: bool | None = None) -> None:
     """Run the experiments named on the command line, and print their texts; or print what a run would compute.
 
-    ``progress`` and ``how`` are arguments of :func:`eval.sweep.engine.run_sweep`.
+    ``how`` and ``progress`` are arguments of :func:`eval.sweep.engine.run_sweep`.
     """
     experiments = [
         experiment.from_arguments(argparse.Namespace(**{**vars(args), "experiments": names}))

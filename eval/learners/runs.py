@@ -122,11 +122,19 @@ class Judgement:
     @classmethod
     def of(cls, row: Mapping[str, Any], training: Training | None) -> Judgement:
         """Return the figures in a row of :mod:`eval.learners.cells`, of a training or a reference."""
-        gaps = (np.array(json.loads(row[name]), float) for name in ("gap", "repaired_gap"))
-        times = (row.get(name, np.nan) for name in ("batch_ms", "single_ms"))
-        steps = np.nan if row["scheme"] != "untrained" else 0
-        spent = (steps, np.nan) if training is None else (training.steps, training.minutes)
-        return cls(row["scheme"], row["seed"], row["value"], *gaps, *times, *spent)
+        gap, repaired_gap = (np.array(json.loads(row[name]), float) for name in ("gap", "repaired_gap"))
+        untaught = 0 if row["scheme"] == "untrained" else np.nan
+        return cls(
+            learner=row["scheme"],
+            seed=row["seed"],
+            agents=row["value"],
+            gap=gap,
+            repaired_gap=repaired_gap,
+            batch_ms=row.get("batch_ms", np.nan),
+            single_ms=row.get("single_ms", np.nan),
+            steps=untaught if training is None else training.steps,
+            minutes=np.nan if training is None else training.minutes,
+        )
 
     def row(self) -> dict[str, Any]:
         """Return the figures as a row of the CSV file."""

@@ -57,6 +57,22 @@ def refused(capsys: pytest.CaptureFixture, *arguments: str) -> str:
     return errors.removeprefix("secagent: error: ").rstrip()
 
 
+# --- the installation ------------------------------------------------------------------------------------------
+
+
+def test_an_installed_distribution_of_the_former_name_is_told(tmp_path: Path):
+    (tmp_path / "secagent-0.0.1.dist-info").mkdir()
+    (tmp_path / "secagent-0.0.1.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: secagent\nVersion: 0.0.1\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    ran = command("sample", "--out", "x.npz", env=env)
+    assert ran.returncode == 0
+    assert ran.stderr.startswith("secagent: the distribution 'secagent' 0.0.1 is installed, which is not this one: ")
+    assert "pip uninstall secagent" in ran.stderr
+    assert "secagent-env" in ran.stderr
+
+
 # --- compare ------------------------------------------------------------------------------------------------
 
 

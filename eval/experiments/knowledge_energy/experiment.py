@@ -20,10 +20,11 @@ from eval.experiments.knowledge_energy.picture import save_frontier
 from eval.experiments.knowledge_energy.printed import PRINTED
 from eval.experiments.knowledge_energy.results import SCHEMES, Curve, frontier
 from eval.experiments.knowledge_energy.tables import markdown
-from eval.experiments.knowledge_transfer.cells import PRINTED_RATIO, TELEQNA
+from eval.experiments.knowledge_transfer.cells import PRINTED_RATIO
 from eval.experiments.knowledge_transfer.experiment import KnowledgeTransfer
 from eval.experiments.knowledge_transfer.results import Point, points_of
 from eval.experiments.protocol import Compute, Experiment, Report
+from eval.experiments.question_source import TELEQNA
 from eval.sweep.cells import Cell
 from secagent_env import Scenario
 from secagent_env.support.checks import integer

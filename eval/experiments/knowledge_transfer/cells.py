@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eval.experiments.question_source import TELEQNA, load
 from eval.sweep.cells import Cell, Row
 from secagent_env import questions
 from secagent_env.questions import Question, QuestionSet
@@ -25,7 +26,6 @@ from solvers.reasoning.answer import Answer
 from solvers.reasoning.reader import FITTED_ON, RetrievalReader
 
 FUNCTION = "eval.experiments.knowledge_transfer.cells:answer"
-TELEQNA = "teleqna"
 PIECE = 125
 """Questions in a cell."""
 FOLDS = 5
@@ -69,12 +69,6 @@ CONDITIONS = (
 WITHOUT, ALL, CHOSEN = Condition(NOTHING, 0.0), Condition(FULL), Condition(COMPRESSED, PRINTED_RATIO)
 WITH_ANSWERS, ANSWERS_CHOSEN = Condition(LEAK), Condition(LEAK_COMPRESSED, PRINTED_RATIO)
 ASKED_CHOSEN = Condition(LEAK_ASKED, PRINTED_RATIO)
-
-
-@functools.lru_cache(maxsize=4)
-def load(name: str, path: str | None) -> QuestionSet:
-    """Return a question set, read once in a process."""
-    return questions.load(name, path)
 
 
 def blocks(available: QuestionSet, count: int, seed: int) -> list[np.ndarray]:

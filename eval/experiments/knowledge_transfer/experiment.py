@@ -17,10 +17,11 @@ from typing import ClassVar, Self, Unpack
 from eval.experiments.groups import faults_in_words, fields_of, read_groups
 from eval.experiments.knowledge_transfer import cells, cells_endpoints
 from eval.experiments.knowledge_transfer.picture import save_curve
-from eval.experiments.knowledge_transfer.results import Point, Source, Transfer, curve_json, figures, points_of
+from eval.experiments.knowledge_transfer.results import Point, Transfer, curve_json, figures, points_of
 from eval.experiments.knowledge_transfer.tables import markdown, student_section
 from eval.experiments.options import option, options_of
 from eval.experiments.protocol import Compute, Experiment, Report
+from eval.experiments.question_source import Source
 from eval.sweep.cells import Cell
 from eval.sweep.engine import How, Sweep, completed, run_sweep
 from secagent_env.support.extras import require

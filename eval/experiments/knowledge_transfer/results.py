@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,58 +17,13 @@ from eval.experiments.knowledge_transfer.cells import (
     LEAK_ASKED,
     LEAK_COMPRESSED,
     NOTHING,
-    TELEQNA,
     Condition,
-    load,
 )
 from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
+from eval.experiments.question_source import Source
 from eval.stats.paired import paired_difference
 from eval.stats.statistics import Interval, share
-from secagent_env.questions import QuestionSet
 from solvers.reasoning.reader import RetrievalReader
-
-SAMPLE = "sample"
-
-
-@dataclass(frozen=True)
-class Source:
-    """The set that the questions come from.
-
-    Attributes
-    ----------
-    name
-        ``teleqna``, or ``sample`` where that is not on this machine.
-    path
-        The folder that it was looked for in; None: the one that the environment names.
-    digest
-        Of keys, options and answers.
-    """
-
-    name: str
-    path: str | None
-    digest: str
-
-    @classmethod
-    def of(cls, name: str = TELEQNA, data: Path | str | None = None) -> Source:
-        """Return a question set, or the packaged sample where it is not transfer.
-
-        Raises
-        ------
-        ValueError
-            If it is there and cannot be read.
-        """
-        path = None if data is None else os.fspath(data)
-        try:
-            questions = load(name, path)
-        except FileNotFoundError:
-            name, path = SAMPLE, None
-            questions = load(name, path)
-        content = [(question.key, question.options, question.answer, question.explanation) for question in questions]
-        return cls(name, path, hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12])
-
-    def load(self) -> QuestionSet:
-        """Return the questions."""
-        return load(self.name, self.path)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from eval.experiments.knowledge_transfer.cells import (
 )
 from eval.experiments.knowledge_transfer.claims import claims
 from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
-from eval.experiments.knowledge_transfer.results import SAMPLE, Transfer, curve_of
+from eval.experiments.knowledge_transfer.results import Transfer, curve_of
+from eval.experiments.question_source import SAMPLE
 from eval.stats.formatting import NONE, percent, points, tabulated
 from eval.stats.statistics import CONFIDENCE
 from solvers.reasoning.reader import RetrievalReader

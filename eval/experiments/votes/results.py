@@ -6,9 +6,8 @@ the vote of ASC's agents is right as often as the paper prints. No other scheme 
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from eval.experiments.question_source import digest_of, set_or_sample
 from eval.experiments.votes.cells import pool
 from eval.experiments.votes.printed import TABLE_V
 from solvers.reasoning.simulated import fitted_difficulty
@@ -64,16 +64,9 @@ class DataSet:
         ValueError
             If the data set is there and cannot be read.
         """
-        path = None if data is None else os.fspath(data)
-        source = name
-        try:
-            questions = pool(name, source, path)
-        except FileNotFoundError:
-            source, path = "sample", None
-            questions = pool(name, source, path)
-        content = [(question.key, len(question.options), question.answer) for question in questions]
-        digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+        source, path, questions = set_or_sample(functools.partial(pool, name), name, data)
         num_options = Counter(len(question.options) for question in questions)
+        digest = digest_of([(question.key, len(question.options), question.answer) for question in questions])
         return cls(name, source, path, dict(sorted(num_options.items())), digest)
 
 

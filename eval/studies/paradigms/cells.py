@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from eval.experiments.knowledge_transfer.cells import TELEQNA, load
+from eval.experiments.question_source import TELEQNA, load
 from eval.sweep.cells import Cell, Row
 from secagent_env.questions import Question, QuestionSet, sample
 from solvers.collaboration.consultation import Shared, consult

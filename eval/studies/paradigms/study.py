@@ -14,10 +14,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from eval.experiments.knowledge_transfer.cells import TELEQNA
-from eval.experiments.knowledge_transfer.results import Source
 from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
+from eval.experiments.question_source import TELEQNA, Source
 from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.paired import paired_difference
 from eval.stats.statistics import CONFIDENCE, Interval, share

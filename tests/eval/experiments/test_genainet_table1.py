@@ -30,9 +30,10 @@ from eval.experiments.knowledge_transfer.cells import (
 from eval.experiments.knowledge_transfer.claims import claims, verdict
 from eval.experiments.knowledge_transfer.experiment import CURVE, KnowledgeTransfer, measured_curve
 from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
-from eval.experiments.knowledge_transfer.results import Sent, Source, Transfer, points_of
+from eval.experiments.knowledge_transfer.results import Sent, Transfer, points_of
 from eval.experiments.knowledge_transfer.tables import markdown
 from eval.experiments.protocol import run
+from eval.experiments.question_source import Source
 from eval.stats.statistics import Interval
 from eval.sweep.engine import Sweep, run_sweep
 from secagent_env import questions
