@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with its errors in one line, and with arguments that are added only when they are needed.
-
-    Attributes
-    ----------
-    prepare
-        Called with the arguments before they are parsed, where it is not None.
-    """
+    """argparse, with its errors in one line, and with arguments that ``prepare`` adds when they are needed."""
 
     prepare: Callable[[Parser, Sequence[str]], None] | None = None
 
@@ -80,6 +74,12 @@ def scenario_of(args: argparse.Namespace) -> Scenario:
     if args.scenario.endswith(".toml") or os.sep in args.scenario:
         return Scenario.from_toml(args.scenario).replace(**overrides)
     return Scenario.preset(args.scenario, **overrides)
+
+
+def add_out(parser: argparse.ArgumentParser, folder: Path) -> None:
+    """Add the option of the folder of a sweep; ``folder`` is the default one."""
+    text = f"results folder (default: {folder}); a run that was interrupted resumes"
+    parser.add_argument("--out", type=Path, default=folder, metavar="DIR", help=text)
 
 
 def add_sweep(parser: argparse.ArgumentParser, workers: str = "one per core") -> None:

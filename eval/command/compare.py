@@ -8,6 +8,7 @@ from pathlib import Path
 
 from eval.command.arguments import (
     AddCommand,
+    add_out,
     add_plugin,
     add_scenario,
     add_sweep,
@@ -35,13 +36,7 @@ def add_parser(command: AddCommand) -> None:
         "--instances", type=int, default=20, metavar="K", help="how many random instances (default: 20)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the instances and the solvers (default: 0)")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("results"),
-        metavar="DIR",
-        help="results folder (default: results); a run that was interrupted resumes",
-    )
+    add_out(parser, Path("results"))
     parser.add_argument("--max-seconds", type=float, metavar="S", help="stop each solve after about this time")
     parser.add_argument(
         "--csi-error",

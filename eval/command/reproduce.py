@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from eval.command.arguments import AddCommand, add_sweep, progress_of, sweep_options
+from eval.command.arguments import AddCommand, add_out, add_sweep, progress_of, sweep_options
 
 
 def add_parser(command: AddCommand) -> None:
@@ -53,13 +53,7 @@ def add_parser(command: AddCommand) -> None:
         metavar="FILE",
         help="a TOML file of agents behind endpoints, which answer table5 and genainet-table1 too",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("results", "reproduce"),
-        metavar="DIR",
-        help="results folder (default: results/reproduce); a run that was interrupted resumes",
-    )
+    add_out(parser, Path("results", "reproduce"))
     add_sweep(parser)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib
 import logging
+import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from eval.command.arguments import AddCommand, Parser, add_sweep, common_flags, progress_of, sweep_options
+from eval.command.arguments import AddCommand, Parser, add_out, add_sweep, common_flags, progress_of, sweep_options
 from secagent_env.support.errors import unknown_name
 
 if TYPE_CHECKING:
@@ -20,16 +20,9 @@ logger = logging.getLogger("secagent")
 
 
 class Study(NamedTuple):
-    """A study before its module is imported.
+    """A study before its module is imported: its experiment as ``"module:class"``, and its title.
 
-    Attributes
-    ----------
-    experiment
-        Its :class:`eval.experiments.protocol.Experiment`, as ``"module:class"``.
-    title
-        Its title.
-    timed
-        Whether its results are times: then it runs on one worker unless told otherwise.
+    Where its results are times, it runs on one worker unless told otherwise.
     """
 
     experiment: str
@@ -38,8 +31,7 @@ class Study(NamedTuple):
 
     def load(self) -> type[Experiment]:
         """Return the class of the experiment."""
-        module, _, name = self.experiment.partition(":")
-        experiment: type[Experiment] = getattr(importlib.import_module(module), name)
+        experiment: type[Experiment] = pkgutil.resolve_name(self.experiment)
         return experiment
 
 
@@ -117,13 +109,7 @@ def _prepare(parsers: dict[str, Parser], parser: Parser, arguments: Sequence[str
         parser.error(str(unknown_name("study", name, STUDIES)))
     own = parsers[name]
     STUDIES[name].load().add_arguments(own)
-    own.add_argument(
-        "--out",
-        type=Path,
-        default=Path("results", name),
-        metavar="DIR",
-        help=f"results folder (default: results/{name}); a run that was interrupted resumes",
-    )
+    add_out(own, Path("results", name))
     add_sweep(own, "1, since times are compared" if STUDIES[name].timed else "one per core")
 
 

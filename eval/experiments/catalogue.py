@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import logging
+import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,8 +46,7 @@ def chosen(names: Sequence[str]) -> dict[type[Experiment], list[str]]:
     experiments: dict[type[Experiment], list[str]] = {}
     for name, place in CATALOGUE.items():
         if name in names or "all" in names:
-            module, _, attribute = place.partition(":")
-            experiments.setdefault(getattr(importlib.import_module(module), attribute), []).append(name)
+            experiments.setdefault(pkgutil.resolve_name(place), []).append(name)
     return experiments
 
 

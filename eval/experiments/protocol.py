@@ -29,18 +29,10 @@ Compute = Callable[[Sequence[Cell]], Any]
 class Report:
     """The results of an experiment, to be written.
 
-    Attributes
-    ----------
-    text
-        Tables and sentences, in Markdown; not written where it is empty.
-    numbers
-        The same as rows of numbers: a list of dicts, or a pandas DataFrame; not written where it is empty.
-    draw
-        Draws the picture, and writes it to the path that it is given with the suffixes .png and .pdf; None: no picture.
-    files
-        Contents of further text files, by name.
-    parts
-        Further reports, by the name of their files.
+    Its ``text`` are tables and sentences, in Markdown, and its ``numbers`` the same as a list of dicts or a pandas
+    DataFrame; neither is written where it is empty. ``draw`` writes a picture to the path that it is given, with the
+    suffixes .png and .pdf. There may be further text ``files``, contents by name, and further reports, ``parts``, by
+    the name of their files.
     """
 
     text: str = ""
@@ -67,16 +59,9 @@ class Report:
 class Experiment(ABC):
     """An experiment, a dataclass of its options (:func:`eval.experiments.options.option`).
 
-    Attributes
-    ----------
-    name
-        Of its files, and of the experiment where it is run by name.
-    unit
-        What messages call its cells, such as ``games``.
-    with_failures
-        Whether its report takes the rows of failed cells too; else a failed cell is an error.
-    grows
-        Whether cells that depend on the results of others come on top of those that are known before.
+    Its files have its ``name``, and messages call its cells by ``unit``, such as ``games``. With ``with_failures`` its
+    report takes the rows of failed cells too; else a failed cell is an error. An experiment ``grows`` where cells that
+    depend on the results of others come on top of those that are known before.
     """
 
     name: ClassVar[str]
@@ -118,17 +103,7 @@ class Experiment(ABC):
 def run(experiment: Experiment, out: Path | str, **how: Unpack[How]) -> str:
     """Compute what is missing in the folder ``out``, write the experiment's files there, and return its text.
 
-    Parameters
-    ----------
-    experiment
-        What to run.
-    out, how
-        See :func:`eval.sweep.engine.run_sweep`.
-
-    Raises
-    ------
-    ValueError, OSError, ImportError, KeyboardInterrupt
-        See :func:`eval.sweep.engine.run_sweep`.
+    ``out``, ``how`` and the errors are those of :func:`eval.sweep.engine.run_sweep`.
     """
     for module in ("pandas", "pyarrow", "joblib", "matplotlib", "tabulate", "tqdm"):
         require(module, extra="eval")

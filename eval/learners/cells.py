@@ -33,10 +33,7 @@ LINKS = (-0.75, 0.0, 0.0, 1.0, 0.0)
 class TestSet:
     """The test instances of one size, with their certified bounds; those proved infeasible are left out.
 
-    Attributes
-    ----------
-    scenario, instances, bound_j
-        The scenario with this number of agents, K instances of it, and their bounds, (K,), J.
+    There are K instances of the scenario with this number of agents, and their bounds ``bound_j``, (K,), J.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from eval.compare.looks import looks
 from eval.learners.runs import Judgement, Training
 from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.paired import over_seeds
-from eval.stats.pictures import drawing, save_picture
+from eval.stats.pictures import drawing, ends, save_picture
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from secagent_env.rendering.style import FAINT
 
@@ -40,10 +40,9 @@ def markdown(results: Sequence[Judgement]) -> str:
                 "CPU min": _number([r.minutes for r in group], ".1f"),
             }
         )
-    columns = {name: [str(row[name]) for row in rows] for name in rows[0]}
-    table = tabulated(columns)
     return (
-        f"{table}\n\nOn {results[0].gap.size} test instances of each N. Interquartile means over the seeds of means "
+        f"{tabulated(rows)}\n\n"
+        f"On {results[0].gap.size} test instances of each N. Interquartile means over the seeds of means "
         f"over the instances, with {CONFIDENCE:.0%} bootstrap intervals over both; energies over the certified bound "
         "are those of feasible decisions. A repair acted on all decisions that were not feasible as they were. Times "
         "include it; a batch holds all instances. Times, steps and the processor time of a training: medians over the "
@@ -73,7 +72,7 @@ def save_curves(trainings: Sequence[Training], path: Path) -> None:
                 steps, intervals = _curve(group, name)
                 if not steps:
                     continue
-                mean, low, high = (100 * np.array([getattr(i, part) for i in intervals]) for part in PARTS)
+                mean, low, high = 100 * ends(intervals)
                 ax.plot(steps, mean, color=look.light, ls=look.line, lw=1.5, label=f"{learner} ({len(group)})")
                 if len(group) > 1:
                     ax.fill_between(steps, low, high, color=look.light, alpha=0.2, lw=0)
@@ -90,9 +89,6 @@ def save_curves(trainings: Sequence[Training], path: Path) -> None:
             size=8,
         )
         save_picture(figure, path)
-
-
-PARTS = ("mean", "low", "high")
 
 
 def _curve(trainings: Sequence[Training], name: str) -> tuple[list[int], list[Interval]]:

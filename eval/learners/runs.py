@@ -16,17 +16,7 @@ from training.learn.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Training:
-    """A finished training.
-
-    Attributes
-    ----------
-    path
-        Its folder.
-    config
-        The content of ``config.json``.
-    evaluations
-        The lines of ``evaluations.jsonl``.
-    """
+    """A finished training: the contents of ``config.json`` and ``evaluations.jsonl`` in its folder."""
 
     path: Path
     config: dict[str, Any]

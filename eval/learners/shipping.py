@@ -34,16 +34,8 @@ def best_training(trainings: Sequence[Training], learner: str) -> Training:
 def ship(run: Training, name: str, results: Sequence[Judgement] = (), folder: Path | None = None) -> Path:
     """Copy the policy of a training into a folder, with its model card, and return the policy's path.
 
-    Parameters
-    ----------
-    run
-        A finished training.
-    name
-        The name by which ``training.load_agent`` finds the policy.
-    results
-        The results of all learners; the card shows those of this training.
-    folder
-        Default: ``training/policies``.
+    ``training.load_agent`` finds the policy by its name in the default folder, ``training/policies``. The card shows
+    those of the results that are this training's.
 
     Raises
     ------
@@ -65,12 +57,14 @@ def model_card(run: Training, name: str, results: Sequence[Judgement] = ()) -> s
     config, used = run.config, run.config.get("used", {})
     default = Scenario().to_dict()
     changed = {field: value for field, value in run.scenario.to_dict().items() if value != default[field]}
+    fixed = f"{run.scenario.num_agents} agents and {run.scenario.num_antennas} antennas only"
+    takes = "any number of agents and antennas" if agent.any_agents else fixed
     size = (run.path / "policy.onnx").stat().st_size
     sections = [
         f"# {name}",
         f"A policy for `{agent.environment}`, trained with {config['algo']}: `training.load_agent({name!r})`. "
         f"{size / 1024:.0f} KB, ONNX. It sees the observation format `{agent.observation_format}`, acts in the action "
-        f"format `{agent.action_format}`, and takes {_takes(run.scenario, agent.any_agents)}.",
+        f"format `{agent.action_format}`, and takes {takes}.",
         "## Training",
         _listed(
             {
@@ -94,12 +88,6 @@ def model_card(run: Training, name: str, results: Sequence[Judgement] = ()) -> s
         "nothing. For a proof, or for other networks, use a solver.",
     ]
     return "\n\n".join(sections) + "\n"
-
-
-def _takes(scenario: Scenario, any_agents: bool) -> str:
-    if any_agents:
-        return "any number of agents and antennas"
-    return f"{scenario.num_agents} agents and {scenario.num_antennas} antennas only"
 
 
 def _listed(entries: dict[str, str]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from secagent_env.rendering.style import own_style
+import numpy as np
+
+from eval.stats.statistics import Interval
+from secagent_env.rendering.style import DIM, FAINT, own_style
 from secagent_env.support.extras import require
 from secagent_env.support.files import whole_file
 
@@ -28,6 +31,23 @@ def drawing(width: float, height: float, dpi: int = 120) -> Iterator[Figure]:
         figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
+
+
+@contextmanager
+def written_figure(path: Path, width: float, height: float, note: str, grid: str = "both") -> Iterator[Figure]:
+    """Yield an empty figure of this size, inches, to be drawn; then add grids and a note below, and write it."""
+    with drawing(width, height) as figure:
+        yield figure
+        for ax in figure.axes:
+            ax.grid(axis=grid, color=FAINT)
+            ax.set_axisbelow(True)
+        figure.supxlabel(note, size=8, color=DIM)
+        save_figure(figure, path)
+
+
+def ends(intervals: Iterable[Interval]) -> np.ndarray:
+    """Return means, lower and upper bounds of intervals, (3, number of intervals)."""
+    return np.array([(interval.mean, interval.low, interval.high) for interval in intervals]).reshape(-1, 3).T
 
 
 def save_figure(figure: Figure, path: Path) -> None:

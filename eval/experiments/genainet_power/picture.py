@@ -10,7 +10,7 @@ import numpy as np
 from eval.compare.looks import LIGHT
 from eval.experiments.genainet_power.results import LEARNT, OPTIMUM, REFERENCE, Course
 from eval.experiments.genainet_power.tables import rounds_table
-from eval.stats.pictures import drawing
+from eval.stats.pictures import drawing, ends
 from secagent_env.rendering.style import BLUE, GREEN, GREY, INK, ORANGE, RED
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def rounds_figure(courses: Sequence[Course]) -> Figure:
             for method, means in rounds_table(courses, column):
                 colour, line = styles[method]
                 x = np.arange(len(means))
-                ax.plot(x, [interval.mean for interval in means], color=colour, ls=line, lw=1.6, label=method)
-                low, high = ([getattr(interval, end) for interval in means] for end in ("low", "high"))
+                mean, low, high = ends(means)
+                ax.plot(x, mean, color=colour, ls=line, lw=1.6, label=method)
                 ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
             ax.set_title(f"{title}, {courses[0].num_pairs} pairs", loc="left", size=9.5)
             ax.set_xlabel("round")

@@ -85,7 +85,7 @@ def _course(game: Game, rows: Any, talks: bool) -> Course:
 
 def by_pairs(courses: Sequence[Course]) -> dict[int, list[Course]]:
     """Return courses by their number of pairs."""
-    return {
-        num_pairs: [course for course in courses if course.num_pairs == num_pairs]
-        for num_pairs in dict.fromkeys(course.num_pairs for course in courses)
-    }
+    groups: dict[int, list[Course]] = {}
+    for course in courses:
+        groups.setdefault(course.num_pairs, []).append(course)
+    return groups

@@ -50,14 +50,8 @@ NETWORKS = {"paper": NetworkPreset(5, 1000), "tight-latency": NetworkPreset(3, 2
 class KnowledgeEnergy(Experiment):
     """The energy of tasks by knowledge and required accuracy.
 
-    Parameters
-    ----------
-    instances, seed
-        How many instances of each setting, at most as in :data:`NETWORKS`, from which seed.
-    curves
-        Accuracy against compression; None: those of the offline reader, which are measured first, and of the paper.
-    transfer
-        The measurement of the offline reader.
+    There are at most as many instances of a setting as in :data:`NETWORKS`. Without ``curves``, accuracy against
+    compression, those of the offline reader are measured by ``transfer`` first, and joined by the paper's.
 
     Raises
     ------

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.experiments.knowledge_energy.results import CERTIFIED, FrontierPoint
-from eval.stats.pictures import drawing, save_figure
-from secagent_env.rendering.style import DIM, FAINT
+from eval.stats.pictures import written_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +23,11 @@ def save_frontier(points: Sequence[FrontierPoint], path: Path) -> None:
     """Draw the energies and write ``path`` with the suffixes .png and .pdf: a panel per network and curve."""
     networks = list(dict.fromkeys(point.network for point in points))
     curves = list(dict.fromkeys(point.curve for point in points))
-    with drawing(3.6 * len(networks) + 0.6, 2.7 * len(curves) + 0.8) as figure:
+    note = (
+        "Numbers at the lines: the mean accuracy required (15). Solid: exact, dotted: asc. Means over networks; "
+        "where a mark is missing, fewer than nine in ten can meet it."
+    )
+    with written_figure(path, 3.6 * len(networks) + 0.6, 2.7 * len(curves) + 0.8, note) as figure:
         axes = figure.subplots(len(curves), len(networks), squeeze=False)
         for row, curve in zip(axes, curves, strict=True):
             for ax, network in zip(row, networks, strict=True):
@@ -34,13 +37,6 @@ def save_frontier(points: Sequence[FrontierPoint], path: Path) -> None:
             ax.set_title(network, size=10, loc="left")
         for ax in axes[-1]:
             ax.set_xlabel("share of the knowledge sent")
-        figure.supxlabel(
-            "Numbers at the lines: the mean accuracy required (15). Solid: exact, dotted: asc. Means over networks; "
-            "where a mark is missing, fewer than nine in ten can meet it.",
-            size=8,
-            color=DIM,
-        )
-        save_figure(figure, path)
 
 
 def _panel(ax: Axes, own: Sequence[FrontierPoint]) -> None:
@@ -64,8 +60,6 @@ def _panel(ax: Axes, own: Sequence[FrontierPoint]) -> None:
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.yaxis.set_major_formatter(EngFormatter("J"))
     ax.margins(y=0.12)
-    ax.grid(color=FAINT)
-    ax.set_axisbelow(True)
 
 
 def _label(ax: Axes, ends: Sequence[tuple[float, float, float]], colours: dict[float, Any]) -> None:

@@ -18,16 +18,10 @@ ENOUGH = 0.9
 
 @dataclass(frozen=True)
 class Curve:
-    """Accuracy against compression.
+    """The mean accuracy of agents, ``name``, against compression.
 
-    Attributes
-    ----------
-    name
-        Of the agents whose accuracy it is.
-    points
-        ``(ratio, accuracy)``: the share of all of the knowledge that is sent, from 0 to 1, and the mean accuracy.
-    bits
-        The size of all of the knowledge, bit; None where that is not known.
+    A point is ``(ratio, accuracy)``, with the share of all of the knowledge that is sent, from 0 to 1. ``bits`` is the
+    size of all of it, bit; None where that is not known.
     """
 
     name: str
@@ -54,17 +48,9 @@ class Curve:
 class FrontierPoint:
     """The result of a scheme in a network at one ratio and one required accuracy.
 
-    Attributes
-    ----------
-    network, curve, ratio, required, scheme
-        The setting, and the scheme.
-    feasible, instances
-        The number of networks with a feasible decision, of how many.
-    energy_j, downlink_time_s, voted_accuracy, gap
-        Means over the networks that the scheme solved here; the gap is that to the certified bound.
-    relative
-        The ratio of the mean energy to that with all of the knowledge, over the networks solved with both; None where
-        these are fewer than nine in ten.
+    Energy, downlink time, voted accuracy and the gap to the certified bound are means over the networks that the scheme
+    solved here. ``relative`` is the ratio of the mean energy to that with all of the knowledge, over the networks
+    solved with both; None where these are fewer than nine in ten.
     """
 
     network: str

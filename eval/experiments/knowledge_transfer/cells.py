@@ -127,7 +127,8 @@ class Block:
             case "at random":
                 return self._at_random(condition.ratio)
             case "adaptive by category":
-                ratios = adaptive_ratios(condition.ratio, self.measured(), self._bits())
+                bits = {category: float(bits) for category, bits in bits_by_category(self.whole).items()}
+                ratios = adaptive_ratios(condition.ratio, self.measured(), bits)
                 return compress(self.whole, condition.ratio, queries=self.queries, ratios=ratios, seed=self.seed)
             case "int8 vectors":
                 return self.whole.at_precision("int8")
@@ -149,9 +150,6 @@ class Block:
     def queries(self) -> np.ndarray:
         """Vectors (Q, d) of the other questions by which the teacher chooses."""
         return self.encoder.encode([query(question) for question in self.batch])
-
-    def _bits(self) -> dict[str, float]:
-        return {category: float(bits) for category, bits in bits_by_category(self.whole).items()}
 
     def _at_random(self, ratio: float) -> KnowledgeBase:
         """Return random passages: as many as the ratio of the bits allows, in steps of a hundredth of the passages."""
@@ -224,12 +222,7 @@ def piece_of(cell: Cell) -> tuple[Block, np.ndarray, list[Question]]:
 def row_of(block: Block, condition: Condition, number: int, asked: np.ndarray, right: np.ndarray) -> Row:
     """Return the row of a condition in a block: the knowledge sent, in bits, and which questions were answered right.
 
-    Parameters
-    ----------
-    block, condition, number
-        The block, the knowledge of the student, and the number of the block.
-    asked, right
-        (Q,): numbers of questions, and whether each was answered right.
+    ``number`` is that of the block; ``asked`` and ``right`` (Q,) are the numbers of questions, and their answers.
     """
     sent, whole = block.sent(condition), block.reference(condition)
     return {

@@ -116,14 +116,8 @@ def measured_curve(
 ) -> list[Point]:
     """Return the accuracy of the reader by the ratio of knowledge that it is sent, beginning with none.
 
-    Parameters
-    ----------
-    questions, seed, data
-        See :class:`KnowledgeTransfer`.
-    curve
-        Kind of knowledge, one of :data:`eval.experiments.knowledge_transfer.results.CURVES`.
-    out, how
-        See :func:`eval.sweep.engine.run_sweep`; cells that are in the folder are not computed again.
+    ``curve`` is the kind of knowledge, one of :data:`eval.experiments.knowledge_transfer.results.CURVES`; ``out`` and
+    ``how`` are those of :func:`eval.sweep.engine.run_sweep`.
     """
     experiment = KnowledgeTransfer(questions, seed, data)
     transfer = experiment.results(lambda cells: completed(run_sweep(Sweep(cells), out, **how)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,9 @@ from eval.compare.looks import LIGHT
 from eval.experiments.knowledge_transfer.cells import ALL, CHOSEN, WITHOUT
 from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
 from eval.experiments.knowledge_transfer.results import Transfer, points_of
-from eval.stats.pictures import drawing, save_figure
-from eval.stats.statistics import CONFIDENCE, Interval
-from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, INK, ORANGE
+from eval.stats.pictures import ends, written_figure
+from eval.stats.statistics import CONFIDENCE
+from secagent_env.rendering.style import BLUE, DIM, GREEN, INK, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +23,8 @@ CONDITIONS = ((ALL, "full", BLUE, "o"), (CHOSEN, "compressed", ORANGE, "^"), (WI
 
 def save_curve(transfer: Transfer, path: Path) -> None:
     """Draw accuracy over ratio and by category, and write ``path`` with the suffixes .png and .pdf."""
-    with drawing(10.5, 4.4) as figure:
+    note = f"{transfer.source.name}, {transfer.categories.size} questions, {CONFIDENCE:.0%} intervals"
+    with written_figure(path, 10.5, 4.4, note, grid="y") as figure:
         from matplotlib.ticker import PercentFormatter
 
         left, right = figure.subplots(1, 2)
@@ -35,7 +35,7 @@ def save_curve(transfer: Transfer, path: Path) -> None:
         ):
             curve = points_of(transfer, name)
             x = [point.ratio for point in curve]
-            mean, low, high = _ends([point.accuracy for point in curve])
+            mean, low, high = ends(point.accuracy for point in curve)
             left.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
             left.plot(x, mean, style, color=colour, ms=4, label=label)
         printed = TABLE_1[OVERALL]
@@ -48,26 +48,14 @@ def save_curve(transfer: Transfer, path: Path) -> None:
         right.set_title("By category; pale: printed", loc="left", size=9.5)
         for ax in (left, right):
             ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-            ax.grid(axis="y", color=FAINT)
-            ax.set_axisbelow(True)
             ax.legend(frameon=False, fontsize=8)
-        figure.supxlabel(
-            f"{transfer.source.name}, {transfer.categories.size} questions, {CONFIDENCE:.0%} intervals",
-            size=8,
-            color=DIM,
-        )
-        save_figure(figure, path)
-
-
-def _ends(intervals: Sequence[Interval]) -> tuple[np.ndarray, ...]:
-    return tuple(np.array([getattr(each, end) for each in intervals]) for end in ("mean", "low", "high"))
 
 
 def _categories(transfer: Transfer, ax: Axes) -> None:
     names = [*transfer.names, OVERALL]
     for place, (condition, label, colour, mark) in enumerate(CONDITIONS):
         x = np.arange(len(names)) + 0.22 * (place - 1)
-        mean, low, high = _ends([transfer.accuracy(condition, name) for name in names])
+        mean, low, high = ends(transfer.accuracy(condition, name) for name in names)
         spread = np.clip([mean - low, high - mean], 0, None)
         ax.errorbar(x, mean, spread, fmt=mark, color=colour, ms=5, elinewidth=1.2, label=label)
         paper = [(at, getattr(TABLE_1[name], label)) for at, name in zip(x, names, strict=True) if name in TABLE_1]

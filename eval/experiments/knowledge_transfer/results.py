@@ -9,16 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from eval.experiments.knowledge_transfer.cells import (
-    COMPRESSED,
-    CONDITIONS,
-    FULL,
-    LEAK,
-    LEAK_ASKED,
-    LEAK_COMPRESSED,
-    NOTHING,
-    Condition,
-)
+from eval.experiments.knowledge_transfer import cells
+from eval.experiments.knowledge_transfer.cells import Condition
 from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
 from eval.experiments.question_source import Source
 from eval.stats.paired import paired_difference
@@ -43,14 +35,10 @@ class Transfer:
 
     Attributes
     ----------
-    source
-        Of the questions.
     categories
         (Q,), of each question that was asked.
     right
         (Q,) bool by condition: which questions were answered right.
-    sent
-        The knowledge sent, by condition.
     chance
         The share of right answers of a guess.
     """
@@ -62,7 +50,7 @@ class Transfer:
     chance: float
 
     @classmethod
-    def of(cls, frame: Any, source: Source, conditions: Sequence[Condition] = CONDITIONS) -> Transfer:
+    def of(cls, frame: Any, source: Source, conditions: Sequence[Condition] = cells.CONDITIONS) -> Transfer:
         """Return the results of the rows of cells (a pandas DataFrame)."""
         questions = source.load()
         right, sent = {}, {}
@@ -120,9 +108,9 @@ class Point:
 
 
 CURVES = {
-    "others": (NOTHING, COMPRESSED, FULL),
-    "answers": (NOTHING, LEAK_COMPRESSED, LEAK),
-    "asked": (NOTHING, LEAK_ASKED, LEAK),
+    "others": (cells.NOTHING, cells.COMPRESSED, cells.FULL),
+    "answers": (cells.NOTHING, cells.LEAK_COMPRESSED, cells.LEAK),
+    "asked": (cells.NOTHING, cells.LEAK_ASKED, cells.LEAK),
 }
 """Kinds of conditions from no knowledge to all of it: explanations of other questions; those of the very questions too,
 which is the leak, chosen by other questions; the same, chosen by the very questions, which a device has fed back."""
@@ -141,7 +129,7 @@ def points_of(transfer: Transfer, curve: str = "others") -> list[Point]:
 
 def curve_of(curve: str) -> list[Condition]:
     """Return the conditions of a curve, from no knowledge to all of it."""
-    return [condition for kind in CURVES[curve] for condition in CONDITIONS if condition.kind == kind]
+    return [condition for kind in CURVES[curve] for condition in cells.CONDITIONS if condition.kind == kind]
 
 
 def curve_json(transfer: Transfer) -> str:
@@ -166,7 +154,7 @@ def _plain(points: list[Point]) -> dict[str, Any]:
 def figures(transfer: Transfer) -> list[dict[str, Any]]:
     """Return the numbers as flat rows: by condition and category."""
     rows = []
-    for condition in CONDITIONS:
+    for condition in cells.CONDITIONS:
         for category in [*transfer.names, OVERALL]:
             sent, accuracy = transfer.sent[condition], transfer.accuracy(condition, category)
             rows.append(

@@ -10,20 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reason:
-    """A reason why some means, or the order of two schemes, differ from the paper's.
+    """A reason why some means, or the order of two schemes, differ from the paper's: a sentence or two.
 
-    Attributes
-    ----------
-    text
-        A sentence or two.
-    schemes
-        The schemes whose means it explains; all if empty.
-    values
-        The values at which it holds; all if empty.
-    sign
-        The kind of difference: ours is larger (1), smaller (-1), or either (0).
-    orders
-        Pairs (better, worse) of the paper: if there are some, the reason explains these orders and no means.
+    Where ``schemes`` or ``values`` are empty, it explains all. ``sign`` is the kind of difference: ours is larger (1),
+    smaller (-1), or either (0). With ``orders``, pairs (better, worse) of the paper, it explains these and no means.
     """
 
     text: str

@@ -22,7 +22,7 @@ from eval.experiments.protocol import Compute, Experiment, Report
 from eval.experiments.secure.cells import FUNCTION as WRITTEN_FUNCTION
 from eval.experiments.secure.picture import save_exhibit, save_profiles
 from eval.experiments.secure.printed import AS_WRITTEN, EXHIBITS, TRANSMISSION, TYPICAL, Exhibit
-from eval.experiments.secure.results import CERTIFIED, Reproduced, reproduced
+from eval.experiments.secure.results import CERTIFIED, reproduced
 from eval.experiments.secure.tables import figures, learners, markdown
 from eval.sweep.cells import Cell
 from secagent_env import Scenario, __version__
@@ -44,14 +44,10 @@ def default_agents() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class EnergyTables(Experiment):
-    """Some of the exhibits: how much energy the schemes need.
+    """Some of the exhibits, or ``"all"``: how much energy the schemes need.
 
     Parameters
     ----------
-    experiments
-        Names of exhibits, or ``"all"``.
-    instances, seed
-        How many instances of each setting, from which seed.
     agents
         Names of trained agents, and paths of policies and of finished trainings, with options or without as in
         :func:`eval.compare.comparison.parse_solvers`. Trainings of one learner make one row.
@@ -128,9 +124,15 @@ class EnergyTables(Experiment):
         frame = frame_of(compute(cells))
         frame.insert(0, "setting", [setting_of(Scenario(**cell.options["scenario"])) for cell in cells])
         frames = {key: own.reset_index(drop=True) for key, own in frame.groupby(["setting", "solver"], sort=False)}
-        sections, parts = [f"{self.describe()}\n"], {}
+        names = ", ".join(exhibit.name for exhibit in self.exhibits)
+        about = f"{names}: {self.instances} instances of each setting, seed {self.seed}; secagent {__version__}"
+        sections, parts = [f"{about}\n"], {}
         for exhibit in self.exhibits:
-            results = self.view(exhibit, frames)
+            rows = {
+                value: {name: self._rows(setting_of(scenario), name, frames) for name in self.schemes(exhibit)}
+                for value, scenario in exhibit.scenarios.items()
+            }
+            results = reproduced(exhibit, rows, self.labels)
             sections.append(markdown(results))
             draw = functools.partial(save_exhibit, results)
             parts[exhibit.name] = Report(f"{sections[0]}\n{sections[-1]}", figures(results), draw)
@@ -138,19 +140,6 @@ class EnergyTables(Experiment):
             sections.append(learners(gaps))
             parts["profiles"] = Report(draw=functools.partial(save_profiles, gaps))
         return Report("\n".join(sections), files={"rows.csv": frame.to_csv(index=False)}, parts=parts)
-
-    def describe(self) -> str:
-        """Return in one line the exhibits, instances and seed."""
-        names = ", ".join(exhibit.name for exhibit in self.exhibits)
-        return f"{names}: {self.instances} instances of each setting, seed {self.seed}; secagent {__version__}"
-
-    def view(self, exhibit: Exhibit, frames: Frames) -> Reproduced:
-        """Return the results of an exhibit from the rows of all solves."""
-        rows = {
-            value: {name: self._rows(setting_of(scenario), name, frames) for name in self.schemes(exhibit)}
-            for value, scenario in exhibit.scenarios.items()
-        }
-        return reproduced(exhibit, rows, self.labels)
 
     def gaps(self, frames: Frames) -> dict[str, np.ndarray]:
         """Return gaps to the certified bound in the typical case, (seeds, instances), of all schemes that select.

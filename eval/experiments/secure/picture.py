@@ -12,9 +12,9 @@ from eval.compare.looks import Look, looks
 from eval.experiments.secure.printed import AS_WRITTEN, TRANSMISSION
 from eval.experiments.secure.results import BOUND, Reproduced, SchemeResult
 from eval.stats.paired import performance_profile
-from eval.stats.pictures import drawing, save_figure
+from eval.stats.pictures import ends, written_figure
 from eval.stats.statistics import CONFIDENCE
-from secagent_env.rendering.style import DIM, FAINT, INK
+from secagent_env.rendering.style import DIM, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,11 @@ GAPS = np.logspace(-6, 1, 71)
 def save_exhibit(shown: Reproduced, path: Path) -> None:
     """Draw an exhibit and write ``path`` with the suffixes .png and .pdf: ours filled, the paper's hollow."""
     exhibit = shown.exhibit
-    with drawing(7.5, 4.8) as figure:
+    note = (
+        f"Means over the draws that every scheme solved, with {CONFIDENCE:.0%} bootstrap intervals; marks of one "
+        "value stand side by side."
+    )
+    with written_figure(path, 7.5, 4.8, note) as figure:
         ax = figure.subplots()
         schemes = looks(e.scheme for e in shown.results if e.scheme not in (BOUND, AS_WRITTEN))
         step = 0.012 * (max(exhibit.values) - min(exhibit.values))
@@ -39,43 +43,32 @@ def save_exhibit(shown: Reproduced, path: Path) -> None:
         ax.plot([], [], "o", mfc="none", mec=DIM, ls="", label="hollow: as printed in the paper")
         figure.legend(loc="outside right upper", frameon=False, fontsize=8)
         figure.suptitle(exhibit.title, size=9, color=DIM, x=0.01, ha="left")
-        figure.supxlabel(
-            f"Means over the draws that every scheme solved, with {CONFIDENCE:.0%} bootstrap intervals; marks of one "
-            "value stand side by side.",
-            size=8,
-            color=DIM,
-        )
-        save_figure(figure, path)
 
 
 def save_profiles(gaps: Mapping[str, np.ndarray], path: Path) -> None:
     """Draw performance profiles, of gaps (seeds, draws), and write ``path`` with the suffixes .png and .pdf."""
-    with drawing(7.5, 4.2) as figure:
+    note = f"Bands: {CONFIDENCE:.0%} bootstrap intervals over draws, and seeds."
+    with written_figure(path, 7.5, 4.2, note) as figure:
         from matplotlib.ticker import PercentFormatter
 
         ax = figure.subplots()
         for name, look in looks(gaps).items():
-            shares = performance_profile(gaps[name], GAPS)
             limits = 100 * GAPS
-            ax.step(limits, [s.mean for s in shares], where="post", color=look.light, ls=look.line, lw=1.4, label=name)
-            low, high = np.array([[s.low, s.high] for s in shares]).T
+            mean, low, high = ends(performance_profile(gaps[name], GAPS))
+            ax.step(limits, mean, where="post", color=look.light, ls=look.line, lw=1.4, label=name)
             ax.fill_between(limits, low, high, step="post", color=look.light, alpha=0.15, lw=0)
         ax.set_xscale("log")
         ax.set_xlabel("gap to the certified bound, %")
         ax.set_ylabel("share of the draws with at most this gap")
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-        ax.grid(color=FAINT)
-        ax.set_axisbelow(True)
         figure.legend(loc="outside right upper", frameon=False, fontsize=8)
-        figure.supxlabel(f"Bands: {CONFIDENCE:.0%} bootstrap intervals over draws, and seeds.", size=8, color=DIM)
-        save_figure(figure, path)
 
 
 def _draw(ax: Axes, results: list[SchemeResult], look: Look, shift: float) -> None:
     """Draw one scheme: its means with intervals, and the paper's numbers at the values themselves."""
     known = [e for e in results if np.isfinite(e.mean.mean)]
     at = np.array([e.value for e in known]) + shift
-    mean, low, high = (np.array([getattr(e.mean, part) for e in known]) for part in ("mean", "low", "high"))
+    mean, low, high = ends(e.mean for e in known)
     spread = np.nan_to_num(np.array([mean - low, high - mean]))
     drawn = {"color": look.light, "marker": look.marker}
     ax.errorbar(at, mean, spread, **drawn, ls=look.line, ms=5, lw=1.1, capsize=2, label=results[0].label)
@@ -98,5 +91,3 @@ def _axes(ax: Axes, shown: Reproduced) -> None:
         ax.set_ylim(bottom=0)
     ax.set_ylabel("transmission energy (18)" if exhibit.metric == TRANSMISSION else "execution energy (19)")
     ax.yaxis.set_major_formatter(EngFormatter("J"))
-    ax.grid(color=FAINT)
-    ax.set_axisbelow(True)

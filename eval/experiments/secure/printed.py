@@ -48,26 +48,11 @@ class Printed:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A figure or table of the paper.
+    """A figure or table of the paper: ``printed`` maps schemes to the printed numbers by value, J.
 
-    Attributes
-    ----------
-    name, title
-        Its name in commands and files, and its title.
-    varies, symbol
-        The field of the scenario that varies, and the paper's symbol for it.
-    values
-        Of the field. Those without a printed number only make the curve longer.
-    schemes
-        Those of the paper, the best first.
-    metric
-        The column compared, J.
-    reference
-        The scheme to which energy savings are relative.
-    printed
-        Maps schemes to the printed numbers by value, J.
-    reasons
-        Why our figures differ from the paper's.
+    ``varies`` is the field of the scenario that varies, ``symbol`` the paper's for it; those of its ``values`` without
+    a printed number only make the curve longer. The schemes are the paper's, the best first; their column ``metric``,
+    J, is compared, and energy savings are relative to the ``reference``.
     """
 
     name: str

@@ -27,25 +27,12 @@ TELLING = 10
 
 @dataclass(frozen=True)
 class SchemeResult:
-    """The result of a scheme at a value.
+    """The result of a scheme at a value, energies in J and over the common draws.
 
-    Attributes
-    ----------
-    value, scheme, label
-        The value, the scheme, and its name in tables.
-    feasible, attempts, seeds
-        The number of feasible solves, of all solves, and of trainings.
-    mean, median
-        Of the metric over the common draws, J: over seeds too, where there are several.
-    printed
-        The printed number.
-    saving, printed_saving
-        The share by which the scheme needs less than the reference; the same by the printed numbers, percent.
-    ratio, larger, delta
-        Against :data:`FIRST`, on the same draws: the ratio of the means, the share of the draws on which the scheme
-        needs more (a tie is half of one), and Cliff's δ.
-    note
-        Why the first infeasible draw is infeasible.
+    Of trained agents the mean is over seeds too. A saving is the share by which the scheme needs less than the
+    reference, printed in percent. Against :data:`FIRST`, on the same draws: the ``ratio`` of the means, the share of
+    the draws on which the scheme needs more (``larger``; a tie is half of one), and Cliff's ``delta``. ``note`` is
+    the reason why the first infeasible draw is infeasible.
     """
 
     value: float
@@ -75,15 +62,7 @@ class SchemeResult:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two schemes at a value in the order of the paper.
-
-    Attributes
-    ----------
-    value, better, worse
-        The value and the schemes; ``better`` has the smaller printed number.
-    ratio
-        Of the means of better and worse, on the same draws.
-    """
+    """Two schemes at a value in the order of the paper, with the ratio of their means on the same draws."""
 
     value: float
     better: str
@@ -99,14 +78,10 @@ class Pair:
 
 
 class Draws:
-    """The solves at one value of an exhibit.
+    """The solves at one value of an exhibit, of which the column ``metric`` is compared.
 
-    Parameters
-    ----------
-    rows
-        Maps schemes to the rows of their trainings (one for what is not trained): pandas DataFrames of the same draws.
-    metric
-        The column compared.
+    ``rows`` are those of the trainings of each scheme (one for what is not trained): pandas DataFrames of the same
+    draws.
     """
 
     def __init__(self, rows: Mapping[str, Sequence[Any]], metric: str) -> None:
@@ -117,11 +92,6 @@ class Draws:
         size = len(next(iter(rows.values()))[0])
         self.common = np.logical_and.reduce(able) if able else np.zeros(size, bool)
         self._ratios: dict[tuple[str, str], Interval] = {}
-
-    @property
-    def size(self) -> int:
-        """The number of draws."""
-        return self.common.size
 
     def values(self, scheme: str) -> np.ndarray:
         """Return the metric on the common draws, (seeds, draws); of trainings that never were feasible none."""
@@ -149,14 +119,12 @@ class Draws:
         return bootstrap_mean(bounds.to_numpy(float))
 
     def paired(self, scheme: str) -> np.ndarray:
-        """Return the metric on the common draws, (draws,): the mean over the seeds."""
-        values = self.values(scheme)
-        return values.mean(axis=0) if len(values) else np.empty(0)
+        """Return the metric on the common draws, (draws,): the mean over the seeds; empty if there is none."""
+        values = self.values(scheme) if scheme in self.rows else ()
+        return np.mean(values, axis=0) if len(values) else np.empty(0)
 
     def ratio(self, scheme: str, other: str) -> Interval | None:
         """Return the ratio of the means of two schemes; None if one of them has none."""
-        if not (scheme in self.rows and other in self.rows):
-            return None
         values, reference = self.paired(scheme), self.paired(other)
         if not values.size or not reference.size:
             return None
@@ -174,18 +142,9 @@ class Draws:
 
 @dataclass(frozen=True)
 class Reproduced:
-    """An exhibit with its results.
+    """An exhibit with its results by value, in the order of the table, and the schemes that the paper orders.
 
-    Attributes
-    ----------
-    exhibit
-        The figure or table.
-    results
-        By value, in the order of the table.
-    pairs
-        The schemes that the paper puts in an order.
-    draws
-        By value: the number of draws that all schemes solved, and of all draws.
+    ``draws`` are, by value, the number of draws that all schemes solved, and of all draws.
     """
 
     exhibit: Exhibit
@@ -201,23 +160,13 @@ class Reproduced:
 def reproduced(
     exhibit: Exhibit, rows: Mapping[float, Mapping[str, Sequence[Any]]], labels: Mapping[str, str]
 ) -> Reproduced:
-    """Return the results of an exhibit.
-
-    Parameters
-    ----------
-    exhibit
-        The figure or table.
-    rows
-        By value, the rows of schemes as :class:`Draws` takes them.
-    labels
-        Names of schemes in tables.
-    """
+    """Return the results of an exhibit, from the rows of its schemes by value, and the names of schemes in tables."""
     results: list[SchemeResult] = []
     pairs: list[Pair] = []
     counts: dict[float, tuple[int, int]] = {}
     for value, of_schemes in rows.items():
         draws = Draws(of_schemes, exhibit.metric)
-        counts[value] = (int(draws.common.sum()), draws.size)
+        counts[value] = (int(draws.common.sum()), draws.common.size)
         results.append(SchemeResult(value, BOUND, BOUND, 0, 0, 1, draws.bound()))
         results += [_result(exhibit, value, scheme, labels.get(scheme, scheme), draws) for scheme in of_schemes]
         for better, worse in itertools.permutations(exhibit.schemes, 2):
@@ -231,7 +180,7 @@ def reproduced(
 def _result(exhibit: Exhibit, value: float, scheme: str, label: str, draws: Draws) -> SchemeResult:
     feasible = draws.feasible[scheme]
     saved = draws.ratio(scheme, exhibit.reference) if scheme != exhibit.reference else None
-    mine, first = draws.paired(scheme), draws.paired(FIRST) if FIRST in draws.rows else np.empty(0)
+    mine, first = draws.paired(scheme), draws.paired(FIRST)
     compared = bool(mine.size and first.size and scheme != FIRST)
     return SchemeResult(
         value=value,

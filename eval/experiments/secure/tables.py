@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.experiments.secure.printed import EXHIBITS, HEADLINE, Printed, contradictions
+from eval.experiments.secure.printed import EXHIBITS, HEADLINE, contradictions
 from eval.experiments.secure.results import BOUND, FIRST, TELLING, Pair, Reproduced, SchemeResult
 from eval.stats.formatting import NONE, percent, tabulated, with_unit
 from eval.stats.paired import over_seeds, performance_profile
@@ -33,17 +33,17 @@ def _means(shown: Reproduced) -> str:
         {
             exhibit.symbol: f"{result.value:g}",
             "scheme": result.label,
-            "paper": _joules(result.printed),
+            "paper": NONE if result.printed is None else f"{result.printed.value:g} J",
             "ours": with_unit(result.mean, "J"),
             "median": with_unit(Interval(result.median, math.nan, math.nan, 1), "J"),
-            "ours / paper": _relative(result),
+            "ours / paper": _factor(_scaled(result.mean, 1 / result.printed.value)) if result.printed else NONE,
             "feasible": _feasible(result),
             f"less than {reference}, paper": NONE if not result.printed_saving else f"{result.printed_saving.text} %",
             f"less than {reference}, ours": NONE if result.saving is None else percent(result.saving),
         }
         for result in shown.results
     ]
-    return _table(rows)
+    return tabulated(rows)
 
 
 def _compared(shown: Reproduced) -> str:
@@ -59,7 +59,7 @@ def _compared(shown: Reproduced) -> str:
         for result in shown.results
         if result.ratio is not None and result.larger is not None and result.delta is not None
     ]
-    return _table(rows) if rows else ""
+    return tabulated(rows) if rows else ""
 
 
 def _draws(shown: Reproduced) -> str:
@@ -172,7 +172,7 @@ def learners(gaps: Mapping[str, np.ndarray]) -> str:
     size = next(iter(gaps.values())).shape[1]
     return (
         "## Trained agents in the typical case\n\n"
-        f"{_table(rows)}\n\n"
+        f"{tabulated(rows)}\n\n"
         f"Energy over the certified bound on {size} draws, of feasible decisions: the mean, and of trained agents with "
         "several seeds the interquartile mean over the seeds. Then performance profiles: the share of all draws (and "
         f"seeds) on which the gap is at most so much. {CONFIDENCE:.0%} bootstrap intervals, over seeds too.\n"
@@ -202,23 +202,10 @@ def figures(shown: Reproduced) -> list[dict[str, Any]]:
     ]
 
 
-def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return tabulated(columns)
-
-
-def _joules(printed: Printed | None) -> str:
-    return NONE if printed is None else f"{printed.value:g} J"
-
-
-def _relative(result: SchemeResult) -> str:
-    if result.printed is None or math.isnan(result.mean.mean):
-        return NONE
-    return _factor(_scaled(result.mean, 1 / result.printed.value))
-
-
 def _factor(interval: Interval) -> str:
     """Return an interval of factors, which may be of any size: ``1.040 [1.021, 1.063]``."""
+    if math.isnan(interval.mean):
+        return NONE
     form = ".3f" if 0.01 <= abs(interval.mean) < 1000 else ".3g"
     if math.isnan(interval.low) or interval.low == interval.high:
         return f"{interval.mean:{form}}"

@@ -12,10 +12,10 @@ from eval.compare.looks import looks
 from eval.experiments.votes.cells_selection import ANY, SCHEMES
 from eval.experiments.votes.results import FITTED, VoteResults
 from eval.experiments.votes.tables import label
-from eval.stats.pictures import drawing, save_figure
+from eval.stats.pictures import written_figure
 from eval.stats.statistics import CONFIDENCE
 from secagent_env.model.workload import accuracy_at_difficulty
-from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, ORANGE
+from secagent_env.rendering.style import BLUE, GREEN, ORANGE
 from solvers.reasoning.simulated import mean_accuracy, voted_accuracy
 
 CURVE = np.linspace(0.0, 1.0, 21)
@@ -23,7 +23,11 @@ CURVE = np.linspace(0.0, 1.0, 21)
 
 def save_votes(results: VoteResults, rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw the rows of :func:`.tables.figures`, and write ``path`` with the suffixes .png and .pdf."""
-    with drawing(11, 3.8) as figure:
+    note = (
+        f"Filled: simulated votes with {CONFIDENCE:.0%} bootstrap intervals; bars: theory; hollow: as printed. "
+        f"{FITTED} is fitted, the others are predicted."
+    )
+    with written_figure(path, 11, 3.8, note) as figure:
         from matplotlib.ticker import PercentFormatter
 
         *panels, last = figure.subplots(1, len(results.data_sets) + 1, sharey=True)
@@ -56,12 +60,3 @@ def save_votes(results: VoteResults, rows: Sequence[dict[str, Any]], path: Path)
         for ax in (*panels, last):
             ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             ax.set_ylim(0.3, 1.0)
-            ax.grid(color=FAINT)
-            ax.set_axisbelow(True)
-        figure.supxlabel(
-            f"Filled: simulated votes with {CONFIDENCE:.0%} bootstrap intervals; bars: theory; hollow: as printed. "
-            f"{FITTED} is fitted, the others are predicted.",
-            size=8,
-            color=DIM,
-        )
-        save_figure(figure, path)

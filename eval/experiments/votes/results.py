@@ -30,18 +30,9 @@ TITLES = {"arc-easy": "ARC-E", "arc-challenge": "ARC-C", "boolq": "BoolQ"}
 class DataSet:
     """The questions that stand for a data set of the paper.
 
-    Attributes
-    ----------
-    name
-        Of the paper's data set.
-    source
-        The set that is asked here: the same, or ``sample`` where that is not on this machine.
-    path
-        The folder of the data sets; None for the sample, and for the folder that the environment names.
-    num_options
-        The number of questions with 2, 3, … options.
-    digest
-        Of keys, numbers of options and answers.
+    ``source`` is the set that is asked here: the same, or ``sample`` where that is not on this machine; ``path`` is the
+    folder of the data sets, None for the sample and for the folder that the environment names. ``num_options`` are the
+    numbers of questions with 2, 3, … options, and ``digest`` is that of keys, numbers of options and answers.
     """
 
     name: str
@@ -72,22 +63,10 @@ class DataSet:
 
 @dataclass(frozen=True)
 class VoteResults:
-    """Selections and answers.
+    """Selections and answers: the rows of both kinds of cells (pandas DataFrames), and δ by the name of the data set.
 
-    Attributes
-    ----------
-    selections, answers
-        The rows of both kinds of cells (pandas DataFrames); answers of the networks that count alone.
-    data_sets
-        The data sets that were asked.
-    difficulty
-        δ by the name of the data set.
-    correlation
-        ρ.
-    networks
-        Indices of the networks that count: those in which every scheme found a feasible decision.
-    instances
-        The number of networks in all.
+    The ``networks`` that count are those, by index, in which every scheme found a feasible decision; there are answers
+    of these alone. ``correlation`` is ρ, and ``instances`` the number of networks in all.
     """
 
     selections: Any
