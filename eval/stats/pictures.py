@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -34,7 +34,9 @@ def drawing(width: float, height: float, dpi: int = 120) -> Iterator[Figure]:
 
 
 @contextmanager
-def written_figure(path: Path, width: float, height: float, note: str, grid: str = "both") -> Iterator[Figure]:
+def written_figure(
+    path: Path, width: float, height: float, note: str, grid: Literal["both", "x", "y"] = "both"
+) -> Iterator[Figure]:
     """Yield an empty figure of this size, inches, to be drawn; then add grids and a note below, and write it."""
     with drawing(width, height) as figure:
         yield figure
