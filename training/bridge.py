@@ -138,13 +138,7 @@ class GymVecEnv(VecEnv):
         return [env.get_wrapper_attr(attr_name) for env in self._each(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Set an attribute of the environments; of those without a scalar object each, for all at once.
-
-        Raises
-        ------
-        ValueError
-            If only some are named and they are one object.
-        """
+        """Set an attribute of the environments; ValueError if only some are named and they are one object."""
         if self._scalar is not None:
             for env in self._each(indices):
                 env.set_wrapper_attr(attr_name, value)

@@ -139,10 +139,7 @@ def plug_in(modules: Sequence[str]) -> None:
 def assignments(items: Sequence[str], option: str = "--set") -> dict[str, Any]:
     """Return the values by name in ``--set name=value …``; values are TOML's.
 
-    Raises
-    ------
-    ValueError
-        If an item has no name or no value, or the value is not one of TOML's.
+    Raises ValueError if an item has no name or no value, or the value is not one of TOML's.
     """
     values = {}
     for item in items:

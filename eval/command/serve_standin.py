@@ -21,9 +21,9 @@ def run(args: argparse.Namespace) -> None:
     from secagent_env.support.checks import integer
     from solvers import standins
     from solvers.llm.chat import STANDIN_MODEL
-    from solvers.llm.server import serve
+    from solvers.llm.server import StandinServer
 
-    server = serve(standins.reply, integer("port", args.port, 0, 2**16 - 1), args.host)
+    server = StandinServer(standins.reply, integer("port", args.port, 0, 2**16 - 1), args.host)
     print(f"the stand-in, no language model, answers at {server.base_url}; Ctrl-C ends it")
     print(
         f"secagent solve FILE --solver law --set 'model=\"{STANDIN_MODEL}\"' 'base_url=\"{server.base_url}\"'",

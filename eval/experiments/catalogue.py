@@ -35,10 +35,7 @@ CATALOGUE = {
 def chosen(names: Sequence[str]) -> dict[type[Experiment], list[str]]:
     """Return the experiments that make the tables and figures named, each with the names; ``all`` are all of them.
 
-    Raises
-    ------
-    ValueError
-        If there is none of a name.
+    Raises ValueError if there is none of a name.
     """
     for name in names:
         if name != "all" and name not in CATALOGUE:

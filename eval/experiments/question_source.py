@@ -38,10 +38,7 @@ class Source:
     def of(cls, name: str = TELEQNA, data: Path | str | None = None) -> Source:
         """Return a question set, or the packaged sample where it is not found.
 
-        Raises
-        ------
-        ValueError
-            If it is there and cannot be read.
+        Raises ValueError if it is there and cannot be read.
         """
         name, path, loaded = set_or_sample(load, name, data)
         return cls(name, path, digest_of([(q.key, q.options, q.answer, q.explanation) for q in loaded]))

@@ -35,10 +35,7 @@ class TestSet:
 
     There are K instances of the scenario with this number of agents, and their bounds ``bound_j``, (K,), J.
 
-    Raises
-    ------
-    ValueError
-        If all of them are infeasible.
+    Raises ValueError if all of them are infeasible.
     """
 
     __test__ = False  # not one of pytest's
@@ -63,10 +60,7 @@ class TestSet:
 def policy(cell: Cell) -> Row:
     """Return the figures of a trained policy.
 
-    Raises
-    ------
-    ValueError
-        If the file of the policy is not the one that the cell is of.
+    Raises ValueError if the file of the policy is not the one that the cell is of.
     """
     path = cell.options["path"]
     if training.load_agent(path).digest != cell.options["digest"]:

@@ -26,10 +26,7 @@ class Training:
     def read(cls, path: str | Path) -> Training:
         """Read the folder of a training.
 
-        Raises
-        ------
-        ValueError
-            If it is the folder of no training, or of one that is not finished.
+        Raises ValueError if it is the folder of no training, or of one that is not finished.
         """
         folder = RunFolder(path)
         if not folder.config.is_file():

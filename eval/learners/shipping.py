@@ -20,10 +20,7 @@ from secagent_env.support.files import whole_file, write_text
 def best_training(trainings: Sequence[Training], learner: str) -> Training:
     """Return the training of a learner that is best on the validation instances (the test instances must not choose).
 
-    Raises
-    ------
-    ValueError
-        If there is no such learner.
+    Raises ValueError if there is no such learner.
     """
     group = [one for one in trainings if one.learner == learner]
     if not group:
@@ -37,10 +34,7 @@ def ship(run: Training, name: str, results: Sequence[Judgement] = (), folder: Pa
     ``training.load_agent`` finds the policy by its name in the default folder, ``training/policies``. The card shows
     those of the results that are this training's.
 
-    Raises
-    ------
-    ValueError
-        If the name has other characters than letters, digits and hyphens.
+    Raises ValueError if the name has other characters than letters, digits and hyphens.
     """
     if not name.replace("-", "").isalnum():
         raise ValueError(f"an agent's name must consist of letters, digits and hyphens, got {name!r}")

@@ -38,11 +38,8 @@ class Learners(Experiment):
 
     The references are random actions, untrained networks (which need torch) and, once, the cheapest agents.
 
-    Raises
-    ------
-    ValueError
-        If there is no training, trainings have different scenarios or play something else than Allocation, there is no
-        such learner, or a number is out of range.
+    Raises ValueError if there is no training, trainings have different scenarios or play something else than
+    Allocation, there is no such learner, or a number is out of range.
     """
 
     name: ClassVar[str] = "learners"

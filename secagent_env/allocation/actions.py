@@ -15,7 +15,7 @@ from secagent_env.model.beams import DIRECTIONS, beam_directions
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 
 LOWEST_POWER_W = 1e-10
 """−70 dBm: the bottom of the flat format's dB scale, below which an agent is silent."""
@@ -252,9 +252,7 @@ ACTION_FORMATS: dict[str, type[FlatFormat] | type[DictFormat] | type[GuidedForma
 
 def action_format(name: str, scenario: Scenario) -> ActionFormat:
     """Return the action format called ``name``, for a scenario."""
-    if name not in ACTION_FORMATS:
-        raise unknown_name("action_format", name, ACTION_FORMATS)
-    return ACTION_FORMATS[name](scenario)
+    return ACTION_FORMATS[check_name("action_format", name, ACTION_FORMATS)](scenario)
 
 
 def _present(instance: Instance | None) -> Instance:

@@ -95,10 +95,6 @@ class AllocationEnv(InstanceEnv):
             raise gymnasium.error.ResetNeeded("there is no instance yet: call reset() first")
         return self._instance
 
-    @property
-    def _present(self) -> Instance | None:
-        return self._instance
-
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode on a random instance, on ``options["instance"]``, or once more on the last one."""
         super().reset(seed=seed)

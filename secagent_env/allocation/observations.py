@@ -37,7 +37,7 @@ from secagent_env.model.instance import Instance, squared_norm
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import mean_execution_energy_j
 from secagent_env.sampling.fading import pair_index
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 
 COMPACT_PARTS = ("task", "agents", "eavesdroppers")
 OBSERVATION_FORMATS = ("flat", "dict", "compact")
@@ -59,9 +59,7 @@ def observation_shapes(scenario: Scenario, name: str = "dict") -> dict[str, tupl
 
 def observation_space(name: str, scenario: Scenario) -> gymnasium.Space:
     """Return the space of the observation format called ``name``."""
-    if name not in OBSERVATION_FORMATS:
-        raise unknown_name("observation_format", name, OBSERVATION_FORMATS)
-    shapes = observation_shapes(scenario, name)
+    shapes = observation_shapes(scenario, check_name("observation_format", name, OBSERVATION_FORMATS))
     if name == "dict":
         return gymnasium.spaces.Dict({part: bounded_box(*shape) for part, shape in shapes.items()})
     return bounded_box(sum(map(math.prod, shapes.values())))

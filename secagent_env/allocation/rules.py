@@ -20,7 +20,7 @@ from secagent_env.model.physics import evaluate
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import reference_energy_j as default_reference_j
 from secagent_env.support.checks import integer, number
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -138,6 +138,5 @@ def _weights(scenario: Scenario, weight: float | Mapping[str, float]) -> dict[st
     names = constraint_bounds(scenario)
     given = weight if isinstance(weight, Mapping) else dict.fromkeys(names, weight)
     for name in given:
-        if name not in names:
-            raise unknown_name("constraint in penalty_weight", name, names)
+        check_name("constraint in penalty_weight", name, names)
     return {name: number(f"penalty_weight of {name}", given.get(name, 1.0), 0) for name in names}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from operator import setitem
 from typing import Any
 
 import gymnasium
@@ -12,10 +13,10 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import create_empty_array
 
 from secagent_env import rendering
-from secagent_env.allocation.device import DeviceScore
 from secagent_env.allocation.observations import observe
 from secagent_env.allocation.rules import AllocationRules, info_of
 from secagent_env.gym_bases.arguments import takes_arguments_of
+from secagent_env.gym_bases.instance_env import DecisionActions
 from secagent_env.gym_bases.rendered import FPS, check_render_mode, warn_without_mode
 from secagent_env.gym_bases.seeded_vector import (
     Recycler,
@@ -23,19 +24,22 @@ from secagent_env.gym_bases.seeded_vector import (
     check_shapes,
     masked,
     object_rows,
+    over_parts,
     rows_of,
 )
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
+from secagent_env.model.outcome import Outcome
 from secagent_env.model.scenario import Scenario
 from secagent_env.sampling.generator import CHUNK, draw_into, empty_instances
 from secagent_env.support.checks import integer
+from secagent_env.support.extras import require
 
 _RENDER_MODES = ("rgb_array", "ansi")
 
 
 @takes_arguments_of(AllocationRules)
-class AllocationVectorEnv(SeededVectorEnv):
+class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
     """``num_envs`` environments of :class:`~secagent_env.allocation.env.AllocationEnv` in one.
 
     Seeds, masks and infos are those of :class:`~secagent_env.gym_bases.seeded_vector.SeededVectorEnv`; each step ends
@@ -120,22 +124,6 @@ class AllocationVectorEnv(SeededVectorEnv):
             raise gymnasium.error.ResetNeeded("there are no instances yet: call reset() first")
         return self._instance
 
-    def decode(self, actions: Any) -> Decision:
-        """Return the decisions that actions (num_envs, …) stand for."""
-        return self._rules.actions.decode(actions, self._instance)
-
-    def encode(self, decision: Decision) -> Any:
-        """Return the actions that stand for, or come nearest to, decisions (num_envs,)."""
-        return self._rules.actions.encode(decision, self._instance)
-
-    @property
-    def _started(self) -> bool:
-        return self._instance is not None
-
-    def _fitting(self, given: Any, mask: np.ndarray) -> Instance:
-        instances = self._rules.fitting(given, (self.num_envs,), ())
-        return instances[mask] if instances.batch_shape else Instance.stack([instances] * int(mask.sum()))
-
     def _start(self, mask: np.ndarray, given: Instance | None) -> Any:
         if given is None:
             return self._draw(mask)
@@ -190,7 +178,7 @@ class AllocationVectorEnv(SeededVectorEnv):
         """Draw new instances where ``mask`` says so, and return a copy of all observations."""
         if mask.any():
             self._renew(self.scenario, mask)
-        generators = self._random.generators
+        generators = self.np_random
         if not mask.all():
             chosen = np.flatnonzero(mask)
             for rows in (chosen[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)):
@@ -203,10 +191,11 @@ class AllocationVectorEnv(SeededVectorEnv):
 
         def renew(start: int) -> None:  # observed and copied while still in the cache
             chunk = slice(start, start + CHUNK)
-            instances, observation = self._arrays[chunk], _part(self._observation, chunk)
+            instances = self._arrays[chunk]
+            observation, copied = (over_parts(lambda part: part[chunk], batch) for batch in (self._observation, copy))
             _, pair_gain = draw_into(instances, generators[chunk])
             observe(instances, self.observation_format, out=observation, pair_gain=pair_gain)
-            _assign(_part(copy, chunk), observation)
+            over_parts(np.copyto, copied, observation)
             self._bs_gain[chunk] = instances.bs_gain
 
         for _ in run(renew, range(0, self.num_envs, CHUNK)):
@@ -229,20 +218,35 @@ class AllocationVectorEnv(SeededVectorEnv):
             value = getattr(instance, name)
             getattr(self._arrays, name)[rows] = np.nan if value is None else value
         self._bs_gain[rows] = instance.bs_gain
-        _assign(self._observation, observe(instance, self.observation_format, pair_gain=pair_gain), rows)
+        observation = observe(instance, self.observation_format, pair_gain=pair_gain)
+        over_parts(lambda part, new: setitem(part, rows, new), self._observation, observation)
 
 
-def _part(observation: Any, rows: slice) -> Any:
-    """Return a view of some rows of a batch of observations."""
-    if isinstance(observation, dict):
-        return {part: value[rows] for part, value in observation.items()}
-    return observation[rows]
+class DeviceScore:
+    """:meth:`AllocationRules.score` on a torch device, in float64: the same as NumPy's to rounding.
 
+    Raises
+    ------
+    ImportError
+        If torch is not installed.
+    ValueError
+        If torch has no such device here, or it cannot compute in float64.
+    """
 
-def _assign(target: Any, observation: Any, rows: Any = ...) -> None:
-    """Write observations to rows of a batch of them."""
-    if isinstance(observation, dict):
-        for part, value in observation.items():
-            target[part][rows] = value
-    else:
-        target[rows] = observation
+    def __init__(self, rules: AllocationRules, device: str) -> None:
+        self._torch: Any = require("torch", "rl")
+        self._rules = rules
+        try:
+            self._device = self._torch.device(device)
+            self._torch.zeros(1, dtype=self._torch.float64, device=self._device).cpu()
+        except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"torch cannot compute in float64 on the device {device!r}: {reason}") from error
+        self._there: tuple[Instance, Instance] | None = None
+
+    def __call__(self, instance: Instance, decision: Decision) -> tuple[Outcome, np.ndarray, np.ndarray]:
+        """Return the outcome, the reward and the penalty in it; an instance stays there until another one comes."""
+        if self._there is None or self._there[0] is not instance:
+            self._there = instance, instance.to(self._torch, device=self._device)
+        outcome, value, penalty = self._rules.score(self._there[1], decision.to(self._torch, device=self._device))
+        return outcome.to(np), value.cpu().numpy(), penalty.cpu().numpy()

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from secagent_env.model.batched import Batched
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 
 _E = TypeVar("_E", bound=type)
 _B = TypeVar("_B", bound=Batched)
@@ -50,19 +50,15 @@ def reset_options(options: Mapping[str, Any] | None, *names: str) -> dict[str, A
     """Return the options of a reset, None for those of ``names`` not given; ValueError where there is another."""
     given = options or {}
     for name in given:
-        if name not in names:
-            raise unknown_name("reset option", name, names)
+        check_name("reset option", name, names)
     return {name: given.get(name) for name in names}
 
 
 def fitting(name: str, given: Any, kind: type[_B], batches: Collection[tuple[int, ...]], **wanted: float) -> _B:
     """Return the option ``name`` of a reset, as NumPy arrays.
 
-    Raises
-    ------
-    ValueError
-        If it is of another kind, of none of the batch shapes, or an attribute, or a field of its scenario, is not as
-        ``wanted``, that is as in the environment.
+    ValueError where it is of another kind, of none of the batch shapes, or an attribute, or a field of its scenario, is
+    not as ``wanted``, that is as in the environment.
     """
     called = f"options[{name!r}]"
     if not isinstance(given, kind):

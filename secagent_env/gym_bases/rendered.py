@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 
 from secagent_env.rendering.window import Window
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 
 RENDER_MODES = ("rgb_array", "human", "ansi")
 FPS = 4
@@ -18,9 +18,7 @@ FPS = 4
 
 def check_render_mode(mode: str | None, valid: Sequence[str] = RENDER_MODES) -> str | None:
     """Return a render mode, or None; ValueError where it is none of the valid ones."""
-    if mode is not None and mode not in valid:
-        raise unknown_name("render_mode", mode, valid)
-    return mode
+    return None if mode is None else check_name("render_mode", mode, valid)
 
 
 def warn_without_mode() -> None:
@@ -31,6 +29,7 @@ def warn_without_mode() -> None:
 class Rendered:
     """An environment with the render modes :data:`RENDER_MODES`, or none."""
 
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": FPS}  # noqa: RUF012
     render_mode: str | None
     _window: Any = None
 

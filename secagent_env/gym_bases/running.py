@@ -11,11 +11,7 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from secagent_env.gym_bases.seeded_vector import (
-    SeededVectorEnv,
-    check_shapes,
-    same_step_infos,
-)
+from secagent_env.gym_bases.seeded_vector import SeededVectorEnv, check_shapes, same_step_infos
 from secagent_env.model.batched import Batched
 from secagent_env.support.checks import integer
 
@@ -68,19 +64,10 @@ _State = TypeVar("_State", bound=Episodes)
 class RunningVectorEnv(SeededVectorEnv, Generic[_State]):
     """A vector environment of episodes of several steps.
 
-    Parameters
-    ----------
-    num_envs
-        How many environments.
-    rules
-        Has ``over(episodes)``, (B,) bool, and ``observe(episodes)``, new arrays (B, …).
-    action_space
-        Of one environment; that of the observations is the rules'.
-    max_episode_steps
-        Where episodes are truncated, as Gymnasium's ``TimeLimit`` does; None: nowhere.
+    Its rules have ``over(episodes)``, (B,) bool, and ``observe(episodes)``, new arrays (B, …). Episodes are truncated
+    after ``max_episode_steps``, as Gymnasium's ``TimeLimit`` does; None: nowhere.
     """
 
-    _rules: Any
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
 
     def __init__(self, num_envs: int, rules: Any, action_space: gymnasium.Space[Any], max_episode_steps: int | None):
@@ -94,13 +81,6 @@ class RunningVectorEnv(SeededVectorEnv, Generic[_State]):
         if self._episodes is None:
             raise gymnasium.error.ResetNeeded("there are no episodes yet: call reset() first")
         return self._episodes
-
-    @property
-    def _started(self) -> bool:
-        return self._episodes is not None
-
-    def _fitting(self, given: Any, mask: np.ndarray) -> Any:
-        return given
 
     @abstractmethod
     def decode(self, actions: Any) -> Any:

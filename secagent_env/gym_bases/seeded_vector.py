@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -18,43 +18,8 @@ from secagent_env.gym_bases.arguments import reset_options
 from secagent_env.support.checks import integer
 
 
-class SubGenerators:
-    """A generator per sub-environment, seeded as that of a scalar environment."""
-
-    def __init__(self, num_envs: int) -> None:
-        self._generators: list[Any] = [None] * num_envs
-        self._seeds: list[Any] = [None] * num_envs
-        self._complete = False
-
-    def seed(self, seeds: Sequence[int | None], mask: np.ndarray) -> None:
-        """Seed the generators in ``mask``; where the seed is None, a generator stays as it is."""
-        for i in map(int, np.flatnonzero(mask)):
-            if seeds[i] is not None:
-                self._generators[i], self._seeds[i] = seeding.np_random(seeds[i])
-
-    def _fill(self) -> None:
-        """Seed at random the generators that have no seed yet."""
-        if not self._complete:
-            for i, generator in enumerate(self._generators):
-                if generator is None:
-                    self._generators[i], self._seeds[i] = seeding.np_random()
-            self._complete = True
-
-    @property
-    def generators(self) -> tuple[np.random.Generator, ...]:
-        """The generator of each sub-environment."""
-        self._fill()
-        return tuple(self._generators)
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """The seed of each sub-environment's generator."""
-        self._fill()
-        return tuple(self._seeds)
-
-
 class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
-    """A vector environment with a generator per sub-environment, ``_random``; ``_option`` names what a reset may give.
+    """A vector environment with a generator per sub-environment; ``_option`` names what a reset may give.
 
     Environment i, seeded with s, plays the same episodes as the scalar one seeded with s, bit for bit, and every
     result is that of Gymnasium's ``SyncVectorEnv`` in its mode ``SAME_STEP``: where an episode ends, the observation
@@ -65,23 +30,23 @@ class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
     generator as it is, and ``options["reset_mask"]``, (num_envs,) bool: only these environments are reset.
     """
 
+    _rules: Any
     _option: str
+    _started = False
 
     def __init__(self, num_envs: int, action_space: gymnasium.Space[Any], observation_space: gymnasium.Space[Any]):
         self.num_envs = integer("num_envs", num_envs, 1)
         self.single_action_space, self.single_observation_space = action_space, observation_space
         self.action_space = batch_space(action_space, self.num_envs)
         self.observation_space = batch_space(observation_space, self.num_envs)
-        self._random = SubGenerators(self.num_envs)
+        self._generators: list[Any] = [None] * self.num_envs
+        self._seeds: list[Any] = [None] * self.num_envs
+        self._all_seeded = False
 
-    @property
-    @abstractmethod
-    def _started(self) -> bool:
-        """Whether there has been a reset."""
-
-    @abstractmethod
     def _fitting(self, given: Any, mask: np.ndarray) -> Any:
         """Return the option of a reset for the environments in ``mask``, or raise ValueError."""
+        fitting = self._rules.fitting(given, (self.num_envs,), ())
+        return fitting[mask] if fitting.batch_shape else fitting.stack([fitting] * int(mask.sum()))
 
     @abstractmethod
     def _start(self, mask: np.ndarray, given: Any) -> Any:
@@ -99,18 +64,27 @@ class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         given = chosen[self._option]
         if given is not None:
             given = self._fitting(given, mask)
-        self._random.seed(seeds, mask)
-        return self._start(mask, given), {}
+        for i in map(int, np.flatnonzero(mask)):
+            if seeds[i] is not None:
+                self._generators[i], self._seeds[i] = seeding.np_random(seeds[i])
+        observation = self._start(mask, given)
+        self._started = True
+        return observation, {}
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
-        """The generator of each environment."""
-        return self._random.generators
+        """The generator of each environment, seeded at random where there was no seed."""
+        if not self._all_seeded:
+            for i, generator in enumerate(self._generators):
+                if generator is None:
+                    self._generators[i], self._seeds[i] = seeding.np_random()
+            self._all_seeded = True
+        return tuple(self._generators)
 
     @property
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
         """The seed of each environment's generator."""
-        return self._random.seeds
+        return tuple(self._seeds[: len(self.np_random)])  # which seeds those that have none yet
 
 
 def seeds_of(seed: Any, num_envs: int) -> list[int | None]:
@@ -174,14 +148,8 @@ def masked(info: Mapping[str, Any], mask: np.ndarray) -> dict[str, Any]:
 def same_step_infos(info: Mapping[str, Any], done: np.ndarray, final: Any) -> dict[str, Any]:
     """Return the infos of a step in the mode ``SAME_STEP``.
 
-    Parameters
-    ----------
-    info
-        Of all sub-environments, before the next episodes begin.
-    done
-        (num_envs,) bool, where an episode ended.
-    final
-        Their last observations, a batch of as many or a dict of batches.
+    ``info`` is that of all sub-environments before the next episodes begin, ``done`` (num_envs,) bool says where one
+    ended, and ``final`` holds the last observations of these: a batch of as many or a dict of batches.
     """
     infos = {} if done.all() else masked(info, ~done)
     if not done.any():
@@ -198,6 +166,13 @@ def object_rows(rows: Iterable[Any], num_envs: int) -> np.ndarray:
     for i, row in enumerate(rows):
         array[i] = row
     return array
+
+
+def over_parts(function: Callable[..., Any], batch: Any, *others: Any) -> Any:
+    """Return what a function makes of batches; of dicts of batches, a dict of what it makes of each part."""
+    if not isinstance(batch, dict):
+        return function(batch, *others)
+    return {name: function(part, *(other[name] for other in others)) for name, part in batch.items()}
 
 
 def rows_of(batch: Any) -> Iterable[Any]:
@@ -232,8 +207,6 @@ class Recycler:
 
     def copy_of(self, batch: Any) -> Any:
         """Return a copy of a batch, or of a dict of batches."""
-        if isinstance(batch, dict):
-            return {name: self.copy_of(part) for name, part in batch.items()}
         copy = self.empty_like(batch)
-        copy[...] = batch
+        over_parts(np.copyto, copy, batch)
         return copy

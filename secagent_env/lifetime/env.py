@@ -119,7 +119,7 @@ class LifetimeEnv(InstanceEnv):
         return self._running.least_energy_j[0]
 
     @property
-    def _present(self) -> Instance | None:
+    def _instance(self) -> Instance | None:  # type: ignore[override]
         return None if self._episode is None else self.instance
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:

@@ -5,6 +5,7 @@ Dimension letters: B running episodes, N agents.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -156,10 +157,9 @@ class LifetimeRules(FormatRules):
         spent = np.minimum(needed, episodes.battery_j)
         missing = np.max(needed - episodes.battery_j, axis=-1)
         served = outcome.feasible & (missing <= 0)
-        following = LifetimeEpisodes(
-            deployment=episodes.deployment,
+        following = dataclasses.replace(
+            episodes,
             task=draw_tasks(episodes.deployment, generators),
-            initial_j=episodes.initial_j,
             battery_j=episodes.battery_j - spent,
             served=episodes.served + served,
             unserved=episodes.unserved + ~served,

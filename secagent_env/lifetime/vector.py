@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from secagent_env.gym_bases.arguments import takes_arguments_of
+from secagent_env.gym_bases.instance_env import DecisionActions
 from secagent_env.gym_bases.running import RunningVectorEnv
 from secagent_env.lifetime.env import MAX_EPISODE_STEPS
 from secagent_env.lifetime.rules import LifetimeEpisodes, LifetimeRules
@@ -17,7 +18,7 @@ from secagent_env.model.scenario import Scenario
 
 
 @takes_arguments_of(LifetimeRules)
-class LifetimeVectorEnv(RunningVectorEnv[LifetimeEpisodes]):
+class LifetimeVectorEnv(DecisionActions, RunningVectorEnv[LifetimeEpisodes]):
     """``num_envs`` environments of :class:`~secagent_env.lifetime.env.LifetimeEnv` in one.
 
     Seeds, masks and infos are those of :class:`~secagent_env.gym_bases.seeded_vector.SeededVectorEnv`.
@@ -63,16 +64,15 @@ class LifetimeVectorEnv(RunningVectorEnv[LifetimeEpisodes]):
         """What the batteries hold now, (num_envs, N), J."""
         return self._running.battery_j.copy()
 
-    def decode(self, actions: Any) -> Decision:
-        """Return the decisions that actions (num_envs, …) stand for."""
-        return self._rules.actions.decode(actions, None if self._episodes is None else self.instance)
+    @property
+    def _instance(self) -> Instance | None:  # type: ignore[override]
+        return None if self._episodes is None else self.instance
 
-    def encode(self, decision: Decision) -> Any:
-        """Return the actions that stand for, or come nearest to, decisions (num_envs,)."""
-        return self._rules.actions.encode(decision, None if self._episodes is None else self.instance)
+    def _fitting(self, given: Any, mask: np.ndarray) -> Any:
+        return given
 
     def _new(self, rows: np.ndarray, given: Any) -> LifetimeEpisodes:
-        generators = self._random.generators
+        generators = self.np_random
         for i in rows:
             (self._streams[i],) = generators[i].spawn(1)
         return self._rules.begin([self._streams[i] for i in rows], given)

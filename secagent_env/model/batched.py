@@ -113,11 +113,8 @@ class Batched:
     ) -> ModuleType:
         """Turn lists into arrays, and return the array namespace of all; those that are None are left out.
 
-        Raises
-        ------
-        ValueError
-            If the last dimensions of an array are not the sizes of its ``letters``, its batch dimensions not those of
-            the others, its numbers not real or complex as they should be, or not finite.
+        ValueError where the last dimensions of an array are not the sizes of its ``letters``, its batch dimensions not
+        those of the others, its numbers not real or complex as they should be, or not finite.
         """
         arrays = {name: array for name in self._arrays if (array := getattr(self, name)) is not None}
         for name, array in arrays.items():

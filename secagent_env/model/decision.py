@@ -48,7 +48,7 @@ class Decision(Batched):
             if not xp.all((self.selection == 0) | (self.selection == 1)):
                 raise ValueError("selection must be boolean (or 0 and 1), got other values")
             object.__setattr__(self, "selection", self.selection != 0)
-        for name in ("selection", "beamformer", "power_w"):
+        for name in self._arrays:
             if len(getattr(self, name).shape) == 0:
                 raise ValueError(f"{name} must have at least one dimension, got a scalar")
         batch = tuple(self.power_w.shape[:-1])

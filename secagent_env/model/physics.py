@@ -70,7 +70,7 @@ def evaluate(instance: Instance, decision: Decision) -> Outcome:
     # Reasoning, (13)-(16), and energies, (18)-(19).
     inference_time = xp.max(chosen * instance.inference_time_s, axis=-1)
     execution = xp.sum(chosen * instance.execution_energy_j, axis=-1)
-    transmission = transmission_energy(selection, power, uplink_times, downlink_time + uplink_time)
+    transmission = xp.sum(transmission_energies(selection, power, uplink_times, downlink_time + uplink_time), axis=-1)
     accuracy_sum = xp.sum(chosen * instance.accuracy, axis=-1)
     mean_accuracy = accuracy_sum / xp.where(count > 0, count, 1.0)
     latency = downlink_time + inference_time + uplink_time
@@ -161,24 +161,11 @@ def transfer_time(bits: float, bandwidth_hz: float, secrecy: Array) -> Array:
     return xp.where(possible, bits / (bandwidth_hz * xp.where(possible, secrecy, 1.0)), math.inf)
 
 
-def transmission_energy(selection: Array, power: Array, uplink_times: Array, jamming_time: Array) -> Array:
-    """Return the transmission energy of all agents, (18), J: the sum of :func:`transmission_energies`."""
-    xp = lean_namespace(power, uplink_times)
-    return xp.sum(transmission_energies(selection, power, uplink_times, jamming_time), axis=-1)
-
-
 def transmission_energies(selection: Array, power: Array, uplink_times: Array, jamming_time: Array) -> Array:
     """Return the transmission energy of each agent, a term of (18), (…, N), J.
 
-    Senders spend their power for their own time, jammers for both phases; a silent agent spends nothing,
-    for infinite times too.
-
-    Parameters
-    ----------
-    selection, power, uplink_times
-        (…, N); ``uplink_times`` matters for the selected agents only.
-    jamming_time
-        (…), downlink time plus the longest uplink time, s.
+    Senders spend their power for their own time, of ``uplink_times`` (…, N), jammers for both phases: ``jamming_time``
+    (…), downlink time plus the longest uplink time, s. A silent agent spends nothing, for infinite times too.
     """
     xp = lean_namespace(power, uplink_times)
     active = power > 0

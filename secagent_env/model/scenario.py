@@ -12,25 +12,18 @@ from typing import Any
 
 from secagent_env.model.presets import PRESETS
 from secagent_env.support.checks import flag, integer, interval, number
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from secagent_env.support.shares import apportioned
 
 Range = tuple[float, float]
 Area = tuple[Range, Range]
 
 _COUNTS = ("num_agents", "num_antennas", "num_eavesdroppers")
-_POSITIVE = (
-    "task_difficulty",
-    "bs_power_w",
-    "max_power_w",
-    "bandwidth_hz",
-    "noise_power_w",
-    "carrier_hz",
-    "output_tokens",
-    "bits_per_token",
-    "latency_limit_s",
-)
-_NON_NEGATIVE = ("prompt_tokens", "knowledge_bits", "activation_ops")
+_BOUNDS: dict[str, dict[str, float]] = {
+    "min_accuracy": {"low": 0, "high": 1},
+    **{name: {"low": 0} for name in ("prompt_tokens", "knowledge_bits", "activation_ops")},
+}
+"""The numbers that may be 0; all others must be positive."""
 _POSITIVE_RANGES = ("model_dim", "compute_rate", "compute_power_w", "training_budget")
 _AREAS = ("area_m", "eve_area_m")
 
@@ -117,11 +110,11 @@ class Scenario:
             self._set(name, integer(name, getattr(self, name), low=1))
         if self.min_selected is not None:
             self._set("min_selected", integer("min_selected", self.min_selected, low=1, high=self.num_agents))
-        for name in _POSITIVE:
-            self._set(name, _number(name, getattr(self, name), above=0))
-        for name in _NON_NEGATIVE:
-            self._set(name, _number(name, getattr(self, name), low=0))
-        self._set("min_accuracy", _number("min_accuracy", self.min_accuracy, low=0, high=1))
+        self._set("colluding", flag("colluding", self.colluding))
+        for field in dataclasses.fields(self):
+            if isinstance(field.default, (int, float)) and field.name not in (*_COUNTS, "colluding"):
+                bounds = _BOUNDS.get(field.name, {"above": 0})
+                self._set(field.name, _number(field.name, getattr(self, field.name), **bounds))
         if self.downlink_bits <= 0:
             raise ValueError("prompt_tokens and knowledge_bits must not both be 0: there is nothing to send")
         for name in _POSITIVE_RANGES:
@@ -134,7 +127,6 @@ class Scenario:
             self._set("model_sizes", _groups("model_sizes", self.model_sizes))
         for name in _AREAS:
             self._set(name, _area(name, getattr(self, name)))
-        self._set("colluding", flag("colluding", self.colluding))
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -165,9 +157,7 @@ class Scenario:
     @classmethod
     def preset(cls, name: str, **overrides: Any) -> Scenario:
         """Return a preset with some fields replaced: ``Scenario.preset("paper", num_agents=50)``."""
-        if not isinstance(name, str) or name not in PRESETS:
-            raise unknown_name("preset", name, PRESETS)
-        return cls(**_known({**PRESETS[name], **overrides}))
+        return cls(**_known({**PRESETS[check_name("preset", name, PRESETS)], **overrides}))
 
     @classmethod
     def coerce(cls, scenario: Scenario | str | Mapping[str, Any] | None) -> Scenario:
@@ -210,8 +200,7 @@ class Scenario:
 def _known(fields: dict[str, Any]) -> dict[str, Any]:
     valid = {field.name for field in dataclasses.fields(Scenario)}
     for name in fields:
-        if name not in valid:
-            raise unknown_name("scenario field", name, valid)
+        check_name("scenario field", name, valid)
     return fields
 
 

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 
 from secagent_env.gym_bases.arguments import reset_options, takes_arguments_of
-from secagent_env.gym_bases.rendered import FPS, RENDER_MODES, Rendered, check_render_mode
+from secagent_env.gym_bases.rendered import Rendered, check_render_mode
 from secagent_env.gym_bases.running import first_info
 from secagent_env.power_control import pictures
 from secagent_env.power_control.game import Game
@@ -62,8 +62,6 @@ class PowerControlEnv(Rendered, gymnasium.Env[np.ndarray, np.ndarray]):
     Many at once, batched: :class:`secagent_env.power_control.vector.PowerControlVectorEnv`, the
     ``vector_entry_point`` of the id.
     """
-
-    metadata = {"render_modes": list(RENDER_MODES), "render_fps": FPS}  # noqa: RUF012
 
     def __init__(
         self,

@@ -14,6 +14,8 @@ from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, Delivery, de
 from secagent_env.support.checks import integer
 
 ROUNDS = 10
+MAX_RATE = 64.0
+"""Where rates are clipped in observations, bit/s/Hz: far beyond those of any game drawn."""
 
 Action = Any
 """A power in W, or a dict with ``power`` and, by recipient, ``messages``."""
@@ -171,6 +173,17 @@ class Match:
 def agent_names(num_pairs: int) -> list[str]:
     """Return the names of the agents, ``pair_0`` and so on."""
     return [f"pair_{i}" for i in range(num_pairs)]
+
+
+def numeric_observation(pair: int, power_share: Any, rate: Any, played: Any, target_rate: np.ndarray) -> np.ndarray:
+    """Return what the agent of a pair sees in numbers alone, for networks that learn, (…, N + 3) float32.
+
+    Its power / P_max (…), its rate (…), the share of the rounds that have been played (…), its own target, and the
+    targets of the others in their order; ``target_rate`` (…, N), bit/s/Hz, are those of all.
+    """
+    targets = np.minimum(target_rate, MAX_RATE)
+    own = np.broadcast_arrays(power_share, np.minimum(rate, MAX_RATE), played, targets[..., pair])
+    return np.concatenate([np.stack(own, axis=-1), np.delete(targets, pair, axis=-1)], axis=-1).astype(np.float32)
 
 
 def _parts(agent: str, action: Action, talk: bool) -> tuple[float, dict[str, str]]:

@@ -43,14 +43,9 @@ class Message:
 
 @dataclass(frozen=True)
 class Delivery:
-    """The messages of one round, delivered and dropped.
+    """The messages of one round: those delivered, by sender and then by recipient in the order of the agents.
 
-    Attributes
-    ----------
-    messages
-        Those delivered, by sender and then by recipient in the order of the agents.
-    dropped
-        By sender: how many of its messages were dropped, by reason (:data:`REASONS`).
+    ``dropped`` counts by sender how many of its messages were dropped, by reason (:data:`REASONS`).
     """
 
     messages: tuple[Message, ...]
@@ -88,13 +83,7 @@ def deliver(agents: Sequence[str], outboxes: Mapping[str, Mapping[str, str]], ma
 
 
 def outbox_of(sender: str, messages: Any) -> dict[str, str]:
-    """Return an agent's messages by recipient.
-
-    Raises
-    ------
-    ValueError
-        If they are no mapping from names to text.
-    """
+    """Return an agent's messages by recipient; ValueError if they are no mapping from names to text."""
     if not isinstance(messages, Mapping):
         raise ValueError(
             f"the messages of {sender} must be a dict of texts by recipient, got {type(messages).__name__}"

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from secagent_env.model.batched import Array, namespace
 from secagent_env.power_control.game import Game
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 
 Function = Callable[[Game, Array, Array], Array]
 
@@ -70,21 +70,13 @@ def names() -> list[str]:
 
 
 def metric_of(metric: str | Metric | Function) -> Metric:
-    """Return the metric of this name, or the one that is, or is made of, a function.
-
-    Raises
-    ------
-    ValueError
-        If there is no metric of this name.
-    """
+    """Return the metric of this name, or the one that is, or is made of, a function; ValueError for another name."""
     if isinstance(metric, Metric):
         return metric
     if callable(metric):
         name = getattr(metric, "__name__", "custom")
         return Metric(name, (metric.__doc__ or name).strip().partition("\n")[0], metric)
-    if not isinstance(metric, str) or metric not in _METRICS:
-        raise unknown_name("metric", metric, _METRICS)
-    return _METRICS[metric]
+    return _METRICS[check_name("metric", metric, _METRICS)]
 
 
 def rate_gap(game: Game, power_w: Array, rate: Array) -> Array:

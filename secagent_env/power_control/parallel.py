@@ -12,12 +12,19 @@ from gymnasium.utils import seeding
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 from secagent_env.gym_bases.arguments import takes_arguments_of
-from secagent_env.gym_bases.rendered import FPS, RENDER_MODES, Rendered, check_render_mode
+from secagent_env.gym_bases.rendered import Rendered, check_render_mode
 from secagent_env.power_control import pictures
 from secagent_env.power_control.game import Game
-from secagent_env.power_control.match import ROUNDS, Action, Match, Record, agent_names
+from secagent_env.power_control.match import (
+    MAX_RATE,
+    ROUNDS,
+    Action,
+    Match,
+    Record,
+    agent_names,
+    numeric_observation,
+)
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, MessageSpace
-from secagent_env.power_control.observations import MAX_RATE, numeric_observation
 from secagent_env.power_control.rules import PowerControlRules
 from secagent_env.support.checks import integer
 
@@ -85,12 +92,7 @@ class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
     :class:`secagent_env.power_control.env.PowerControlEnv`.
     """
 
-    metadata = {  # noqa: RUF012
-        "name": "power_control_v0",
-        "render_modes": list(RENDER_MODES),
-        "render_fps": FPS,
-        "is_parallelizable": True,
-    }
+    metadata = {**Rendered.metadata, "name": "power_control_v0", "is_parallelizable": True}  # noqa: RUF012
 
     def __init__(
         self,

@@ -23,13 +23,7 @@ _MOST_TICKS = 40
 
 
 def figure(record: Record) -> Figure:
-    """Draw a match as a matplotlib figure of 1100 × 700 pixels.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is missing; the message names the command that installs it.
-    """
+    """Draw a match as a matplotlib figure of 1100 × 700 pixels."""
     with style.own_style():
         fig = style.new_figure()
         style.pixel_text(fig, 60, 26, _headline(record), size=15, weight="bold")
@@ -63,8 +57,7 @@ def ansi(record: Record) -> str:
     if record.deliveries:
         last = record.deliveries[-1]
         for message in last.messages:
-            text = printable(message.text)
-            line = f"  {message.sender} to {message.recipient}: {text}"
+            line = f"  {message.sender} to {message.recipient}: {printable(message.text)}"
             lines.append(line if len(line) <= COLUMNS else line[: COLUMNS - 1] + "…")
         lost = sum(sum(counts.values()) for counts in last.dropped.values())
         if lost:

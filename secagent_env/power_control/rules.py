@@ -24,17 +24,7 @@ from secagent_env.support.checks import flag, integer
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RunningGames(Episodes):
-    """Games being played.
-
-    Attributes
-    ----------
-    game
-        Which (B).
-    power_w, rate
-        The present powers, W, and rates, bit/s/Hz, (B, N).
-    round
-        How many rounds have been played, (B,).
-    """
+    """Games (B) being played: the present powers, W, and rates, bit/s/Hz, (B, N), and the rounds played, (B,)."""
 
     game: Game
     power_w: np.ndarray
@@ -146,13 +136,7 @@ class PowerControlRules:
         return np.minimum(np.concatenate(parts, axis=-1), BOUND).astype(np.float32)
 
     def decode(self, action: Any) -> np.ndarray:
-        """Return the powers (…, N), W, that an action (…, N) stands for: −1 is silence and 1 is P_max.
-
-        Raises
-        ------
-        ValueError
-            If it has another shape, or holds a NaN or infinite number.
-        """
+        """Return the powers (…, N), W, that an action (…, N) of finite numbers stands for: −1 is silence, 1 P_max."""
         array = action_array("action", action, self.num_pairs)
         if np.isinf(array).any():
             raise ValueError(f"action must be finite, got {int(np.isinf(array).sum())} infinite numbers")

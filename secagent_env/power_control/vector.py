@@ -63,12 +63,8 @@ class PowerControlVectorEnv(RunningVectorEnv[RunningGames]):
         """Return the actions that come nearest to powers (num_envs, N), W."""
         return self._rules.encode(power_w)
 
-    def _fitting(self, given: Any, mask: np.ndarray) -> Game:
-        games = self._rules.fitting(given, (self.num_envs,), ())
-        return games[mask] if games.batch_shape else Game.stack([games] * int(mask.sum()))
-
     def _new(self, rows: np.ndarray, given: Game | None) -> RunningGames:
-        generators = self._random.generators
+        generators = self.np_random
         return self._rules.begin([generators[i] for i in rows], given)
 
     def _next(self, episodes: RunningGames, decoded: np.ndarray) -> tuple[RunningGames, np.ndarray, dict[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from secagent_env.questions import formats
 from secagent_env.questions.question import QuestionSet
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 
 ENVIRONMENT_VARIABLE = "SECAGENT_DATA"
 """Names the folder in which data sets are looked for."""
@@ -65,9 +65,7 @@ def load(name: str, path: str | Path | None = None) -> QuestionSet:
     if name == SAMPLE:
         own = Path(__file__).with_name("sample.json")
         return formats.read_sample(SAMPLE, own.read_bytes())
-    if name not in SOURCES:
-        raise unknown_name("question set", name, names())
-    file = find(name, path)
+    file = find(check_name("question set", name, names()), path)
     if file is None:
         raise FileNotFoundError(advice(name, path))
     if file.stat().st_size > MAX_BYTES:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,11 +102,9 @@ def draw_energies(fig: Figure, view: View) -> None:
     energies = [float(getattr(view.outcome, f"{name}_energy_j", math.nan)) for name in names]
     finite = [math.log10(energy) for energy in energies if 0 < energy < math.inf]
     low, high = min([-12.0, *finite]), max([6.0, *finite])
-    rows = []
-    for name, energy in zip(names, energies, strict=True):
-        end = math.log10(energy) if energy > 0 else low
-        colour = style.RED if end == math.inf else style.BLUE
-        rows.append(_Row(name, end, colour, quantity(energy, "J")))
+    ends = [math.log10(energy) if energy > 0 else low for energy in energies]
+    colours = [style.RED if end == math.inf else style.BLUE for end in ends]
+    rows = list(zip(names, ends, colours, [quantity(energy, "J") for energy in energies], strict=True))
     ax = _draw_rows(fig, 481, rows, (low, high))
     ticks = {-12: "1 pJ", -6: "1 µJ", 0: "1 J", 6: "1 MJ"}
     ax.set_xticks(list(ticks), list(ticks.values()), size=7)
@@ -120,7 +117,7 @@ def draw_constraints(fig: Figure, view: View) -> None:
     rows = []
     for item in view.constraints:
         sign = "" if item.value is None else "✗ " if item.violated else "✓ "
-        rows.append(_Row(item.name, item.ratio, style.RED if item.violated else style.GREEN, f"{sign}{item}"))
+        rows.append((item.name, item.ratio, style.RED if item.violated else style.GREEN, f"{sign}{item}"))
     ax = _draw_rows(fig, 578, rows, (0, 1.5))
     ax.axvline(1, color=style.INK, lw=1.2)
     ax.set_xticks([1], ["limit"], size=7)
@@ -195,30 +192,22 @@ def _name_columns(ax: Axes, columns: np.ndarray, labels: Iterable[object], name:
     ax.text(columns.mean(), -0.19, name, size=8, color=colour, ha="center", va="top", transform=below)
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A bar from the axis' start to ``end``, with a name before and a text behind it."""
-
-    name: str
-    end: float
-    colour: str
-    text: str
-
-
-def _draw_rows(fig: Figure, top: float, rows: Sequence[_Row], limits: tuple[float, float]) -> Axes:
+def _draw_rows(
+    fig: Figure, top: float, rows: Sequence[tuple[str, float, str, str]], limits: tuple[float, float]
+) -> Axes:
+    """Draw bars from the axis' start: the name before each, its end, its colour, and the text behind it."""
     low, high = limits
     height = _BAR_STEP * len(rows)
     ax = style.pixel_axes(fig, _BARS, top, _BAR_WIDTH, height, xlim=limits, ylim=(len(rows) - 0.5, -0.5))
     ax.set_yticks([])
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.tick_params(axis="x", length=2, pad=1)
-    for y, row in enumerate(rows):
+    for y, (name, end, colour, text) in enumerate(rows):
         ax.barh(y, high - low, left=low, height=0.62, color=style.FAINT)
-        ax.barh(y, min(row.end, high) - low, left=low, height=0.62, color=row.colour)
-        if row.end > high:
-            place = high - 0.02 * (high - low)
-            ax.text(place, y, "»", color="white", ha="right", va="center", weight="bold")
+        ax.barh(y, min(end, high) - low, left=low, height=0.62, color=colour)
+        if end > high:
+            ax.text(high - 0.02 * (high - low), y, "»", color="white", ha="right", va="center", weight="bold")
         middle = top + _BAR_STEP * (y + 0.5)
-        style.pixel_text(fig, _NAMES, middle, row.name)
-        style.pixel_text(fig, _NUMBERS, middle, row.text)
+        style.pixel_text(fig, _NAMES, middle, name)
+        style.pixel_text(fig, _NUMBERS, middle, text)
     return ax

@@ -126,24 +126,20 @@ def _links(ax: Axes, view: View, agents: np.ndarray, eves: np.ndarray) -> None:
 
 
 def _markers(ax: Axes, view: View, agents: np.ndarray, eves: np.ndarray, radius: float) -> None:
-    def dots(at: np.ndarray, reach: Any, colour: str, lw: float = 0.8, **look: Any) -> None:
+    def draw(at: np.ndarray, reach: Any, fill: str, edge: str = "white", lw: float = 0.8, **look: Any) -> None:
         size = (2 * _POINT * reach) ** 2
-        ax.scatter(at[:, 0], at[:, 1], s=size, color=colour, edgecolors="white", lw=lw, **look)
-
-    def rings(at: np.ndarray, reach: Any, colour: str, fill: str, **look: Any) -> None:
-        size = (2 * _POINT * reach) ** 2
-        ax.scatter(at[:, 0], at[:, 1], s=size, facecolors=fill, edgecolors=colour, **look)
+        ax.scatter(at[:, 0], at[:, 1], s=size, facecolors=fill, edgecolors=edge, lw=lw, **look)
 
     # From −100 dBm to 2 W the halo grows from a rim to five times the marker.
     power = np.clip((view.power_dbm[view.jamming] + 100) / 133, 0, 1)
     halo = (1.4 + 3.6 * power) * radius
-    dots(agents[view.jamming], halo, style.ORANGE, alpha=0.22, lw=0, zorder=2)
-    rings(agents[view.silent], radius - 1.5, style.GREY, fill="white", lw=1.2, zorder=3)
-    dots(agents[view.jamming], radius + 1, style.ORANGE, marker="^", zorder=5)
-    dots(agents[view.computing], radius, style.BLUE, zorder=6)
-    rings(agents[view.computing[:1]], radius + 2, style.INK, fill="none", lw=1.4, zorder=7)
-    dots(eves, 7.3, style.RED, marker="X", zorder=8)
-    dots(np.zeros((1, 2)), 7, style.INK, marker="s", zorder=8)
+    draw(agents[view.jamming], halo, style.ORANGE, alpha=0.22, lw=0, zorder=2)
+    draw(agents[view.silent], radius - 1.5, "white", style.GREY, lw=1.2, zorder=3)
+    draw(agents[view.jamming], radius + 1, style.ORANGE, marker="^", zorder=5)
+    draw(agents[view.computing], radius, style.BLUE, zorder=6)
+    draw(agents[view.computing[:1]], radius + 2, "none", style.INK, lw=1.4, zorder=7)
+    draw(eves, 7.3, style.RED, marker="X", zorder=8)
+    draw(np.zeros((1, 2)), 7, style.INK, marker="s", zorder=8)
 
 
 def _labels(ax: Axes, view: View, agents: np.ndarray, eves: np.ndarray, radius: float) -> None:

@@ -39,25 +39,20 @@ def figure(instance: Instance, decision: Decision | None = None, outcome: Outcom
     """
     with style.own_style():
         fig = style.new_figure()
-        _draw(fig, View.of(instance, decision, outcome))
+        view = View.of(instance, decision, outcome)
+        colour = style.INK if view.outcome is None else style.GREEN if view.feasible else style.RED
+        style.pixel_text(fig, 50, 26, view.headline, size=15, weight="bold", color=colour)
+        subtitle = view.size if view.outcome is None else f"{view.size}: {view.roles}"
+        style.pixel_text(fig, 50, 51, subtitle, color=style.DIM)
+        draw_map(fig, view)
+        draw_legend(fig, view)
+        for draw in (draw_costs,) if view.outcome is None else (draw_sinr, draw_powers):
+            draw(fig, view)
+        draw_energies(fig, view)
+        draw_constraints(fig, view)
     return fig
 
 
 def rgb_array(instance: Instance, decision: Decision | None = None, outcome: Outcome | None = None) -> np.ndarray:
     """Return the pixels of :func:`figure`, (700, 1100, 3) uint8."""
     return style.pixels(figure(instance, decision, outcome))
-
-
-def _draw(fig: Figure, view: View) -> None:
-    colour = style.INK if view.outcome is None else style.GREEN if view.feasible else style.RED
-    style.pixel_text(fig, 50, 26, view.headline, size=15, weight="bold", color=colour)
-    style.pixel_text(fig, 50, 51, view.size if view.outcome is None else f"{view.size}: {view.roles}", color=style.DIM)
-    draw_map(fig, view)
-    draw_legend(fig, view)
-    if view.outcome is None:
-        draw_costs(fig, view)
-    else:
-        draw_sinr(fig, view)
-        draw_powers(fig, view)
-    draw_energies(fig, view)
-    draw_constraints(fig, view)

@@ -15,13 +15,7 @@ class Window:
     """A pygame window that shows frames; it opens with the first one.
 
     Without a screen the frames go nowhere and nothing fails: ``render_mode="human"`` runs on a server too.
-
-    Parameters
-    ----------
-    title
-        The window's caption.
-    fps
-        Frames per second at most: :meth:`show` waits for the rest of the frame before.
+    :meth:`show` waits for the rest of the frame before, so that there are at most ``fps`` frames per second.
     """
 
     def __init__(self, title: str = "secagent", fps: float = 4) -> None:

@@ -113,15 +113,14 @@ def _squared_pair_distance(position: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _pairs(n: int) -> tuple[np.ndarray, np.ndarray]:
-    first, second = np.triu_indices(n, 1)
-    return first, second
+def _pairs(n: int) -> tuple[np.ndarray, ...]:
+    return np.triu_indices(n, 1)
 
 
 @lru_cache(maxsize=8)
 def pair_index(n: int, diagonal: int) -> np.ndarray:
     """Return (N, N) indices into the draws of the pairs, the same for (i, j) and (j, i)."""
     index = np.full((n, n), diagonal)
-    upper = np.triu_indices(n, 1)
+    upper = _pairs(n)
     index[upper] = index[upper[::-1]] = np.arange(len(upper[0]))
     return index

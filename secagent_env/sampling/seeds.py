@@ -17,13 +17,7 @@ def instance_generator(seed: int, index: int) -> np.random.Generator:
 def generators_of(
     seed: Seed, count: int, generator_of: Callable[[int, int], np.random.Generator] = instance_generator
 ) -> list[np.random.Generator]:
-    """Return the generators of a batch: ``generator_of(seed, index)`` each, or a given one for all, in turn.
-
-    Raises
-    ------
-    ValueError
-        If the seed is neither.
-    """
+    """Return the generators of a batch: ``generator_of(seed, index)`` each, or a given one for all, in turn."""
     if isinstance(seed, np.random.Generator):
         return [seed] * count
     if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:

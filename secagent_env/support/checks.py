@@ -1,4 +1,7 @@
-"""Checks of what users give: each returns the value as a plain Python number, or raises one clear sentence."""
+"""Checks of what users give: each returns the value as a plain Python number, or raises ValueError, one clear sentence.
+
+True and False are no numbers.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,7 @@ import numpy as np
 
 
 def integer(name: str, value: object, low: int | None = 0, high: int | None = None) -> int:
-    """Return a whole number from ``low`` to ``high``, both included; None leaves a side open.
-
-    Raises
-    ------
-    ValueError
-        If it is no integer within the range; True and False are none.
-    """
+    """Return a whole number from ``low`` to ``high``, both included; None leaves a side open."""
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         whole = int(value)
         if (low is None or whole >= low) and (high is None or whole <= high):
@@ -33,13 +30,7 @@ def number(
     above: float | None = None,
     below: float | None = None,
 ) -> float:
-    """Return a finite number from ``low`` to ``high``, both included, or strictly ``above`` and ``below`` others.
-
-    Raises
-    ------
-    ValueError
-        If it is no finite number within the range; True and False are none.
-    """
+    """Return a finite number from ``low`` to ``high``, both included, or strictly ``above`` and ``below`` others."""
     real = _finite(value)
     if (
         real is not None
@@ -53,13 +44,7 @@ def number(
 
 
 def interval(name: str, value: Any, **bounds: float | None) -> tuple[float, float]:
-    """Return two numbers (low, high) with low ≤ high, each within the bounds, which are those of :func:`number`.
-
-    Raises
-    ------
-    ValueError
-        If it is no such pair.
-    """
+    """Return two numbers (low, high) with low ≤ high, each within the bounds, which are those of :func:`number`."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise ValueError(f"{name} must be a (low, high) range, got {value!r:.200}")
     low, high = (number(f"{name}[{i}]", bound, **bounds) for i, bound in enumerate(value))
@@ -69,26 +54,14 @@ def interval(name: str, value: Any, **bounds: float | None) -> tuple[float, floa
 
 
 def flag(name: str, value: object) -> bool:
-    """Return a truth value.
-
-    Raises
-    ------
-    ValueError
-        If it is anything but True and False.
-    """
+    """Return True or False."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise ValueError(f"{name} must be True or False, got {value!r:.200}")
 
 
 def choice(name: str, value: Any, valid: Any) -> Any:
-    """Return one of the ``valid`` values.
-
-    Raises
-    ------
-    ValueError
-        If it is none of them.
-    """
+    """Return one of the ``valid`` values."""
     if isinstance(value, str) and value in valid:
         return value
     raise ValueError(f"{name} must be one of {', '.join(map(str, valid))}, got {value!r:.200}")

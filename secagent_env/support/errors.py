@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
 
 def unknown_name(kind: str, name: object, valid: Iterable[str]) -> ValueError:
@@ -13,3 +14,10 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> ValueError:
     ordered = near + [other for other in names if other not in near]
     hint = f"did you mean {near[0]!r}? " if near else ""
     return ValueError(f"unknown {kind} {name!r}; {hint}valid are: {', '.join(ordered) or 'none'}")
+
+
+def check_name(kind: str, name: Any, valid: Collection[str]) -> str:
+    """Return the name of a ``kind`` of thing, or raise ValueError where it is none of the valid ones."""
+    if not isinstance(name, str) or name not in valid:
+        raise unknown_name(kind, name, valid)
+    return name

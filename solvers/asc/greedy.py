@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +77,10 @@ def repair(costs: Costs, selection: np.ndarray, *, improve: bool = True) -> np.n
         with np.errstate(divide="ignore", invalid="ignore"):
             rate = np.where(gain > 1e-15, np.where(extra > 0, extra / gain, extra), np.inf)
         if not np.isfinite(rate).any():
-            return _most_accurate(costs, improve)
+            selection = _most_accurate(costs)
+            if not costs.meets(selection):
+                return None
+            break
         row, column = np.unravel_index(np.argmin(rate), rate.shape)
         selection[outside[column]] = True
         if row:
@@ -84,14 +88,12 @@ def repair(costs: Costs, selection: np.ndarray, *, improve: bool = True) -> np.n
     return _improve(costs, selection) if improve else selection
 
 
-def _most_accurate(costs: Costs, improve: bool) -> np.ndarray | None:
-    """Return the N_min most accurate allowed agents, or better; None if (15) does not hold even there."""
+def _most_accurate(costs: Costs) -> np.ndarray:
+    """Return the N_min most accurate allowed agents."""
     selection = np.zeros(len(costs.surplus), bool)
     order = np.argsort(np.where(costs.allowed, -costs.surplus, np.inf), kind="stable")
     selection[order[: costs.required]] = True
-    if not costs.meets(selection):
-        return None
-    return _improve(costs, selection) if improve else selection
+    return selection
 
 
 def _improve(costs: Costs, selection: np.ndarray) -> np.ndarray:
@@ -115,21 +117,20 @@ def _best_move(costs: Costs, selection: np.ndarray, *, double: bool) -> tuple[np
     if double and len(drops[2]) * len(adds[2]) > PAIRS_AT_MOST:
         return none, none, 0.0
     spare = -costs.shortfall(selection)
-    surplus_unit = TOLERANCE  # the rounding granted in (15) grows with the number of agents
     best: tuple[np.ndarray, np.ndarray, float] = (none, none, 0.0)
-    for down in range(3 if double else 2):
-        for up in range(3 if double else 2):
-            if double and max(down, up) < 2:
-                continue
-            if len(inside) - down + up < costs.required or not len(drops[down]) or not len(adds[up]):
-                continue
-            saving = costs.change[drops[down]].sum(axis=1)[:, None] - costs.change[adds[up]].sum(axis=1)
-            lost = costs.surplus[drops[down]].sum(axis=1)[:, None] - costs.surplus[adds[up]].sum(axis=1)
-            saving[lost > spare + surplus_unit * (up - down)] = -np.inf
-            i = int(np.argmax(saving))
-            if saving.flat[i] > best[2]:
-                row, column = divmod(i, saving.shape[1])
-                best = (drops[down][row], adds[up][column], float(saving.flat[i]))
+    for (down, drop), (up, add) in itertools.product(enumerate(drops), enumerate(adds)):
+        if double and max(down, up) < 2:
+            continue
+        if len(inside) - down + up < costs.required or not len(drop) or not len(add):
+            continue
+        saving = costs.change[drop].sum(axis=1)[:, None] - costs.change[add].sum(axis=1)
+        lost = costs.surplus[drop].sum(axis=1)[:, None] - costs.surplus[add].sum(axis=1)
+        # The rounding granted in (15) grows with the number of agents.
+        saving[lost > spare + TOLERANCE * (up - down)] = -np.inf
+        i = int(np.argmax(saving))
+        if saving.flat[i] > best[2]:
+            row, column = divmod(i, saving.shape[1])
+            best = (drop[row], add[column], float(saving.flat[i]))
     return best
 
 
@@ -146,13 +147,12 @@ def exchanges(costs: Costs, selection: np.ndarray, count: int) -> np.ndarray:
     """Return the ``count`` cheapest selections (·, N) that one drop, addition or exchange leads to and (15) allows."""
     inside, outside = np.flatnonzero(selection), np.flatnonzero(~selection)
     rows = []
-    for drop in _groups(inside, False)[0:2]:
-        for add in _groups(outside, False)[0:2]:
-            pairs = np.repeat(selection[None], len(drop) * len(add), axis=0)
-            index = np.arange(len(pairs))
-            pairs[index[:, None], np.repeat(drop, len(add), axis=0)] = False
-            pairs[index[:, None], np.tile(add, (len(drop), 1))] = True
-            rows.append(pairs)
+    for drop, add in itertools.product(_groups(inside, False), _groups(outside, False)):
+        pairs = np.repeat(selection[None], len(drop) * len(add), axis=0)
+        index = np.arange(len(pairs))[:, None]
+        pairs[index, np.repeat(drop, len(add), axis=0)] = False
+        pairs[index, np.tile(add, (len(drop), 1))] = True
+        rows.append(pairs)
     moved = np.concatenate(rows)
     size = moved.sum(axis=1)
     good = (size >= costs.required) & (moved @ costs.surplus >= -TOLERANCE * size)

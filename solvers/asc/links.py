@@ -9,7 +9,7 @@ import numpy as np
 
 from secagent_env import Decision, Outcome, evaluate
 from secagent_env.support import checks
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from solvers.asc.starts import MARGINS, jammer_patterns, protecting_jammers, sender_levels
 from solvers.beam.beamforming import SDR, Beam, best_beam, leakage_beam
 from solvers.certificate.linear_test import secret_senders
@@ -67,8 +67,7 @@ class LinkOptions:
                 checks.integer(field.name, value, 1)
             elif isinstance(field.default, float):
                 checks.number(field.name, value, above=0)
-        if self.sdr not in SDR:
-            raise unknown_name("sdr", self.sdr, SDR)
+        check_name("sdr", self.sdr, SDR)
 
 
 class Links:

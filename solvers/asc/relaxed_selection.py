@@ -54,16 +54,10 @@ class SelectionProblem:
 def relaxed_selection(
     problem: SelectionProblem, selection: np.ndarray, around: np.ndarray, costs: Costs, rho: float
 ) -> np.ndarray:
-    """Return the rounded α̂ (N,) bool that solves (41) near α.
+    """Return the rounded α̂ (N,) bool that solves (41) near α, which is ``selection``, at the penalty coefficient ρ.
 
-    Parameters
-    ----------
-    selection, around
-        α, and α̂ of the iteration before, where the rates are linearised, (N,) bool.
-    costs
-        Unit of energy and uplink times.
-    rho
-        Penalty coefficient ρ.
+    ``around`` is α̂ of the iteration before, where the rates are linearised, (N,) bool. Of the costs the unit of energy
+    and the uplink times count.
     """
     if not problem.jammer_w.any():
         # Neither energies nor rates depend on α̂ then: the nearest one to α, which is in time, is α itself.

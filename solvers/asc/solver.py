@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import chain, zip_longest
+from typing import ClassVar
 
 import numpy as np
 
@@ -70,11 +71,13 @@ class ASC(ASCOptions, Solver):
     """The ADMM-SDR-SCA coordinated scheme; its options are those of :class:`ASCOptions`."""
 
     name = "asc"
+    links: ClassVar[type[Links]] = Links
+    """The second and third sub-problem."""
 
     def _solve(self, run: SolverRun) -> None:
         instance = run.instance
         eligible = run.eligible_agents()
-        links = self._links(run)
+        links = self.links(run, self)
         if run.start is not None:
             self.coordinate(links, run.start)
         silent = np.zeros(instance.scenario.num_agents)
@@ -127,8 +130,8 @@ class ASC(ASCOptions, Solver):
         """
         run, instance = links.run, links.run.instance
         seen: set[bytes] = set()
-        while run.decision is not None and run.outcome is not None and run.outcome.feasible:
-            incumbent, energy = run.decision, float(run.outcome.energy_j)
+        while run.decision is not None and run.feasible:
+            incumbent, energy = run.decision, run.energy_j
             costs = execution_costs(instance, eligible)
             for selection in exchanges(costs, incumbent.selection, 2 * self.exchanges):
                 if len(seen) >= self.exchanges or instance.execution_energy_j[selection].sum() >= energy:
@@ -144,13 +147,10 @@ class ASC(ASCOptions, Solver):
                     decision = links.jammed(selection, jammer_w)
                     if np.isfinite(evaluate(instance, decision).latency_s):
                         links.alternate(decision, rounds=2)
-                if run.outcome.energy_j < energy * (1 - self.tolerance):
+                if run.energy_j < energy * (1 - self.tolerance):
                     break
-            if not run.outcome.energy_j < energy * (1 - self.tolerance):
+            if not run.energy_j < energy * (1 - self.tolerance):
                 return
-
-    def _links(self, run: SolverRun) -> Links:
-        return Links(run, self)
 
     def _selection_problem(self, run: SolverRun, decision: Decision) -> SelectionProblem:
         """Return the selection problem at the beam and powers of a decision."""
@@ -167,7 +167,7 @@ class ASC(ASCOptions, Solver):
 
     def _may_need_jammers(self, run: SolverRun, secret: np.ndarray, eligible: np.ndarray) -> bool:
         """Return whether more starts may help: nothing feasible yet, or agents left out that jammers could protect."""
-        if run.outcome is None or not run.outcome.feasible:
+        if run.outcome is None or not run.feasible:
             return True
         run.bound = lower_bound(run.instance)
         far = run.outcome.energy_j > (1 + GOOD_GAP) * run.bound.energy_j
@@ -180,8 +180,7 @@ class ASC(ASCOptions, Solver):
         Half of them are the best ones as they stand. The other half need the least energy for computing among those
         whose links may still become fast enough.
         """
-        instance, incumbent = links.run.instance, links.run.outcome
-        most = float(incumbent.energy_j) if incumbent is not None and incumbent.feasible else np.inf
+        instance, most = links.run.instance, links.run.energy_j
         starts = [
             links.jammed(selection, jammer_w)
             for selection, jammer_w in self._jammed_selections(links, eligible)
@@ -192,10 +191,9 @@ class ASC(ASCOptions, Solver):
         cheap = [start for start in best if np.isfinite(outcomes[id(start)].latency_s)]
         cheap.sort(key=lambda start: float(outcomes[id(start)].execution_energy_j))
         chosen: dict[bytes, Decision] = {}
-        for pair in zip_longest(best, cheap):
-            for start in pair:
-                if start is not None:
-                    chosen.setdefault(start.selection.tobytes(), start)
+        for start in chain.from_iterable(zip_longest(best, cheap)):
+            if start is not None:
+                chosen.setdefault(start.selection.tobytes(), start)
         return list(chosen.values())[: self.jammer_starts]
 
     def _jammed_selections(self, links: Links, eligible: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

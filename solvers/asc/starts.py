@@ -88,17 +88,9 @@ def protected_selection(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the cheapest selection (N,) bool whose agents can all send in secret, and powers (N,), W, that make it so.
 
-    The powers are capped where noise no longer matters; that keeps the coefficients moderate. None if there is no such
-    selection, or it is not found in time.
-
-    Parameters
-    ----------
-    allowed
-        (N,) bool, the agents that may be selected, and with ``everybody`` must be.
-    margin
-        By how much the linear test of the uplink is passed.
-    seconds
-        Time for the integer program.
+    Agents that are ``allowed``, (N,) bool, may be selected, and with ``everybody`` must be; they pass the linear test
+    of the uplink by a ``margin``. The powers are capped where noise no longer matters; that keeps the coefficients
+    moderate. None if there is no such selection, or it is not found in so many seconds.
     """
     scenario = instance.scenario
     n = scenario.num_agents

@@ -76,7 +76,7 @@ class DE(ASC):
             callback=record,
             seed=run.rng,
         )
-        if run.outcome is None or not run.outcome.feasible:
+        if not run.feasible:
             run.message = "differential evolution found no feasible beam and powers for the selection of ASC"
 
     def _selection_of_asc(self, run: SolverRun) -> np.ndarray | None:
@@ -86,7 +86,7 @@ class DE(ASC):
             super()._solve(asc)
         run.evaluations += asc.evaluations
         run.bound = asc.bound
-        if asc.decision is None or asc.outcome is None or not asc.outcome.feasible:
+        if asc.decision is None or not asc.feasible:
             run.message = "ASC, whose selection this scheme takes, found no feasible decision"
             return None
         return asc.decision.selection

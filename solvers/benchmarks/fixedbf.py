@@ -24,11 +24,26 @@ MARGINS = (0.01, 0.1, 1.0)
 """By how much the agents of a start pass the linear tests of the two links."""
 
 
+class FixedBeamLinks(Links):
+    """The powers at the equal beam."""
+
+    def first_beam(self, selection: np.ndarray) -> np.ndarray:
+        """Return the equal beam (L,)."""
+        return equal_beam(self.run.instance)
+
+    def _best_beam(self, selection: np.ndarray, power_w: np.ndarray, start: np.ndarray | None) -> Beam:
+        beam = equal_beam(self.run.instance)
+        problem = Downlink.of(self.run.instance, selection, power_w)
+        secrecy = max(float(problem.margin(problem.coordinates(beam))), 0.0)
+        return Beam(beam, secrecy, np.inf, "fixed")
+
+
 @dataclass(frozen=True, kw_only=True)
 class FixedBF(ASC):
     """ASC with the beam w = √(p_BS / L) · 1; its options are ASC's, of which those of the beam have no effect."""
 
     name = "fixedbf"
+    links = FixedBeamLinks
 
     def _solve(self, run: SolverRun) -> None:
         if run.start is not None:  # a start counts with the beam of this scheme
@@ -61,23 +76,6 @@ class FixedBF(ASC):
                 yield reached
         yield from super()._jammed_selections(links, eligible)
 
-    def _links(self, run: SolverRun) -> Links:
-        return FixedBeamLinks(run, self)
-
-
-class FixedBeamLinks(Links):
-    """The powers at the equal beam."""
-
-    def first_beam(self, selection: np.ndarray) -> np.ndarray:
-        """Return the equal beam (L,)."""
-        return equal_beam(self.run.instance)
-
-    def _best_beam(self, selection: np.ndarray, power_w: np.ndarray, start: np.ndarray | None) -> Beam:
-        beam = equal_beam(self.run.instance)
-        problem = Downlink.of(self.run.instance, selection, power_w)
-        secrecy = max(float(problem.margin(problem.coordinates(beam))), 0.0)
-        return Beam(beam, secrecy, np.inf, "fixed")
-
 
 def equal_beam(instance: Instance) -> np.ndarray:
     """Return √(p_BS / L) · 1, (L,) complex, √W."""
@@ -93,16 +91,8 @@ def reached_selection(
     At a given beam the downlink is a linear test in the jammers' powers as well, of the signals |h_nᴴw|² at agent n and
     |g_eᴴw|² at eavesdropper e. With the test of the uplink, beside weak senders, it is the integer program of
     :func:`solvers.asc.starts.cheapest_protected`, in which selected agents have no power. (For colluding eavesdroppers
-    |g_eᴴw|² and |h_n,e|² are summed over them, which suffices.) None if there is none, or it is not found in time.
-
-    Parameters
-    ----------
-    allowed
-        (N,) bool, the agents that may be selected.
-    margin
-        By how much both tests are passed.
-    seconds
-        Time for the integer program.
+    |g_eᴴw|² and |h_n,e|² are summed over them, which suffices.) Both tests are passed by a ``margin``; only agents that
+    are ``allowed``, (N,) bool, are selected. None if there is none, or it is not found in so many seconds.
     """
     scenario = instance.scenario
     n = scenario.num_agents

@@ -21,6 +21,20 @@ from solvers.interface.base import SolverRun, silent_decision
 from solvers.interface.ranking import bottleneck
 
 
+class FixedPowerLinks(Links):
+    """The beam at the fixed powers."""
+
+    def levels(self, selection: np.ndarray, beamformer: np.ndarray, jammer_w: np.ndarray) -> Decision:
+        """Return the decision in which everybody sends with ``jammer_w`` (N,), W."""
+        decision = Decision(selection=selection, beamformer=beamformer, power_w=jammer_w)
+        self.run.consider(decision)
+        return decision
+
+    def powers(self, decision: Decision, iteration: int) -> Decision:
+        """Return the decision as it is."""
+        return decision
+
+
 @dataclass(frozen=True, kw_only=True)
 class FixedTP(ASC):
     """Selection and beam at fixed powers; ASC's options hold, of which those of powers and jammers have no effect.
@@ -34,6 +48,7 @@ class FixedTP(ASC):
     share: float = 0.6
 
     name = "fixedtp"
+    links = FixedPowerLinks
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,7 +59,7 @@ class FixedTP(ASC):
     def _solve(self, run: SolverRun) -> None:
         instance = run.instance
         eligible = run.eligible_agents()
-        links = self._links(run)
+        links = self.links(run, self)
         if run.start is not None:  # a start counts with the powers of this scheme
             run.start = run.start.replace(power_w=self.powers(instance))
             run.decision = run.outcome = None
@@ -58,7 +73,7 @@ class FixedTP(ASC):
             if evaluate(instance, decision).feasible:
                 return
             allowed &= ~bottleneck(instance, decision)  # without it the others may be in time
-        if run.outcome is None or not run.outcome.feasible:
+        if not run.feasible:
             run.message = (
                 f"at {self.share:.0%} of p_max {int(passing.sum())} of {len(passing)} agents can send in secret"
                 f"{' and compute in time' if (passing != self.passing(instance)).any() else ''}; "
@@ -74,22 +89,5 @@ class FixedTP(ASC):
         everybody = silent_decision(instance, np.ones(instance.scenario.num_agents, bool))
         return np.asarray(evaluate(instance, everybody.replace(power_w=self.powers(instance))).uplink_secrecy > 0)
 
-    def _links(self, run: SolverRun) -> Links:
-        return FixedPowerLinks(run, self)
-
     def _selection_problem(self, run: SolverRun, decision: Decision) -> SelectionProblem:
         return SelectionProblem(run.instance, decision.beamformer, decision.power_w, decision.power_w)
-
-
-class FixedPowerLinks(Links):
-    """The beam at the fixed powers."""
-
-    def levels(self, selection: np.ndarray, beamformer: np.ndarray, jammer_w: np.ndarray) -> Decision:
-        """Return the decision in which everybody sends with ``jammer_w`` (N,), W."""
-        decision = Decision(selection=selection, beamformer=beamformer, power_w=jammer_w)
-        self.run.consider(decision)
-        return decision
-
-    def powers(self, decision: Decision, iteration: int) -> Decision:
-        """Return the decision as it is."""
-        return decision

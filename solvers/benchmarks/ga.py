@@ -61,13 +61,12 @@ class GA(LinkOptions, Solver):
         tried = 0
         for candidates in self._candidates(instance, eligible):
             for selection in self._evolve(run, candidates):
-                most = float(run.outcome.energy_j) if run.outcome is not None and run.outcome.feasible else np.inf
-                if instance.execution_energy_j[selection].sum() >= most:
+                if instance.execution_energy_j[selection].sum() >= run.energy_j:
                     break
                 tried += 1
                 if evaluate(instance, links.alternate(links.start(selection))).feasible:
                     break
-        if run.outcome is None or not run.outcome.feasible:
+        if not run.feasible:
             run.message = (
                 f"no beam and powers were found that make one of the {tried} best selections secret and fast enough"
                 if tried
@@ -85,8 +84,7 @@ class GA(LinkOptions, Solver):
     def _evolve(self, run: SolverRun, candidates: np.ndarray) -> np.ndarray:
         """Return the best selections (·, N) bool of the last population, best first; none if none is feasible."""
         agents = np.flatnonzero(candidates)
-        modules = [require(f"pymoo.{name}", "solvers") for name in PARTS]
-        genetic, crossover, mutation, sampling = modules
+        genetic, crossover, mutation, sampling = (require(f"pymoo.{name}", "solvers") for name in PARTS)
         algorithm = genetic.GA(
             pop_size=self.population,
             sampling=sampling.BinaryRandomSampling(),

@@ -64,16 +64,9 @@ def cheapest_secret_selection(
     cheaper than it by less than the tolerance of the objective (1e-6 in units of a 10⁻⁴th of an agent) may have been
     missed, and that much is taken off.
 
-    Parameters
-    ----------
-    cost
-        (N,), J, not negative; agents of infinite cost are not used.
-    eligible
-        (N,) bool, the agents that may be selected.
-    cuts
-        Sets of agents (N,) bool that are not selected all together.
-    seconds
-        Time for HiGHS; the selection is None where none was found in it.
+    The costs (N,), J, are not negative; agents of infinite cost are not used. ``eligible``, (N,) bool, may be selected,
+    the agents of none of the ``cuts``, (N,) bool each, all together. The selection is None where HiGHS found none in
+    the time that it had.
     """
     scenario = instance.scenario
     floors = TimeFloors.of(instance)

@@ -26,15 +26,9 @@ def eligible_agents(instance: Instance) -> np.ndarray:
 def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarray | None = None) -> CheapestSelection:
     """Return the cheapest selection that meets (13), (15) and the time floors of (17), proved optimal.
 
-    Where the cheapest N_min agents are accurate and fast enough they are the optimum, since costs are not
-    negative; otherwise HiGHS solves the integer program.
-
-    Parameters
-    ----------
-    cost
-        (N,), J, not negative; agents of infinite cost are not used.
-    eligible
-        (N,) bool, the agents that may be selected; default: all.
+    Where the cheapest N_min agents are accurate and fast enough they are the optimum, since costs (N,), J, are not
+    negative; otherwise HiGHS solves the integer program. Agents of infinite cost are not used, nor others than those
+    that are ``eligible``, (N,) bool; by default all are.
     """
     scenario = instance.scenario
     floors = TimeFloors.of(instance)

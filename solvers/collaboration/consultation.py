@@ -166,23 +166,9 @@ def respond(
     shared: Shared | None = None,
     reason: int = REASON,
 ) -> bytes:
-    """Return a partner's reply to a request.
+    """Return a partner's reply to a request; raise ValueError if it is not one of this level.
 
-    Parameters
-    ----------
-    partner
-        The partner.
-    request
-        The message from the agent with the question.
-    question
-        The question with its right answer, which only a *simulated* reasoner reads.
-    level, rng, shared, reason
-        See :func:`consult`.
-
-    Raises
-    ------
-    ValueError
-        If the request is not one of this level.
+    Only a *simulated* reasoner reads the question's right answer. See :func:`consult` for the other arguments.
     """
     message = decode(request)
     if isinstance(message, Intent) and level == "intent" and shared is not None:
@@ -226,7 +212,7 @@ def conclude(
     See :func:`consult` for the other arguments.
     """
     own, _ = asker.retrieve(question)
-    useful = [message for message in (_usable(reply, question, level, shared) for reply in replies) if message]
+    useful = [message for reply in replies if (message := _usable(reply, question, level, shared))]
     ignored = len(replies) - len(useful)
     if level == "decision":
         opinions = [message for message in useful if isinstance(message, Opinion)]
@@ -266,11 +252,7 @@ def _nearest(asker: Student, question: Question, passages: Sequence[Passage]) ->
 
 
 def _decided(
-    asker: Student,
-    question: Question,
-    own: Sequence[Passage],
-    opinions: Sequence[Opinion],
-    rng: np.random.Generator,
+    asker: Student, question: Question, own: Sequence[Passage], opinions: Sequence[Opinion], rng: np.random.Generator
 ) -> Answer:
     """Return the answer of the vote; of tied options the agent's own, if it is among them."""
     reasons = [opinion.reason for opinion in opinions if opinion.reason]

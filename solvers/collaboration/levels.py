@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from solvers.knowledge.store.passages import Passage
 
 Level = Literal["information", "decision", "intent"]
@@ -98,8 +98,7 @@ _KINDS: tuple[type[AgentMessage], ...] = (Inquiries, Information, Opinion, Inten
 
 def check_level(level: str) -> None:
     """Raise ValueError if there is no such level of collaboration."""
-    if level not in LEVELS:
-        raise unknown_name("level", level, LEVELS)
+    check_name("level", level, LEVELS)
 
 
 def encode(message: AgentMessage) -> bytes:
@@ -121,13 +120,7 @@ def encode(message: AgentMessage) -> bytes:
 
 
 def decode(data: bytes) -> AgentMessage:
-    """Return the message in bytes of :func:`encode`.
-
-    Raises
-    ------
-    ValueError
-        If the bytes are no message, of another version, cut off or too long.
-    """
+    """Return the message in bytes of :func:`encode`; raise ValueError for other, cut or too many bytes."""
     if not data or len(data) > MAX_BYTES + 1:
         raise ValueError(f"a message has 1 to {MAX_BYTES} bytes, got {len(data)}")
     if data[0] & 0xF0 != _VERSION:
@@ -140,11 +133,6 @@ def decode(data: bytes) -> AgentMessage:
     if reader.left:
         raise ValueError(f"a message with {reader.left} bytes too many")
     return message
-
-
-def size_bits(message: AgentMessage) -> int:
-    """Return the bits of a message."""
-    return 8 * len(encode(message))
 
 
 def coarse(vector: np.ndarray) -> tuple[int, ...]:

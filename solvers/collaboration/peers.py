@@ -10,12 +10,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from secagent_env.questions import Question
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from solvers.collaboration.levels import AgentMessage, Information, Inquiries, Pointers, decode, encode
 from solvers.collaboration.student import Student, inquiry_of, warm
 from solvers.knowledge.corpus import explanations
@@ -23,6 +23,7 @@ from solvers.knowledge.store.lookup import group_of
 from solvers.knowledge.store.passages import Passage
 from solvers.reasoning.answer import Answer
 
+M = TypeVar("M", bound=AgentMessage)
 Sharing = Literal["alone", "broadcast", "request", "gossip", "central"]
 SHARING: tuple[Sharing, ...] = ("alone", "broadcast", "request", "gossip", "central")
 
@@ -77,8 +78,7 @@ class Peers:
     """
 
     def __init__(self, peers: Sequence[Student], sharing: Sharing, seed: int = 0) -> None:
-        if sharing not in SHARING:
-            raise unknown_name("way of sharing", sharing, SHARING)
+        check_name("way of sharing", sharing, SHARING)
         if not peers:
             raise ValueError("peers must hold at least one agent")
         self.peers, self.sharing = tuple(peers), sharing
@@ -86,18 +86,7 @@ class Peers:
         self._bits = self._messages = 0
 
     def round(self, questions: Sequence[Question]) -> PeerRound:
-        """Let every peer answer its question, reveal the answers, and share.
-
-        Parameters
-        ----------
-        questions
-            One question for each peer.
-
-        Raises
-        ------
-        ValueError
-            If the numbers of questions and peers differ.
-        """
+        """Let every peer answer its own question, reveal the answers, and share."""
         if len(questions) != len(self.peers):
             raise ValueError(f"questions must be one for each of the {len(self.peers)} peers, got {len(questions)}")
         self._bits = self._messages = 0
@@ -120,10 +109,11 @@ class Peers:
         answer = peer.reasoner.answer(question, [passage.text for passage in passages], rng)
         if self.sharing != "request" or len(self.peers) == 1 or peer.answered(answer, scores):
             return answer
-        request = self._sent(Inquiries((inquiry_of(question),)))
+        [inquiry] = self._sent(Inquiries((inquiry_of(question),))).questions
         best = scores.max(initial=-1.0)
         for other in self.peers[:number] + self.peers[number + 1 :]:
-            peer.learn(_passages(self._sent(Information(_nearer(other, request, best)))))
+            nearer = tuple(passage for passage, score in zip(*other.retrieve(inquiry), strict=True) if score > best)
+            peer.learn(self._sent(Information(nearer)).passages)
         passages, _ = peer.retrieve(question)
         return peer.reasoner.answer(question, [passage.text for passage in passages], rng)
 
@@ -135,16 +125,16 @@ class Peers:
             return
         new = [own for peer, own in zip(self.peers, learned, strict=True) if peer.learn(own)]
         if self.sharing == "broadcast" and len(self.peers) > 1:
-            heard = [passage for own in new for passage in _passages(self._sent(Information(own)))]
+            heard = [passage for own in new for passage in self._sent(Information(own)).passages]
             for peer in self.peers:
                 peer.learn(heard)
 
     def _send_to_all(self, passages: Sequence[Passage]) -> None:
         """Send passages to all peers in one message."""
         if passages:
-            message = self._sent(Information(tuple(passages)))
+            heard = self._sent(Information(tuple(passages))).passages
             for peer in self.peers:
-                peer.learn(_passages(message))
+                peer.learn(heard)
 
     def _gossip(self) -> None:
         """Let every peer fetch missing passages from another one, as all bases are at the beginning."""
@@ -154,17 +144,18 @@ class Peers:
         held = [peer.base.passages for peer in self.peers]
         for number, peer in enumerate(self.peers):
             source = (number + 1 + int(rng.integers(len(self.peers) - 1))) % len(self.peers)
-            digest = decode(self._sent(Pointers(tuple(sorted(map(checksum, held[number]))))))
-            assert isinstance(digest, Pointers)
-            has = set(digest.indices)
-            peer.learn(_passages(self._sent(Information(tuple(p for p in held[source] if checksum(p) not in has)))))
+            has = set(self._sent(Pointers(tuple(sorted(map(checksum, held[number]))))).indices)
+            missing = tuple(passage for passage in held[source] if checksum(passage) not in has)
+            peer.learn(self._sent(Information(missing)).passages)
 
-    def _sent(self, message: AgentMessage) -> bytes:
-        """Return a message as bytes, and count it."""
+    def _sent(self, message: M) -> M:
+        """Return a message as it arrives, and count it."""
         data = encode(message)
         self._bits += 8 * len(data)
         self._messages += 1
-        return data
+        received = decode(data)
+        assert isinstance(received, type(message))
+        return received
 
 
 def checksum(passage: Passage) -> int:
@@ -175,20 +166,6 @@ def checksum(passage: Passage) -> int:
 def _explained(question: Question) -> tuple[Passage, ...]:
     """Return the explanation of a question as knowledge for other questions."""
     return tuple(replace(passage, group=group_of(question)) for passage in explanations((question,)))
-
-
-def _nearer(peer: Student, request: bytes, best: float) -> tuple[Passage, ...]:
-    """Return the passages of a peer that are nearer to the question in a request than ``best``."""
-    inquiries = decode(request)
-    assert isinstance(inquiries, Inquiries)
-    passages, scores = peer.retrieve(inquiries.questions[0])
-    return tuple(passage for passage, score in zip(passages, scores, strict=True) if score > best)
-
-
-def _passages(data: bytes) -> tuple[Passage, ...]:
-    message = decode(data)
-    assert isinstance(message, Information)
-    return message.passages
 
 
 def run(

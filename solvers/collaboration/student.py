@@ -66,20 +66,14 @@ class Student:
     def receive(self, message: bytes) -> None:
         """Replace the knowledge base by one that a teacher has sent.
 
-        Raises
-        ------
-        ValueError
-            If the message holds no base, is damaged, or has vectors of another encoder; the old base stays.
+        The old base stays, and ValueError is raised, if the message holds none, is damaged or of another encoder.
         """
         self._take(wire.from_bytes(message, self.encoder))
 
     def update(self, message: bytes) -> None:
         """Apply a teacher's update to the knowledge base.
 
-        Raises
-        ------
-        ValueError
-            If the message holds no update, is damaged, or is meant for another base; the old base stays.
+        The old base stays, and ValueError is raised, if the message holds none, is damaged or for another base.
         """
         self._take(wire.apply(self.base, message, self.encoder))
 
@@ -111,17 +105,7 @@ class Student:
         return tuple(self.base.passages[index] for index in indices[0][valid]), scores[0][valid]
 
     def answer(self, question: Question, rng: np.random.Generator, *, note: bool = True) -> Answer:
-        """Answer a question with the knowledge base; note it for the feedback if it stays open.
-
-        Parameters
-        ----------
-        question
-            The question.
-        rng
-            The generator of the reasoner's random numbers.
-        note
-            Whether to note an open question.
-        """
+        """Answer a question with the knowledge base; ``note`` it for the feedback if it stays open."""
         passages, scores = self.retrieve(question)
         answer = self.reasoner.answer(question, [passage.text for passage in passages], rng)
         if note and not self.answered(answer, scores):

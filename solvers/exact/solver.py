@@ -85,10 +85,7 @@ class Exact(Solver):
                 if math.isinf(choice.cost):
                     raise Infeasible(UNSERVABLE)
                 run.bound = LowerBound(choice.cost * (1 - ROUNDING), choice.selection)
-            incumbent = run.outcome
-            if choice.selection is None or (
-                incumbent is not None and incumbent.feasible and choice.cost > incumbent.energy_j * (1 - GOOD_ENOUGH)
-            ):
+            if choice.selection is None or choice.cost > run.energy_j * (1 - GOOD_ENOUGH):
                 break
             protections = protect(instance, choice.selection)
             served = [protection for protection in protections if protection.margin > 0]
@@ -99,7 +96,7 @@ class Exact(Solver):
             run.record(sub_problem="joint program", bound_j=choice.cost, feasible=bool(served), cuts=len(cuts))
             cuts.append(choice.selection if served else self._core(run, choice.selection))
             proved = proved and not served and unservable(instance, cuts[-1], check_time=run.check_time)
-        return run.outcome is not None and bool(run.outcome.feasible)
+        return run.feasible
 
     def _core(self, run: SolverRun, selection: np.ndarray) -> np.ndarray:
         """Return a part of a selection that cannot be served, (N,) bool, found by leaving out one agent at a time."""
@@ -115,9 +112,8 @@ class Exact(Solver):
         """Try a selection with silent jammers over a grid of powers; return whether one is feasible."""
         instance = run.instance
         powers = np.where(selection, sender_powers(instance, SENDER_SNR, lowest_w), 0.0)
-        for beam in (null_beam(instance, selection), leakage_beam(instance, selection)):
-            if beam is None:
-                continue
+        beams = (null_beam(instance, selection), leakage_beam(instance, selection))
+        for beam in (beam for beam in beams if beam is not None):
             outcome = run.consider(at_powers(selection, beam, powers))
             run.record(sub_problem="integer program", feasible=bool(outcome.feasible.any()))
             if outcome.feasible.any():

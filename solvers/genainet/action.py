@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from solvers.llm.structured import schema_of
 
 
 class Note(BaseModel):
@@ -59,10 +56,6 @@ class CommanderReply(BaseModel):
     explanation: str = ""
     orders: list[Note] = Field(default_factory=list, description="what executors are asked to do in this round")
 
-
-SCHEMAS: dict[type[BaseModel], dict[str, Any]] = {
-    kind: schema_of(kind) for kind in (SilentReply, TalkingReply, CommanderReply)
-}
 
 NAMES: dict[type[BaseModel], str] = {SilentReply: "power", TalkingReply: "cooperation", CommanderReply: "orders"}
 """The names of the structured answers in a request."""

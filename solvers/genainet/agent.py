@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from solvers.genainet import prompts
@@ -15,22 +15,9 @@ from solvers.llm.structured import parse_reply
 
 
 class Executor:
-    """The agent of one pair.
+    """The agent of one pair, with the purpose of the network in words.
 
-    Parameters
-    ----------
-    name
-        The pair's name.
-    memory
-        The agent's memory.
-    intent
-        The purpose of the network, in words.
-    talk
-        Whether the agent may write to others.
-    led
-        Whether a commander leads it.
-    plan
-        Whether its prompt asks for a plan.
+    It may write to others (``talk``), be ``led`` by a commander, and be asked for a ``plan`` first.
     """
 
     def __init__(self, name: str, memory: Memory, *, intent: str, talk: bool, led: bool, plan: bool) -> None:
@@ -46,13 +33,7 @@ class Executor:
         )
 
     def decide(self, percept: Percept, reply: Reply) -> Action:
-        """Return the action in the model's reply, and remember it.
-
-        Raises
-        ------
-        Malformed
-            If the reply cannot be used; nothing is remembered.
-        """
+        """Return the action in the model's reply, and remember it; raise Malformed if it cannot be used."""
         action = action_of(parse_reply(reply, self.kind), percept.max_power_w)
         if self._led:  # executors write to nobody but their commander
             answers = {to: answer for to, answer in action.answers.items() if to == COMMANDER}
@@ -63,15 +44,6 @@ class Executor:
         return action
 
 
-@dataclass(frozen=True)
-class Orders:
-    """A commander's orders by executor, and its reasoning."""
-
-    texts: Mapping[str, str]
-    plan: tuple[str, ...] = ()
-    explanation: str = ""
-
-
 class Commander:
     """The agent that splits the intent among executors; it knows their reports, and sets no power."""
 
@@ -79,44 +51,20 @@ class Commander:
         self.memory = memory
         self._intent = intent
 
-    def prompt(
-        self,
-        percepts: Sequence[Percept],
-        reported: Mapping[str, tuple[float, float]],
-        answers: Mapping[str, str],
-    ) -> tuple[Message, ...]:
-        """Return the prompt for the commander's model.
-
-        Parameters
-        ----------
-        percepts
-            The executors' percepts, for the round and the targets, which all agents know.
-        reported
-            The executors' reports: power, W, and rate, bit/s/Hz, by executor.
-        answers
-            The answers to the last orders, by executor.
-        """
-        first = percepts[0]
-        reports = [self._report(name, *numbers, first.targets[name], answers) for name, numbers in reported.items()]
-        return prompts.commander_messages(
-            reports,
-            self.memory,
-            round=first.round,
-            rounds=first.rounds,
-            targets=first.targets,
-            max_power_w=first.max_power_w,
-            intent=self._intent,
-        )
+    def prompt(self, percepts: Sequence[Percept], answers: Mapping[str, str]) -> tuple[Message, ...]:
+        """Return the prompt for the commander's model: the executors' reports, and their answers to the last orders."""
+        reports = [self._report(percept, answers.get(percept.agent, "")) for percept in percepts]
+        return prompts.commander_messages(percepts[0], reports, self.memory, intent=self._intent)
 
     @staticmethod
-    def _report(name: str, power_w: float, rate: float, target: float, answers: Mapping[str, str]) -> dict[str, Any]:
-        report = {"agent": name, "power_w": short(power_w), "rate": short(rate), "target": target}
-        return {**report, "answer": answers[name][: prompts.SHOWN_CHARACTERS]} if answers.get(name) else report
+    def _report(percept: Percept, answer: str) -> dict[str, Any]:
+        target = percept.targets[percept.agent]
+        report = {"agent": percept.agent, "power_w": percept.power_w, "rate": percept.rate, "target": target}
+        return {**report, "answer": answer[: prompts.SHOWN_CHARACTERS]} if answer else report
 
-    def decide(self, round: int, reply: Reply) -> Orders:
-        """Return the orders in the model's reply, and remember them; raise Malformed if it cannot be used."""
+    def decide(self, round: int, reply: Reply) -> dict[str, str]:
+        """Return the orders in the model's reply by executor, and remember them; raise Malformed if it is unusable."""
         decision = parse_reply(reply, CommanderReply)
-        texts = joined((note.to, note.text) for note in decision.orders)
-        orders = Orders(texts, tuple(decision.plan), decision.explanation)
-        self.memory.store(Experience(round + 1, None, None, orders.explanation, orders.texts))
+        orders = joined((note.to, note.text) for note in decision.orders)
+        self.memory.store(Experience(round + 1, None, None, decision.explanation, orders))
         return orders

@@ -49,26 +49,21 @@ class Memory:
         The number of rounds that the short-term memory holds; 0 keeps no rounds and no lessons.
     knowledge
         The common knowledge in long-term memory.
+
+    Attributes
+    ----------
+    recent, lessons
+        The last rounds, and the agent's lessons, the earliest first.
     """
 
     def __init__(self, rounds: int, knowledge: Sequence[str]) -> None:
-        self._recent: deque[Experience] = deque(maxlen=rounds)
-        self._lessons: deque[str] = deque(maxlen=LESSONS if rounds else 0)
+        self.recent: deque[Experience] = deque(maxlen=rounds)
+        self.lessons: deque[str] = deque(maxlen=LESSONS if rounds else 0)
         self.knowledge = tuple(knowledge)
-
-    @property
-    def recent(self) -> tuple[Experience, ...]:
-        """The last rounds, the earliest first."""
-        return tuple(self._recent)
-
-    @property
-    def lessons(self) -> tuple[str, ...]:
-        """The agent's lessons, the earliest first."""
-        return tuple(self._lessons)
 
     def store(self, experience: Experience, lesson: str = "") -> None:
         """Store a round and its lesson, unless the lesson is stored already."""
-        self._recent.append(experience)
+        self.recent.append(experience)
         lesson = lesson.strip()[:CHARACTERS]
-        if lesson and lesson not in self._lessons:
-            self._lessons.append(lesson)
+        if lesson and lesson not in self.lessons:
+            self.lessons.append(lesson)

@@ -43,27 +43,10 @@ class Percept:
 
 
 def perceive(
-    agent: str,
-    observation: Mapping[str, Any],
-    *,
-    rounds: int,
-    max_power_w: float,
-    orders: str = "",
+    agent: str, observation: Mapping[str, Any], *, rounds: int, max_power_w: float, orders: str = ""
 ) -> Percept:
-    """Return the percept of an observation of :meth:`secagent_env.power_control.Match.observe`.
-
-    Parameters
-    ----------
-    agent
-        The agent's name.
-    observation
-        With the agent's own ``power`` and ``rate``, all ``targets``, the ``round``, and where agents talk ``messages``.
-    rounds, max_power_w
-        Common to all agents of the game.
-    orders
-        The commander's new orders to the agent; empty if there are none.
-    """
-    received = {sender: text for sender, text in observation.get("messages", {}).items() if text}
+    """Return the percept of an observation of :meth:`secagent_env.power_control.Match.observe`, and of new orders."""
+    received = {**observation.get("messages", {}), COMMANDER: orders}
     targets = {f"pair_{i}": short(target) for i, target in enumerate(observation["targets"])}
     agent_index(agent)
     return Percept(
@@ -74,7 +57,7 @@ def perceive(
         power_w=short(observation["power"][0]),
         rate=short(observation["rate"][0]),
         targets=targets,
-        received={**received, **({COMMANDER: orders} if orders else {})},
+        received={sender: text for sender, text in received.items() if text},
     )
 
 

@@ -8,16 +8,15 @@ so that no message can begin a line of its own and pass for a fact.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from solvers.genainet.action import NAMES, SCHEMAS, CommanderReply, SilentReply, TalkingReply
+from solvers.genainet.action import CommanderReply, SilentReply, TalkingReply
 from solvers.genainet.memory import CHARACTERS, Experience, Memory
 from solvers.genainet.perception import Percept
-from solvers.llm.chat import Message, Request
-from solvers.llm.options import ChatOptions
+from solvers.llm.chat import Message
 
 TARGETS, OBSERVATION, RECEIVED, REPORTS = "Targets: ", "Observation: ", "Received: ", "Reports: "
 REMEMBERED, KNOWN = "Remembered: ", "Known: "
@@ -85,21 +84,7 @@ FORMS: dict[type[BaseModel], str] = {
 def agent_messages(
     percept: Percept, memory: Memory, *, intent: str, kind: type[SilentReply], led: bool, plan: bool
 ) -> tuple[Message, ...]:
-    """Return the prompt of one agent in one round.
-
-    Parameters
-    ----------
-    percept, memory
-        The agent's view of the game, and its memory.
-    intent
-        The purpose of the network, in words.
-    kind
-        The form of the answer: with messages or without.
-    led
-        Whether a commander leads.
-    plan
-        False asks for no plan, an ablation.
-    """
+    """Return the prompt of one agent in one round; ``plan=False`` asks for no plan, an ablation."""
     talk = kind is TalkingReply
     role = LED if led else TALKING if talk else ALONE
     instruction = (PLAN if plan else STRAIGHT).format(round=percept.round + 1, rounds=percept.rounds)
@@ -109,28 +94,21 @@ def agent_messages(
         instruction,
         f"Answer in this form:\n{FORMS[kind]}",
     ]
-    return _system(percept.targets, percept.max_power_w, intent, role), Message("user", "\n\n".join(user))
+    return _system(percept, intent, role), Message("user", "\n\n".join(user))
 
 
 def commander_messages(
-    reports: Iterable[Mapping[str, Any]],
-    memory: Memory,
-    *,
-    round: int,
-    rounds: int,
-    targets: Mapping[str, float],
-    max_power_w: float,
-    intent: str,
+    percept: Percept, reports: Sequence[Mapping[str, Any]], memory: Memory, *, intent: str
 ) -> tuple[Message, ...]:
-    """Return the prompt of a commander; ``reports`` hold the reports of the executors and their last answers."""
-    facts = {"round": round, "rounds": rounds, "reports": list(reports)}
+    """Return the prompt of a commander: of the percept it knows what is common to all agents, the round and targets."""
+    facts = {"round": percept.round, "rounds": percept.rounds, "reports": reports}
     user = [
         "\n".join([*memory_lines(memory), REPORTS + json.dumps(facts)]),
-        f"First plan how the intent splits into tasks, then write the orders for round {round + 1} of {rounds}; none "
-        "to those who need none.",
+        f"First plan how the intent splits into tasks, then write the orders for round {percept.round + 1} of "
+        f"{percept.rounds}; none to those who need none.",
         f"Answer in this form:\n{FORMS[CommanderReply]}",
     ]
-    return _system(targets, max_power_w, intent, COMMANDING), Message("user", "\n\n".join(user))
+    return _system(percept, intent, COMMANDING), Message("user", "\n\n".join(user))
 
 
 def percept_lines(percept: Percept, *, talk: bool) -> list[str]:
@@ -166,25 +144,14 @@ def _shown(experience: Experience) -> dict[str, Any]:
 
 
 def line_in(text: str, beginning: str) -> Any:
-    """Return the JSON in the line of a prompt that starts with ``beginning``.
-
-    Raises
-    ------
-    ValueError
-        If no line starts so.
-    """
+    """Return the JSON in the line of a prompt that starts with ``beginning``; raise ValueError if none does."""
     for line in text.splitlines():
         if line.startswith(beginning):
             return json.loads(line.removeprefix(beginning))
     raise ValueError(f"this is not a prompt of GenAINet: no line begins with {beginning.strip()!r}")
 
 
-def request(messages: tuple[Message, ...], kind: type[BaseModel], seed: int, options: ChatOptions) -> Request:
-    """Return the request that asks for an answer of this kind."""
-    return Request(messages, NAMES[kind], SCHEMAS[kind], seed, options.temperature, options.reply_tokens)
-
-
-def _system(targets: Mapping[str, float], max_power_w: float, intent: str, role: str) -> Message:
-    network = NETWORK.format(count=len(targets), power=max_power_w)
-    parts = [f"{network}\n{TARGETS}{json.dumps(dict(targets))}", INTENT.format(intent=intent), role]
+def _system(percept: Percept, intent: str, role: str) -> Message:
+    network = NETWORK.format(count=len(percept.targets), power=percept.max_power_w)
+    parts = [f"{network}\n{TARGETS}{json.dumps(dict(percept.targets))}", INTENT.format(intent=intent), role]
     return Message("system", "\n\n".join(parts))

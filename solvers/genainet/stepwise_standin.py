@@ -46,13 +46,7 @@ def can_answer(messages: Sequence[Message]) -> bool:
 
 
 def reply(messages: Sequence[Message], seed: int) -> str:
-    """Return the answer to a prompt of GenAINet; nothing is random, and the seed has no effect.
-
-    Raises
-    ------
-    ValueError
-        If the messages are not a prompt of GenAINet.
-    """
+    """Return the answer to a prompt of GenAINet, else raise ValueError; nothing is random, the seed has no effect."""
     prompt = messages[-1].content if messages else ""
     targets = line_in("\n".join(message.content for message in messages), TARGETS)
     if any(line.startswith(REPORTS) for line in prompt.splitlines()):
@@ -103,8 +97,7 @@ def _cooperate(
     """Return the decision of an agent that talks: answers, a power, and possibly a proposal."""
     replies = []
     for sender, text in received.items():
-        proposal = PROPOSAL.search(text)
-        if proposal:
+        if proposal := PROPOSAL.search(text):
             refusal = _refusal(seen, targets, sender, int(proposal[1]))
             reason = refusal or "my target is lower than yours, so it costs me less than it may give you."
             if sender == COMMANDER and not refusal:
@@ -133,15 +126,13 @@ def _proposals(
     led = "commander splits" in messages[0].content
     if led or not 1 <= seen["round"] < seen["rounds"] - 1 or share >= 1 - TOLERANCE:
         return []
-    recipient = partner(seen["agent"], targets, seen["round"])
-    if recipient is None:
-        return []
     text = (
         f"I reach {share:.0%} of my target of {seen['target']:.3g} bit/s/Hz. Please lower your power "
         f"by {PROPOSED_PERCENT} % in the next round; as your target is lower than mine, it costs you less than it "
         "gives me."
     )
-    return [{"to": recipient, "text": text}]
+    recipient = partner(seen["agent"], targets, seen["round"])
+    return [] if recipient is None else [{"to": recipient, "text": text}]
 
 
 def partner(agent: str, targets: Mapping[str, float], round: int) -> str | None:

@@ -6,25 +6,27 @@ usable reply stays at its last power and sends nothing. If the endpoint fails fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from secagent_env.power_control import Game, Match, Record
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH
 from secagent_env.power_control.metrics import metric_of
 from secagent_env.support.checks import flag, integer
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from solvers.genainet import stepwise_standin
-from solvers.genainet.action import Action, CommanderReply
+from solvers.genainet.action import NAMES, Action, CommanderReply
 from solvers.genainet.agent import Commander, Executor
 from solvers.genainet.memory import Memory
 from solvers.genainet.perception import COMMANDER, Percept, perceive
-from solvers.genainet.prompts import KNOWLEDGE, request
-from solvers.llm.chat import CapReached, EndpointError, Message, Reply, Request
+from solvers.genainet.prompts import KNOWLEDGE
+from solvers.llm.chat import CapReached, EndpointError, Message, Reply
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session
 from solvers.llm.structured import Malformed
@@ -148,8 +150,7 @@ class GenAINet(ChatOptions):
         self.check_chat_options()
         for name in ("talk", "delivery", "planning"):
             flag(name, getattr(self, name))
-        if self.organisation not in ORGANISATIONS:
-            raise unknown_name("organisation", self.organisation, ORGANISATIONS)
+        check_name("organisation", self.organisation, ORGANISATIONS)
         if self.organisation == "hierarchical" and not self.talk:
             raise ValueError("a commander needs executors that talk: leave talk=False out, or the organisation")
         integer("memory", self.memory)
@@ -242,12 +243,11 @@ class _Course:
         percepts = self._percepts(orders)
         prompts = [agent.prompt(percept) for agent, percept in zip(self._agents, percepts, strict=True)]
         kinds = [agent.kind for agent in self._agents]
-        replies = self._ask([request(*each, self._seed(), self.team) for each in zip(prompts, kinds, strict=True)])
+        replies = self._ask(prompts, kinds)
         actions: dict[str, Any] = {}
         self._answers = {}
         for agent, percept, prompt, reply in zip(self._agents, percepts, prompts, replies, strict=True):
-            turn = self._turn(agent, percept, prompt, reply)
-            self.turns.append(turn)
+            turn = self._turn(agent.name, prompt, reply, "step", partial(agent.decide, percept))
             action = turn.step or Action(powers[agent.name])
             actions[agent.name] = {"power": action.power_w, **self._sent(agent.name, action)}
         self.match.advance(actions)
@@ -265,16 +265,20 @@ class _Course:
             for name in match.agents
         ]
 
-    def _turn(self, agent: Executor, percept: Percept, prompt: tuple[Message, ...], reply: Reply | None) -> Turn:
-        turn = Turn(round=percept.round + 1, agent=agent.name)
-        if reply is None:
-            return replace(turn, trouble=self.message)
-        turn = replace(turn, prompt=prompt, reply=reply.text)
-        try:
-            return replace(turn, step=agent.decide(percept, reply))
-        except Malformed as error:
-            self.unusable += not reply.fault
-            return replace(turn, trouble=str(error))
+    def _turn(
+        self, agent: str, prompt: tuple[Message, ...], reply: Reply | None, field: str, decide: Callable[[Reply], Any]
+    ) -> Turn:
+        """Record and return an agent's turn, with what it decides in a field; without that if no reply is usable."""
+        turn = Turn(round=self.match.round + 1, agent=agent, trouble=self.message)
+        if reply is not None:
+            turn = replace(turn, prompt=prompt, reply=reply.text)
+            try:
+                turn = replace(turn, **{field: decide(reply)})
+            except Malformed as error:
+                self.unusable += not reply.fault
+                turn = replace(turn, trouble=str(error))
+        self.turns.append(turn)
+        return turn
 
     def _sent(self, name: str, action: Action) -> dict[str, dict[str, str]]:
         """Return an action's messages to pairs; keep the message to the commander for its next prompt."""
@@ -294,35 +298,27 @@ class _Course:
         assert self._commander is not None
         if not self.team.delivery:
             return {}
-        reported = {percept.agent: (percept.power_w, percept.rate) for percept in percepts}
-        prompt = self._commander.prompt(percepts, reported, self._answers)
-        [reply] = self._ask([request(prompt, CommanderReply, self._seed(), self.team)])
-        turn = Turn(round=percepts[0].round + 1, agent=COMMANDER)
-        if reply is None:
-            self.turns.append(replace(turn, trouble=self.message))
-            return {}
-        self.commands += len(reported)
-        turn = replace(turn, prompt=prompt, reply=reply.text)
-        try:
-            decision = self._commander.decide(percepts[0].round, reply)
-        except Malformed as error:
-            self.unusable += not reply.fault
-            self.turns.append(replace(turn, trouble=str(error)))
-            return {}
-        self.turns.append(replace(turn, orders=decision.texts))
+        prompt = self._commander.prompt(percepts, self._answers)
+        [reply] = self._ask([prompt], [CommanderReply])
+        turn = self._turn(COMMANDER, prompt, reply, "orders", partial(self._commander.decide, percepts[0].round))
         orders = {}
-        for name, text in decision.texts.items():
-            if name not in reported:
+        for name, text in turn.orders.items():
+            if name not in self.match.agents:
                 self.lose("unknown")
             elif len(text) > self.team.max_message_length:
                 self.lose("too_long")
             elif text:
                 orders[name] = text
-        self.commands += len(orders)
+        reports = len(percepts) * (reply is not None)
+        self.commands += reports + len(orders)
         return orders
 
-    def _ask(self, requests: list[Request]) -> Sequence[Reply | None]:
-        """Return the replies; None for each request once the endpoint or a cap has ended the conversation."""
+    def _ask(self, prompts: Sequence[tuple[Message, ...]], kinds: Sequence[type[BaseModel]]) -> Sequence[Reply | None]:
+        """Return the replies; None for each prompt once the endpoint or a cap has ended the conversation."""
+        requests = [
+            self.team.request(prompt, NAMES[kind], kind, int(self._rng.integers(2**31)))
+            for prompt, kind in zip(prompts, kinds, strict=True)
+        ]
         if not self.message:
             try:
                 return self.session.ask(requests)
@@ -331,6 +327,3 @@ class _Course:
                     raise
                 self.message = f"no more answers from round {self.match.round + 1} on: {ending}"
         return [None] * len(requests)
-
-    def _seed(self) -> int:
-        return int(self._rng.integers(2**31))

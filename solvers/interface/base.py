@@ -119,6 +119,16 @@ class SolverRun:
         """Time since the start, s."""
         return time.perf_counter() - self._began
 
+    @property
+    def feasible(self) -> bool:
+        """Whether the best decision so far is feasible."""
+        return self.outcome is not None and bool(self.outcome.feasible)
+
+    @property
+    def energy_j(self) -> float:
+        """The energy of the best decision so far, J; infinite while none is feasible."""
+        return float(self.outcome.energy_j) if self.outcome is not None and self.feasible else math.inf
+
     def check_time(self) -> None:
         """Raise OutOfTime when the time allowed is over; called between iterations."""
         if self.max_seconds is not None and self.seconds > self.max_seconds:
@@ -147,8 +157,7 @@ class SolverRun:
 
     def record(self, **entries: Any) -> None:
         """Append a record to the history: these entries, the best energy so far, and the time."""
-        best = float(self.outcome.energy_j) if self.outcome is not None and self.outcome.feasible else math.inf
-        self.history.append({**entries, "best_energy_j": best, "seconds": self.seconds})
+        self.history.append({**entries, "best_energy_j": self.energy_j, "seconds": self.seconds})
 
 
 class Solver(ABC):
@@ -236,16 +245,16 @@ class Solver(ABC):
         if ending == "stopped":
             message = f"stopped after {seconds:.3g} s: {message}"
         return Solution(
-            decision=decision,
-            outcome=outcome,
-            lower_bound_j=bound.energy_j,
-            status=status,
-            message=message,
-            history=tuple(run.history),
-            evaluations=run.evaluations,
-            wall_time_s=seconds,
-            solver=self.name,
-            seed=run.seed,
+            decision,
+            outcome,
+            bound.energy_j,
+            status,
+            message,
+            tuple(run.history),
+            run.evaluations,
+            seconds,
+            self.name,
+            run.seed,
             transmission_bound_j=transmission_bound(run.instance, decision.selection),
             usage=run.usage,
         )
@@ -253,12 +262,11 @@ class Solver(ABC):
 
 def silent_decision(instance: Instance, selection: Sequence[bool] | np.ndarray | None = None) -> Decision:
     """Return the decision without any transmission: beam and powers are zero."""
-    scenario = instance.scenario
-    n = scenario.num_agents
+    silent = np.zeros(instance.scenario.num_agents)
     return Decision(
-        selection=np.zeros(n, bool) if selection is None else np.asarray(selection, bool),
-        beamformer=np.zeros(scenario.num_antennas, complex),
-        power_w=np.zeros(n),
+        selection=np.asarray(silent if selection is None else selection, bool),
+        beamformer=np.zeros(instance.scenario.num_antennas, complex),
+        power_w=silent,
     )
 
 

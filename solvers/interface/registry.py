@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from solvers.interface.base import Solver
 
 Factory = Callable[..., Solver]
@@ -86,12 +86,9 @@ def make(name: str, **options: Any) -> Solver:
     parameters = inspect.signature(factory).parameters
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         for option in options:
-            if option not in parameters:
-                raise unknown_name(f"option of {name}", option, parameters)
+            check_name(f"option of {name}", option, parameters)
     return factory(**options)
 
 
 def _factory(name: str) -> Factory | str:
-    if name not in _factories:
-        raise unknown_name("solver", name, _factories)
-    return _factories[name]
+    return _factories[check_name("solver", name, _factories)]

@@ -52,21 +52,9 @@ def with_knowledge(scenario: Scenario, knowledge_bits: float, accuracy: float) -
 
 
 def difficulty_at(accuracy: float, accuracy_of: Callable[[float], float], tolerance: float) -> float:
-    """Return the difficulty δ of (14) at which agents have an accuracy.
+    """Return the difficulty δ of (14) at which agents have an accuracy; raise ValueError if there is none.
 
-    Parameters
-    ----------
-    accuracy
-        The accuracy to reach.
-    accuracy_of
-        Returns the accuracy at a difficulty; it falls as the difficulty rises.
-    tolerance
-        The largest error of ln δ.
-
-    Raises
-    ------
-    ValueError
-        If no difficulty gives the accuracy.
+    ``accuracy_of`` a difficulty falls as the difficulty rises; the tolerance is the largest error of ln δ.
     """
 
     def excess(log_difficulty: float) -> float:

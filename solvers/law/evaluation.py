@@ -29,10 +29,12 @@ downlink time still decides how much of the deadline is left.
 
 @dataclass(frozen=True)
 class Score:
-    """The score of a design for a sub-problem.
+    """A design with its score for a sub-problem.
 
     Attributes
     ----------
+    design
+        The design.
     order
         The rank of a design, smaller is better: feasible ones by f, then infeasible ones by their violations.
     f
@@ -43,43 +45,31 @@ class Score:
         The violated constraints and their excess, in one or two sentences; empty for a feasible design.
     """
 
+    design: Design
     order: tuple[int, float]
     f: float
     outcome: Outcome
     complaint: str
 
 
-class Evaluator:
-    """Scores the designs of one run; each counts as an evaluation and can become the result."""
-
-    def __init__(self, run: SolverRun, translator: Translator) -> None:
-        self.run = run
-        self.translator = translator
-
-    def score(self, sub_problem: str, designs: Sequence[Design]) -> list[Score]:
-        """Return the scores of designs."""
-        instance = self.run.instance
-        decisions = self.translator.decision(designs)
-        outcomes = self.run.consider(decisions)
-        violation = _violation(instance, decisions, outcomes)
-        field = OBJECTIVES[sub_problem][0]
-        scores = []
-        for i in range(len(designs)):
-            outcome, feasible = outcomes[i], bool(outcomes.feasible[i])
-            f = float(getattr(outcome, field)) if feasible else math.inf
-            order = (0, f) if feasible else (1, float(violation[i]))
-            complaint = "" if feasible else complain(instance, decisions[i], outcome)
-            scores.append(Score(order, f, outcome, complaint))
-        return scores
-
-
-def _violation(instance: Instance, decisions: Decision, outcomes: Outcome) -> np.ndarray:
-    """Return the violations (P,) of all constraints together; only comparisons have a meaning."""
-    total = secrecy_shortfall(instance, decisions, outcomes)
+def score(run: SolverRun, translator: Translator, sub_problem: str, designs: Sequence[Design]) -> list[Score]:
+    """Return the scores of designs; each counts as an evaluation and can become the result of the run."""
+    instance = run.instance
+    decisions = translator.decision(designs)
+    outcomes = run.consider(decisions)
+    # The violations (P,) of all constraints together; only comparisons have a meaning.
+    violation = secrecy_shortfall(instance, decisions, outcomes)
     for name, excess in relative_violations(instance, outcomes).items():
         if name != "latency_s":  # which is a part of the shortfall
-            total = total + excess
-    return np.asarray(total)
+            violation = violation + excess
+    scores = []
+    for i, design in enumerate(designs):
+        outcome, feasible = outcomes[i], bool(outcomes.feasible[i])
+        f = float(getattr(outcome, OBJECTIVES[sub_problem][0])) if feasible else math.inf
+        order = (0, f) if feasible else (1, float(violation[i]))
+        complaint = "" if feasible else complain(instance, decisions[i], outcome)
+        scores.append(Score(design, order, f, outcome, complaint))
+    return scores
 
 
 def complain(instance: Instance, decision: Decision, outcome: Outcome) -> str:
@@ -107,12 +97,12 @@ def complain(instance: Instance, decision: Decision, outcome: Outcome) -> str:
             f"{to_dbm(power) - to_dbm(bounds['agent_power_w']):.2f} dB above the limit."
         )
     if "latency_s" in excess and count:
-        sentences.append(_late(instance, decision, outcome, excess["latency_s"]))
+        sentences += _late(instance, decision, outcome, excess["latency_s"])
     return " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
 
 
-def _late(instance: Instance, decision: Decision, outcome: Outcome, excess_s: float) -> str:
-    """Return the reason for a latency above its limit: no secrecy, which makes it infinite, or long times."""
+def _late(instance: Instance, decision: Decision, outcome: Outcome, excess_s: float) -> list[str]:
+    """Return the reasons for a latency above its limit: no secrecy, which makes it infinite, or long times."""
     colluding = instance.scenario.colluding
     sentences = []
     if not outcome.downlink_secrecy > 0:
@@ -130,10 +120,8 @@ def _late(instance: Instance, decision: Decision, outcome: Outcome, excess_s: fl
         named = ", ".join(f"{agent} (by {-lead[agent]:.1f} dB)" for agent in open_to_all[:8])
         more = f" and {len(open_to_all) - 8} more" * (len(open_to_all) > 8)
         sentences.append(f"the uplink is not secret, the eavesdropper hears these agents better: {named}{more}.")
-    if sentences:
-        return " ".join([sentences[0], *(sentence[0].upper() + sentence[1:] for sentence in sentences[1:])])
-    return (
+    return sentences or [
         f"the latency is {float(outcome.latency_s):.4g} s (downlink {float(outcome.downlink_time_s):.3g} s, computing "
         f"{float(outcome.inference_time_s):.4g} s, uplink {float(outcome.uplink_time_s):.3g} s), {excess_s:.4g} s "
         f"above the limit of {instance.scenario.latency_limit_s:g} s."
-    )
+    ]

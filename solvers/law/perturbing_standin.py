@@ -19,13 +19,7 @@ BEST_SHARE = 0.7
 
 
 def reply(messages: Sequence[Message], seed: int) -> str:
-    """Return the answer to a prompt of LAW; the same for the same prompt and seed.
-
-    Raises
-    ------
-    ValueError
-        If the last message is not a prompt of LAW.
-    """
+    """Return the answer to a prompt of LAW, else raise ValueError; the same for the same prompt and seed."""
     prompt = messages[-1].content if messages else ""
     facts = facts_in(prompt)
     rng = prompt_rng(prompt, seed)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -60,14 +59,6 @@ fast. Jammers cost energy during the whole transmission; use them only where sec
 }
 
 
-@dataclass(frozen=True)
-class Example:
-    """A design with its score, for a prompt."""
-
-    design: Design
-    score: Score
-
-
 def facts(instance: Instance, sub_problem: str, design: Design, translator: Translator, jamming: bool) -> Facts:
     """Return the parameters of a sub-problem for its prompt."""
     scenario = instance.scenario
@@ -91,8 +82,8 @@ def messages(
     facts: Facts,
     design: Design,
     translator: Translator,
-    best: Example | None,
-    experts: Sequence[Example],
+    best: Score | None,
+    experts: Sequence[Score],
     reminder: str,
 ) -> tuple[Message, ...]:
     """Return the prompt of one step."""
@@ -123,9 +114,9 @@ def value(score: Score, sub_problem: str) -> str:
     return f"{score.f:.6g} {unit}" if math.isfinite(score.f) else "+inf"
 
 
-def _shown(example: Example, sub_problem: str) -> str:
-    why = f" ({example.score.complaint})" * bool(example.score.complaint)
-    return f"f = {value(example.score, sub_problem)}{why}\n{example.design.proposal(sub_problem).to_json()}"
+def _shown(example: Score, sub_problem: str) -> str:
+    why = f" ({example.complaint})" * bool(example.complaint)
+    return f"f = {value(example, sub_problem)}{why}\n{example.design.proposal(sub_problem).to_json()}"
 
 
 def examples_in(text: str) -> list[str]:
@@ -136,13 +127,7 @@ def examples_in(text: str) -> list[str]:
 
 
 def facts_in(text: str) -> Facts:
-    """Return the facts of a prompt.
-
-    Raises
-    ------
-    ValueError
-        If the text is not a prompt of LAW.
-    """
+    """Return the facts of a prompt; raise ValueError if the text is not a prompt of LAW."""
     for line in text.splitlines():
         if line.startswith(PARAMETERS):
             facts = json.loads(line.removeprefix(PARAMETERS))

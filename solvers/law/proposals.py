@@ -145,13 +145,7 @@ class Design:
         )
 
     def replaced(self, proposal: Proposal, directions: Sequence[str], jamming: bool = True) -> Design:
-        """Return the design with the numbers of a proposal.
-
-        Raises
-        ------
-        Unusable
-            If the proposal names unknown agents or directions, one of them twice, or not exactly the computing agents.
-        """
+        """Return the design with the numbers of a proposal; raise Unusable if it does not fit the design."""
         if isinstance(proposal, SelectionProposal):
             self._check_agents("selected", proposal.selected)
             return replace(self, selected=tuple(sorted(proposal.selected)))
@@ -206,15 +200,7 @@ class Design:
 
 
 class Translator:
-    """Turns designs for one instance into decisions.
-
-    Parameters
-    ----------
-    instance
-        A single instance.
-    given
-        The user's start beam (L,), complex, which becomes one more direction.
-    """
+    """Turns designs for one instance into decisions; a user's start beam (L,), complex, becomes one more direction."""
 
     def __init__(self, instance: Instance, given: np.ndarray | None = None) -> None:
         self.instance = instance

@@ -65,7 +65,7 @@ def rehearse(law: LAW, instance: Instance, seed: int = 0, start: Decision | None
     The caps on calls and tokens hold in the rehearsal, the cap on the cost does not.
     """
     defaults: dict[str, Any] = {
-        field.name: field.default for field in dataclasses.fields(law) if field.name in OF_THE_MODEL
+        each.name: each.default for each in dataclasses.fields(law) if each.name in OF_THE_MODEL
     }
     solution = dataclasses.replace(law, **defaults).solve(instance, seed, start)
     prompts: dict[str, tuple[Message, ...]] = {}

@@ -15,20 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from secagent_env import Decision, Instance
+from secagent_env import Decision, Instance, Outcome
 from secagent_env.support.checks import flag, integer
 from solvers.certificate.integer_program import why_infeasible
 from solvers.certificate.selection import eligible_agents, random_selection
 from solvers.interface.base import Infeasible, Solver, SolverRun
 from solvers.interface.ranking import relative_violations
 from solvers.law import perturbing_standin, prompts
-from solvers.law.evaluation import Evaluator, Score
+from solvers.law.evaluation import Score, score
 from solvers.law.neighbours import neighbour
 from solvers.law.proposals import GIVEN, PROPOSALS, Design, Translator, Unusable, decibels, to_dbm
 from solvers.llm.chat import CapReached, EndpointError, Reply, Request
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session
-from solvers.llm.structured import Malformed, parse_reply, schema_of
+from solvers.llm.structured import Malformed, parse_reply
 
 SUB_PROBLEMS = tuple(PROPOSALS)
 START_SNR_DB = -10.0
@@ -103,7 +103,6 @@ class Workflow:
     def __init__(self, options: LAW, run: SolverRun, session: Session) -> None:
         self.options, self.run, self.session = options, run, session
         self.translator = Translator(run.instance, None if run.start is None else run.start.beamformer)
-        self.evaluator = Evaluator(run, self.translator)
         self.replies = 0
         self.unusable = 0
         self.step = 0
@@ -135,9 +134,9 @@ class Workflow:
 
     def solve(self, sub_problem: str, design: Design, number: int) -> Design:
         """Return the best design found for one sub-problem, with the numbers of the others fixed."""
-        best = prompts.Example(design, self.evaluator.score(sub_problem, [design])[0])
+        [best] = score(self.run, self.translator, sub_problem, [design])
         facts = prompts.facts(self.run.instance, sub_problem, design, self.translator, self.options.jamming)
-        experts: list[prompts.Example] = []
+        experts: list[Score] = []
         reminder = ""
         for iteration in range(1, self.options.iterations + 1):
             self.run.check_time()
@@ -148,27 +147,41 @@ class Workflow:
             if proposed is None:
                 verdict = "unusable"
                 reminder = f"Your last answer could not be used. {complaint}"
-            elif proposed.score.order < best.score.order:
+            elif proposed.order < best.order:
                 verdict, reminder, experts = "improved", "", []
                 best = proposed
             else:
-                verdict = "infeasible" if proposed.score.complaint else "not better"
+                verdict = "infeasible" if proposed.complaint else "not better"
                 reminder = _remind(sub_problem, proposed, best)
                 if self.options.expert_search:
                     near = self._search(sub_problem, proposed, facts)
                     best = min([best, *near[:1]], key=_order)
-                    feasible = [each for each in near if each.score.outcome.feasible and each.design != best.design]
+                    feasible = [each for each in near if each.outcome.feasible and each.design != best.design]
                     experts = feasible[: self.options.experts]
-            self._record(sub_problem, number, iteration, requests, replies, proposed, best, verdict, complaint, experts)
+            self.step += 1
+            usage = self.session.usage
+            self.run.record(
+                iteration=self.step,
+                sub_problem=sub_problem,
+                round=number,
+                step=iteration,
+                verdict=verdict,
+                complaint=complaint or ("" if proposed is None else proposed.complaint),
+                f=None if proposed is None else proposed.f,
+                best_f=best.f,
+                experts=len(experts),
+                calls=usage.calls,
+                tokens=usage.prompt_tokens + usage.completion_tokens,
+                evaluations=self.run.evaluations,
+                prompt=[(message.role, message.content) for message in requests[0].messages],
+                replies=[(reply.text, reply.fault, reply.detail) for reply in replies],
+                feasible=bool(proposed is not None and proposed.outcome.feasible),
+                **({} if proposed is None else _numbers(self.run.instance, proposed.outcome)),
+            )
         return best.design
 
     def _requests(
-        self,
-        facts: dict[str, Any],
-        design: Design,
-        best: prompts.Example,
-        experts: Sequence[prompts.Example],
-        reminder: str,
+        self, facts: dict[str, Any], design: Design, best: Score, experts: Sequence[Score], reminder: str
     ) -> list[Request]:
         """Return the requests of one step: one prompt with different seeds."""
         options = self.options
@@ -181,17 +194,11 @@ class Workflow:
             experts if options.examples else (),
             reminder if options.reflection else "",
         )
-        sub_problem = facts["sub_problem"]
-        schema = schema_of(PROPOSALS[sub_problem])
+        kind = PROPOSALS[facts["sub_problem"]]
         seeds = self.run.rng.integers(2**31, size=options.proposals)
-        return [
-            Request(messages, sub_problem, schema, int(seed), options.temperature, options.reply_tokens)
-            for seed in seeds
-        ]
+        return [options.request(messages, kind.sub_problem, kind, int(seed)) for seed in seeds]
 
-    def _proposed(
-        self, sub_problem: str, design: Design, replies: Sequence[Reply]
-    ) -> tuple[prompts.Example | None, str]:
+    def _proposed(self, sub_problem: str, design: Design, replies: Sequence[Reply]) -> tuple[Score | None, str]:
         """Return the best proposal in the replies, or None and the complaint about the last one."""
         designs, complaint = [], ""
         for reply in replies:
@@ -203,53 +210,15 @@ class Workflow:
                 complaint = str(error)
         if not designs:
             return None, complaint
-        scored = zip(designs, self.evaluator.score(sub_problem, designs), strict=True)
-        return min((prompts.Example(*pair) for pair in scored), key=_order), complaint
+        return min(score(self.run, self.translator, sub_problem, designs), key=_order), complaint
 
-    def _search(self, sub_problem: str, around: prompts.Example, facts: dict[str, Any]) -> list[prompts.Example]:
+    def _search(self, sub_problem: str, around: Score, facts: dict[str, Any]) -> list[Score]:
         """Return Q candidates near a proposal, best first: feasible ones, then the least violating (expert search)."""
         centre = around.design.proposal(sub_problem)
         near = [neighbour(centre, facts, self.run.rng) for _ in range(self.options.candidates)]
         # Each candidate once: a small neighbourhood holds fewer than Q.
         designs = list(dict.fromkeys(around.design.replaced(proposal, self.translator.directions) for proposal in near))
-        scored = zip(designs, self.evaluator.score(sub_problem, designs), strict=True)
-        return sorted((prompts.Example(*pair) for pair in scored), key=_order)
-
-    def _record(
-        self,
-        sub_problem: str,
-        number: int,
-        iteration: int,
-        requests: Sequence[Request],
-        replies: Sequence[Reply],
-        proposed: prompts.Example | None,
-        best: prompts.Example,
-        verdict: str,
-        complaint: str,
-        experts: Sequence[prompts.Example],
-    ) -> None:
-        """Append a step to the history: the conversation, the proposal and the best design so far."""
-        self.step += 1
-        usage = self.session.usage
-        shown = {} if proposed is None else _numbers(self.run.instance, proposed.score)
-        self.run.record(
-            iteration=self.step,
-            sub_problem=sub_problem,
-            round=number,
-            step=iteration,
-            verdict=verdict,
-            complaint=complaint or ("" if proposed is None else proposed.score.complaint),
-            f=None if proposed is None else proposed.score.f,
-            best_f=best.score.f,
-            experts=len(experts),
-            calls=usage.calls,
-            tokens=usage.prompt_tokens + usage.completion_tokens,
-            evaluations=self.run.evaluations,
-            prompt=[(message.role, message.content) for message in requests[0].messages],
-            replies=[(reply.text, reply.fault, reply.detail) for reply in replies],
-            feasible=bool(proposed is not None and proposed.score.outcome.feasible),
-            **shown,
-        )
+        return sorted(score(self.run, self.translator, sub_problem, designs), key=_order)
 
     def closing(self) -> str:
         """Return the message of the solution."""
@@ -268,9 +237,8 @@ def design_of(instance: Instance, decision: Decision) -> Design:
     """Return the design nearest to a decision: its beam is the direction ``given``, its numbers are rounded."""
     noise, selection = instance.scenario.noise_power_w, decision.selection
     snr_db = decibels(decision.power_w * instance.bs_gain / noise)
-    heard = snr_db[selection & (decision.power_w > 0)]
-    common = float(np.median(heard)) if heard.size else START_SNR_DB
     sending = selection & (decision.power_w > 0)
+    common = float(np.median(snr_db[sending])) if sending.any() else START_SNR_DB
     jamming = np.flatnonzero(~selection & (decision.power_w > 0))
     beam_w = float(np.sum(np.abs(decision.beamformer) ** 2))
     return Design(
@@ -287,24 +255,22 @@ def _floor(value: float) -> float:
     return float(np.floor(value * 100 + 1e-6) / 100)
 
 
-def _order(example: prompts.Example) -> tuple[int, float]:
-    return example.score.order
+def _order(score: Score) -> tuple[int, float]:
+    return score.order
 
 
-def _remind(sub_problem: str, proposed: prompts.Example, best: prompts.Example) -> str:
+def _remind(sub_problem: str, proposed: Score, best: Score) -> str:
     shown = proposed.design.proposal(sub_problem).to_json()
-    if proposed.score.complaint:
-        return f"Your last proposal {shown} violates a constraint and counts as f = +inf. {proposed.score.complaint}"
-    f, best_f = (prompts.value(example.score, sub_problem) for example in (proposed, best))
+    if proposed.complaint:
+        return f"Your last proposal {shown} violates a constraint and counts as f = +inf. {proposed.complaint}"
+    f, best_f = (prompts.value(example, sub_problem) for example in (proposed, best))
     return f"Your last proposal {shown} has f = {f}, which is not less than the best, {best_f}."
 
 
-def _numbers(instance: Instance, score: Score) -> dict[str, float]:
+def _numbers(instance: Instance, outcome: Outcome) -> dict[str, float]:
     """Return the numbers of a proposal for convergence pictures."""
-    outcome = score.outcome
+    energies = ("energy_j", "execution_energy_j", "transmission_energy_j")
     return {
-        "energy_j": float(outcome.energy_j),
-        "execution_energy_j": float(outcome.execution_energy_j),
-        "transmission_energy_j": float(outcome.transmission_energy_j),
+        **{name: float(getattr(outcome, name)) for name in energies},
         "violation": max(map(float, relative_violations(instance, outcome).values())),
     }

@@ -24,7 +24,7 @@ from scipy import optimize
 
 from secagent_env import Instance
 from secagent_env.allocation.actions import LOWEST_POWER_W
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from solvers.asc.links import Links
 from solvers.certificate.integer_program import TOLERANCE, why_infeasible
 from solvers.certificate.linear_test import secret_at_best
@@ -57,7 +57,7 @@ class Chosen(Exact):
             return
         links = Links(run, self.search)
         links.alternate(links.start(selection))
-        if run.outcome is None or not run.outcome.feasible:
+        if not run.feasible:
             super()._solve(run)
 
 
@@ -68,9 +68,7 @@ def names() -> list[str]:
 
 def make_policy(name: str, env: Any) -> SolverPolicy:
     """Return the policy called ``name`` for an environment ``secagent/Lifetime-v0``, with ``reset`` and ``act``."""
-    if name not in _MAKERS:
-        raise unknown_name("policy", name, _MAKERS)
-    return as_policy(_MAKERS[name](env.unwrapped), env)
+    return as_policy(_MAKERS[check_name("policy", name, _MAKERS)](env.unwrapped), env)
 
 
 def _priced(env: Any) -> Chosen:

@@ -23,12 +23,7 @@ FRAMING = {"content-encoding", "content-length", "transfer-encoding"}
 def bounded_client(timeout_s: float, *, proxies: bool) -> Any:
     """Return a client for ``openai.OpenAI(http_client=…)``, which reads every body before it returns the response.
 
-    Parameters
-    ----------
-    timeout_s
-        The longest wait for the response, and for each part of it, s.
-    proxies
-        Whether to use the proxies of the environment.
+    It waits ``timeout_s`` for the response, and for each part of it; ``proxies`` are those of the environment.
     """
     base: Any = require("openai", extra="llm").DefaultHttpxClient
 

@@ -1,13 +1,14 @@
-"""Requests to a language model and replies, from a server, a transcript or a stand-in alike."""
+"""Requests to a language model and replies, from a server, a transcript or a stand-in alike; untrusted text."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 STANDIN_MODEL = "no-LLM"
@@ -15,6 +16,13 @@ STANDIN_MODEL = "no-LLM"
 
 MAX_REPLY_CHARACTERS = 100_000
 """Longer texts are cut before they are read or recorded."""
+
+
+SECRET = re.compile(r"\b(sk|pk|key)-[\w.*-]{4,}|\bBearer\s+[\w.~+/=*-]{4,}", re.ASCII | re.IGNORECASE)
+"""A text that looks like a key, or like a key that a server has partly masked."""
+
+SHORTEST_SECRET = 8
+"""Shorter secrets, such as the placeholder "none", are words that any text may hold."""
 
 
 class EndpointError(OSError):
@@ -60,9 +68,7 @@ class Request:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the request as plain data."""
-        messages = [{"role": message.role, "content": message.content} for message in self.messages]
-        parameters = {"seed": self.seed, "temperature": self.temperature, "max_tokens": self.max_tokens}
-        return {"messages": messages, "name": self.name, "schema": self.schema, **parameters}
+        return dataclasses.asdict(self)
 
     def key(self, model: str) -> str:
         """Return the key of the reply in a transcript: a hash of the model, the messages and the parameters."""
@@ -93,7 +99,7 @@ class Reply:
         Whether the reply comes from a transcript.
     """
 
-    text: str
+    text: str = ""
     fault: str = ""
     detail: str = ""
     prompt_tokens: int = 0
@@ -104,20 +110,20 @@ class Reply:
     recorded: bool = False
 
 
-class Closing(ABC):
+class Closing:
     """A context manager that holds connections or files until it is closed."""
+
+    _resources: ExitStack
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
-    @abstractmethod
     def close(self) -> None:
         """Close connections and files; closing twice does no harm."""
+        self._resources.close()
 
 
 class Chat(Protocol):
@@ -132,3 +138,19 @@ class Chat(Protocol):
 def estimated_tokens(texts: Sequence[str]) -> int:
     """Return an estimate of the tokens in texts: one for four characters, and three around each text."""
     return sum(len(text) // 4 + 4 for text in texts)
+
+
+def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return a text with the secrets struck out."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, "[key]")
+    return text
+
+
+def excerpt(text: str, length: int = 200, secrets: Iterable[str] = ()) -> str:
+    """Return the beginning of a text in one line, without control characters and without texts that look like keys."""
+    # Secrets are struck out first: a secret that is cut in half would not be recognised.
+    text = SECRET.sub("[key]", without_secrets(text[: 100 * length], secrets))
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return line if len(line) <= length else line[: length - 1] + "…"

@@ -12,11 +12,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from secagent_env.support.extras import require
 from solvers.llm.bounded import ENDING, TOO_LARGE, TOO_LATE, bounded_client
-from solvers.llm.chat import Closing, EndpointError, Reply, Request
+from solvers.llm.chat import Closing, EndpointError, Reply, Request, excerpt
 from solvers.llm.completion import failed, reply_of
 from solvers.llm.dialect import Dialect
 from solvers.llm.options import check_url
-from solvers.llm.text import excerpt
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -38,26 +37,8 @@ class OpenAIChat(Closing):
     The openai library retries temporary failures. Parameters that the server refuses are left out from then on;
     structured output falls back from a JSON schema to any JSON object, then to plain text.
 
-    Parameters
-    ----------
-    model
-        The model's name.
-    base_url, api_key
-        The endpoint and the key; None: those of ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``. An endpoint without a key
-        gets a placeholder.
-    timeout_s
-        The longest wait for a reply, for each retry, s. A body that begins in time may take up to twice as long.
-    retries
-        How often a request is sent again.
-
-    Raises
-    ------
-    EndpointError
-        If there is neither a key nor an endpoint.
-    ValueError
-        If the endpoint's address is no URL.
-    ImportError
-        If the extra ``llm`` is not installed.
+    The arguments are those of :class:`~solvers.llm.options.ChatOptions`; an endpoint without a key gets a placeholder,
+    and a body that begins in time may take up to twice as long. Without key and endpoint it raises EndpointError.
     """
 
     def __init__(

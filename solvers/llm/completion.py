@@ -6,24 +6,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply, Request, estimated_tokens
-from solvers.llm.text import excerpt, without_secrets
+from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply, Request, estimated_tokens, excerpt, without_secrets
 
 MOST_TOKENS = 1_000_000_000
 """The most tokens that a server can credibly count in one request."""
 
 
 def reply_of(content: bytes, request: Request, secrets: Sequence[str]) -> Reply:
-    """Return the answer in a body, or its fault.
+    """Return the answer in the body of a chat completion, or its fault.
 
-    Parameters
-    ----------
-    content
-        The body of a chat completion.
-    request
-        The request, from which tokens are estimated where the server does not count them.
-    secrets
-        Texts to strike out of the reply, should the server echo them.
+    Tokens are estimated from the request where the server does not count them; secrets are struck out.
     """
     try:
         body = json.loads(content)
@@ -32,12 +24,8 @@ def reply_of(content: bytes, request: Request, secrets: Sequence[str]) -> Reply:
             raise TypeError
     except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         shown = excerpt(content[:1000].decode(errors="replace"), 80, secrets)
-        return Reply(
-            "",
-            fault="bad body",
-            detail=f"the server sent no chat completion but: {shown}" if shown else "the server sent an empty body",
-            **_charged(request),
-        )
+        detail = f"the server sent no chat completion but: {shown}" if shown else "the server sent an empty body"
+        return failed("bad body", detail, request, charged=True)
     text = without_secrets(_text(message.get("content")), secrets)[:MAX_REPLY_CHARACTERS]
     fault, detail = _fault(message, body["choices"][0].get("finish_reason"), text, secrets)
     return Reply(
@@ -51,7 +39,7 @@ def reply_of(content: bytes, request: Request, secrets: Sequence[str]) -> Reply:
 
 def failed(fault: str, detail: str, request: Request, *, charged: bool) -> Reply:
     """Return the reply for a request without an answer; ``charged``: the server may have charged for it."""
-    return Reply("", fault=fault, detail=detail, **(_charged(request) if charged else {}))
+    return Reply(fault=fault, detail=detail, **(_charged(request) if charged else {}))
 
 
 def _text(content: Any) -> str:
@@ -78,7 +66,7 @@ def _fault(message: dict[str, Any], finish: Any, text: str, secrets: Sequence[st
 
 
 def _fingerprint(body: dict[str, Any], secrets: Sequence[str]) -> str:
-    values = [body.get("model"), body.get("system_fingerprint")]
+    values = (body.get("model"), body.get("system_fingerprint"))
     return " ".join(excerpt(value, 80, secrets) for value in values if isinstance(value, str) and value)
 
 

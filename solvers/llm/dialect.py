@@ -58,12 +58,7 @@ class Dialect:
     def after_refusal(self, parameter: str, message: str) -> Dialect | None:
         """Return the dialect to try after a refusal, or None if none is left.
 
-        Parameters
-        ----------
-        parameter
-            The name of the refused parameter, where the server gives one.
-        message
-            The server's message.
+        ``parameter`` is the name of the refused one where the server gives it, ``message`` the server's message.
         """
         known = re.search(r"\b(max_tokens|max_completion_tokens|temperature|seed|response_format)\b", parameter)
         place = known[0] if known else message

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from secagent_env.support.checks import integer, number
-from secagent_env.support.errors import unknown_name
-from solvers.llm.chat import STANDIN_MODEL
+from secagent_env.support.errors import check_name
+from solvers.llm.chat import STANDIN_MODEL, Message, Request
+from solvers.llm.structured import schema_of
 from solvers.llm.transcript import Transcript, only_model
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 PRICES = ("input", "output")
 
@@ -78,6 +83,10 @@ class ChatOptions:
                 model = only_model(transcript)
         return "no LLM" if model in (None, STANDIN_MODEL) else str(model)
 
+    def request(self, messages: tuple[Message, ...], name: str, kind: type[BaseModel], seed: int) -> Request:
+        """Return the request for a structured answer of a kind, by its name."""
+        return Request(messages, name, schema_of(kind), seed, self.temperature, self.reply_tokens)
+
     def check_chat_options(self) -> None:
         """Raise ValueError for a bad option or options that do not fit together."""
         for name in ("model", "base_url", "api_key"):
@@ -116,8 +125,7 @@ class ChatOptions:
         if not isinstance(self.prices, Mapping):
             raise ValueError(f'prices must be a mapping {{"input": …, "output": …}} or None, got {self.prices!r}')
         for name in self.prices:
-            if name not in PRICES:
-                raise unknown_name("price", name, PRICES)
+            check_name("price", name, PRICES)
         for name in PRICES:
             number(f"the price of a million tokens of {name}", self.prices.get(name), 0)
 

@@ -33,8 +33,8 @@ class Refused(Exception):
         self.status, self.code = status, code
 
 
-def serve(rules: Rules, port: int = 0, host: str = "127.0.0.1") -> StandinServer:
-    """Return a server of the stand-in, bound to its address: enter it, or call its ``serve_forever``.
+class StandinServer(Closing):
+    """The server, bound to its address: enter it to answer from a thread, or call its ``serve_forever``.
 
     Parameters
     ----------
@@ -45,21 +45,15 @@ def serve(rules: Rules, port: int = 0, host: str = "127.0.0.1") -> StandinServer
     host
         The address to listen on. Any address but this machine's own opens the server to everybody who reaches it.
 
-    Raises
-    ------
-    OSError
-        If the address is taken, or is not this machine's.
-    """
-    return StandinServer(rules, port, host)
-
-
-class StandinServer(Closing):
-    """The server; as a context manager it answers from a thread until the block ends.
-
     Attributes
     ----------
     base_url
         The base URL for clients.
+
+    Raises
+    ------
+    OSError
+        If the address is taken, or is not this machine's.
     """
 
     def __init__(self, rules: Rules, port: int = 0, host: str = "127.0.0.1") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -83,45 +84,11 @@ class Session(Closing):
         self._reserved: list[dict[str, float]] = []
         self._changed = threading.Condition()
         self._failure: BaseException | None = None
-        self._resources = ExitStack()
-        try:
-            self._chat = self._chat_of(options, rules)
+        with ExitStack() as resources:
+            self._chat = _chat(options, rules, resources)
             threads = 1 if options.in_process else options.concurrency
-            self._pool = self._resources.enter_context(ThreadPoolExecutor(threads, "secagent-llm"))
-        except BaseException:
-            self.close()
-            raise
-
-    def _chat_of(self, options: ChatOptions, rules: Rules) -> Chat:
-        if options.replay is not None:
-            try:
-                transcript = Transcript(options.replay)
-            except FileNotFoundError:
-                raise EndpointError(f"there is no transcript {options.replay} to replay; record one first") from None
-            return Replay(self._resources.enter_context(transcript), options.model)
-        chat: Chat
-        if options.in_process:
-            chat = StandIn(rules)
-        else:
-            from solvers.llm.client import OpenAIChat  # needs the extra llm
-
-            assert options.model is not None
-            chat = self._resources.enter_context(
-                OpenAIChat(
-                    options.model,
-                    base_url=options.base_url,
-                    api_key=options.api_key,
-                    timeout_s=options.timeout_s,
-                    retries=options.retries,
-                )
-            )
-        if options.transcript is None:
-            return chat
-        return Recorded(chat, self._resources.enter_context(Transcript(options.transcript, writable=True)))
-
-    def close(self) -> None:
-        """Close connections and files; closing twice does no harm."""
-        self._resources.close()
+            self._pool = resources.enter_context(ThreadPoolExecutor(threads, "secagent-llm"))
+            self._resources = resources.pop_all()
 
     @property
     def model(self) -> str:
@@ -165,7 +132,7 @@ class Session(Closing):
             raise
         if obstacle and not replies:
             raise CapReached(obstacle)
-        return replies + [Reply("", fault="cap", detail=obstacle)] * (len(requests) - len(replies))
+        return replies + [Reply(fault="cap", detail=obstacle)] * (len(requests) - len(replies))
 
     def _needs(self, request: Request) -> dict[str, float]:
         """Return the most that a request can use, by the names of the caps."""
@@ -183,12 +150,7 @@ class Session(Closing):
     def _reserve(self, needs: dict[str, float]) -> str:
         """Reserve the needs of a request as soon as they fit; return a sentence with the cap if they never will."""
         with self._changed:
-            while True:
-                if self._failure is not None:
-                    raise self._failure
-                obstacle = self._obstacle(needs)
-                if not obstacle:
-                    break
+            while obstacle := self._obstacle(needs):
                 if not self._reserved:
                     return obstacle
                 self._changed.wait()
@@ -196,6 +158,9 @@ class Session(Closing):
             return ""
 
     def _obstacle(self, needs: dict[str, float]) -> str:
+        """Return a sentence with the first cap that leaves no room; raise the error that has ended the session."""
+        if self._failure is not None:
+            raise self._failure
         usage = self._usage
         tokens = usage.prompt_tokens + usage.completion_tokens
         used: dict[str, float] = {"max_calls": usage.calls, "max_tokens": tokens, "max_cost": usage.cost or 0.0}
@@ -227,9 +192,7 @@ class Session(Closing):
 
     def _count(self, reply: Reply) -> None:
         usage = self._usage
-        faults = dict(usage.faults)
-        if reply.fault:
-            faults[reply.fault] = faults.get(reply.fault, 0) + 1
+        faults = Counter(usage.faults) + Counter([reply.fault] * bool(reply.fault))
         prints = {*usage.fingerprints, reply.fingerprint} - {""}
         prompt = usage.prompt_tokens + reply.prompt_tokens
         completion = usage.completion_tokens + reply.completion_tokens
@@ -244,3 +207,32 @@ class Session(Closing):
             faults=dict(sorted(faults.items())),
             fingerprints=tuple(sorted(prints)),
         )
+
+
+def _chat(options: ChatOptions, rules: Rules, resources: ExitStack) -> Chat:
+    """Return what answers the requests; ``resources`` hold its connections and files."""
+    if options.replay is not None:
+        try:
+            transcript = Transcript(options.replay)
+        except FileNotFoundError:
+            raise EndpointError(f"there is no transcript {options.replay} to replay; record one first") from None
+        return Replay(resources.enter_context(transcript), options.model)
+    chat: Chat
+    if options.in_process:
+        chat = StandIn(rules)
+    else:
+        from solvers.llm.client import OpenAIChat  # needs the extra llm
+
+        assert options.model is not None
+        chat = resources.enter_context(
+            OpenAIChat(
+                options.model,
+                base_url=options.base_url,
+                api_key=options.api_key,
+                timeout_s=options.timeout_s,
+                retries=options.retries,
+            )
+        )
+    if options.transcript is None:
+        return chat
+    return Recorded(chat, resources.enter_context(Transcript(options.transcript, writable=True)))

@@ -5,6 +5,7 @@ A model's text is not trusted: it is read as JSON alone, and only valid objects 
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -12,8 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from secagent_env.support.extras import require
-from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply
-from solvers.llm.text import excerpt
+from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply, excerpt
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -45,14 +45,7 @@ def parse(text: str, model: type[M]) -> M:
     """Return the answer in a text.
 
     The JSON object may stand in prose or in a fenced block. Models draft before they answer: the last valid object
-    counts. Objects inside another one are not tried.
-
-    Parameters
-    ----------
-    text
-        The text of a language model.
-    model
-        The pydantic model of a valid answer. Numbers that are not finite are refused everywhere.
+    counts. Objects inside another one are not tried. Numbers that are not finite are refused everywhere.
 
     Raises
     ------
@@ -145,6 +138,7 @@ def _not_finite(value: Any, place: tuple[int | str, ...] = ()) -> Iterator[tuple
             yield from _not_finite(item, (*place, str(name)))
 
 
+@functools.cache
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """Return the JSON schema of a model in the subset that all strict modes accept.
 

@@ -24,28 +24,10 @@ REPLY_FIELDS = {field.name: field.default for field in dataclasses.fields(Reply)
 
 
 class Transcript(Closing):
-    """The replies of a transcript, and its file; a context manager.
+    """The last reply for each key of a transcript, the models of the replies, and its file; a context manager.
 
-    Parameters
-    ----------
-    path
-        The file. An incomplete last line is left out.
-    writable
-        Open the file for appending, and create it where there is none.
-
-    Attributes
-    ----------
-    replies
-        The last reply for each key.
-    models
-        The models of the replies.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be opened or written.
-    ValueError
-        If a line is not one of a transcript.
+    A ``writable`` file is opened for appending, and created where there is none. An incomplete last line is left out;
+    any other line that is not one of a transcript raises ValueError.
     """
 
     def __init__(self, path: str | Path, *, writable: bool = False) -> None:
@@ -120,12 +102,10 @@ def _parsed(line: bytes) -> tuple[str, str, Reply]:
     """Return the key, the model and the reply of a line; raise one of many errors if the line is of another form."""
     fields = json.loads(line)
     key, model, content = fields["key"], fields["model"], fields["reply"]
-    if fields["format"] != FORMAT or fields["version"] != VERSION or not isinstance(key, str):
+    known = (fields["format"], fields["version"]) == (FORMAT, VERSION)
+    if not known or not isinstance(key, str) or not isinstance(model, str):
         raise ValueError
-    if not isinstance(model, str):
-        raise ValueError
-    values: dict[str, Any] = {"text": _typed(content["text"], "")}
-    values |= {name: _typed(content[name], default) for name, default in REPLY_FIELDS.items() if name != "text"}
+    values = {name: _typed(content[name], default) for name, default in REPLY_FIELDS.items()}
     values["text"] = values["text"][:MAX_REPLY_CHARACTERS]
     return key, model, Reply(**values)
 
@@ -163,23 +143,11 @@ class Recorded:
 class Replay:
     """Answers from a transcript alone, with recorded faults too; nothing is sent.
 
-    Parameters
-    ----------
-    transcript
-        The transcript.
-    model
-        The model whose replies count; None where all replies are of one model.
-
-    Raises
-    ------
-    ValueError
-        If no model is named, and the transcript has none or several.
+    Without the name of the model, the transcript must hold the replies of one model alone, or ValueError is raised.
     """
 
     def __init__(self, transcript: Transcript, model: str | None = None) -> None:
-        if model is None:
-            model = only_model(transcript)
-        self.model = model
+        self.model = only_model(transcript) if model is None else model
         self._transcript = transcript
 
     def complete(self, request: Request) -> Reply:

@@ -46,7 +46,8 @@ def optimise_powers(
     are varied within [−70 dBm, p_max]; silent agents stay silent. The search stops when a step saves less than the
     share ``tolerance``.
     """
-    decision = _within_budget(instance, decision)
+    power = np.clip(decision.power_w, LOWEST_POWER_W, instance.scenario.max_power_w)
+    decision = decision.replace(power_w=np.where(decision.power_w > 0, power, 0.0))
     search = PowerSearch(decision, evaluate(instance, decision))
     if not np.isfinite(search.outcome.latency_s):
         search.message = "no secrecy at the start"
@@ -57,11 +58,8 @@ def optimise_powers(
     for _ in range(max_iterations):
         program = PowerProgram(instance, search.decision, search.outcome, hurry=hurry)
         start = program.interior()
-        if start is None and not hurry:
-            search.message = "no room left in the latency limit"
-            return search
         if start is None:
-            search.message = "no interior point"
+            search.message = "no interior point" if hurry else "no room left in the latency limit"
             return search
         z = minimise(program, start, gap=min(0.1 * tolerance, 1e-3), first_gap=0.3)
         trial = search.decision.replace(power_w=program.powers(z))
@@ -100,8 +98,3 @@ def silence_jammers(instance: Instance, decision: Decision) -> Decision:
         if not energy[best] < energy[-1]:
             return decision
         decision = decision.replace(power_w=trials[best])
-
-
-def _within_budget(instance: Instance, decision: Decision) -> Decision:
-    power = np.clip(decision.power_w, LOWEST_POWER_W, instance.scenario.max_power_w)
-    return decision.replace(power_w=np.where(decision.power_w > 0, power, 0.0))

@@ -92,13 +92,7 @@ def play(
 
 
 def agent_index(agent: str) -> int:
-    """Return the index of an agent's pair: 3 of ``pair_3``.
-
-    Raises
-    ------
-    ValueError
-        If it is no agent's name.
-    """
+    """Return the index of an agent's pair: 3 of ``pair_3``; ValueError if it is no agent's name."""
     number = agent.removeprefix("pair_")
     if not number.isdecimal() or agent != agent_names(int(number) + 1)[-1]:
         raise ValueError(f"an agent is called pair_0, pair_1, …, got {agent!r}")

@@ -15,13 +15,13 @@ import numpy as np
 
 from secagent_env.questions import Question
 from secagent_env.support.checks import integer
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from secagent_env.support.shares import apportioned
 from solvers.knowledge.store.lookup import group_of
-from solvers.llm.chat import Closing, Message, Reply, Request
+from solvers.llm.chat import Closing, Message, Reply
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session, Usage
-from solvers.llm.structured import M, Malformed, parse, parse_reply, schema_of
+from solvers.llm.structured import M, Malformed, parse, parse_reply
 from solvers.reasoning import overlap_standin, prompts
 from solvers.reasoning.answer import Answer
 from solvers.reasoning.prompts import DirectReply, PlannedReply, ScoresReply, ThoughtsReply, ToolReply, option_of
@@ -63,21 +63,11 @@ class Group(ChatOptions):
         self.check_chat_options()
         for name in ("agents", "tool_calls", "width", "depth"):
             integer(name, getattr(self, name), 1, 1000)
-        if self.planning not in PLANNING:
-            raise unknown_name("planning", self.planning, PLANNING)
+        check_name("planning", self.planning, PLANNING)
 
 
 class EndpointReasoner:
     """One agent, which asks its group's model; a :class:`~solvers.reasoning.answer.Reasoner`.
-
-    Parameters
-    ----------
-    group
-        The agent's group.
-    session
-        The group's session with the model.
-    tools
-        The agent's tools, for ``planning="tools"``.
 
     Attributes
     ----------
@@ -98,18 +88,13 @@ class EndpointReasoner:
     def answer(self, question: Question, texts: Sequence[str], rng: np.random.Generator) -> Answer:
         """Return the model's answer; an answer that cannot be read, or names no option, has a fault.
 
-        Raises
-        ------
-        EndpointError, CapReached
-            If the endpoint cannot be used, or a cap leaves no room for another request.
+        EndpointError or CapReached is raised if the endpoint cannot be used, or a cap leaves no room for a request.
         """
         return PLANNING[self.group.planning](self, question, prompts.task(question, texts), rng)
 
     def ask(self, messages: tuple[Message, ...], kind: type, rng: np.random.Generator) -> Reply:
         """Return the model's reply to a prompt."""
-        seed = int(rng.integers(2**31))
-        group = self.group
-        request = Request(messages, prompts.NAMES[kind], schema_of(kind), seed, group.temperature, group.reply_tokens)
+        request = self.group.request(messages, prompts.NAMES[kind], kind, int(rng.integers(2**31)))
         return self._session.ask([request])[0]
 
 
@@ -222,16 +207,10 @@ class Agents(Closing):
 
     def __init__(self, groups: Sequence[Group], tools: Sequence[Tool] | None = None) -> None:
         offered = (Calculator(), Converter()) if tools is None else tuple(tools)
-        self._resources = ExitStack()
         self.groups = tuple(groups)
-        self._sessions: list[Session] = []
-        try:
-            for group in self.groups:
-                session = Session(group, overlap_standin.reply)
-                self._sessions.append(self._resources.enter_context(session))
-        except BaseException:
-            self.close()
-            raise
+        with ExitStack() as resources:
+            self._sessions = [resources.enter_context(Session(group, overlap_standin.reply)) for group in self.groups]
+            self._resources = resources.pop_all()
         self.reasoners = tuple(
             agent
             for group, session in zip(self.groups, self._sessions, strict=True)
@@ -242,10 +221,6 @@ class Agents(Closing):
     def usage(self) -> list[Usage]:
         """The requests of each group so far, in numbers."""
         return [session.usage for session in self._sessions]
-
-    def close(self) -> None:
-        """Close connections and files; closing twice does no harm."""
-        self._resources.close()
 
 
 def grouped(groups: Sequence[Group], num_agents: int) -> list[Group]:

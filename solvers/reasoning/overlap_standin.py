@@ -22,27 +22,21 @@ def can_answer(messages: Sequence[Message]) -> bool:
 
 
 def reply(messages: Sequence[Message], seed: int) -> str:
-    """Return the answer to a prompt; the same for the same prompt and seed.
-
-    Raises
-    ------
-    ValueError
-        If the messages are no prompt of an agent that reasons.
-    """
+    """Return the answer to a prompt of an agent that reasons, else raise ValueError; the same for the same seed."""
     if not can_answer(messages):
         raise ValueError("this is not a prompt of an agent that reasons")
     kind = next(kind for kind, form in FORMS.items() if messages[-1].content.endswith(f"Form: {form}"))
     task = json.loads(messages[1].content.removeprefix(TASK))
     letter, shared = _best(task, prompt_rng(messages[1].content, seed))
     answer = {"reason": "no model: most words in common", "option": letter, "confidence": round(shared, 2)}
-    if kind is DirectReply:
-        return json.dumps(answer)
-    if kind is PlannedReply:
-        return json.dumps({"plan": ["compare words"], **answer})
-    if kind is ToolReply:
-        return json.dumps({"tool": "answer", **answer})
-    if kind is ThoughtsReply:
-        return json.dumps({"thoughts": [f"Option {name} may be right." for name in task["options"]]})
+    answers = {
+        DirectReply: answer,
+        PlannedReply: {"plan": ["compare words"], **answer},
+        ToolReply: {"tool": "answer", **answer},
+        ThoughtsReply: {"thoughts": [f"Option {name} may be right." for name in task["options"]]},
+    }
+    if kind in answers:
+        return json.dumps(answers[kind])
     assert kind is ScoresReply
     lines = re.search(r"Lines of thought: (\[.*\])\n", messages[-1].content)
     count = len(json.loads(lines[1])) if lines else 1

@@ -64,32 +64,15 @@ class RetrievalReader:
         self.encoder = default_encoder() if encoder is None else encoder
 
     def answer(self, question: Question, texts: Sequence[str], rng: np.random.Generator | None = None) -> Answer:
-        """Return the option with the best score; nothing is random.
+        """Return the option with the best score; nothing is random, and ``rng`` is not used.
 
-        Parameters
-        ----------
-        question
-            The question. Its passage, if it has one, is read as a text.
-        texts
-            Texts that may help, in any order; without texts the reader guesses.
-        rng
-            Not used.
-
-        Returns
-        -------
-        Answer
-            ``confidence`` is the lead of the option's probability over that of the next one.
+        The question's own passage is read as a text; without texts the reader guesses. ``confidence`` is the lead of
+        the option's probability over that of the next one.
         """
         return self.answer_all([question], [texts])[0]
 
     def answer_all(self, questions: Sequence[Question], texts: Sequence[Sequence[str]]) -> list[Answer]:
-        """Return the answers to many questions, each with its own texts; faster than one by one.
-
-        Raises
-        ------
-        ValueError
-            If the numbers of questions and of lists of texts differ.
-        """
+        """Return the answers to many questions, each with its own texts; faster than one by one. See :meth:`scores`."""
         return [_best(scores) for scores in self.scores(questions, texts)]
 
     def scores(self, questions: Sequence[Question], texts: Sequence[Sequence[str]]) -> list[np.ndarray]:
@@ -105,9 +88,8 @@ class RetrievalReader:
         read = [_readable(question, own) for question, own in zip(questions, texts, strict=True)]
         needed: list[str] = []
         for question, own in zip(questions, read, strict=True):
-            needed += [question.text, *question.options]
-            if own:
-                needed += [*own, query(question), *_completed(question)]
+            with_texts = [*own, query(question), *_completed(question)] if own else []
+            needed += [question.text, *question.options, *with_texts]
         self.encoder.encode(list(dict.fromkeys(needed)))  # in batches; the encoder remembers vectors
         return [
             self.features(question, own) @ np.array(WITH_TEXTS if own else WITHOUT_TEXTS)

@@ -20,7 +20,7 @@ from secagent_env.questions.question import Question
 from secagent_env.support.checks import number
 from solvers.knowledge.link import difficulty_at
 from solvers.reasoning.answer import Answer
-from solvers.reasoning.vote_theory import check_correlation, expected_accuracy
+from solvers.reasoning.vote_theory import expected_accuracy
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SimulatedReasoner:
 
     def __post_init__(self) -> None:
         number("accuracy", self.accuracy, 0, 1)
-        check_correlation(self.correlation)
+        number("correlation", self.correlation, 0, 1)
 
     def answer(self, question: Question, texts: Sequence[str], rng: np.random.Generator) -> Answer:
         """Return the right option or a wrong one; the texts are not read.
@@ -84,28 +84,19 @@ def voted_accuracy(
 ) -> float:
     """Return how often the majority of simulated agents is right, the mean over selections of agents and questions.
 
-    Parameters
-    ----------
-    accuracies
-        The accuracies of the agents selected in each network.
-    num_options
-        The number (or share) of questions with 2, 3, … options.
-    correlation
-        ρ.
+    ``accuracies`` are those of the agents selected in each network, ``num_options`` the number (or share) of questions
+    with 2, 3, … options.
     """
     total = sum(num_options.values())
-    return float(
-        np.mean(
-            [
-                sum(
-                    count * expected_accuracy(np.maximum(selected, 1 / options), options, correlation)
-                    for options, count in num_options.items()
-                )
-                / total
-                for selected in accuracies
-            ]
+
+    def of_selection(selected: np.ndarray) -> float:
+        shares = (
+            count * expected_accuracy(np.maximum(selected, 1 / options), options, correlation)
+            for options, count in num_options.items()
         )
-    )
+        return sum(shares) / total
+
+    return float(np.mean([of_selection(selected) for selected in accuracies]))
 
 
 def mean_accuracy(accuracies: Iterable[np.ndarray], num_options: Mapping[int, float]) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from secagent_env import Decision
 from secagent_env.questions import Question
 from secagent_env.support.checks import integer
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.encoder import Encoder
 from solvers.knowledge.store.lookup import group_of, query
@@ -88,8 +88,7 @@ class Supervisor:
     ) -> None:
         if not reasoners:
             raise ValueError("a team needs at least one reasoner")
-        if voting not in VOTING:
-            raise unknown_name("voting", voting, VOTING)
+        check_name("voting", voting, VOTING)
         integer("passages", passages)
         if knowledge is not None and encoder is None:
             raise ValueError("a supervisor with knowledge needs the encoder of its vectors")

@@ -7,6 +7,7 @@ import math
 import operator
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from solvers.knowledge.store.base import KnowledgeBase
@@ -116,6 +117,7 @@ class Converter:
             return "the value is not finite"
 
 
+@dataclass(frozen=True)
 class Search:
     """A search in the knowledge that the agent has received.
 
@@ -125,24 +127,25 @@ class Search:
         The base, and the encoder of its vectors.
     passages
         The most passages of a result.
+    exclude
+        A group whose passages are left out.
     """
+
+    knowledge: KnowledgeBase
+    encoder: Encoder
+    passages: int = 3
+    exclude: str = ""
 
     name = "search"
     description = "passages of the knowledge base that are near to a question in words"
 
-    def __init__(self, knowledge: KnowledgeBase, encoder: Encoder, passages: int = 3) -> None:
-        self._knowledge, self._encoder, self._passages = knowledge, encoder, passages
-        self.exclude: str = ""
-
     def excluding(self, group: str) -> Search:
         """Return the tool without the passages of a group, which hold the answer to the question at hand."""
-        other = Search(self._knowledge, self._encoder, self._passages)
-        other.exclude = group
-        return other
+        return replace(self, exclude=group)
 
     def run(self, text: str) -> str:
         """Return the passages, one a line."""
-        vectors = self._encoder.encode([text[:MAX_INPUT_CHARACTERS]])
-        indices, _ = self._knowledge.search(vectors, self._passages, [self.exclude])
-        texts = [self._knowledge.passages[index].text for index in indices[0] if index >= 0]
+        vectors = self.encoder.encode([text[:MAX_INPUT_CHARACTERS]])
+        indices, _ = self.knowledge.search(vectors, self.passages, [self.exclude])
+        texts = [self.knowledge.passages[index].text for index in indices[0] if index >= 0]
         return "\n".join(texts)[:MAX_RESULT_CHARACTERS] or "nothing was found"

@@ -46,18 +46,13 @@ def expected_accuracy(accuracies: Sequence[float] | np.ndarray, num_options: int
         If an argument is out of range, or nobody votes.
     """
     p = checked_accuracies(accuracies)
-    check_correlation(correlation)
+    number("correlation", correlation, 0, 1)
     if not p.size:
         raise ValueError("accuracies must hold at least one agent's: nobody votes")
     integer("num_options", num_options, 2)
     given, weight = right_given_factor(p, correlation)
     share = np.array([_share(r, p.size - r, num_options, correlation) for r in range(p.size + 1)])
     return float(np.clip(weight @ (poisson_binomial(given) @ share), 0.0, 1.0))
-
-
-def check_correlation(correlation: float) -> None:
-    """Raise ValueError unless a correlation is a number from 0 to 1."""
-    number("correlation", correlation, 0, 1)
 
 
 def right_given_factor(p: np.ndarray, correlation: float) -> tuple[np.ndarray, np.ndarray]:

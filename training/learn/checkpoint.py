@@ -58,13 +58,7 @@ class Checkpoint:
 
     @classmethod
     def load(cls, folder: Path) -> Checkpoint | None:
-        """Read the checkpoint in ``folder``; None if there is none. Nothing in it is executed.
-
-        Raises
-        ------
-        ValueError
-            If it is broken.
-        """
+        """Read the checkpoint in ``folder``: None if there is none, ValueError if it is broken. It executes nothing."""
         recover(folder)
         if not folder.exists():
             return None
@@ -80,13 +74,7 @@ class Checkpoint:
             raise broken(folder, error) from error
 
     def restore(self, learner: Any, folder: Path) -> None:
-        """Load the state into a learner.
-
-        Raises
-        ------
-        ValueError
-            If it does not fit: the checkpoint in ``folder`` is broken.
-        """
+        """Load the state into a learner; ValueError if it does not fit: the checkpoint in ``folder`` is broken."""
         try:
             learner.load_state(self.state)
         except (*_BROKEN, AttributeError, IndexError) as error:

@@ -11,17 +11,15 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 
 from secagent_env import Scenario
 from secagent_env.support.extras import require
 from secagent_env.support.files import whole_file
-from training.play.agents import METADATA, POLICY_FORMAT, POLICY_VERSION
-
-if TYPE_CHECKING:
-    import torch
+from training.play.agents import METADATA, POLICY_FORMAT, POLICY_VERSION, open_session
 
 LARGEST_BYTES = 2 * 2**20
 TOLERANCE = 1e-4
@@ -51,16 +49,8 @@ def policy_metadata(
 ) -> dict[str, str]:
     """Return the metadata of a policy, as :func:`export_policy` takes it.
 
-    Parameters
-    ----------
-    agent
-        Its name, such as ``"ppo"``.
-    scenario
-        The scenario that it was trained on.
-    environment, observation_format, action_format
-        Its environment, and the formats of its observations and actions.
-    any_agents
-        Whether it takes another number of agents than the scenario has.
+    The name of the agent, such as ``"ppo"``, what it was trained on and in which formats, and whether it takes another
+    number of agents than the scenario has.
     """
     return {
         "agent": agent,
@@ -135,7 +125,6 @@ def onnx_model(
 ) -> bytes:
     """Return the checked ONNX model of a module."""
     import onnx
-    import torch
 
     axes: dict[str, dict[int, str]] = {name: {0: "B", **dynamic.get(name, {})} for name in inputs}
     axes["action"] = {0: "B", 1: "A"} if any(dynamic.values()) else {0: "B"}
@@ -167,8 +156,6 @@ def onnx_model(
 
 def _larger(inputs: Mapping[str, torch.Tensor], dynamic: Dynamic) -> dict[str, torch.Tensor]:
     """Return random inputs in which the batch and every dynamic dimension are larger."""
-    import torch
-
     generator = torch.Generator().manual_seed(0)
     grown = {}
     for name, tensor in inputs.items():
@@ -179,10 +166,6 @@ def _larger(inputs: Mapping[str, torch.Tensor], dynamic: Dynamic) -> dict[str, t
 
 def _difference(content: bytes, module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> float:
     """Return the largest difference between the actions of the exported policy and of the module."""
-    import torch
-
-    from training.play.agents import open_session
-
     training = module.training
     module.eval()
     try:

@@ -15,8 +15,7 @@ linear. Everything is relative, so that no unit matters:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ from secagent_env.allocation.actions import GuidedFormat
 from secagent_env.allocation.observations import observe
 from secagent_env.model.physics import LN2, combine_eavesdroppers, downlink_sinr, uplink_sinr
 from secagent_env.support import checks
-from training.learn.learner import State, Task
+from training.learn.learner import Learner, State, Task
 from training.learn.network import EquivariantNetwork, compact_shapes, split_parts
 from training.learn.seeds import library_seed, train_seed
 
@@ -51,7 +50,7 @@ AIR_WEIGHT = 0.002
 _WARM_UP = 0.05
 
 
-class L2OLearner:
+class L2OLearner(Learner):
     """The learned optimiser; see :class:`training.learn.learner.Learner`. A step is one instance."""
 
     def __init__(self, task: Task, device: str = "cpu") -> None:
@@ -68,7 +67,7 @@ class L2OLearner:
         self._shapes = compact_shapes(task.scenario)
         torch.manual_seed(library_seed(task.seed, 0))
         width, rounds = int(self._options["width"]), int(self._options["rounds"])
-        self.network = EquivariantNetwork(width=width, rounds=rounds).to(self._device)
+        self.policy = self.network = EquivariantNetwork(width=width, rounds=rounds).to(self._device)
         self._optimizer = torch.optim.Adam(self.network.parameters(), self._options["learning_rate"])
         self._steps = 0
 
@@ -100,7 +99,8 @@ class L2OLearner:
         for group in self._optimizer.param_groups:
             group["lr"] = self._options["learning_rate"] * min(done / _WARM_UP + 0.05, max(1 - done, 0.0), 1.0)
         action = self.network(**self._parts(observe(instance, "compact")))
-        terms = losses(action, instance.to(torch, device=self._device), self._format, **_weights(self._options))
+        weights = {name: self._options[name] for name in ("price", "margin", "temperature")}
+        terms = losses(action, instance.to(torch, device=self._device), self._format, **weights)
         loss = torch.stack(list(terms.values())).sum()
         self._optimizer.zero_grad()
         loss.backward()
@@ -127,20 +127,9 @@ class L2OLearner:
         self._optimizer.load_state_dict(state.tensors["optimizer"])
         self._steps = state.counters["steps"]
 
-    def policy_state(self) -> dict[str, Any]:
-        """Return a copy of the network's tensors."""
-        return {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
-
-    def load_policy_state(self, state: Mapping[str, Any]) -> None:
-        """Load the network's tensors."""
-        self.network.load_state_dict(state)
-
     def exportable(self) -> tuple[torch.nn.Module, dict[str, Tensor]]:
         """Return the network, and examples of its inputs by name."""
         return self.network, {name: torch.rand(2, *shape, device=self._device) for name, shape in self._shapes.items()}
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 def losses(
@@ -246,10 +235,6 @@ def _on_the_air(instance: Instance, decision: Decision) -> tuple[Tensor, Tensor,
     where = secret.nonzero()[:, 0]
     results = results.index_copy(1, where, values)
     return results[0], results[1], results[2]
-
-
-def _weights(options: Mapping[str, float]) -> dict[str, float]:
-    return {name: options[name] for name in ("price", "margin", "temperature")}
 
 
 def _checked(options: dict[str, float]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from secagent_env.model.scenario import Scenario
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from secagent_env.support.extras import require
 from training.learn.settings import ENVIRONMENTS, Settings
 
@@ -74,14 +74,8 @@ class Task:
 class State:
     """Everything that a learner needs to continue after a segment.
 
-    Attributes
-    ----------
-    tensors
-        Nested dicts of tensors and plain data, as ``state_dict`` returns them.
-    counters
-        Integers by name.
-    arrays
-        NumPy arrays by name: a replay buffer, or nothing.
+    ``tensors`` are nested dicts of tensors and plain data, as ``state_dict`` returns them; ``arrays`` hold a replay
+    buffer, or nothing.
     """
 
     tensors: dict[str, Any]
@@ -95,6 +89,9 @@ class Learner(Protocol):
     A segment begins by seeding everything from (seed of the training, index of the segment) and from nothing else,
     so that a learner that loads a state continues bit for bit like the one that returned it.
     """
+
+    policy: torch.nn.Module
+    """The network that acts."""
 
     def __init__(self, task: Task, device: str) -> None: ...
 
@@ -125,10 +122,12 @@ class Learner(Protocol):
         """
 
     def policy_state(self) -> dict[str, Any]:
-        """Return the tensors of the policy alone."""
+        """Return a copy of the tensors of the policy alone."""
+        return {name: tensor.detach().clone() for name, tensor in self.policy.state_dict().items()}
 
     def load_policy_state(self, state: Mapping[str, Any]) -> None:
         """Load the tensors of a policy, to act with it and to export it."""
+        self.policy.load_state_dict(state)
 
     def exportable(self) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
         """Return the policy as a module, and examples of its inputs in their order, by name.
@@ -137,26 +136,16 @@ class Learner(Protocol):
         """
 
     def close(self) -> None:
-        """Free the learner's resources."""
+        """Free the learner's resources, if it has any."""
 
 
 def module_of(algo: str) -> str:
     """Return the name of the module that defines an algorithm, without importing it; ValueError if there is none."""
-    if algo not in ALGORITHMS:
-        raise unknown_name("algorithm", algo, ALGORITHMS)
-    return ALGORITHMS[algo].partition(":")[0]
+    return ALGORITHMS[check_name("algorithm", algo, ALGORITHMS)].partition(":")[0]
 
 
 def learner_class(algo: str) -> type[Learner]:
-    """Return the class of an algorithm.
-
-    Raises
-    ------
-    ValueError
-        If there is no such algorithm.
-    ImportError
-        If a library it needs is missing.
-    """
+    """Return the class of an algorithm; ValueError if there is none, ImportError if a library it needs is missing."""
     module = module_of(algo)
     require("torch", "rl")
     learner: type[Learner] = getattr(importlib.import_module(module), ALGORITHMS[algo].partition(":")[2])

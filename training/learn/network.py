@@ -90,14 +90,8 @@ class _Mix(nn.Module):
 class EquivariantNetwork(nn.Module):
     """From the parts of an observation to a guided action; permuting the agents permutes the action.
 
-    Parameters
-    ----------
-    batteries
-        Whether there is the part ``batteries`` of ``secagent/Lifetime-v0``.
-    width
-        Of the hidden layers.
-    rounds
-        How often it selects softly and sees its choice, at least 1.
+    With ``batteries`` there is that part of ``secagent/Lifetime-v0``. The hidden layers have a ``width``; in so many
+    ``rounds``, at least 1, it selects softly and sees its choice.
     """
 
     def __init__(self, *, batteries: bool = False, width: int = 32, rounds: int = 2) -> None:

@@ -10,7 +10,7 @@ from stable_baselines3.common.distributions import DiagGaussianDistribution, Dis
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from training.learn.learner import Task
 from training.learn.network import EquivariantNetwork, ValueNetwork, compact_shapes, split_parts
 
@@ -19,13 +19,7 @@ LOG_STD = dict.fromkeys(("score", "level", "common", "directions"), -2.0)
 
 
 def equivariant_policy(task: Task, options: Mapping[str, Any]) -> tuple[type[EquivariantPolicy], dict[str, Any]]:
-    """Return the policy's class and its keyword arguments for a task.
-
-    Raises
-    ------
-    ValueError
-        If the algorithm or a format does not fit, or an option is unknown.
-    """
+    """Return the policy's class and its keyword arguments for a task; ValueError where something does not fit."""
     if task.algo not in ("ppo", "a2c"):
         raise ValueError(f"the equivariant policy is for ppo and a2c; {task.algo} needs policy mlp")
     if (task.settings.action_format, task.settings.observation_format) != ("guided", "compact"):
@@ -39,16 +33,9 @@ def equivariant_policy(task: Task, options: Mapping[str, Any]) -> tuple[type[Equ
 class EquivariantPolicy(ActorCriticPolicy):
     """An actor and a critic that share no weights; Gaussian noise whose spread is learnt per kind of action entry.
 
-    Parameters
-    ----------
-    observation_space, action_space, lr_schedule
-        As Stable-Baselines3 gives them.
-    shapes
-        Of the parts of the flat observation, in their order.
-    width, rounds
-        Of :class:`training.learn.network.EquivariantNetwork`.
-    log_std
-        Initial logarithms of the noise, where they differ from :data:`LOG_STD`.
+    Beside what Stable-Baselines3 gives, it takes the ``shapes`` of the parts of the flat observation, in their order,
+    ``width`` and ``rounds`` of :class:`training.learn.network.EquivariantNetwork`, and in ``log_std`` the initial
+    logarithms of the noise where they differ from :data:`LOG_STD`.
     """
 
     def __init__(
@@ -66,8 +53,7 @@ class EquivariantPolicy(ActorCriticPolicy):
         self._shapes = dict(shapes)
         self._width, self._rounds = width, rounds
         for name in log_std or {}:
-            if name not in LOG_STD:
-                raise unknown_name("kind of entry in log_std", name, LOG_STD)
+            check_name("kind of entry in log_std", name, LOG_STD)
         self._start = [float({**LOG_STD, **(log_std or {})}[name]) for name in LOG_STD]
         super().__init__(observation_space, action_space, lr_schedule, **options)
 

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import platform
@@ -42,15 +43,7 @@ class RunFolder:
         self.policy = self.path / "policy.onnx"
 
     def open(self, task: Task, command: str) -> None:
-        """Make the folder for a task, or check that the training in it is the same.
-
-        Raises
-        ------
-        ValueError
-            If the folder holds another training, or something else.
-        OSError
-            If it cannot be written.
-        """
+        """Make the folder for a task, or check that the training in it is the same; else ValueError."""
         wanted = json.loads(json.dumps(describe(task)))
         if self.config.exists():
             config = self.read_config()
@@ -70,13 +63,7 @@ class RunFolder:
             self.write_config(config)
 
     def read_config(self) -> dict[str, Any]:
-        """Return the configuration.
-
-        Raises
-        ------
-        ValueError
-            If it is broken, foreign or newer.
-        """
+        """Return the configuration; ValueError if it is broken, foreign or newer."""
         try:
             config = json.loads(self.config.read_text(encoding="utf-8"))
         except ValueError as error:
@@ -104,10 +91,8 @@ class RunFolder:
             return []
         rows = []
         for line in self.evaluations.read_text(encoding="utf-8").splitlines():
-            try:
+            with contextlib.suppress(ValueError):  # the end of a line that was being written
                 rows.append(json.loads(line))
-            except ValueError:  # the end of a line that was being written
-                continue
         return rows
 
     def forget_evaluations_after(self, steps: int) -> None:
@@ -143,8 +128,6 @@ def versions() -> dict[str, str]:
     """Return the versions of the libraries, of Python and of the platform."""
     installed = {"secagent": __version__, "python": platform.python_version(), "platform": platform.platform()}
     for name in _LIBRARIES:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             installed[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return installed

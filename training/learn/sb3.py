@@ -12,10 +12,10 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from secagent_env.support.extras import require
 from training.bridge import GymVecEnv
-from training.learn.learner import State, Task
+from training.learn.learner import Learner, State, Task
 from training.learn.seeds import library_seed, train_seed
 
 require("sb3_contrib", "rl")
@@ -43,7 +43,7 @@ _REPLAY = ("observations", "next_observations", "actions", "rewards", "dones", "
 _LOGS_PER_SEGMENT = 10
 
 
-class SB3Learner:
+class SB3Learner(Learner):
     """An algorithm of :data:`CLASSES` on a vector environment; see :class:`training.learn.learner.Learner`."""
 
     def __init__(self, task: Task, device: str = "cpu") -> None:
@@ -59,6 +59,7 @@ class SB3Learner:
                 raise ValueError(f"{task.algo} refuses its hyperparameters: {error}") from error
         for warning in caught:
             logger.warning("%s: %s", task.algo, " ".join(str(warning.message).split()))
+        self.policy = self.model.policy
         # SB3 measures progress, which learning rates follow, within one call of learn(): here over all segments.
         self.model._update_current_progress_remaining = self._measure_progress  # type: ignore[method-assign]
 
@@ -118,17 +119,9 @@ class SB3Learner:
             for name in _REPLAY:
                 getattr(buffer, name)[: buffer.size()] = state.arrays[name]
 
-    def policy_state(self) -> dict[str, Any]:
-        """Return a copy of the tensors of the policy."""
-        return {name: tensor.detach().clone() for name, tensor in self.model.policy.state_dict().items()}
-
-    def load_policy_state(self, state: Mapping[str, Any]) -> None:
-        """Load the tensors of a policy."""
-        self.model.policy.load_state_dict(state)
-
     def exportable(self) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
         """Return the policy as a module, and examples of its inputs by name."""
-        policy: Any = self.model.policy
+        policy: Any = self.policy
         if hasattr(policy, "exportable"):
             module_and_inputs: tuple[torch.nn.Module, dict[str, torch.Tensor]] = policy.exportable()
             return module_and_inputs
@@ -198,9 +191,7 @@ def _policy(task: Task, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]
     options = dict(options)
     activation = options.get("activation_fn")
     if activation is not None:
-        if activation not in _ACTIVATIONS:
-            raise unknown_name("activation_fn", activation, _ACTIVATIONS)
-        options["activation_fn"] = _ACTIVATIONS[activation]
+        options["activation_fn"] = _ACTIVATIONS[check_name("activation_fn", activation, _ACTIVATIONS)]
     return "MlpPolicy", options
 
 

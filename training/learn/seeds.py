@@ -33,12 +33,8 @@ _RUNS = 2**26
 def train_seed(run_seed: int, segment: int) -> int:
     """Return the seed from which segment ``segment`` of the training ``run_seed`` resets its environments.
 
-    Environment i takes this seed plus i, for i below 65536. No two (run, segment, environment) share a seed.
-
-    Raises
-    ------
-    ValueError
-        If the run's seed is not in 0 … 2²⁶ − 1, or the segment not in 0 … 2²⁰ − 1.
+    Environment i takes this seed plus i, for i below 65536. No two (run, segment, environment) share a seed; ValueError
+    if the run's seed is not in 0 … 2²⁶ − 1, or the segment not in 0 … 2²⁰ − 1.
     """
     for name, value, limit in (("seed of a training", run_seed, _RUNS), ("segment", segment, _SEGMENTS)):
         checks.integer(f"the {name}", value, 0, limit - 1)

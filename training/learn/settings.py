@@ -16,7 +16,7 @@ from typing import Any
 
 from secagent_env.model.presets import PRESETS
 from secagent_env.support import checks
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from secagent_env.support.extras import require
 
 FOLDER = Path(__file__).parents[1] / "hyperparameters"
@@ -70,8 +70,7 @@ class Settings:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.policy not in POLICIES:
-            raise unknown_name("policy", self.policy, POLICIES)
+        check_name("policy", self.policy, POLICIES)
         for name in _COUNTS:
             checks.integer(name, getattr(self, name), 1)
         checks.number("reward_scale", self.reward_scale, above=0)
@@ -92,31 +91,15 @@ def load_settings(
     arguments: Iterable[str],
     overrides: Mapping[str, Any],
 ) -> Settings:
-    """Return the settings of an algorithm on an environment.
+    """Return the settings of an algorithm, which names the YAML file, on an environment and a scenario's preset.
 
-    Parameters
-    ----------
-    algo
-        Names the YAML file.
-    environment
-        ``"allocation"`` or ``"lifetime"``.
-    preset
-        The scenario's preset, or None.
-    arguments
-        The names that the algorithm itself takes.
-    overrides
-        What the caller sets, by name.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown, or a value wrong.
+    ``arguments`` are the names that the algorithm itself takes, ``overrides`` what the caller sets, by name. ValueError
+    where a name is unknown, or a value wrong.
     """
     valid = {f.name for f in dataclasses.fields(Settings)} - {"arguments"} | set(arguments)
     sections = _sections(FOLDER / f"{algo}.yaml", valid)
     for name in overrides:
-        if name not in valid:
-            raise unknown_name(f"hyperparameter of {algo}", name, valid)
+        check_name(f"hyperparameter of {algo}", name, valid)
     words = {environment, preset}
     policy = overrides.get("policy") or _merged(sections, words).get("policy", Settings.policy)
     values = {**_merged(sections, {*words, policy}), **overrides, "policy": policy}
@@ -144,13 +127,12 @@ def _sections(path: Path, valid: set[str]) -> dict[str, dict[str, Any]]:
         raise ValueError(f"{path} must hold sections with names, got {sections!r}")
     for section, values in sections.items():
         for word in str(section).split():
-            if section != "default" and word not in _WORDS:
-                raise unknown_name(f"section of {path}", word, {"default", *_WORDS})
+            if section != "default":
+                check_name(f"section of {path}", word, {"default", *_WORDS})
         if not isinstance(values, dict):
             raise ValueError(f"{path}: the section {section!r} must hold names with values, got {values!r}")
         for name in values:
-            if name not in valid:
-                raise unknown_name(f"hyperparameter in the section {section!r} of {path}", name, valid)
+            check_name(f"hyperparameter in the section {section!r} of {path}", name, valid)
     return {str(section): _numbers(values) for section, values in sections.items()}
 
 

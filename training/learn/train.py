@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,10 @@ def train(
         learner = learner_class(task.algo)(task, device)  # first: a wrong hyperparameter leaves no folder behind
         try:
             folder.open(task, command)
-            validation = _validation(task, folder)
+            single = task.environment == "allocation"
+            validation: Validation = (
+                AllocationValidation(task, folder.bounds) if single else EpisodeValidation(make_envs(task, EPISODES))
+            )
             checkpoint = Checkpoint.load(folder.checkpoint)
             training = _Training(task, folder, learner, validation)
             if checkpoint is None:
@@ -120,8 +123,9 @@ class _Training:
         settings = self.task.settings
         disable = None if progress is None else not progress
         done = min(self.learner.steps, settings.steps)
+        writer = _TensorBoard(self.folder.tensorboard, self.learner.steps)
         with (
-            _tensorboard(self.folder.tensorboard, self.learner.steps) as log,
+            closing(Logger(str(self.folder.tensorboard), [writer])) as log,
             tqdm(total=settings.steps, initial=done, unit="step", unit_scale=True, disable=disable) as bar,
         ):
             bar.set_description(self.task.algo)
@@ -192,27 +196,12 @@ class _Clock:
         }
 
 
-def _validation(task: Task, folder: RunFolder) -> Validation:
-    if task.environment == "allocation":
-        return AllocationValidation(task, folder.bounds)
-    return EpisodeValidation(make_envs(task, EPISODES))
-
-
 class _TensorBoard(TensorBoardOutputFormat):
     """SB3's writer; on resuming it hides the points that will be written again."""
 
     def __init__(self, folder: Path, steps: int) -> None:
         self.writer = SummaryWriter(log_dir=str(folder), purge_step=steps + 1)
         self._is_closed = False
-
-
-@contextmanager
-def _tensorboard(folder: Path, steps: int) -> Iterator[Logger]:
-    log = Logger(folder=str(folder), output_formats=[_TensorBoard(folder, steps)])
-    try:
-        yield log
-    finally:
-        log.close()
 
 
 @contextmanager

@@ -245,13 +245,10 @@ class TrainedAgent(Solver):
             return {"observation": np.asarray(observation, np.float32)}
         if isinstance(observation, Mapping):
             return {name: np.asarray(observation[name], np.float32) for name in self._shapes}
-        parts, begin = {}, 0
-        for name, shape in self._parts(scenario).items():
-            end = begin + math.prod(shape)
-            if name in self._shapes:
-                parts[name] = observation[..., begin:end].reshape(*observation.shape[:-1], *shape)
-            begin = end
-        return parts
+        shapes = self._parts(scenario)
+        ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
+        parts = dict(zip(shapes, np.split(observation, ends[:-1], axis=-1), strict=True))
+        return {name: parts[name].reshape(*observation.shape[:-1], *shapes[name]) for name in self._shapes}
 
     def _run(self, inputs: Mapping[str, np.ndarray], batch: tuple[int, ...]) -> np.ndarray:
         """Return the actions (…, A) for inputs with the leading dimensions ``batch``."""
@@ -282,13 +279,7 @@ class TrainedAgent(Solver):
 
 
 def open_session(content: bytes) -> Any:
-    """Return an onnxruntime session for a model, on one thread of the CPU.
-
-    Raises
-    ------
-    ValueError
-        If it is not a model that onnxruntime can run.
-    """
+    """Return an onnxruntime session on one thread of the CPU; ValueError if the content is no model it can run."""
     runtime = require("onnxruntime", extra="agents")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

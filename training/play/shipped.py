@@ -53,13 +53,7 @@ def load_agent(name: str | Path, *, repair: bool = True, refine: int = 0) -> Tra
 
 
 def find(name: str | Path) -> Path:
-    """Return the file of a trained agent, by its name or path.
-
-    Raises
-    ------
-    ValueError
-        If there is no such agent.
-    """
+    """Return the file of a trained agent, by its name or path; ValueError if there is no such agent."""
     if isinstance(name, str) and name in names():
         return POLICIES / f"{name}.onnx"
     if isinstance(name, str) and not is_path(name):

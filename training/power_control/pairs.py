@@ -10,9 +10,8 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from secagent_env.power_control import Game, rates, sample_game
-from secagent_env.power_control.match import ROUNDS
+from secagent_env.power_control.match import MAX_RATE, ROUNDS, numeric_observation
 from secagent_env.power_control.metrics import Function, Metric, metric_of
-from secagent_env.power_control.observations import MAX_RATE, numeric_observation
 
 METRIC = "rate_gap_and_power"
 
@@ -20,14 +19,7 @@ METRIC = "rate_gap_and_power"
 def observations(game: Game, power_w: np.ndarray, played: float) -> np.ndarray:
     """Return the observations of every pair, (…, N, N + 3) float32, those of the numeric parallel environment.
 
-    Parameters
-    ----------
-    game
-        A batch of games (…).
-    power_w
-        Their present powers (…, N), W.
-    played
-        The share of the rounds that have been played.
+    They show games (…) at powers (…, N), W, after the share ``played`` of the rounds.
     """
     share, rate = power_w / game.max_power_w, rates(game, power_w)
     each = (
@@ -39,16 +31,8 @@ def observations(game: Game, power_w: np.ndarray, played: float) -> np.ndarray:
 class PairsVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """Pairs of many games at once, all in the same round: environment g N + i is pair i of game g.
 
-    Actions are powers on the scale −1 (silent) to 1 (P_max). New games are drawn when all rounds have been played.
-
-    Parameters
-    ----------
-    num_pairs, games
-        N, and how many games.
-    metric
-        The reward of every pair of a game, after each round.
-    feasible
-        Which games are drawn, as for ``sample_game``.
+    Actions are powers on the scale −1 (silent) to 1 (P_max); the metric is the reward of every pair of a game after
+    each round. New games are drawn when all rounds have been played, ``feasible`` ones or others as by ``sample_game``.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012

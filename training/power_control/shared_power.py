@@ -18,8 +18,7 @@ import numpy as np
 
 from secagent_env.power_control import Game
 from secagent_env.power_control.game import MAX_POWER_W
-from secagent_env.power_control.match import ROUNDS
-from secagent_env.power_control.observations import numeric_observation
+from secagent_env.power_control.match import ROUNDS, numeric_observation
 from secagent_env.support.extras import require
 from secagent_env.support.files import whole_file, write_text
 from training.power_control.pairs import METRIC, PairsVectorEnv, observations
@@ -45,17 +44,8 @@ def trained(folder: Path = FOLDER) -> list[int]:
 class SharedPolicy:
     """A trained policy as a player: it decides for an agent from this agent's observation alone.
 
-    Parameters
-    ----------
-    num_pairs
-        N; there is a policy for each.
-    folder
-        Where the policies are; default: those that are shipped.
-
-    Raises
-    ------
-    ValueError
-        If there is none for this number of pairs, or its file is broken.
+    ``folder`` holds a policy for each number of pairs, by default those that are shipped; ValueError if there is none
+    for this number, or its file is broken.
     """
 
     def __init__(self, num_pairs: int, folder: Path = FOLDER) -> None:

@@ -84,10 +84,7 @@ class PowerGames(Experiment):
     def cells(self) -> list[Cell]:
         """Return the games of all teams, game by game.
 
-        Raises
-        ------
-        ValueError
-            If an option is out of range.
+        Raises ValueError if an option is out of range.
         """
         draws = integer("the number of games", self.draws, low=1)
         for num_pairs in self.pairs:

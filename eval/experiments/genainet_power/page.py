@@ -25,10 +25,7 @@ CHARACTERS = 2000
 def save_page(play: Play, path: Path) -> None:
     """Write the page of a game that a team has played.
 
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
+    Raises OSError if the file cannot be written.
     """
     write_text(path, page(play))
 

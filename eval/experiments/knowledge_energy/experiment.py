@@ -53,10 +53,7 @@ class KnowledgeEnergy(Experiment):
     There are at most as many instances of a setting as in :data:`NETWORKS`. Without ``curves``, accuracy against
     compression, those of the offline reader are measured by ``transfer`` first, and joined by the paper's.
 
-    Raises
-    ------
-    ValueError
-        If there are no instances.
+    Raises ValueError if there are no instances.
     """
 
     name: ClassVar[str] = "knowledge-energy"

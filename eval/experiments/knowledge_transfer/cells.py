@@ -77,10 +77,7 @@ def blocks(available: QuestionSet, count: int, seed: int) -> list[np.ndarray]:
     Questions that the weights of the reader were fitted on are left out. There is one block if at most half of the
     set is asked; else there are ``FOLDS``, so that each has the others as knowledge.
 
-    Raises
-    ------
-    ValueError
-        If no question is to be asked.
+    Raises ValueError if no question is to be asked.
     """
     fitted = np.random.default_rng(0).permutation(len(available))[: FITTED_ON if available.name == TELEQNA else 0]
     seen = {group_of(available[int(number)]) for number in fitted}

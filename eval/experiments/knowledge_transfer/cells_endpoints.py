@@ -28,10 +28,7 @@ CONDITIONS = (WITHOUT, CHOSEN, ALL, WITH_ANSWERS)
 def answer(cell: Cell) -> list[Row]:
     """Return the rows of a cell as :func:`eval.experiments.knowledge_transfer.cells.answer`, with faults and usage.
 
-    Raises
-    ------
-    EndpointError
-        If the endpoint cannot be used.
+    Raises EndpointError if the endpoint cannot be used.
     """
     block, numbers, asked = piece_of(cell)
     [group] = groups_of([cell.options["student"]])

@@ -28,7 +28,7 @@ class FixedTPAsWritten(FixedTP):
 
     def _solve(self, run: SolverRun) -> None:
         selection = ASC().solve(run.instance, seed=run.seed).decision.selection
-        decision = self._links(run).jammed(selection, self.powers(run.instance))
+        decision = self.links(run, self).jammed(selection, self.powers(run.instance))
         mute = int((selection & ~(evaluate(run.instance, decision).uplink_secrecy > 0)).sum())
         if mute:
             run.message = f"{mute} of the {int(selection.sum())} agents selected cannot send in secret at these powers"

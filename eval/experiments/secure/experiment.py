@@ -193,10 +193,7 @@ def setting_of(scenario: Scenario) -> str:
 def learner_of(label: str) -> str:
     """Return the name of a trained agent's row: its label, or the learner of a training's folder.
 
-    Raises
-    ------
-    ValueError
-        If it is no trained agent, or a training that is not finished.
+    Raises ValueError if it is no trained agent, or a training that is not finished.
     """
     name = name_in(label)
     if name == label and training.is_path(name) and RunFolder(name).config.is_file():

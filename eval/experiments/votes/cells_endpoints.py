@@ -22,10 +22,7 @@ FUNCTION = "eval.experiments.votes.cells_endpoints:ask"
 def ask(cell: Cell) -> Row:
     """Return the row of a cell: right answers of the vote and of the agents of each group, faults, calls and tokens.
 
-    Raises
-    ------
-    EndpointError
-        If no selected agent can be reached.
+    Raises EndpointError if no selected agent can be reached.
     """
     options = cell.options
     groups = grouped(groups_of(options["groups"]), options["num_agents"])

@@ -25,9 +25,8 @@ from eval.experiments.votes.results import FITTED, DataSet, VoteResults, fit, se
 from eval.experiments.votes.tables import endpoint_table, figures, flat, markdown
 from eval.sweep.cells import Cell
 from secagent_env import Scenario
-from secagent_env.support.checks import integer
+from secagent_env.support.checks import integer, number
 from solvers.reasoning.endpoint import Group
-from solvers.reasoning.vote_theory import check_correlation
 
 PRESET = "qwen"
 """The preset of the networks."""
@@ -37,10 +36,7 @@ PRESET = "qwen"
 class Votes(Experiment):
     """Table V: how often the votes of selected agents are right.
 
-    Raises
-    ------
-    ValueError
-        If a number is out of range.
+    Raises ValueError if a number is out of range.
     """
 
     name: ClassVar[str] = "table5"
@@ -54,7 +50,7 @@ class Votes(Experiment):
     groups: Sequence[Group] = option((), "agents behind endpoints, a TOML file, answer too", "FILE", read=read_groups)
 
     def __post_init__(self) -> None:
-        check_correlation(self.correlation)
+        number("correlation", self.correlation, 0, 1)
         integer("the number of questions", self.questions, low=1)
         integer("the number of networks", self.instances, low=1)
 
@@ -73,10 +69,7 @@ class Votes(Experiment):
     def results(self, compute: Compute) -> VoteResults:
         """Select agents, fit the difficulties, and let the agents answer.
 
-        Raises
-        ------
-        ValueError
-            If not one network was solved by all schemes.
+        Raises ValueError if not one network was solved by all schemes.
         """
         data_sets = tuple(DataSet.of(name, self.data) for name in TABLE_V)
         selections = compute(self.cells())

@@ -50,10 +50,7 @@ class DataSet:
     def of(cls, name: str, data: Path | str | None = None) -> DataSet:
         """Return the data set itself, from a folder or from the one that the environment names, or the sample.
 
-        Raises
-        ------
-        ValueError
-            If the data set is there and cannot be read.
+        Raises ValueError if the data set is there and cannot be read.
         """
         source, path, questions = set_or_sample(functools.partial(pool, name), name, data)
         num_options = Counter(len(question.options) for question in questions)
@@ -103,10 +100,7 @@ def selected_accuracies(selections: Any, scheme: str, networks: Sequence[int]) -
 def fit(data_sets: Sequence[DataSet], accuracies: Sequence[np.ndarray], correlation: float) -> dict[str, float]:
     """Return the difficulty of each data set, at which the vote of these agents is right as often as the paper's ASC.
 
-    Raises
-    ------
-    ValueError
-        If there is none.
+    Raises ValueError if there is none.
     """
     return {
         each.name: round(fitted_difficulty(accuracies, each.num_options, TABLE_V[each.name][FITTED], correlation), 5)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from secagent_env.support.checks import number
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from solvers.knowledge.compress.shortening import leading_sentences, shorten
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.encoder import Encoder
@@ -118,10 +118,8 @@ def ranking(base: KnowledgeBase, queries: np.ndarray | None = None, seed: int = 
     cost = _costs(base)
     nearest = similar.max(axis=1, initial=0.0)
     reached = np.zeros(similar.shape[1], np.float32)
-    heap = [
-        (-float(gain), -float(near), index)
-        for index, (gain, near) in enumerate(zip(similar.sum(axis=1) / cost, nearest, strict=True))
-    ]
+    gains = similar.sum(axis=1) / cost
+    heap = list(zip((-gains).tolist(), (-nearest).tolist(), range(len(base)), strict=True))
     heapq.heapify(heap)
     order = []
     while heap:
@@ -167,8 +165,7 @@ def adaptive_ratios(
     number("ratio", ratio, 0, 1)
     steps = []
     for category, curve in curves.items():
-        if category not in bits:
-            raise unknown_name("category", category, bits)
+        check_name("category", category, bits)
         hull = _hull(category, curve)
         for (low, before), (high, after) in itertools.pairwise(hull):
             cost = (high - low) * bits[category]
@@ -198,10 +195,9 @@ def _hull(category: str, curve: Sequence[tuple[float, float]]) -> list[tuple[flo
         number(f"a ratio of {category}", at, 0, 1)
     if not points or points[0][0] != 0 or points[-1][0] != 1:
         raise ValueError(f"the curve of {category} must reach from the ratio 0 to 1")
-    best = max(value for _, value in points)
-    points = [(at, value) for at, value in points if at <= min(a for a, v in points if v == best)]
+    highest = max(range(len(points)), key=lambda index: points[index][1])  # the first one: points beyond never pay
     hull: list[tuple[float, float]] = []
-    for point in points:
+    for point in points[: highest + 1]:
         while len(hull) >= 2 and _slope(hull[-2], hull[-1]) <= _slope(hull[-1], point):
             hull.pop()
         if not hull or point[1] > hull[-1][1]:
@@ -215,8 +211,7 @@ def _slope(first: tuple[float, float], second: tuple[float, float]) -> float:
 
 def _by_category(base: KnowledgeBase, ratio: float, ratios: Mapping[str, float], **options: Any) -> KnowledgeBase:
     for category, own in ratios.items():
-        if category not in base.categories:
-            raise unknown_name("category", category, base.categories)
+        check_name("category", category, base.categories)
         number(f"the ratio of {category}", own, 0, 1)
     parts = [base.select([])]
     for category in base.categories:
@@ -240,20 +235,16 @@ def _shorter(
             writer.prepare(texts)
         written = [writer(text) for text in texts]
         texts = [new if new.strip() and len(new) < len(old) else old for new, old in zip(written, texts, strict=True)]
-    if shortening is not None:
-        texts = _by_rules(texts, shortening, encoder)
+    if shortening == "leading":
+        if encoder is None:
+            raise ValueError("leading sentences are found by their meaning: give the encoder")
+        texts = leading_sentences(texts, encoder)
+    elif shortening is not None:
+        texts = [shorten(text, shortening) for text in texts]
     passages = tuple(replace(passage, text=text) for passage, text in zip(base.passages, texts, strict=True))
     if encoder is not None:
         return KnowledgeBase.build(passages, encoder, base.precision)
     return KnowledgeBase(passages, base.vectors, base.precision)
-
-
-def _by_rules(texts: list[str], shortening: str, encoder: Encoder | None) -> list[str]:
-    if shortening != "leading":
-        return [shorten(text, shortening) for text in texts]
-    if encoder is None:
-        raise ValueError("leading sentences are found by their meaning: give the encoder")
-    return leading_sentences(texts, encoder)
 
 
 def _most(base: KnowledgeBase, order: np.ndarray, budget: float) -> int:

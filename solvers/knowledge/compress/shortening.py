@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from solvers.knowledge.store.encoder import Encoder
 
 STRENGTHS = ("light", "telegraphic")
@@ -36,15 +36,8 @@ _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+(?=\S)")
 
 
 def shorten(text: str, strength: str = "light") -> str:
-    """Return a text in shorter form; it is empty only if the text is.
-
-    Raises
-    ------
-    ValueError
-        If the strength is unknown.
-    """
-    if strength not in STRENGTHS:
-        raise unknown_name("strength", strength, STRENGTHS)
+    """Return a text in shorter form, empty only if the text is; raise ValueError if the strength is unknown."""
+    check_name("strength", strength, STRENGTHS)
     short = _EMPTY.sub("", _BRACKETS.sub("", text))
     if strength == "telegraphic":
         short = " ".join(word for word in short.split() if word.strip(".,;:").lower() not in _FUNCTION)

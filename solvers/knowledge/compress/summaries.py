@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from secagent_env.support.checks import number
 from solvers.knowledge.compress.shortening import shorten
 from solvers.llm.chat import CapReached, Closing, Message, Reply, Request
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session, Usage
-from solvers.llm.structured import Malformed, parse, schema_of
+from solvers.llm.structured import Malformed, parse
 
 SYSTEM = """\
 You shorten texts that agents in a wireless network send to each other. Keep every fact, number, unit, name and \
@@ -25,8 +26,6 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 class SummaryReply(BaseModel):
     """The answer: a text."""
-
-    model_config = ConfigDict(extra="ignore")
 
     text: str = Field(min_length=1)
 
@@ -58,11 +57,8 @@ class Summariser(Closing):
         self.faults: dict[str, int] = {}
         self._options, self._share, self._seed = options, share, seed
         self._written: dict[str, str] = {}
-        self._session = Session(options, _rules)
-
-    def close(self) -> None:
-        """Close connections and files; closing twice does no harm."""
-        self._session.close()
+        self._resources = ExitStack()
+        self._session = self._resources.enter_context(Session(options, _rules))
 
     @property
     def name(self) -> str:
@@ -87,20 +83,16 @@ class Summariser(Closing):
         try:
             replies = self._session.ask([self._request(text) for text in new])
         except CapReached as error:
-            replies = [Reply("", fault="cap", detail=str(error))] * len(new)
+            replies = [Reply(fault="cap", detail=str(error))] * len(new)
         for text, reply in zip(new, replies, strict=True):
-            short, fault = _accepted(text, reply)
-            self._written[text] = short
+            self._written[text], fault = _accepted(text, reply)
             if fault:
                 self.faults[fault] = self.faults.get(fault, 0) + 1
 
     def _request(self, text: str) -> Request:
         prompt = PROMPT.format(words=max(1, round(self._share * len(text.split()))), text=text)
-        options = self._options
         messages = (Message("system", SYSTEM), Message("user", prompt))
-        return Request(
-            messages, "summary", schema_of(SummaryReply), self._seed, options.temperature, options.reply_tokens
-        )
+        return self._options.request(messages, "summary", SummaryReply, self._seed)
 
 
 def _accepted(text: str, reply: Reply) -> tuple[str, str]:

@@ -7,6 +7,7 @@ name, such as the keys and texts of its passages.
 from __future__ import annotations
 
 import bz2
+import contextlib
 import hashlib
 import json
 import struct
@@ -60,13 +61,7 @@ def pack_base(kind: int, precision: str | None, fields: dict[str, Any], vectors:
 
 
 def unpack_base(data: bytes) -> Content:
-    """Return the content of a message of :func:`pack_base`.
-
-    Raises
-    ------
-    ValueError
-        If it is foreign, of another version, cut, damaged or too large.
-    """
+    """Return the content of a message of :func:`pack_base`; raise ValueError if it is foreign, damaged or too large."""
     if len(data) < _HEADER.size + _CHECK or not data.startswith(MAGIC):
         raise ValueError("this is no message with knowledge: it begins differently, or is cut")
     _, version, kind, codec, code, dimension, text_size, vector_size = _HEADER.unpack_from(data)
@@ -88,13 +83,7 @@ def pack_fields(magic: bytes, fields: dict[str, Any]) -> bytes:
 
 
 def unpack_fields(magic: bytes, data: bytes) -> dict[str, Any]:
-    """Return the fields of a message of :func:`pack_fields`.
-
-    Raises
-    ------
-    ValueError
-        If it is foreign, of another version, cut, damaged or too large.
-    """
+    """Return the fields of a message of :func:`pack_fields`; raise ValueError if it is foreign, damaged, too large."""
     if len(data) <= len(magic) + 2 + _CHECK or not data.startswith(magic):
         raise ValueError("this is no message of the kind that was expected: it begins differently, or is cut")
     _check_version(data[len(magic)])
@@ -109,13 +98,7 @@ def columns(passages: Iterable[Passage]) -> dict[str, list[str]]:
 
 
 def passages_of(fields: dict[str, Any]) -> tuple[Passage, ...]:
-    """Return the passages of a message.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or their fields do not fit together.
-    """
+    """Return the passages of a message; raise ValueError if their fields are missing or do not fit together."""
     parts = [strings(fields, name) for name in _COLUMNS]
     if len({len(part) for part in parts}) > 1:
         raise ValueError("the message is damaged: its passages have gaps")
@@ -187,10 +170,7 @@ def _decompressed(codec: int, text: bytes) -> dict[str, Any]:
         raise ValueError(f"the message unfolds to more than {MAX_TEXT_BYTES} bytes, and is not read")
     if not reader.eof or reader.unused_data:
         raise ValueError("the message is damaged: its texts end too early or too late")
-    try:
-        fields = json.loads(plain)
-    except (ValueError, RecursionError):
-        fields = None
-    if not isinstance(fields, dict):
-        raise ValueError("the message is damaged: its texts cannot be read")
-    return fields
+    with contextlib.suppress(ValueError, RecursionError):
+        if isinstance(fields := json.loads(plain), dict):
+            return fields
+    raise ValueError("the message is damaged: its texts cannot be read")

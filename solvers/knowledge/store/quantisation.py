@@ -6,7 +6,8 @@ import numpy as np
 
 from secagent_env.support.errors import unknown_name
 
-PRECISIONS = ("float32", "float16", "int8", "binary")
+_BITS = {"float32": 32, "float16": 16, "int8": 8, "binary": 1}
+PRECISIONS = tuple(_BITS)
 """``int8``: 127 steps to the largest number of a vector; ``binary``: the signs alone; both unpack to length 1."""
 
 
@@ -19,12 +20,7 @@ def check_precision(precision: str | None) -> None:
 def bytes_per_vector(precision: str, dimension: int) -> int:
     """Return the bytes of a packed vector."""
     check_precision(precision)
-    return {
-        "float32": 4 * dimension,
-        "float16": 2 * dimension,
-        "int8": dimension,
-        "binary": (dimension + 7) // 8,
-    }[precision]
+    return (_BITS[precision] * dimension + 7) // 8
 
 
 def pack(vectors: np.ndarray, precision: str) -> bytes:
@@ -41,10 +37,7 @@ def pack(vectors: np.ndarray, precision: str) -> bytes:
 def unpack(data: bytes, count: int, dimension: int, precision: str) -> np.ndarray:
     """Return the vectors (count, dimension) float32 in bytes of :func:`pack`; packed again they give the same bytes.
 
-    Raises
-    ------
-    ValueError
-        If the number of bytes is wrong, or a number is not finite.
+    ValueError is raised if the number of bytes is wrong, or a number is not finite.
     """
     size = bytes_per_vector(precision, dimension)
     if len(data) != count * size:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from secagent_env.support.checks import integer
-from secagent_env.support.errors import unknown_name
+from secagent_env.support.errors import check_name
 from secagent_env.support.extras import require
 from solvers.knowledge.store.lookup import no_results
 
@@ -50,8 +50,7 @@ class VectorIndex:
         vectors = np.ascontiguousarray(vectors, np.float32)
         if vectors.ndim != 2 or not np.isfinite(vectors).all():
             raise ValueError(f"vectors must be finite and of shape (P, d), got an array of shape {vectors.shape}")
-        if kind not in KINDS:
-            raise unknown_name("index", kind, KINDS)
+        check_name("index", kind, KINDS)
         if effort is not None:
             integer("effort", effort, 1)
         self.kind = kind
@@ -64,19 +63,9 @@ class VectorIndex:
         return self._count
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return indices and scores of the nearest vectors that the index finds, as ``KnowledgeBase.search`` does.
+        """Return indices and scores (Q, k) of the vectors found nearest to queries (Q, d), the nearest first.
 
-        Parameters
-        ----------
-        queries
-            (Q, d).
-        k
-            How many.
-
-        Returns
-        -------
-        indices, scores
-            (Q, k), the nearest first; -1 and -inf where fewer were found.
+        As in ``KnowledgeBase.search``, they are -1 and -inf where fewer were found.
         """
         queries = np.ascontiguousarray(np.atleast_2d(queries), np.float32)
         if queries.shape[1] != self._dimension:

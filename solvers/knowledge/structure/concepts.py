@@ -13,12 +13,16 @@ gives one concept for each clause.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from solvers.knowledge.store.message import strings
+import numpy as np
+
+from solvers.knowledge.store.message import columns, strings
+from solvers.knowledge.store.passages import Passage
 
 MAX_WORDS = 3
 MAX_LENGTH = 60
@@ -187,3 +191,63 @@ def _holds(text: str, letters: list[str]) -> bool:
 
 def _words(text: str) -> list[str]:
     return [token for token in _TOKEN.findall(text.lower()) if token[0].isalnum()]
+
+
+@dataclass(frozen=True, eq=False)
+class ByConcepts:
+    """Passages that are found by their concepts.
+
+    Parameters
+    ----------
+    passages
+        P of them.
+    concepts
+        The names of the C concepts.
+    reader
+        The reader of texts, with the abbreviations that the passages introduced.
+    """
+
+    passages: tuple[Passage, ...]
+    concepts: tuple[str, ...]
+    reader: Concepts
+
+    def __len__(self) -> int:
+        return len(self.passages)
+
+    def known(self, text: str) -> list[int]:
+        """Return the indices of the concepts of a text that are among those of the passages."""
+        return [self._places[name] for name in self.reader.of(text) if name in self._places]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.concepts)}
+
+    @cached_property
+    def size_bits(self) -> int:
+        """The bits of the message of ``to_bytes``, with the passages."""
+        return 8 * len(self.to_bytes())
+
+    @abstractmethod
+    def search_texts(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the k passages that suit each text best.
+
+        Parameters
+        ----------
+        texts
+            Q questions.
+        k
+            How many.
+
+        Returns
+        -------
+        indices, scores
+            (Q, k), the best first; -1 and -inf where fewer suit. Ties: the lower index first.
+        """
+
+    @abstractmethod
+    def to_bytes(self) -> bytes:
+        """Return a message, with the passages."""
+
+    def _fields(self, **own: Any) -> dict[str, Any]:
+        """Return the fields of a message: what all such messages have in common, and a class's own."""
+        return {**columns(self.passages), "concepts": list(self.concepts), **own, **self.reader.to_fields()}

@@ -17,9 +17,9 @@ import numpy as np
 
 from secagent_env.support.extras import require
 from solvers.knowledge.store.lookup import no_results
-from solvers.knowledge.store.message import columns, numbers, pack_fields, passages_of, strings, unpack_fields
+from solvers.knowledge.store.message import numbers, pack_fields, passages_of, strings, unpack_fields
 from solvers.knowledge.store.passages import Passage
-from solvers.knowledge.structure.concepts import BESIDE, Concepts
+from solvers.knowledge.structure.concepts import BESIDE, ByConcepts, Concepts
 
 MAGIC = b"SAKG"
 VERB_WEIGHT, BESIDE_WEIGHT = 2.0, 0.5
@@ -48,28 +48,19 @@ class Triple(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class KnowledgeGraph:
+class KnowledgeGraph(ByConcepts):
     """Concepts as nodes, relations as edges that remember their passages.
 
     Parameters
     ----------
-    passages
-        P of them.
-    concepts
-        The names of the C nodes.
     mentions
         For each passage the indices of its concepts.
     relations
         The edges.
-    reader
-        The reader of texts, with the abbreviations that the passages introduced.
     """
 
-    passages: tuple[Passage, ...]
-    concepts: tuple[str, ...]
     mentions: tuple[tuple[int, ...], ...]
     relations: tuple[Relation, ...]
-    reader: Concepts
 
     @classmethod
     def build(cls, passages: Iterable[Passage]) -> KnowledgeGraph:
@@ -92,10 +83,7 @@ class KnowledgeGraph:
                 before = here[0]
             mentions.append(tuple(own))
         relations = tuple(Relation(*edge, tuple(sources)) for edge, sources in edges.items())
-        return cls(kept, tuple(known), tuple(mentions), relations, reader)
-
-    def __len__(self) -> int:
-        return len(self.passages)
+        return cls(kept, tuple(known), reader, tuple(mentions), relations)
 
     @cached_property
     def graph(self) -> Any:
@@ -108,20 +96,7 @@ class KnowledgeGraph:
         return graph
 
     def search_texts(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the k passages that a walk from the concepts of each text reaches most.
-
-        Parameters
-        ----------
-        texts
-            Q questions.
-        k
-            How many.
-
-        Returns
-        -------
-        indices, scores
-            (Q, k), the best first; -1 and -inf where fewer are reached. Ties: the lower index first.
-        """
+        """Return the k passages (Q, k) that a walk from the concepts of each text reaches most, and their scores."""
         indices, scores = no_results(len(texts), k)
         count = min(k, len(self))
         for start in range(0, len(texts) if count else 0, BATCH):
@@ -140,10 +115,9 @@ class KnowledgeGraph:
 
         The rows sum to one; they are zero for a text without known concepts. Rare concepts start more walks.
         """
-        places = {name: place for place, name in enumerate(self.concepts)}
         start = np.zeros((len(texts), len(self.concepts)))
         for row, text in zip(start, texts, strict=True):
-            here = [places[name] for name in self.reader.of(text) if name in places]
+            here = self.known(text)
             row[here] = self._rarity[here]
         total = start.sum(axis=1, keepdims=True)
         start /= np.where(total > 0, total, 1)
@@ -190,32 +164,22 @@ class KnowledgeGraph:
         """Return the graph as a message, with its passages."""
         names = sorted({edge.relation for edge in self.relations})
         place = {name: index for index, name in enumerate(names)}
-        fields = {
-            **columns(self.passages),
-            "concepts": list(self.concepts),
-            "mentions": [list(own) for own in self.mentions],
-            "names": names,
-            "edges": [[edge.subject, place[edge.relation], edge.object] for edge in self.relations],
-            "said": [list(edge.passages) for edge in self.relations],
-            **self.reader.to_fields(),
-        }
+        fields = self._fields(
+            mentions=[list(own) for own in self.mentions],
+            names=names,
+            edges=[[edge.subject, place[edge.relation], edge.object] for edge in self.relations],
+            said=[list(edge.passages) for edge in self.relations],
+        )
         return pack_fields(MAGIC, fields)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> KnowledgeGraph:
-        """Return the graph in a message.
-
-        Raises
-        ------
-        ValueError
-            If the message is foreign, cut, damaged or of another version.
-        """
+        """Return the graph in a message; raise ValueError if it is foreign, cut, damaged or of another version."""
         fields = unpack_fields(MAGIC, data)
         passages, concepts, names = passages_of(fields), strings(fields, "concepts"), strings(fields, "names")
         mentions = numbers(fields, "mentions", len(concepts))
         edges = numbers(fields, "edges", max(len(concepts), len(names)))
         sources = numbers(fields, "said", len(passages))
-        reader = Concepts.from_fields(fields)
         if (
             len(mentions) != len(passages)
             or len(sources) != len(edges)
@@ -226,12 +190,8 @@ class KnowledgeGraph:
             Relation(subject, names[name], object_, tuple(where))
             for (subject, name, object_), where in zip(edges, sources, strict=True)
         )
-        return cls(passages, tuple(concepts), tuple(map(tuple, mentions)), relations, reader)
-
-    @cached_property
-    def size_bits(self) -> int:
-        """The bits of the graph as a message, with its passages."""
-        return 8 * len(self.to_bytes())
+        reader = Concepts.from_fields(fields)
+        return cls(passages, tuple(concepts), reader, tuple(map(tuple, mentions)), relations)
 
     @cached_property
     def _rarity(self) -> np.ndarray:

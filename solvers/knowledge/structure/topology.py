@@ -10,18 +10,19 @@ passage fills. They do not help to find a passage.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 
 from secagent_env.support.checks import integer
 from solvers.knowledge.store.lookup import no_results
-from solvers.knowledge.store.message import columns, numbers, pack_fields, passages_of, strings, unpack_fields
+from solvers.knowledge.store.message import numbers, pack_fields, passages_of, strings, unpack_fields
 from solvers.knowledge.store.passages import Passage
-from solvers.knowledge.structure.concepts import Concepts
+from solvers.knowledge.structure.concepts import ByConcepts, Concepts
 
 MAGIC = b"SAKT"
 VERTICES = 8
@@ -31,13 +32,7 @@ Simplex = tuple[int, ...]
 
 
 class Complex:
-    """A simplicial complex, given by some simplices; all their faces belong to it.
-
-    Parameters
-    ----------
-    simplices
-        Each a collection of vertices.
-    """
+    """A simplicial complex, given by some simplices, each a collection of vertices; all their faces belong to it."""
 
     def __init__(self, simplices: Iterable[Iterable[int]]) -> None:
         given = {tuple(sorted(set(simplex))) for simplex in simplices}
@@ -85,54 +80,33 @@ class Complex:
 
 
 @dataclass(frozen=True, eq=False)
-class KnowledgeTopology:
-    """Passages as simplices of concepts.
+class KnowledgeTopology(ByConcepts):
+    """Passages as simplices of concepts, which are the vertices.
 
     Parameters
     ----------
-    passages
-        P of them.
-    concepts
-        The names of the vertices.
     simplices
         The vertices of each passage in rising order; () if it shares no concept with others.
-    reader
-        The reader of texts.
     """
 
-    passages: tuple[Passage, ...]
-    concepts: tuple[str, ...]
     simplices: tuple[Simplex, ...]
-    reader: Concepts
 
     @classmethod
     def build(cls, passages: Iterable[Passage], vertices: int = VERTICES) -> KnowledgeTopology:
-        """Make a simplex of each passage from its rarest concepts, among those that another passage has too.
-
-        Raises
-        ------
-        ValueError
-            If ``vertices`` is less than one.
-        """
+        """Make a simplex of each passage from its rarest concepts, among those that another passage has too."""
         integer("vertices", vertices, 1)
         kept = tuple(passages)
         reader = Concepts.learn(passage.text for passage in kept)
         mentioned = [reader.of(passage.text) for passage in kept]
-        counts: dict[str, int] = {}
-        for own in mentioned:
-            for name in own:
-                counts[name] = counts.get(name, 0) + 1
+        counts = Counter(chain.from_iterable(mentioned))
         chosen = [
             sorted((name for name in own if counts[name] > 1), key=lambda name: (counts[name], name))[:vertices]
             for own in mentioned
         ]
-        concepts = sorted({name for own in chosen for name in own})
+        concepts = sorted(set(chain.from_iterable(chosen)))
         place = {name: index for index, name in enumerate(concepts)}
         simplices = tuple(tuple(sorted(place[name] for name in own)) for own in chosen)
-        return cls(kept, tuple(concepts), simplices, reader)
-
-    def __len__(self) -> int:
-        return len(self.passages)
+        return cls(kept, tuple(concepts), reader, simplices)
 
     @cached_property
     def complex(self) -> Complex:
@@ -142,31 +116,20 @@ class KnowledgeTopology:
     def shared_faces(self, text: str) -> dict[int, tuple[str, ...]]:
         """Return the largest face that each passage shares with the concepts of a text, where they share any."""
         faces: dict[int, list[int]] = {}
-        for vertex in sorted(self._vertices(text)):
+        for vertex in sorted(self.known(text)):
             for passage in self._passages_of[vertex]:
                 faces.setdefault(passage, []).append(vertex)
         return {passage: tuple(self.concepts[vertex] for vertex in face) for passage, face in faces.items()}
 
     def search_texts(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the k passages that share the largest faces with the concepts of each text.
+        """Return the k passages (Q, k) that share the largest faces with the concepts of each text, and their scores.
 
-        Parameters
-        ----------
-        texts
-            Q questions.
-        k
-            How many.
-
-        Returns
-        -------
-        indices, scores
-            (Q, k), the best first; -1 and -inf where fewer share a concept. A score is the number of vertices of the
-            face, plus up to one for rare ones. Ties: the lower index first.
+        A score is the number of vertices of the face, plus up to one for rare ones.
         """
         indices, scores = no_results(len(texts), k)
         for row, text in enumerate(texts):
             size = np.zeros(len(self), np.float32)
-            for vertex in self._vertices(text):
+            for vertex in self.known(text):
                 here = self._passages_of[vertex]
                 size[here] += 1 + 1 / (VERTICES * len(here))
             best = np.argsort(-size, kind="stable")[:k]
@@ -176,44 +139,30 @@ class KnowledgeTopology:
         return indices, scores
 
     def to_bytes(self, faces: bool = False) -> bytes:
-        """Return the complex as a message, with its passages.
+        """Return the complex as a message, with its passages; with a list of all ``faces``, 2^d − 1 for d vertices.
 
-        Parameters
-        ----------
-        faces
-            List all faces too, 2^d − 1 for d vertices. The message reads the same: a simplex implies its faces.
+        The message reads the same without: a simplex implies its faces.
         """
-        fields = {
-            **columns(self.passages),
-            "concepts": list(self.concepts),
-            "simplices": [list(simplex) for simplex in self.simplices],
-            **self.reader.to_fields(),
-        }
+        fields = self._fields(simplices=[list(simplex) for simplex in self.simplices])
         if faces:
-            fields["faces"] = [face for simplex in self.complex.given for face in _proper_faces(simplex)]
+            fields["faces"] = [
+                face
+                for simplex in self.complex.given
+                for size in range(1, len(simplex))
+                for face in combinations(simplex, size)
+            ]
         return pack_fields(MAGIC, fields)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> KnowledgeTopology:
-        """Return the complex in a message.
-
-        Raises
-        ------
-        ValueError
-            If the message is foreign, cut, damaged or of another version.
-        """
+        """Return the complex in a message; raise ValueError if it is foreign, cut, damaged or of another version."""
         fields = unpack_fields(MAGIC, data)
         passages, concepts = passages_of(fields), strings(fields, "concepts")
         simplices = tuple(map(tuple, numbers(fields, "simplices", len(concepts))))
         rising = all(simplex == tuple(sorted(set(simplex))) for simplex in simplices)
         if len(simplices) != len(passages) or not rising:
             raise ValueError("the message is damaged: its simplices have gaps")
-        return cls(passages, tuple(concepts), simplices, Concepts.from_fields(fields))
-
-    @cached_property
-    def size_bits(self) -> int:
-        """The bits of the complex as a message, with its passages and without a list of faces."""
-        return 8 * len(self.to_bytes())
+        return cls(passages, tuple(concepts), Concepts.from_fields(fields), simplices)
 
     @cached_property
     def _passages_of(self) -> list[list[int]]:
@@ -223,17 +172,3 @@ class KnowledgeTopology:
             for vertex in simplex:
                 passages[vertex].append(passage)
         return passages
-
-    @cached_property
-    def _places(self) -> dict[str, int]:
-        return {name: place for place, name in enumerate(self.concepts)}
-
-    def _vertices(self, text: str) -> list[int]:
-        """Return the vertices of the concepts of a text."""
-        return [self._places[name] for name in self.reader.of(text) if name in self._places]
-
-
-def _proper_faces(simplex: Simplex) -> Iterator[Simplex]:
-    """Yield the faces of a simplex but for itself."""
-    for size in range(1, len(simplex)):
-        yield from combinations(simplex, size)

@@ -10,7 +10,7 @@ from eval.experiments.protocol import run
 from eval.experiments.votes.experiment import Votes
 from solvers import standins
 from solvers.llm.chat import STANDIN_MODEL
-from solvers.llm.server import serve
+from solvers.llm.server import StandinServer
 from solvers.reasoning.endpoint import Group
 
 
@@ -19,7 +19,7 @@ def test_three_groups_answer_the_questions_of_table_v(tmp_path, monkeypatch):
     monkeypatch.delenv("SECAGENT_DATA", raising=False)
     right = json.dumps({"reason": "", "option": "A", "confidence": 1})
     faulty = FaultyServer(fails(500), says("garbage"), says(json.dumps({"option": "Z"})), says(right))
-    with serve(standins.reply) as first, serve(standins.reply) as second, faulty as third:
+    with StandinServer(standins.reply) as first, StandinServer(standins.reply) as second, faulty as third:
         groups = [
             Group(agents=12, model=STANDIN_MODEL, base_url=first.base_url),
             Group(agents=12, model=STANDIN_MODEL, base_url=second.base_url, planning="steps"),

@@ -14,7 +14,7 @@ from eval.experiments.protocol import run
 from secagent_env import questions
 from solvers import standins
 from solvers.llm.chat import STANDIN_MODEL
-from solvers.llm.server import serve
+from solvers.llm.server import StandinServer
 from solvers.reasoning.endpoint import Group
 
 
@@ -32,7 +32,7 @@ def hashing(monkeypatch):
 def test_students_behind_endpoints_answer_table_1(tmp_path):
     right = json.dumps({"reason": "", "option": "A", "confidence": 1})
     faulty = FaultyServer(fails(500), says("nothing"), says(right))
-    with serve(standins.reply) as good, faulty as bad:
+    with StandinServer(standins.reply) as good, faulty as bad:
         (tmp_path / "groups.toml").write_text(
             f'[[group]]\nmodel = "{STANDIN_MODEL}"\nbase_url = "{good.base_url}"\n'
             f'[[group]]\nmodel = "broken"\nbase_url = "{bad.base_url}"\nretries = 0\nplanning = "steps"\n'

@@ -20,7 +20,7 @@ from solvers.law.prompts import examples_in, facts, facts_in
 from solvers.law.proposals import PROPOSALS, Design, Translator, Unusable
 from solvers.law.solver import design_of
 from solvers.llm.chat import EndpointError, Message
-from solvers.llm.server import serve
+from solvers.llm.server import StandinServer
 from solvers.llm.structured import parse
 
 SMALL = Scenario(num_agents=8, num_antennas=4, min_selected=3)
@@ -352,7 +352,7 @@ def test_ten_thousand_hostile_replies(instance, monkeypatch, tmp_path):
 
 def test_http_and_replay_give_the_same_as_in_process(instance, solution, tmp_path):
     path = tmp_path / "law.jsonl"
-    with serve(perturbing_standin.reply) as server:
+    with StandinServer(perturbing_standin.reply) as server:
         options = {**QUICK, "model": "no-LLM", "base_url": server.base_url}
         over_http = solvers.make("law", **options, transcript=path).solve(instance, seed=3)
     replayed = solvers.make("law", **QUICK, replay=path).solve(instance, seed=3)

@@ -20,7 +20,6 @@ from solvers.collaboration.levels import (
     coarse,
     decode,
     encode,
-    size_bits,
 )
 from solvers.knowledge.store.passages import Passage
 
@@ -63,7 +62,6 @@ MESSAGES = st.one_of(
 )
 def test_what_a_message_takes_is_what_one_counts_by_hand(message, size):
     assert len(encode(message)) == size
-    assert size_bits(message) == 8 * size
     assert len(decode(encode(message)).__dict__) == len(message.__dict__)
 
 

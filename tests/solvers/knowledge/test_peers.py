@@ -18,7 +18,6 @@ from solvers.collaboration.levels import (
     Pointers,
     decode,
     encode,
-    size_bits,
 )
 from solvers.collaboration.peers import SHARING, Peers, checksum, run
 from solvers.collaboration.student import Student, inquiry_of
@@ -43,6 +42,10 @@ def learned(number):
     return passage
 
 
+def bits(message):
+    return 8 * len(encode(message))
+
+
 def rng():
     return np.random.default_rng(0)
 
@@ -62,7 +65,7 @@ def test_a_broadcast_is_one_message_that_all_hear():
     peers = [knows(), knows(), knows()]
     [first] = run(peers, [[question(number)] for number in range(3)], "broadcast")
     assert first.messages == 3
-    assert first.bits == sum(size_bits(Information((learned(number),))) for number in range(3))
+    assert first.bits == sum(bits(Information((learned(number),))) for number in range(3))
     assert first.passages == (3, 3, 3)
     again = [question(number, key=f"again{number}", group=f"other{number}") for number in (1, 2, 0)]
     assert Peers(peers, "alone").round(again).correct == (True, True, True)
@@ -74,7 +77,7 @@ def test_a_request_is_asked_where_the_own_knowledge_does_not_do():
     first = group.round([question(1), question(1), question(2)])
     assert first.correct == (True, True, True)
     sent = [Inquiries((inquiry_of(question(1)),)), Information((passage(1),)), Information((passage(2),))]
-    assert (first.messages, first.bits) == (3, sum(map(size_bits, sent)))
+    assert (first.messages, first.bits) == (3, sum(map(bits, sent)))
     assert keys(peers[0]) == {"p1", "p2", learned(1).key}
     second = group.round([question(5), question(1, key="again", group="other"), question(2, key="a", group="o")])
     assert second.correct[0] is False  # nobody knows
@@ -84,7 +87,7 @@ def test_a_request_is_asked_where_the_own_knowledge_does_not_do():
 def test_a_peer_replies_with_what_is_nearer_than_what_who_asks_has():
     peers = [knows(1, threshold=1.0), knows(1)]
     first = Peers(peers, "request").round([question(1), question(1)])
-    assert first.bits == size_bits(Inquiries((inquiry_of(question(1)),))) + size_bits(Information(()))
+    assert first.bits == bits(Inquiries((inquiry_of(question(1)),))) + bits(Information(()))
 
 
 def test_gossip_brings_what_is_missing_in_whole():
@@ -100,7 +103,7 @@ def test_gossip_brings_what_is_missing_in_whole():
         for own, q in (((0, 1), 3), ((1, 2), 4))
     ]
     replies = [Information((passage(2), learned(4))), Information((passage(0), learned(3)))]
-    assert first.bits == sum(map(size_bits, digests + replies))
+    assert first.bits == sum(map(bits, digests + replies))
     assert group.round([question(2), question(0)]).correct == (True, True)
 
 
@@ -110,10 +113,10 @@ def test_a_central_teacher_knows_all_and_sends_it_once():
     first = group.round([question(1), question(0)])
     assert first.correct == (True, True)
     union, revealed = Information((passage(0), passage(1))), Information((learned(1), learned(0)))
-    assert first.bits == size_bits(union) + size_bits(revealed)
+    assert first.bits == bits(union) + bits(revealed)
     assert first.messages == 2
     second = group.round([question(2), question(3)])
-    assert second.bits == size_bits(Information((learned(2), learned(3))))
+    assert second.bits == bits(Information((learned(2), learned(3))))
     assert second.passages == (6, 6)
 
 
@@ -194,7 +197,7 @@ def test_at_the_information_level_passages_are_sent():
     assert result.answer.option == 1
     assert result.request == encode(Inquiries((inquiry_of(question(1)),)))
     assert [decode(reply) for reply in result.replies] == [Information((passage(n),)) for n in (1, 2)]
-    assert result.reply_bits == sum(size_bits(Information((passage(n),))) for n in (1, 2))
+    assert result.reply_bits == sum(bits(Information((passage(n),))) for n in (1, 2))
     assert keys(asker) == {"p0"}  # it reads, and does not keep
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from solvers.llm import ChatOptions, EndpointError, Message, Request, Session
-from solvers.llm.server import MAX_REQUEST_BYTES, serve
+from solvers.llm.server import MAX_REQUEST_BYTES, StandinServer
 
 openai = pytest.importorskip("openai")
 
@@ -21,7 +21,7 @@ def rules(messages, seed):
 
 @pytest.fixture(scope="module")
 def server():
-    with serve(rules) as server:
+    with StandinServer(rules) as server:
         yield server
 
 
@@ -116,14 +116,14 @@ def test_clients_that_leave_or_talk_nonsense_do_no_harm(server, capfd):
 def test_a_port_that_is_taken_is_told_in_a_sentence(server):
     port = urlsplit(server.base_url).port
     with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1, port {port} .*; choose another one"):
-        serve(rules, port)
+        StandinServer(rules, port)
     with pytest.raises(OSError, match="choose another one"):
-        serve(rules, 70_000)
+        StandinServer(rules, 70_000)
 
 
 def test_closing_frees_the_port_and_may_be_repeated():
-    with serve(rules) as server:
+    with StandinServer(rules) as server:
         pass
     server.close()
-    again = serve(rules, urlsplit(server.base_url).port)
+    again = StandinServer(rules, urlsplit(server.base_url).port)
     again.close()

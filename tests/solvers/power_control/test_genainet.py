@@ -18,7 +18,7 @@ from solvers.genainet.memory import LESSONS, Experience, Memory
 from solvers.genainet.perception import perceive
 from solvers.genainet.prompts import OBSERVATION, RECEIVED, REPORTS, TARGETS, line_in, memory_lines, percept_lines
 from solvers.llm.chat import EndpointError, Message
-from solvers.llm.server import serve
+from solvers.llm.server import StandinServer
 from solvers.llm.structured import Malformed, parse
 
 
@@ -262,7 +262,7 @@ def served(server, **options):
 def test_a_served_standin_plays_as_the_one_in_process_and_is_replayed(tmp_path):
     game = sample_game(3, seed=7, feasible=False)
     transcript = tmp_path / "game.jsonl"
-    with serve(standins.reply) as server:
+    with StandinServer(standins.reply) as server:
         play = served(server, transcript=transcript).play(game, 4)
     np.testing.assert_array_equal(play.record.power_w, GenAINet().play(game, 4).record.power_w)
     assert play.team == "GenAINet (no LLM)"

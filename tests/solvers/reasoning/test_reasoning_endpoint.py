@@ -20,7 +20,7 @@ from solvers import standins
 from solvers.knowledge.corpus import explanations
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.llm.chat import STANDIN_MODEL, EndpointError, Message, Reply
-from solvers.llm.server import serve
+from solvers.llm.server import StandinServer
 from solvers.reasoning import prompts
 from solvers.reasoning.endpoint import Agents, EndpointReasoner, Group, grouped
 from solvers.reasoning.prompts import option_of
@@ -200,7 +200,10 @@ def decision_of(seed=3):
 def served(stack, **options):
     return [
         Group(
-            model=STANDIN_MODEL, base_url=stack.enter_context(serve(standins.reply)).base_url, agents=agents, **options
+            model=STANDIN_MODEL,
+            base_url=stack.enter_context(StandinServer(standins.reply)).base_url,
+            agents=agents,
+            **options,
         )
         for agents in (12, 12, 6)
     ]
