@@ -10,6 +10,7 @@ time, which other processes disturb least; that of a solve includes the certifie
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ import scipy
 import solvers
 from eval import usable_cores
 from eval.bench import environments as bench_environments
-from eval.bench.timing import Figure, in_turns, plainly, processor_seconds, seconds_of, spread, verdict
+from eval.bench.timing import Figure, in_turns, plainly, processor_seconds, ratio_of, seconds_of, spread, verdict
 from eval.compare.comparison import DEFAULT_SOLVERS
 from eval.compare.lineup import make
 from eval.compare.solving import instance_at, solver_seed
@@ -146,14 +147,11 @@ def _episode(scenario: Scenario, repeats: int, share: float) -> Figure:
     env = gymnasium.make("secagent/Allocation-v0", scenario=scenario, disable_env_checker=True)
     env.action_space.seed(0)
     env.reset(seed=0)
-    actions = [env.action_space.sample() for _ in range(64)]
-    count = 0
+    actions = itertools.cycle([env.action_space.sample() for _ in range(64)])
 
     def episode() -> None:
-        nonlocal count
         env.reset()
-        env.step(actions[count % len(actions)])
-        count += 1
+        env.step(next(actions))
 
     seconds = in_turns({"episode": episode}, repeats, share)["episode"]
     env.close()
@@ -236,10 +234,6 @@ def _energy(solution: Solution, part: str) -> float | None:
 
 def report(results: Figure) -> str:
     """Return the figures as text."""
-
-    def table(rows: list[list[str]], headers: list[str]) -> str:
-        return tabulated(rows, headers)
-
     where, evaluation, sampling = results["machine"], results["evaluate"], results["sampling"]
     ratio = evaluation["ratio"]["median"]
     headers = ["", "single", f"in a batch of {results['batch']}, each", "times cheaper"]
@@ -252,19 +246,19 @@ def report(results: Figure) -> str:
         f"NumPy {where['numpy']}, SciPy {where['scipy']}, secagent {where['secagent']}; one BLAS thread.\n"
         "Processor times, medians with quartiles; N = 30 agents, L = 20 antennas (preset paper) unless said otherwise."
         + ("\nA quick run: the figures are rough." if results["quick"] else ""),
-        table(rows, headers),
+        tabulated(rows, headers),
         f"evaluate in a batch costs 1/{ratio:.1f} of a single call per instance "
         f"(at most 1/{REQUIRED_RATIO} is required: {verdict(ratio >= REQUIRED_RATIO)}).",
         "How evaluate grows with N and L:\n\n"
-        + table(growth, ["N", "L", "single", f"in a batch of {results['growth_batch']}, each", "times cheaper"]),
+        + tabulated(growth, ["N", "L", "single", f"in a batch of {results['growth_batch']}, each", "times cheaper"]),
         f"An episode of secagent/Allocation-v0 (reset and step): {seconds_of(results['episode'])}",
-        *bench_environments.report(results["environments"], table),
-        "A solve:\n\n" + table(solve, ["solver", "time", "feasible"]),
+        *bench_environments.report(results["environments"], tabulated),
+        "A solve:\n\n" + tabulated(solve, ["solver", "time", "feasible"]),
         _goals(results),
         "Where the time of asc goes: "
         + ", ".join(f"{name} {share:.0%}" for name, share in results["profile"].items())
         + ".",
-        _against_plain(results["plain"], table),
+        _against_plain(results["plain"], tabulated),
     ]
     return "\n\n".join(parts)
 
@@ -272,14 +266,12 @@ def report(results: Figure) -> str:
 def _goals(results: Figure) -> str:
     """Return a line per goal: the median solve, what it may take, and whether it is met."""
     small = Scenario().num_agents
-    lines = []
-    for agents, name, limit in GOALS:
-        figure = results["solvers" if agents == small else "large"][name]
-        lines.append(
-            f"{name} with N = {agents} takes {seconds_of(figure)} (at most {plainly(limit)} is the goal: "
-            f"{verdict(figure['median'] <= limit)})."
-        )
-    return "\n".join(lines)
+    figures = [results["solvers" if agents == small else "large"][name] for agents, name, _ in GOALS]
+    return "\n".join(
+        f"{name} with N = {agents} takes {seconds_of(figure)} (at most {plainly(limit)} is the goal: "
+        f"{verdict(figure['median'] <= limit)})."
+        for (agents, name, limit), figure in zip(GOALS, figures, strict=True)
+    )
 
 
 def _against_plain(figure: Figure | str, table: Callable[[list[list[str]], list[str]], str]) -> str:
@@ -295,7 +287,7 @@ def _against_plain(figure: Figure | str, table: Callable[[list[list[str]], list[
     better = sum(_at_most(fast[0], plain[0]) for fast, plain in both)
     return (
         f"asc takes {seconds_of(figure['seconds'])}, its plain CVXPY version {seconds_of(figure['plain_seconds'])}: "
-        f"{ratio['median']:.1f} times as long [{ratio['low']:.1f}, {ratio['high']:.1f}] "
+        f"{ratio_of(ratio, ' times as long')} "
         f"(at least {PLAIN_RATIO} is required: {verdict(ratio['median'] >= PLAIN_RATIO)}), "
         f"at the same or a better objective on {better} of {len(both)} instances:\n\n"
         + table(rows, ["instance", "energy, asc", "plain", "transmission, asc", "plain"])
@@ -312,9 +304,4 @@ def _joule(energy: float | None) -> str:
 
 
 def _row(figure: Figure) -> list[str]:
-    ratio = figure["ratio"]
-    return [
-        seconds_of(figure["single_s"]),
-        seconds_of(figure["per_instance_s"]),
-        f"{ratio['median']:.1f} [{ratio['low']:.1f}, {ratio['high']:.1f}]",
-    ]
+    return [seconds_of(figure["single_s"]), seconds_of(figure["per_instance_s"]), ratio_of(figure["ratio"])]

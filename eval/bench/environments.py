@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from eval import usable_cores
-from eval.bench.timing import Figure, in_turns, seconds_of, spread, verdict
+from eval.bench.timing import Figure, in_turns, ratio_of, seconds_of, spread, verdict
 from secagent_env import Scenario
 from secagent_env.allocation.env import AllocationEnv
 from secagent_env.support.extras import require
@@ -120,11 +120,11 @@ def report(figures: Figure, table: Callable[[list[list[str]], list[str]], str]) 
     sync, several = figures["over_sync"], figures["threads_over_sync"]
     numbers, bridge = figures["over_numbers"], figures["bridge_keeps"]
     lines = [
-        f"The vector environment takes {_times(sync)} the steps per second of SyncVectorEnv on one thread, and "
-        f"{_times(several)} by the clock on {threads} "
+        f"The vector environment takes {ratio_of(sync, ' times')} the steps per second of SyncVectorEnv on one thread, "
+        f"and {ratio_of(several, ' times')} by the clock on {threads} "
         f"(at least {REQUIRED_OVER_SYNC} is required: {verdict(sync['median'] >= REQUIRED_OVER_SYNC)} on one, "
         f"{verdict(several['median'] >= REQUIRED_OVER_SYNC)} on {threads}).",
-        f"It costs {_times(numbers)} the random numbers alone "
+        f"It costs {ratio_of(numbers, ' times')} the random numbers alone "
         f"(at most {MOST_OVER_NUMBERS} is required: {verdict(numbers['median'] <= MOST_OVER_NUMBERS)}; "
         f"at most {GOAL_OVER_NUMBERS} is the goal: {verdict(numbers['median'] <= GOAL_OVER_NUMBERS)}).",
         bridge
@@ -139,7 +139,3 @@ def report(figures: Figure, table: Callable[[list[list[str]], list[str]], str]) 
         + table(clock_rows, ["", "per environment and step", "steps per second"]),
         "\n".join(lines),
     ]
-
-
-def _times(ratio: Figure) -> str:
-    return f"{ratio['median']:.1f} times [{ratio['low']:.1f}, {ratio['high']:.1f}]"

@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from eval.bench.timing import Figure, in_turns, seconds_of, spread
+from eval.bench.timing import Figure, in_turns, ratio_of, seconds_of, spread
 from secagent_env.power_control.env import PowerControlEnv
 
 SIZE = 256
@@ -48,10 +48,8 @@ def report(figures: Sequence[Figure], table: Callable[[list[list[str]], list[str
     """Return the figures as a table."""
     rows = []
     for figure in figures:
-        ratio = figure["over_sync"]
         per_step = (seconds_of(figure["per_step_s"][name]) for name in ("sync", "native"))
-        times = f"{ratio['median']:.1f} [{ratio['low']:.1f}, {ratio['high']:.1f}]"
-        rows.append([str(figure["num_pairs"]), *per_step, times])
+        rows.append([str(figure["num_pairs"]), *per_step, ratio_of(figure["over_sync"])])
     size = figures[0]["size"] if figures else SIZE
     note = f"Processor time per environment and step, {size} environments at once, medians with quartiles; in turns."
     return table(rows, ["pairs", "SyncVectorEnv", "vector environment", "times faster"]) + f"\n\n{note}"

@@ -61,6 +61,11 @@ def seconds_of(figure: Figure) -> str:
     return with_unit(Interval(figure["median"], figure["low"], figure["high"], figure["repeats"]), "s", digits=3)
 
 
+def ratio_of(figure: Figure, times: str = "") -> str:
+    """Return the median and the quartiles of a :func:`spread` of ratios: ``15.2 [14.9, 15.6]``."""
+    return f"{figure['median']:.1f}{times} [{figure['low']:.1f}, {figure['high']:.1f}]"
+
+
 def plainly(seconds: float) -> str:
     """Return a time with its unit."""
     return with_unit(Interval(seconds, np.nan, np.nan, 1), "s", digits=3)

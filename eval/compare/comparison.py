@@ -222,11 +222,16 @@ def _report(comparison: Comparison, frame: Any, out: Path) -> None:
     save_comparison(frame, out / PICTURE, title=title)
 
 
+def changes(scenario: Scenario) -> dict[str, Any]:
+    """Return the fields of a scenario that are not those of the preset ``paper``."""
+    default = Scenario().to_dict()
+    return {name: value for name, value in scenario.to_dict().items() if value != default[name]}
+
+
 def describe(comparison: Comparison) -> str:
     """Return a comparison's instances and scenario in one line."""
-    default = Scenario().to_dict()
-    changed = {name: value for name, value in comparison.scenario.to_dict().items() if value != default[name]}
-    scenario = ", ".join(["the paper's scenario", *(f"{name} = {value}" for name, value in changed.items())])
+    changed = changes(comparison.scenario).items()
+    scenario = ", ".join(["the paper's scenario", *(f"{name} = {value}" for name, value in changed)])
     limit = "" if comparison.max_seconds is None else f", at most {comparison.max_seconds:g} s per solve"
     known = f"; eavesdroppers' channels known with error variance {comparison.csi_error:g}" * (comparison.csi_error > 0)
     return f"{comparison.instances} instances, seed {comparison.seed}{limit}{known}; {scenario}; secagent {__version__}"

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.compare.looks import LIGHT
-from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, GREY, INK, ORANGE, RED, own_style
-from secagent_env.support.extras import require
-from secagent_env.support.files import whole_file
+from eval.stats.pictures import drawing, save_picture
+from secagent_env.rendering.style import BLUE, DIM, FAINT, GREEN, GREY, INK, ORANGE, RED
 from solvers import Solution
 
 if TYPE_CHECKING:
@@ -58,19 +57,13 @@ def save_convergence(solution: Solution, path: Path, *, title: str = "") -> None
     history = solution.history
     if not history:
         raise NothingToDraw(f"{solution.solver} left no history of iterations")
-    require("matplotlib", extra="eval")
-    with own_style():
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        panels = [(3.0, _energy)]
-        if any(0 < record.get("transmission_energy_j", 0) < math.inf for record in history):
-            panels.append((2.2, _transmission))
-        if any(record.get("violation", 0) > ROUNDING for record in history):
-            panels.append((1.6, _violation))
-        heights = [height for height, _ in panels]
-        figure = Figure(figsize=(7, 1.7 + 0.7 * sum(heights)), dpi=160, layout="constrained")
-        FigureCanvasAgg(figure)
+    panels = [(3.0, _energy)]
+    if any(0 < record.get("transmission_energy_j", 0) < math.inf for record in history):
+        panels.append((2.2, _transmission))
+    if any(record.get("violation", 0) > ROUNDING for record in history):
+        panels.append((1.6, _violation))
+    heights = [height for height, _ in panels]
+    with drawing(7, 1.7 + 0.7 * sum(heights), dpi=160) as figure:
         axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         for ax, (_, draw) in zip(axes, panels, strict=True):
             draw(ax, solution)
@@ -80,8 +73,7 @@ def save_convergence(solution: Solution, path: Path, *, title: str = "") -> None
         figure.suptitle(title or _title(solution), size=9, color=DIM, x=0.01, ha="left")
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-        with whole_file(path) as file:
-            figure.savefig(file, format=path.suffix[1:].lower())
+        save_picture(figure, path)
 
 
 def _title(solution: Solution) -> str:

@@ -10,10 +10,9 @@ import numpy as np
 
 from eval.compare.looks import looks
 from eval.compare.summary import COMPARED, common_instances
+from eval.stats.pictures import drawing, save_picture
 from eval.stats.statistics import CONFIDENCE, bootstrap_mean
-from secagent_env.rendering.style import BLUE, DIM, FAINT, INK, own_style
-from secagent_env.support.extras import require
-from secagent_env.support.files import whole_file
+from secagent_env.rendering.style import BLUE, DIM, FAINT, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,17 +33,11 @@ def save_comparison(frame: Any, path: Path, *, title: str = "") -> None:
 
     Energies and gaps are of the instances that the table's means are over, times of all of them.
     """
-    require("matplotlib", extra="eval")
-    with own_style():
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        names = list(dict.fromkeys(frame["solver"]))
-        shown = looks(names)
-        common = common_instances(frame)
-        compared = frame[frame["feasible"].astype(bool) & frame["instance"].isin(common)]
-        figure = Figure(figsize=(13, 2.1 + 0.6 * len(names)), dpi=120, layout="constrained")
-        FigureCanvasAgg(figure)
+    names = list(dict.fromkeys(frame["solver"]))
+    shown = looks(names)
+    common = common_instances(frame)
+    compared = frame[frame["feasible"].astype(bool) & frame["instance"].isin(common)]
+    with drawing(13, 2.1 + 0.6 * len(names)) as figure:
         axes = figure.subplots(1, len(_PANELS), sharey=True)
         for ax, (column, label, scale, unit, kind) in zip(axes, _PANELS, strict=True):
             rows = compared if column in COMPARED else frame
@@ -64,22 +57,14 @@ def save_comparison(frame: Any, path: Path, *, title: str = "") -> None:
             size=8,
             color=DIM,
         )
-        with whole_file(path) as file:
-            figure.savefig(file, format=path.suffix[1:].lower())
+        save_picture(figure, path)
 
 
 def draw_values(ax: Axes, line: int, values: np.ndarray, colour: str = BLUE) -> None:
     """Draw one solver's values, spread a little so that they do not hide each other, and their mean."""
     if not values.size:
-        ax.text(
-            0.5,
-            line,
-            "nothing to compare",
-            transform=ax.get_yaxis_transform(),
-            ha="center",
-            va="center",
-            color=DIM,
-        )
+        place: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "ha": "center", "va": "center"}
+        ax.text(0.5, line, "nothing to compare", color=DIM, **place)
         return
     spread = 0.22 * np.sin(2.4 * np.arange(values.size))  # the same dots every time
     ax.plot(values, line + spread, "o", color=colour, alpha=0.45, ms=4, mew=0)

@@ -24,21 +24,12 @@ def plain(value: Any) -> Any:
 def result_of(solution: Solution) -> Row:
     """Return the row of a solution."""
     outcome = solution.outcome
-    numbers = (
-        outcome.energy_j,
-        outcome.execution_energy_j,
-        outcome.transmission_energy_j,
-        outcome.latency_s,
-        solution.lower_bound_j,
-        solution.gap,
-        solution.transmission_gap,
-        solution.evaluations,
-        solution.wall_time_s,
-    )
+    of_outcome = {name: getattr(outcome, name) for name in ("feasible", *NUMBERS[:4])}
+    of_solution = {name: getattr(solution, name) for name in NUMBERS[4:-1]}
     return {
         "status": solution.status,
         "message": solution.message,
-        **plain({"feasible": outcome.feasible} | dict(zip(NUMBERS, numbers, strict=True))),
+        **plain({**of_outcome, **of_solution, "seconds": solution.wall_time_s}),
         **_repaired(solution),
         **_usage(solution),
     }

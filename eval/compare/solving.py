@@ -23,6 +23,16 @@ def solver_seed(seed: int, index: int) -> int:
     return int(np.random.SeedSequence((seed, index), spawn_key=(1,)).generate_state(1)[0])
 
 
+def solver_of(cell: Cell) -> Solver:
+    """Return the solver of a cell, from its options ``solver`` and ``solver_options``."""
+    return solvers.make(cell.options["solver"], **cell.options["solver_options"])
+
+
+def instance_of(cell: Cell) -> Instance:
+    """Return the instance of a cell, from its option ``scenario``, its seed and its index."""
+    return instance_at(Scenario(**cell.options["scenario"]), cell.seed, cell.index)
+
+
 def solve_instance(
     solver: Solver, scenario: Scenario, seed: int, index: int, max_seconds: float | None = None, csi_error: float = 0.0
 ) -> tuple[Instance, Solution]:
@@ -38,18 +48,11 @@ def solve_cell(cell: Cell) -> Row:
     The options of the cell are ``solver``, ``solver_options``, ``scenario``, ``max_seconds`` and ``csi_error``
     (:meth:`eval.compare.comparison.Comparison.cells`).
     """
-    return row_of(solvers.make(cell.options["solver"], **cell.options["solver_options"]), cell)
+    return row_of(solver_of(cell), cell)
 
 
 def row_of(solver: Solver, cell: Cell) -> Row:
     """Return the row of a cell whose solver is made."""
-    error = cell.options["csi_error"]
-    truth, solution = solve_instance(
-        solver,
-        Scenario(**cell.options["scenario"]),
-        cell.seed,
-        cell.index,
-        max_seconds=cell.options["max_seconds"],
-        csi_error=error,
-    )
+    scenario, limit, error = (cell.options[name] for name in ("scenario", "max_seconds", "csi_error"))
+    truth, solution = solve_instance(solver, Scenario(**scenario), cell.seed, cell.index, limit, error)
     return result_on_true_channels(solution, truth) if error else result_of(solution)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,11 @@ class Summary:
     believed: int | None = None
     outages: int | None = None
     asked: dict[str, Interval] = field(default_factory=dict)
+
+    @property
+    def ended_as(self) -> str:
+        """The endings in words: ``3 optimal, 1 feasible``."""
+        return ", ".join(f"{n} {status}" for status, n in self.endings.items())
 
 
 NOTHING = Interval(math.nan, math.nan, math.nan, 0)
@@ -87,3 +93,8 @@ def summarise(frame: Any) -> list[Summary]:
         counts = (str(solver), len(rows), feasible, endings, means)
         summaries.append(Summary(*counts, repaired, believed, outages, asked))
     return summaries
+
+
+def asked_of(summaries: Sequence[Summary]) -> list[str]:
+    """Return the columns of ``LLM`` to show: those with a value, where a solver asked a language model."""
+    return [name for name in LLM if any(s.asked.get(name, NOTHING).mean > 0 for s in summaries)]

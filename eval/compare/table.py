@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from eval.compare.rows import LLM
-from eval.compare.summary import NOTHING, Summary, common_instances, summarise
+from eval.compare.summary import NOTHING, Summary, asked_of, common_instances, summarise
 from eval.stats.formatting import NONE, count, percent, tabulated, with_unit
 from eval.stats.statistics import CONFIDENCE, share
 
@@ -14,62 +13,47 @@ from eval.stats.statistics import CONFIDENCE, share
 def markdown(frame: Any) -> str:
     """Return the table of a comparison's rows (a pandas DataFrame): energies, quality and effort, notes."""
     summaries = summarise(frame)
-    energies = {
-        "solver": [s.solver for s in summaries],
-        "feasible": [f"{s.feasible}/{s.instances} ({s.feasible / s.instances:.0%})" for s in summaries],
-        **_beliefs(summaries),
-        "energy": [with_unit(s.means["energy_j"], "J") for s in summaries],
-        "execution": [with_unit(s.means["execution_energy_j"], "J") for s in summaries],
-        "transmission": [with_unit(s.means["transmission_energy_j"], "J") for s in summaries],
-    }
-    quality = {
-        "solver": [s.solver for s in summaries],
-        "ended as": [", ".join(f"{n} {status}" for status, n in s.endings.items()) for s in summaries],
-        **_repaired(summaries),
-        "gap to the bound": [percent(s.means["gap"]) for s in summaries],
-        "transmission gap": [percent(s.means["transmission_gap"]) for s in summaries],
-        "latency": [with_unit(s.means["latency_s"], "s", digits=3) for s in summaries],
-        "evaluations": [count(s.means["evaluations"]) for s in summaries],
-        **_asked(summaries),
-        "time": [with_unit(s.means["seconds"], "s", digits=3) for s in summaries],
-    }
+    repaired = any(s.repaired is not None for s in summaries)
+    asked = asked_of(summaries)
+    energies = [
+        {
+            "solver": s.solver,
+            "feasible": _part(s.feasible, s),
+            **_beliefs(s),
+            "energy": with_unit(s.means["energy_j"], "J"),
+            "execution": with_unit(s.means["execution_energy_j"], "J"),
+            "transmission": with_unit(s.means["transmission_energy_j"], "J"),
+        }
+        for s in summaries
+    ]
+    quality = [
+        {
+            "solver": s.solver,
+            "ended as": s.ended_as,
+            **({"repaired": _part(s.repaired, s)} if repaired else {}),
+            "gap to the bound": percent(s.means["gap"]),
+            "transmission gap": percent(s.means["transmission_gap"]),
+            "latency": with_unit(s.means["latency_s"], "s", digits=3),
+            "evaluations": count(s.means["evaluations"]),
+            **{column: count(s.asked.get(column, NOTHING)) for column in asked},
+            "time": with_unit(s.means["seconds"], "s", digits=3),
+        }
+        for s in summaries
+    ]
     return "\n\n".join([tabulated(energies), tabulated(quality), _notes(frame, summaries)]) + "\n"
 
 
-def _repaired(summaries: Sequence[Summary]) -> dict[str, list[str]]:
-    """Return the column that is there only where trained agents are compared."""
-    if all(s.repaired is None for s in summaries):
-        return {}
-    shown = [
-        NONE if s.repaired is None else f"{s.repaired}/{s.instances} ({s.repaired / s.instances:.0%})"
-        for s in summaries
-    ]
-    return {"repaired": shown}
+def _part(number: int | None, summary: Summary) -> str:
+    """Return how many of a solver's instances that are, and their share."""
+    return NONE if number is None else f"{number}/{summary.instances} ({number / summary.instances:.0%})"
 
 
-def _asked(summaries: Sequence[Summary]) -> dict[str, list[str]]:
-    """Return the columns that are there only where a solver asked a language model: per instance."""
-    shown = {}
-    for column in LLM:
-        means = [s.asked.get(column, NOTHING) for s in summaries]
-        if any(mean.mean > 0 for mean in means):
-            shown[column] = [count(mean) for mean in means]
-    return shown
-
-
-def _beliefs(summaries: Sequence[Summary]) -> dict[str, list[str]]:
+def _beliefs(summary: Summary) -> dict[str, str]:
     """Return the columns that are there only where decisions were made on estimated channels."""
-    known = [
-        (s.instances, s.believed, s.outages) for s in summaries if s.believed is not None and s.outages is not None
-    ]
-    if not known:
+    if summary.believed is None or summary.outages is None:
         return {}
-    return {
-        "believed feasible": [
-            f"{believed}/{instances} ({believed / instances:.0%})" for instances, believed, _ in known
-        ],
-        "secrecy outage": [percent(share(outages, believed)) for _, believed, outages in known],
-    }
+    outage = percent(share(summary.outages, summary.believed))
+    return {"believed feasible": _part(summary.believed, summary), "secrecy outage": outage}
 
 
 def _notes(frame: Any, summaries: Sequence[Summary]) -> str:
@@ -77,7 +61,7 @@ def _notes(frame: Any, summaries: Sequence[Summary]) -> str:
     common = len(common_instances(frame))
     never = [s.solver for s in summaries if not s.feasible]
     who = f"every solver but {', '.join(never)}" if never else "every solver"
-    effort = "calls, tokens, evaluations and time" if _asked(summaries) else "evaluations and time"
+    effort = "calls, tokens, evaluations and time" if asked_of(summaries) else "evaluations and time"
     notes = [
         f"Means with {CONFIDENCE:.0%} bootstrap intervals over the {common} of {total} instances that {who} "
         f"solved feasibly; {effort} over all {total}.",

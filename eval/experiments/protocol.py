@@ -8,7 +8,6 @@ the text as ``NAME.md``, the numbers as ``NAME.csv`` and the picture as ``NAME.p
 from __future__ import annotations
 
 import argparse
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from eval.experiments.options import add_options, options_of
 from eval.sweep.cells import Cell
 from eval.sweep.engine import How, Plan, completed, plan, run_sweep
 from secagent_env.support.extras import require
-from secagent_env.support.files import write_text
+from secagent_env.support.files import check_writable, write_text
 
 Compute = Callable[[Sequence[Cell]], Any]
 """Computes the cells that a folder lacks, and returns the rows of all of them, a pandas DataFrame."""
@@ -125,12 +124,3 @@ def dry_run(experiments: Experiment | Sequence[Experiment], out: Path | str, **h
     """Return how many cells known beforehand a folder lacks, and about how long computing them takes."""
     several = [experiments] if isinstance(experiments, Experiment) else experiments
     return plan(sweep_of([cell for experiment in several for cell in experiment.cells()]), out, **how)
-
-
-def check_writable(folder: Path) -> None:
-    """Raise OSError now if files cannot be written to a folder."""
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"\0")
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(folder)) from None

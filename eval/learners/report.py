@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 
 from eval.compare.looks import looks
-from eval.experiments.pictures import ends, figure_of
 from eval.learners.runs import Judgement, Training
 from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.paired import over_seeds
+from eval.stats.pictures import drawing, ends, save_picture
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
-from secagent_env.rendering.style import FAINT, own_style
-from secagent_env.support.extras import require
-from secagent_env.support.files import whole_file
+from secagent_env.rendering.style import FAINT
 
 
 def markdown(results: Sequence[Judgement]) -> str:
@@ -62,12 +60,10 @@ PANELS = (("feasible", "feasible decisions, %"), ("gap", "energy over the bound,
 
 def save_curves(trainings: Sequence[Training], path: Path) -> None:
     """Draw feasibility and gap on the validation instances against the steps: means and intervals over the seeds."""
-    require("matplotlib", extra="eval")
     learners: dict[str, list[Training]] = {}
     for training in trainings:
         learners.setdefault(training.learner, []).append(training)
-    with own_style():
-        figure = figure_of(11, 4.2)
+    with drawing(11, 4.2) as figure:
         axes = figure.subplots(1, len(PANELS))
         first = min((steps for group in learners.values() for steps in _curve(group, "score")[0] if steps), default=1)
         for ax, (name, label) in zip(axes, PANELS, strict=True):
@@ -92,8 +88,7 @@ def save_curves(trainings: Sequence[Training], path: Path) -> None:
             f"bands their {CONFIDENCE:.0%} bootstrap intervals; energies are those of feasible decisions.",
             size=8,
         )
-        with whole_file(path) as file:
-            figure.savefig(file, format=path.suffix.lstrip(".").lower() or "png")
+        save_picture(figure, path)
 
 
 def _curve(trainings: Sequence[Training], name: str) -> tuple[list[int], list[Interval]]:

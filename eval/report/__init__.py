@@ -1,6 +1,6 @@
 """The report: the contents of a results folder as one HTML file that works offline, with figures for papers beside it.
 
-``data`` reads the folder and solves a few networks again, ``charts`` draws, ``sections`` prepares tables and texts, and
+``data`` reads the folder and solves a few networks again, ``sections`` prepares charts, tables and texts, and
 :mod:`~eval.report.page` fills the templates of ``assets``.
 """
 

@@ -6,13 +6,14 @@ The templates in ``assets`` are jinja2's, which escapes all that is filled in, b
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
 from eval.compare.looks import css_colours
-from eval.report.charts.chart import notation
 from eval.report.sections import markdown
+from eval.report.sections.chart import notation
 from eval.report.sections.parts import Section
 from secagent_env.support.extras import require
 
@@ -71,5 +72,6 @@ def environment() -> Any:
         "document": markdown.document,
     }
     markup = require("markupsafe", extra="report").Markup
+    own.filters["base64"] = lambda content: b64encode(content).decode()
     own.filters |= {name: lambda text, to_html=to_html: markup(to_html(text)) for name, to_html in filters.items()}
     return own

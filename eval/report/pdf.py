@@ -12,9 +12,9 @@ from eval.compare.plots import save_comparison
 from eval.learners.report import save_curves
 from eval.report.data.recompute import Solved
 from eval.report.data.results import Results
+from eval.stats.pictures import save_picture
 from secagent_env.rendering import figure
 from secagent_env.rendering.style import own_style
-from secagent_env.support.files import whole_file
 from solvers import Solution
 
 
@@ -42,6 +42,6 @@ def save_figures(
     for one in solved:
         written.append(f"network-{one.index}-{base_name(one.scheme)}.pdf")
         drawn = figure(one.instance, one.solution.decision)
-        with own_style(), whole_file(folder / written[-1]) as file:
-            drawn.savefig(file, format="pdf", metadata={"CreationDate": None})
+        with own_style():
+            save_picture(drawn, folder / written[-1])
     return written

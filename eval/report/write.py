@@ -8,23 +8,20 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from eval.experiments.protocol import check_writable
 from eval.report.data.recompute import convergence, decisions
 from eval.report.data.results import Results, gather
 from eval.report.page import page
 from eval.report.pdf import save_figures
 from eval.report.sections.comparison import comparison_section
-from eval.report.sections.configuration import configuration_section
+from eval.report.sections.configuration import configuration_section, missing_sections
 from eval.report.sections.convergence import convergence_section
-from eval.report.sections.documents import documents_section
 from eval.report.sections.learning import learning_section
-from eval.report.sections.missing import missing_sections
 from eval.report.sections.networks import network_section
 from eval.report.sections.paper import paper_section
 from eval.report.sections.parts import Section
 from secagent_env import __version__
 from secagent_env.support.extras import require
-from secagent_env.support.files import write_text
+from secagent_env.support.files import check_writable, write_text
 from secagent_env.support.units import plural
 
 logger = logging.getLogger("secagent.report")
@@ -70,7 +67,11 @@ def write_report(folder: Path | str, out: Path | str | None = None, runs: Iterab
     if results.reproduced is not None:
         sections.append(paper_section(results.reproduced))
     if results.documents:
-        sections.append(documents_section(results.documents))
+        about = (
+            "Agents that vote, knowledge that travels, what it costs in energy, and agents that talk, as they were "
+            "printed."
+        )
+        sections.append(Section("questions", "Questions, knowledge and games", about, {"documents": results.documents}))
     if latest is not None:
         sections.append(comparison_section(results.comparisons))
     if latest is not None and converging:

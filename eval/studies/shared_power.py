@@ -5,7 +5,6 @@ They are written as ``ppo-N.onnx``, each with a card of how it was made, to the 
 
 from __future__ import annotations
 
-import argparse
 import base64
 import tempfile
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from eval.experiments.options import REQUIRED, option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import tabulated
 from eval.sweep.cells import Cell, Row
@@ -21,7 +21,6 @@ from secagent_env.support.files import whole_file, write_text
 from training.power_control.shared_power import FOLDER, train_and_export
 
 FUNCTION = "eval.studies.shared_power:learn"
-STEPS = 3_000_000
 
 
 def learn(cell: Cell) -> Row:
@@ -33,16 +32,7 @@ def learn(cell: Cell) -> Row:
 
 @dataclass(frozen=True)
 class SharedPowerTraining(Experiment):
-    """Trainings of shared policies.
-
-    Parameters
-    ----------
-    pairs
-        The numbers of pairs N.
-    steps, seed
-        Of each training: steps of a pair each, and the seed.
-    policies
-        The folder of the policies.
+    """Trainings of shared policies, one for each number of pairs.
 
     Raises
     ------
@@ -51,32 +41,16 @@ class SharedPowerTraining(Experiment):
     """
 
     name: ClassVar[str] = "shared-power"
-    title: ClassVar[str] = "How are the shared policies for power control trained?"
 
-    pairs: Sequence[int]
-    steps: int = STEPS
-    seed: int = 0
-    policies: Path = FOLDER
+    pairs: Sequence[int] = option(REQUIRED, "a policy for each", "N")
+    steps: int = option(3_000_000, "of a pair each (default: %(default)s)", "K")
+    seed: int = option(0, "of the trainings (default: %(default)s)")
+    policies: Path = option(FOLDER, "their folder (default: where secagent looks)", "DIR")
 
     def __post_init__(self) -> None:
         for num_pairs in self.pairs:
             integer("the number of pairs", num_pairs, 1)
         integer("steps", self.steps)
-
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of the study."""
-        parser.add_argument("--pairs", nargs="+", type=int, required=True, metavar="N", help="a policy for each")
-        parser.add_argument("--steps", type=int, default=STEPS, metavar="K", help=f"of a pair each (default: {STEPS})")
-        parser.add_argument("--seed", type=int, default=0, help="of the trainings (default: 0)")
-        parser.add_argument(
-            "--policies", type=Path, default=FOLDER, metavar="DIR", help="their folder (default: where secagent looks)"
-        )
-
-    @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> SharedPowerTraining:
-        """Return the study that parsed options describe."""
-        return cls(args.pairs, args.steps, args.seed, args.policies)
 
     def cells(self) -> list[Cell]:
         """Return a cell for each training."""

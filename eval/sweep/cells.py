@@ -122,16 +122,13 @@ def key_of(configuration: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a cell: its rows, or the error in one sentence.
-
-    ``seconds`` is the wall time that it took, ``finished`` when it ended (s since 1970).
-    """
+    """What became of a cell: its rows, or the error in one sentence."""
 
     key: str
     rows: list[Row]
     error: str | None = None
-    seconds: float = 0.0
-    finished: float = field(default_factory=time.time)
+    seconds: float = 0.0  # the wall time that it took
+    finished: float = field(default_factory=time.time)  # s since 1970
 
 
 def compute(cell: Cell) -> Done:

@@ -22,23 +22,14 @@ CONNECT_SECONDS = 10.0
 
 
 class Cluster(Workers):
-    """The workers of a Dask scheduler, those that join later too.
-
-    Parameters
-    ----------
-    address
-        The scheduler's, such as ``"tcp://10.0.0.1:8786"``.
-    wait
-        Whether to wait until there is a worker.
+    """The workers of a Dask scheduler, those that join later too; with ``wait`` there is at least one.
 
     Raises
     ------
     ValueError
-        If the address is none.
+        If the scheduler's address, such as ``"tcp://10.0.0.1:8786"``, is none.
     OSError
         If nothing answers there.
-    ImportError
-        If Dask is not installed.
     """
 
     def __init__(self, address: str, *, wait: bool = True) -> None:
@@ -121,19 +112,18 @@ def dask_backend() -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Dask from logging what is told in one sentence, unless all is to be told."""
+    """Keep Dask from logging what an error says in one sentence, unless everything is logged."""
     handlers = [
-        (handler, handler.level)
-        for name in ("distributed", "distributed.client")
-        for handler in logging.getLogger(name).handlers
+        handler for name in ("distributed", "distributed.client") for handler in logging.getLogger(name).handlers
     ]
+    levels = [handler.level for handler in handlers]
     if not logger.isEnabledFor(logging.DEBUG):
-        for handler, _ in handlers:
+        for handler in handlers:
             handler.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        for handler, level in handlers:
+        for handler, level in zip(handlers, levels, strict=True):
             handler.setLevel(level)
 
 
@@ -141,11 +131,9 @@ def quiet() -> Iterator[None]:
 def by_value(modules: Iterable[str]) -> Iterator[None]:
     """Let what is defined in some modules travel with its definition."""
     cloudpickle = require("cloudpickle", extra="cluster")
-    found = [sys.modules[name] for name in modules if name in sys.modules and name != "__main__"]
-    for module in found:
-        cloudpickle.register_pickle_by_value(module)
-    try:
+    with contextlib.ExitStack() as registered:
+        for name in modules:
+            if name in sys.modules and name != "__main__":
+                cloudpickle.register_pickle_by_value(sys.modules[name])
+                registered.callback(cloudpickle.unregister_pickle_by_value, sys.modules[name])
         yield
-    finally:
-        for module in found:
-            cloudpickle.unregister_pickle_by_value(module)

@@ -23,6 +23,7 @@ from eval.sweep.sources import source_file, sources_digest
 from eval.sweep.store import Store
 from eval.sweep.workers import Backend, Here, Loky, Work
 from secagent_env.support.extras import require
+from secagent_env.support.units import plural
 
 logger = logging.getLogger("secagent.sweep")
 
@@ -78,13 +79,7 @@ class How(TypedDict, total=False):
 
 
 class Times:
-    """How long cells take, from those that are finished, of other versions of secagent too.
-
-    Parameters
-    ----------
-    table
-        What is in a store.
-    """
+    """How long cells take, from those in the table of a store that are finished, of other versions of secagent too."""
 
     def __init__(self, table: Any) -> None:
         self._known: dict[object, tuple[int, float]] = {}
@@ -115,17 +110,7 @@ class Times:
 
 
 class State:
-    """What a results folder holds of a sweep, and what is missing.
-
-    Parameters
-    ----------
-    sweep, store
-        The sweep, and where its results are.
-    retry_failed
-        Whether cells that failed count as missing.
-    fresh
-        Whether all do.
-    """
+    """What a store holds of a sweep, and what is missing: cells that failed too with ``retry_failed``, or all."""
 
     def __init__(self, sweep: Sweep, store: Store, *, retry_failed: bool = False, fresh: bool = False) -> None:
         self.cells = {cell.key: cell for cell in sweep.cells}
@@ -242,35 +227,22 @@ def completed(frame: Any, what: str = "cells") -> Any:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do.
-
-    Attributes
-    ----------
-    cells, finished, failed, missing
-        How many there are, are finished, have failed, and would be computed.
-    seconds
-        About how long that would take, s, without the schemes of whose time nothing is known.
-    workers
-        On how many workers.
-    unknown
-        These schemes.
-    """
+    """What a run would do: how many cells there are, are finished, have failed, and would be computed."""
 
     cells: int
     finished: int
     failed: int
     missing: int
-    seconds: float
+    seconds: float  # about how long that would take, without the schemes of whose time nothing is known
     workers: int
-    unknown: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()  # these schemes
 
     def __str__(self) -> str:
         counts = f"{self.cells} cells: {self.finished} finished, {self.failed} failed, {self.missing} to be computed"
         if not self.missing:
             return counts
-        workers = "1 worker" if self.workers == 1 else f"{self.workers} workers"
-        but = f", and longer for {', '.join(self.unknown)}, of whose time nothing is known" if self.unknown else ""
-        return f"{counts}, in about {in_words(self.seconds)} on {workers}{but}"
+        but = f", and longer for {', '.join(self.unknown)}, of whose time nothing is known" * bool(self.unknown)
+        return f"{counts}, in about {in_words(self.seconds)} on {plural(self.workers, 'worker')}{but}"
 
 
 def plan(
@@ -311,11 +283,6 @@ def plan(
 
 def read_results(out: Path | str) -> Any:
     """Return all that a results folder holds, of all sweeps and versions, as a pandas DataFrame.
-
-    Parameters
-    ----------
-    out
-        The results folder.
 
     Raises
     ------

@@ -107,10 +107,7 @@ def source_file(module: str, own: tuple[str, ...] = PACKAGES) -> Path | None:
     if spec.submodule_search_locations is None:
         return None
     found = path.parent.joinpath(*inner)
-    for file in (found.with_suffix(".py"), found / "__init__.py"):
-        if file.is_file():
-            return file
-    return None
+    return next(filter(Path.is_file, (found.with_suffix(".py"), found / "__init__.py")), None)
 
 
 @functools.cache
@@ -127,18 +124,10 @@ def _parents(module: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Imports:
-    """What a source file imports.
-
-    Attributes
-    ----------
-    reached
-        Pairs (module, name): a name of a module, or None for the whole module.
-    names
-        What the names mean that its top level takes from other modules.
-    """
+    """What a source file imports: pairs of a module and a name in it, or None for the whole module."""
 
     reached: tuple[tuple[str, str | None], ...]
-    names: dict[str, tuple[str, str | None]]
+    names: dict[str, tuple[str, str | None]]  # what its top level takes from other modules, by the names it gives them
 
 
 @functools.cache

@@ -2,14 +2,13 @@
 
 Finished cells are appended as new files, so that a process that is killed at any moment leaves whole files behind,
 and several processes, on several machines too, can use one folder at once. Files of a few rows would be slow by the
-thousand: while they are few they are merged, the merged file first, the parts removed after it. What is there twice
-for that, or since two processes computed it, is the same result, and counts once.
+thousand, so they are merged: the merged file is written first, and its parts are removed afterwards. Meanwhile, or when
+two processes computed a cell, the same result is there twice; it counts once.
 """
 
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 import uuid
 from collections.abc import Collection, Iterable, Sequence
@@ -19,7 +18,7 @@ from typing import Any
 from eval.sweep.cells import LABELS, Cell, Done, Row
 from eval.sweep.sources import sources_digest
 from secagent_env.support.extras import require
-from secagent_env.support.files import whole_file
+from secagent_env.support.files import check_writable, whole_file
 from secagent_env.support.version import __version__
 
 FORMAT, VERSION = b"secagent.cells", b"1"
@@ -33,18 +32,7 @@ STALE = 600.0
 
 
 class Store:
-    """The cells in a folder.
-
-    Parameters
-    ----------
-    folder
-        Where the files are; made, if need be, by :meth:`prepare`, in a folder that is there.
-
-    Raises
-    ------
-    ImportError
-        If pandas or pyarrow is not installed.
-    """
+    """The cells in a folder, which :meth:`prepare` makes if need be."""
 
     def __init__(self, folder: Path) -> None:
         require("pandas", extra="eval")
@@ -56,11 +44,7 @@ class Store:
     def prepare(self) -> None:
         """Make the folder, and raise OSError now if it cannot be written."""
         self.folder.mkdir(exist_ok=True)
-        try:
-            with tempfile.TemporaryFile(dir=self.folder) as file:
-                file.write(b"\0")
-        except OSError as error:
-            raise type(error)(error.errno, error.strerror, str(self.folder)) from None
+        check_writable(self.folder)
 
     def table(self) -> Any:
         """Return all that is there as an Arrow table, each cell once: its success rather than its failure, the latest.
@@ -73,12 +57,10 @@ class Store:
         while True:
             try:
                 tables = [self._read(path) for path in self._files()]
-                break
             except FileNotFoundError:  # merged by another process meanwhile: its rows are in a new file
                 continue
-        return (
-            self._once(self._joined(tables)) if tables else self._arrow.table({"key": self._arrow.array([], "string")})
-        )
+            empty = self._arrow.table({"key": self._arrow.array([], "string")})
+            return self._once(self._joined(tables)) if tables else empty
 
     def records(self, keys: Collection[str], table: Any = None) -> dict[str, list[Row]]:
         """Return the rows of the cells with these keys, of all that are there, as they were written."""

@@ -41,23 +41,11 @@ Results = Generator[list[Done], None, None]
 
 @dataclass(frozen=True)
 class Work:
-    """What workers need to know besides the cells.
+    """What workers need to know besides the cells: of a sweep, and the digests of the code that its keys are of."""
 
-    Attributes
-    ----------
-    setup
-        Called once in every worker process, before its first cell.
-    digests
-        The code that the keys are of.
-    modules
-        Names of modules whose content travels with ``setup`` to a cluster, which may not have them.
-    token
-        Tells this sweep from others.
-    """
-
-    setup: Callable[[], None] | None
+    setup: Callable[[], None] | None  # called once in every worker process, before its first cell
     digests: Mapping[tuple[str, ...], str]
-    modules: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()  # their content travels with setup to a cluster, which may not have them
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
@@ -108,14 +96,7 @@ class Backend(abc.ABC):
     def run(self, cells: Sequence[Cell], work: Work, expected: Callable[[Cell], float | None]) -> Results:
         """Yield what becomes of the cells, as they are finished.
 
-        Parameters
-        ----------
-        cells
-            What to compute.
-        work
-            What workers need besides.
-        expected
-            Says how long a cell will take, s; None where that is not known yet.
+        ``expected`` says how long a cell will take, s; None where that is not known yet.
         """
 
 
@@ -148,11 +129,7 @@ class Workers(Backend):
         yield from self._spread(cells, work, lambda left: chunks(left, target, expected), self.in_hand)
 
     def _spread(
-        self,
-        cells: Sequence[Cell],
-        work: Work,
-        cut: Callable[[Iterable[Cell]], Iterable[list[Cell]]],
-        in_hand: int,
+        self, cells: Sequence[Cell], work: Work, cut: Callable[[Iterable[Cell]], Iterable[list[Cell]]], in_hand: int
     ) -> Results:
         """Compute cells at once; where a worker died, those in hand more carefully, and then the others."""
         from joblib import delayed
@@ -217,13 +194,7 @@ def chunks(cells: Iterable[Cell], seconds: float, expected: Callable[[Cell], flo
 
 
 class Loky(Workers):
-    """Worker processes on this machine, each with one BLAS thread.
-
-    Parameters
-    ----------
-    workers
-        How many.
-    """
+    """So many worker processes on this machine, each with one BLAS thread."""
 
     def __init__(self, workers: int) -> None:
         from joblib.externals.loky.process_executor import BrokenProcessPool

@@ -24,11 +24,11 @@ from eval.experiments.protocol import run as run_experiment
 from eval.experiments.secure.experiment import EnergyTables
 from eval.experiments.secure.printed import EXHIBITS
 from eval.report import write_report
-from eval.report.charts.chart import decades
 from eval.report.data.recompute import decisions
 from eval.report.data.results import gather
 from eval.report.page import environment
 from eval.report.page import page as page_of
+from eval.report.sections.chart import decades
 from eval.report.sections.markdown import paragraphs
 from eval.report.sections.parts import Cell, Section, Table
 from eval.sweep.store import FORMAT

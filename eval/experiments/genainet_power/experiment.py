@@ -22,8 +22,8 @@ from eval.experiments.genainet_power.results import GAMES, Course, courses_of
 from eval.experiments.genainet_power.tables import ROUNDS as FIGURES
 from eval.experiments.genainet_power.tables import figure_table, markdown
 from eval.experiments.options import option, options_of, texts
-from eval.experiments.pictures import save_figure
 from eval.experiments.protocol import Compute, Experiment, Report
+from eval.stats.pictures import save_figure, save_picture
 from eval.sweep.cells import Cell
 from secagent_env.power_control import sample_game
 from secagent_env.power_control.match import ROUNDS
@@ -110,10 +110,7 @@ class PowerGames(Experiment):
         courses = self.courses(compute)
         if self.picture is not None:
             shown = CURVES if CURVES in self.pairs else self.pairs[0]
-            form = self.picture.suffix[1:]
-            save_figure(
-                rounds_figure([c for c in courses if c.num_pairs == shown]), self.picture.with_suffix(""), [form]
-            )
+            save_picture(rounds_figure([c for c in courses if c.num_pairs == shown]), self.picture)
         return Report(markdown(courses, self.games))
 
 

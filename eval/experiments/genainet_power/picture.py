@@ -10,9 +10,8 @@ import numpy as np
 from eval.compare.looks import LIGHT
 from eval.experiments.genainet_power.results import LEARNT, OPTIMUM, REFERENCE, Course
 from eval.experiments.genainet_power.tables import rounds_table
-from eval.experiments.pictures import ends, figure_of
-from secagent_env.rendering.style import BLUE, GREEN, GREY, INK, ORANGE, RED, own_style
-from secagent_env.support.extras import require
+from eval.stats.pictures import drawing, ends
+from secagent_env.rendering.style import BLUE, GREEN, GREY, INK, ORANGE, RED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,11 +23,9 @@ TEAM_LINES = ((ORANGE, "-"), (RED, ":"), (BLUE, "-"), (GREEN, "-"))
 
 def rounds_figure(courses: Sequence[Course]) -> Figure:
     """Return rate gap and total power over the rounds, means with their intervals; courses of one number of pairs."""
-    require("matplotlib", extra="eval")
     teams = iter(TEAM_LINES)
     styles = {course.method: LINES.get(course.method) or next(teams) for course in courses}
-    with own_style():
-        figure = figure_of(10, 4.2, dpi=160)
+    with drawing(10, 4.2, dpi=160) as figure:
         for ax, (column, title) in zip(figure.subplots(1, 2), PANELS.items(), strict=True):
             for method, means in rounds_table(courses, column):
                 colour, line = styles[method]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.experiments.knowledge_energy.results import CERTIFIED, FrontierPoint
-from eval.experiments.pictures import written_figure
+from eval.stats.pictures import written_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

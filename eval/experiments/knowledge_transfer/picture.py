@@ -11,7 +11,7 @@ from eval.compare.looks import LIGHT
 from eval.experiments.knowledge_transfer.cells import ALL, CHOSEN, WITHOUT
 from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
 from eval.experiments.knowledge_transfer.results import Transfer, points_of
-from eval.experiments.pictures import ends, written_figure
+from eval.stats.pictures import ends, written_figure
 from eval.stats.statistics import CONFIDENCE
 from secagent_env.rendering.style import BLUE, DIM, GREEN, INK, ORANGE
 

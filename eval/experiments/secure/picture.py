@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eval.compare.looks import Look, looks
-from eval.experiments.pictures import ends, written_figure
 from eval.experiments.secure.printed import AS_WRITTEN, TRANSMISSION
 from eval.experiments.secure.results import BOUND, Reproduced, SchemeResult
 from eval.stats.paired import performance_profile
+from eval.stats.pictures import ends, written_figure
 from eval.stats.statistics import CONFIDENCE
 from secagent_env.rendering.style import DIM, INK
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from eval.compare.looks import looks
-from eval.experiments.pictures import written_figure
 from eval.experiments.votes.cells_selection import ANY, SCHEMES
 from eval.experiments.votes.results import FITTED, VoteResults
 from eval.experiments.votes.tables import label
+from eval.stats.pictures import written_figure
 from eval.stats.statistics import CONFIDENCE
 from secagent_env.model.workload import accuracy_at_difficulty
 from secagent_env.rendering.style import BLUE, GREEN, ORANGE

@@ -40,19 +40,7 @@ class ExperimentFigures:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """The experiments in a folder.
-
-    Attributes
-    ----------
-    folder
-        The one that was read.
-    shown
-        In the paper's order.
-    description
-        Of the run, in one line.
-    versions
-        The provenance of the cells; None if there are no cells.
-    """
+    """The experiments in a folder, in the paper's order, with a line about the run and, if any, the cells' origin."""
 
     folder: Path
     shown: tuple[ExperimentFigures, ...]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eval.compare.comparison import changes
 from eval.compare.rows import frame_of
 from eval.report.data.documents import Document, read_documents
 from eval.report.data.provenance import Provenance, provenance
@@ -65,15 +65,9 @@ class Compared:
         return int(self.frame["instance"].nunique())
 
     @property
-    def changes(self) -> dict[str, Any]:
-        """The fields of the scenario that are not those of the preset ``paper``."""
-        default = Scenario().to_dict()
-        return {name: value for name, value in self.scenario.to_dict().items() if value != default[name]}
-
-    @property
     def description(self) -> str:
         """The instances and their scenario, in a line."""
-        changed = ", ".join(f"{name} = {value}" for name, value in self.changes.items())
+        changed = ", ".join(f"{name} = {value}" for name, value in changes(self.scenario).items())
         limit = "" if self.max_seconds is None else f", at most {self.max_seconds:g} s per solve"
         known = f", channels known with error variance {self.csi_error:g}" if self.csi_error else ""
         scenario = f"the paper's scenario{f' with {changed}' if changed else ''}"
@@ -110,7 +104,7 @@ def gather(folder: Path | str, runs: Iterable[Path | str] = ()) -> Results:
         If a folder is not there, or cannot be read.
     """
     folder = Path(folder)
-    _check_folder(folder)
+    os.scandir(str(folder)).close()  # raises if it is no folder
     trainings = [run for path in runs for run in _trainings(Path(path))]
     places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
     comparisons = [one for place in places if (place / CELLS).is_dir() for one in _comparisons(place)]
@@ -134,20 +128,11 @@ def gather(folder: Path | str, runs: Iterable[Path | str] = ()) -> Results:
     return results
 
 
-def _check_folder(path: Path) -> None:
-    if not path.exists():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-    if not path.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
-
-
 def _comparisons(folder: Path) -> list[Compared]:
     """Return the comparisons whose cells a folder holds, the latest first."""
     cells = read_results(folder)
     if len(cells):
         cells = cells[cells["experiment"] == COMPARE]
-    if not len(cells):
-        return []
     try:
         options = cells["options"].map(json.loads)
         shared = ("scenario", "max_seconds", "csi_error")
@@ -195,7 +180,7 @@ def _trainings(path: Path) -> Sequence[Training]:
     from eval.learners.runs import Training
     from training.learn.run_folder import RunFolder
 
-    _check_folder(path)
+    os.scandir(str(path)).close()
     folders = [RunFolder(place) for place in (path, *sorted(path.iterdir())) if (place / "config.json").is_file()]
     if not folders:
         raise ValueError(f"{path} holds no training: there is no config.json in it, nor in the folders in it")

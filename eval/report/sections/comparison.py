@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eval.compare.looks import looks
-from eval.compare.rows import LLM
-from eval.compare.summary import NOTHING, Summary, common_instances, summarise
-from eval.report.charts.comparison import comparison_charts
+import numpy as np
+
+from eval.compare.looks import Look, looks
+from eval.compare.summary import COMPARED, NOTHING, Summary, asked_of, common_instances, summarise
 from eval.report.data.results import Compared
+from eval.report.sections.chart import (
+    Chart,
+    axis,
+    error_bars,
+    interval_text,
+    make_chart,
+    remark,
+    rule,
+    trace,
+    value_text,
+)
 from eval.report.sections.parts import Cell, Section, Table, number
 from eval.stats.formatting import count, percent, with_unit
 from eval.stats.paired import paired_ratio
-from eval.stats.statistics import Interval
+from eval.stats.statistics import Interval, bootstrap_mean
 from solvers.interface.base import OPTIMAL_GAP
 
 
@@ -38,6 +49,7 @@ def _tables(compared: Compared) -> list[Table]:
     summaries = [known[label] for label in shown if label in known]
     common = common_instances(frame)
     first = next((s.solver for s in summaries if s.feasible and s.solver != "exact"), None)
+    asked = asked_of(summaries)
     energies, efforts = [], []
     for summary in summaries:
         head = {"scheme": Cell(summary.solver, look=shown[summary.solver])}
@@ -56,10 +68,10 @@ def _tables(compared: Compared) -> list[Table]:
             {
                 **head,
                 "latency": _mean(summary, "latency_s", "s", 3),
-                "evaluations": Cell(count(summary.means["evaluations"]), summary.means["evaluations"].mean),
-                **_asked(summary, summaries),
+                "evaluations": _count(summary.means["evaluations"]),
+                **{name.replace("_", " "): _count(summary.asked.get(name, NOTHING)) for name in asked},
                 "time": _mean(summary, "seconds", "s", 3),
-                "ended as": Cell(", ".join(f"{n} {status}" for status, n in summary.endings.items())),
+                "ended as": Cell(summary.ended_as),
             }
         )
     means = f"Energies: means over the {len(common)} of {compared.instances} networks that every scheme solved"
@@ -88,11 +100,8 @@ def _gap(gap: Interval) -> Cell:
     return Cell(f"≤ {100 * OPTIMAL_GAP:g} %" if gap.high <= OPTIMAL_GAP else percent(gap), gap.mean)
 
 
-def _asked(summary: Summary, summaries: Sequence[Summary]) -> dict[str, Cell]:
-    """Return the columns of language models; none unless a scheme asked one, or a stand-in."""
-    used = [name for name in LLM if any(s.asked.get(name, NOTHING).mean > 0 for s in summaries)]
-    means = {name.replace("_", " "): summary.asked.get(name, NOTHING) for name in used}
-    return {name: Cell(count(mean), mean.mean) for name, mean in means.items()}
+def _count(mean: Interval) -> Cell:
+    return Cell(count(mean), mean.mean)
 
 
 def _notes(compared: Compared) -> list[str]:
@@ -108,3 +117,94 @@ def _notes(compared: Compared) -> list[str]:
             f"the first: {first['status']}, {first['message']}."
         )
     return notes
+
+
+_ROW = 34
+_DIAMOND = {"symbol": "diamond", "size": 10, "line": {"color": "var(--ink)", "width": 1}}
+
+_STRIPS = (
+    ("energy_j", "Energy per task", "J", "linear", "Execution and transmission, equation (20) of the paper."),
+    ("gap", "Gap to the certified bound", "%", "log", "At most 10⁻⁴ % counts as proved optimal, and is drawn there."),
+    ("transmission_energy_j", "Transmission energy", "J", "log", "Of selected agents and jammers, equation (18)."),
+    ("seconds", "Time per solve", "s", "log", "Wall time of one solve with one thread, of all instances."),
+)
+
+
+def comparison_charts(frame: Any, prefix: str) -> list[Chart]:
+    """Return a comparison's charts: energy, gap, transmission energy and time, and the profile of the gaps."""
+    shown = looks(frame["solver"])
+    common = common_instances(frame)
+    compared = frame[frame["feasible"].astype(bool) & frame["instance"].isin(common)]
+    charts = [
+        _strip(f"{prefix}-{column}", title, unit, kind, note, compared if column in COMPARED else frame, column, shown)
+        for column, title, unit, kind, note in _STRIPS
+    ]
+    return [*charts, _profile(f"{prefix}-profile", frame, shown)]
+
+
+def _strip(
+    name: str, title: str, unit: str, kind: str, note: str, rows: Any, column: str, shown: Mapping[str, Look]
+) -> Chart:
+    """Draw every instance as a dot, per scheme, and the mean with its interval."""
+    scale, floor = (100.0, 100 * OPTIMAL_GAP) if unit == "%" else (1.0, 0.0)
+    traces: list[Any] = []
+    all_values: list[float] = []
+    for line, (label, look) in enumerate(shown.items()):
+        mine = rows[rows["solver"] == label].dropna(subset=[column])
+        exact = mine[column].to_numpy(float) * scale
+        if not exact.size:
+            continue
+        values = np.maximum(exact, floor)
+        all_values += values.tolist()
+        hints = [f"instance {i}: {value_text(value, unit)}" for i, value in zip(mine["instance"], exact, strict=True)]
+        places = (line + 0.24 * np.sin(2.4 * np.arange(values.size))).tolist()
+        dots = {"color": look.css, "size": 6, "opacity": 0.45}
+        mean = bootstrap_mean(exact)
+        middle, low, high = np.maximum((mean.mean, mean.low, mean.high), floor).tolist()
+        bars, mark = error_bars([Interval(middle, low, high, mean.size)]), {**_DIAMOND, "color": look.css}
+        about = [f"mean {interval_text(mean, unit)}"]
+        traces += [
+            trace("markers", values.tolist(), places, label, "<br>%{text}", marker=dots, text=hints),
+            trace("markers", [middle], [line], label, "<br>%{text}", error_x=bars, marker=mark, text=about),
+        ]
+    layout: dict[str, Any] = {
+        "showlegend": False,
+        "yaxis": {
+            **{"tickvals": list(range(len(shown))), "ticktext": list(shown), "range": [len(shown) - 0.5, -0.5]},
+            **{"showgrid": False, "fixedrange": True},
+        },
+        "xaxis": axis(kind, unit, all_values),
+    }
+    bounds = rows.groupby("instance")["lower_bound_j"].first().dropna()
+    if column == "energy_j" and len(bounds):
+        bound = float(bounds.mean())
+        layout["shapes"] = [rule(x0=bound, x1=bound, y0=0, y1=1, yref="paper")]
+        layout["annotations"] = [remark(x=bound, y=1, yref="paper", text="certified lower bound, mean")]
+        layout["margin"] = {"t": 26}
+    if not traces:
+        layout["annotations"] = [{"text": "nothing to compare", "showarrow": False, "xref": "paper", "x": 0.5}]
+    return make_chart(name, title, note, traces, layout, 96 + _ROW * len(shown))
+
+
+def _profile(name: str, frame: Any, shown: Mapping[str, Look]) -> Chart:
+    """Draw the share of instances that each scheme solves to within a gap."""
+    total, floor = frame["instance"].nunique(), 100 * OPTIMAL_GAP
+    feasible = frame["feasible"].astype(bool)
+    known = frame.loc[feasible, "gap"].dropna()
+    highest = 100 * float(known.max()) if len(known) else 1.0
+    traces = []
+    for label, look in shown.items():
+        gaps = np.sort(100 * frame.loc[feasible & (frame["solver"] == label), "gap"].dropna().to_numpy(float))
+        x = [floor, *np.maximum(gaps, floor).tolist(), max(highest, 10 * floor) * 1.5]
+        y = [0.0, *(100 * np.arange(1, gaps.size + 1) / total).tolist(), 100 * gaps.size / total]
+        line = {"color": look.css, "dash": look.dash, "shape": "hv", "width": 2.5}
+        traces.append(trace("lines", x, y, label, "<br>%{y:.0f} % within %{x:.3g} %", line=line))
+    layout = {
+        "xaxis": {**axis("log", "%", [floor, highest]), "title": {"text": "gap to the certified bound"}},
+        "yaxis": {"range": [-3, 104], "ticksuffix": " %", "fixedrange": True},
+    }
+    caption = (
+        "Share of all instances that a scheme solves feasibly and to within a gap: the further up and left, the "
+        "better. A curve that ends below 100 % found nothing feasible on the rest."
+    )
+    return make_chart(name, "Performance profile", caption, traces, layout, 400)

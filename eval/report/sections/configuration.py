@@ -1,4 +1,4 @@
-"""The section of commands, scenarios, seeds and versions."""
+"""The sections of commands, scenarios, seeds and versions, and of the parts for which there are no results."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from eval.compare.comparison import changes
 from eval.report.data.provenance import Provenance
 from eval.report.data.results import Compared, Results
 from eval.report.sections.parts import Cell, Section, Table
@@ -23,7 +24,7 @@ def command(compared: Compared) -> str:
     for cell in compared.solvers.values():
         options = ", ".join(f"{name}={_toml(value)}" for name, value in cell["solver_options"].items())
         solvers.append(f"{cell['solver']}({options})" if options else cell["solver"])
-    changed = [f"{name}={_toml(value)}" for name, value in compared.changes.items()]
+    changed = [f"{name}={_toml(value)}" for name, value in changes(compared.scenario).items()]
     words = ["secagent", "compare", *(["--set", *changed] if changed else []), "--solvers", *solvers]
     words += ["--instances", str(compared.instances), "--seed", str(compared.seed)]
     words += [] if compared.max_seconds is None else ["--max-seconds", f"{compared.max_seconds:g}"]
@@ -80,12 +81,12 @@ def _training(run: Any) -> dict[str, Cell]:
 
 
 def _scenario(compared: Compared) -> Table:
-    default = Scenario().to_dict()
+    default, changed = Scenario().to_dict(), changes(compared.scenario)
     rows = [
         {
             "field": Cell(name),
             "value": Cell(_text(value)),
-            **({"preset paper": Cell(_text(default[name]))} if compared.changes else {}),
+            **({"preset paper": Cell(_text(default[name]))} if changed else {}),
         }
         for name, value in compared.scenario.to_dict().items()
     ]
@@ -116,3 +117,18 @@ def _here(results: Results) -> dict[str, str]:
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "libraries": ", ".join(libraries),
     }
+
+
+def missing_sections(results: Results) -> list[Section]:
+    """Return the section of missing parts with the commands that add them; no section if nothing is missing."""
+    folder = results.folder
+    reproduce = f"secagent reproduce all --out {folder / 'reproduce'}"
+    compare = f"secagent compare --solvers exact asc law randas --out {folder}"
+    parts = (
+        (results.reproduced, reproduce, "the paper's figures, ours over theirs"),
+        (results.comparisons, compare, "a comparison, convergence of ASC and LAW, and pictures of networks"),
+        (results.runs, f"secagent report {folder} --runs RUN …", "learning curves, from the folders of trainings"),
+    )
+    missing = {command: part for there, command, part in parts if not there}
+    lead = "This folder has no results for these parts:"
+    return [Section("more", "What is not here", lead, {"missing": missing})] if missing else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from eval.report.charts.chart import notation
+from eval.report.sections.chart import notation
 
 
 def paragraphs(markdown: str) -> str:

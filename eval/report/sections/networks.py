@@ -78,50 +78,38 @@ def network_picture(instance: Instance, decision: Decision, label: str) -> Pictu
     """Return the picture of a decision on an instance with positions; the label is for readers who do not see it."""
     view = View.of(instance, decision, None)
     agents, eves = np.asarray(instance.position_m, float), np.asarray(instance.eve_position_m, float)
-    place = _Place(np.concatenate([np.zeros((1, 2)), agents, eves]))
+    points = np.concatenate([np.zeros((1, 2)), agents, eves])
+    lowest = points.min(axis=0)
+    scale = (SIZE - 2 * _MARGIN) / max(float((points.max(axis=0) - lowest).max()), 1.0)
+
+    def places(points_m: Any) -> list[Point]:
+        return [(_MARGIN + float(x), SIZE - _MARGIN - float(y)) for x, y in (np.asarray(points_m) - lowest) * scale]
+
     (left, right), (bottom, top) = np.array(instance.scenario.area_m, float)
-    marks = [_agent(view, agent) for agent in range(len(agents))]
+    upper_left, lower_right, station = places([(left, top), (right, bottom), (0.0, 0.0)])
+    computing, heard = view.computing, places(eves)
+    weakest = int(computing[0]) if computing.size else -1
+    beams = _beam(view, "beam", places(agents[computing]), view.sinr_db[computing])
+    marks = [_agent(view, agent, weakest) for agent in range(len(agents))]
     return Picture(
         label=f"{label}: {view.headline}; {view.roles}",
-        area=(place(np.array([left, top])), place(np.array([right, bottom]))),
-        station=place(np.zeros(2)),
-        beams=_beams(place, view, agents, eves),
-        agents=[(kind, place(at), title, halo) for at, (kind, title, halo) in zip(agents, marks, strict=True)],
-        weakest=_weakest(view),
-        eavesdroppers=[(place(at), f"eavesdropper: {level(db)}") for at, db in zip(eves, view.eve_db, strict=True)],
+        area=(upper_left, lower_right),
+        station=station,
+        beams=beams + _beam(view, "leak", heard, view.eve_db),
+        agents=[(kind, at, title, halo) for at, (kind, title, halo) in zip(places(agents), marks, strict=True)],
+        weakest=weakest,
+        eavesdroppers=[(at, f"eavesdropper: {level(db)}") for at, db in zip(heard, view.eve_db, strict=True)],
     )
 
 
-class _Place:
-    """Maps points in metres to points in the picture."""
-
-    def __init__(self, points: np.ndarray) -> None:
-        self._low, high = points.min(axis=0), points.max(axis=0)
-        self._scale = (SIZE - 2 * _MARGIN) / max(float((high - self._low).max()), 1.0)
-
-    def __call__(self, at: np.ndarray) -> Point:
-        x, y = (np.asarray(at, float) - self._low) * self._scale
-        return _MARGIN + float(x), SIZE - _MARGIN - float(y)
+def _beam(view: View, kind: str, ends: list[Point], levels: np.ndarray) -> list[tuple[str, Point, float, float]]:
+    """Return the beam to receivers of a kind, the strongest last, on top."""
+    strength = view.strength(levels)
+    order = np.argsort(strength, kind="stable")
+    return [(kind, ends[at], 0.8 + 2.4 * strength[at], 0.3 + 0.6 * strength[at]) for at in order]
 
 
-def _beams(place: _Place, view: View, agents: np.ndarray, eves: np.ndarray) -> list[tuple[str, Point, float, float]]:
-    """Return the beam to every receiver, the strongest last, on top."""
-    lines = []
-    for kind, ends, levels in (
-        ("beam", agents[view.computing], view.sinr_db[view.computing]),
-        ("leak", eves, view.eve_db),
-    ):
-        strength = view.strength(levels)
-        for at in np.argsort(strength, kind="stable"):
-            lines.append((kind, place(ends[at]), 0.8 + 2.4 * strength[at], 0.3 + 0.6 * strength[at]))
-    return lines
-
-
-def _weakest(view: View) -> int:
-    return int(view.computing[0]) if view.computing.size else -1
-
-
-def _agent(view: View, agent: int) -> tuple[str, str, float]:
+def _agent(view: View, agent: int, weakest: int) -> tuple[str, str, float]:
     """Return the kind of an agent, its title, and of a jammer the radius of its halo."""
     power = f"sends {quantity(10 ** (view.power_dbm[agent] / 10 - 3), 'W')}"
     if agent in view.silent:
@@ -130,4 +118,4 @@ def _agent(view: View, agent: int) -> tuple[str, str, float]:
         halo = (1.4 + 3.6 * float(np.clip((view.power_dbm[agent] + 100) / 133, 0, 1))) * 5
         return "jammer", f"agent {agent}: jams, {power}", halo
     title = f"agent {agent}: computes, receives {level(view.sinr_db[agent])}, {power}"
-    return "computing", title + ", the weakest" * (agent == _weakest(view)), 0.0
+    return "computing", title + ", the weakest" * (agent == weakest), 0.0

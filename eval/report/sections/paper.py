@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from eval.compare.looks import looks
+from eval.compare.looks import Look, looks
+from eval.experiments.secure.printed import TRANSMISSION
 from eval.experiments.secure.results import BOUND
-from eval.report.charts.paper import paper_chart, ratio
 from eval.report.data.reproduction import ExperimentFigures, Reproduction
+from eval.report.sections.chart import Chart, axis, error_bars, make_chart, notation, trace
 from eval.report.sections.parts import Cell, Section, Table, number
 from eval.stats.formatting import percent, with_unit
 from eval.stats.statistics import Interval
@@ -47,3 +49,64 @@ def _table(shown: ExperimentFigures) -> Table:
             }
         )
     return Table(f"{experiment.title}; savings are relative to {experiment.reference}", rows)
+
+
+_SPREAD = 0.012
+"""How far the marks of schemes stand apart, relative to the range of values."""
+
+
+def paper_chart(shown: ExperimentFigures) -> Chart:
+    """Return the chart of an experiment."""
+    experiment, figures = shown.experiment, shown.figures
+    schemes = looks(scheme for scheme in figures["scheme"] if scheme != BOUND)
+    step = _SPREAD * (max(experiment.values) - min(experiment.values))
+    traces: list[Any] = []
+    for place, (label, look) in enumerate(schemes.items()):
+        rows = figures[figures["scheme"] == label]
+        traces += _scheme(rows, experiment.varies, label, look, step * (place - (len(schemes) - 1) / 2))
+    bounds = figures[(figures["scheme"] == BOUND) & figures["mean_j"].notna()]
+    line = {"color": "var(--dim)", "dash": "dash", "width": 1.5}
+    means = bounds["mean_j"].tolist()
+    traces.append(trace("lines", bounds[experiment.varies].tolist(), means, BOUND, "<br>%{y:.4s}J", line=line))
+    transmission = experiment.metric == TRANSMISSION
+    values = list(experiment.values)
+    ticks = {"tickvals": values, "ticktext": [f"{v:g}" for v in values]}
+    linear = {**axis("linear", "J"), "rangemode": "tozero"}
+    layout = {
+        "xaxis": {"title": {"text": notation(experiment.symbol)}, **ticks},
+        "yaxis": axis("log", "J", [y for each in traces for y in each["y"]]) if transmission else linear,
+    }
+    caption = (
+        f"{'Transmission energy, equation (18)' if transmission else 'Execution energy, equation (19)'}: filled marks "
+        "on lines are ours, with 95 % intervals; hollow marks are printed in the paper. The marks of one value stand "
+        "side by side."
+    )
+    never = [label for label in schemes if figures.loc[figures["scheme"] == label, "feasible"].sum() == 0]
+    caption += f" Never feasible, so not drawn: {', '.join(never)}." * bool(never)
+    return make_chart(f"paper-{experiment.name}", experiment.title, caption, traces, layout, 470)
+
+
+def _scheme(rows: Any, varies: str, label: str, look: Look, shift: float) -> list[Any]:
+    """Return ours and the paper's numbers of a scheme; a click on its name hides both."""
+    ours = rows[rows["mean_j"].notna()]
+    spreads = zip(ours["mean_j"], ours["mean_j_low"], ours["mean_j_high"], ours["draws"], strict=True)
+    x, y = (ours[varies] + shift).tolist(), ours["mean_j"].tolist() or [None]
+    style: dict[str, Any] = {
+        "legendgroup": label,
+        "error_y": error_bars([Interval(*spread) for spread in spreads], look.css),
+        "line": {"color": look.css, "dash": look.dash, "width": 2},
+        "marker": {"color": look.css, "symbol": look.symbol, "size": 8},
+    }
+    traces = [trace("lines+markers", x, y, label, ", ours<br>%{y:.4s}J", **style)]
+    theirs = rows[rows["printed_j"].notna()]
+    if len(theirs):
+        symbol = look.symbol.removesuffix("-open") + "-open"
+        marker = {"color": look.css, "symbol": symbol, "size": 13, "line": {"width": 2}}
+        x, y, style = theirs[varies].tolist(), theirs["printed_j"].tolist(), {"legendgroup": label, "marker": marker}
+        traces.append(trace("markers", x, y, label, ", the paper<br>%{y:.4s}J", showlegend=False, **style))
+    return traces
+
+
+def ratio(mean: float, printed: float) -> float:
+    """Return ours over theirs; NaN where one is missing."""
+    return mean / printed if printed > 0 and math.isfinite(mean) else math.nan

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eval.compare.looks import Look
-from eval.report.charts.chart import Chart
+from eval.report.sections.chart import Chart
 from eval.stats.formatting import NONE
 
 

@@ -7,8 +7,7 @@ import math
 
 import numpy as np
 
-from eval.compare.solving import solver_seed
-from eval.studies.solving import instance_of, solver_of
+from eval.compare.solving import instance_of, solver_of, solver_seed
 from eval.sweep.cells import Cell, Row
 from secagent_env import Instance, evaluate
 from solvers.asc.starts import sender_levels

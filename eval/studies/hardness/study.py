@@ -5,19 +5,19 @@ It prints the tables of ``docs/scenarios.md``.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from eval.compare.comparison import Comparison
+from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
-from eval.stats.formatting import tabulated
+from eval.stats.formatting import NONE, tabulated
 from eval.studies.hardness.cells import PROVE, SOLVE
 from eval.sweep.cells import Cell
 from secagent_env import Scenario
@@ -31,34 +31,13 @@ LABELS = {SILENT: "asc, jammers silent"}
 
 @dataclass(frozen=True)
 class Hardness(Experiment):
-    """The hardness of a scenario.
-
-    Parameters
-    ----------
-    scenario
-        Of the networks.
-    instances, seed
-        How many networks, and from which seed.
-    """
+    """The hardness of a scenario, over so many networks from a seed."""
 
     name: ClassVar[str] = "hardness"
-    title: ClassVar[str] = "How far do simpler schemes fall short of the best decisions known on a preset?"
 
-    scenario: Scenario = field(default_factory=Scenario)
-    instances: int = 30
-    seed: int = 0
-
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of the study."""
-        parser.add_argument("preset", choices=sorted(PRESETS), help="the preset")
-        parser.add_argument("--instances", type=int, default=30, metavar="K", help="networks (default: 30)")
-        parser.add_argument("--seed", type=int, default=0, help="of the networks and the schemes (default: 0)")
-
-    @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> Hardness:
-        """Return the study that parsed options describe."""
-        return cls(Scenario.preset(args.preset), args.instances, args.seed)
+    scenario: Scenario = option(Scenario, "the preset", flag="preset", choices=sorted(PRESETS), read=Scenario.preset)
+    instances: int = option(30, "networks (default: %(default)s)", "K")
+    seed: int = option(0, "of the networks and the schemes (default: %(default)s)")
 
     def cells(self) -> list[Cell]:
         """Return the cells, instance by instance: the schemes, then the proofs."""
@@ -67,12 +46,11 @@ class Hardness(Experiment):
         schemes: dict[str, dict[str, Any]] = {"asc": {}, "ipfirst": {}}
         if silent:
             schemes[SILENT] = {"jamming": False}
-        options = {"scenario": self.scenario.to_dict(), "silent": silent}
         compared = Comparison(self.scenario, schemes, self.instances, self.seed).cells(self.name)
-        proofs = [
-            Cell(PROVE, self.name, PROOFS, seed=self.seed, index=index, options=options)
-            for index in range(self.instances)
-        ]
+        proof = Cell(
+            PROVE, self.name, PROOFS, None, self.seed, 0, {"scenario": self.scenario.to_dict(), "silent": silent}
+        )
+        proofs = [dataclasses.replace(proof, index=index) for index in range(self.instances)]
         cells = [dataclasses.replace(cell, function=SOLVE) for cell in compared] + proofs
         return sorted(cells, key=lambda cell: cell.index)
 
@@ -94,7 +72,7 @@ def by_instance(frame: Any) -> list[dict[str, Any]]:
         asc = schemes["asc"]
         instances.append(
             {
-                **{name: proofs[name] for name in ("cheapest", "hopeless", "silent_bound") if name in proofs},
+                **proofs,
                 **{name: asc[name] for name in ("gap", "transmission", "jammers")},
                 "times": json.loads(asc["times"]),
                 "seconds": {name: row["seconds"] for name, row in schemes.items()},
@@ -112,11 +90,9 @@ def tables(rows: Sequence[dict[str, Any]]) -> str:
     for name in rows[0]["energy"]:
         ratio = np.array([row["energy"][name] / row["best"] for row in solved])
         able = [row for row in solved if math.isfinite(row["energy"][name])]
-        mean, best = (
-            f"{np.mean(values):.4g} J" if able else "–"
-            for values in ([row["energy"][name] for row in able], [row["best"] for row in able])
-        )
-        short = f"{np.mean(ratio >= DEARER):.0%}" if solved else "–"
+        means = np.mean([(row["energy"][name], row["best"]) for row in able], axis=0) if able else ()
+        mean, best = (f"{value:.4g} J" for value in means) if able else (NONE, NONE)
+        short = f"{np.mean(ratio >= DEARER):.0%}" if solved else NONE
         seconds = f"{np.median([row['seconds'][name] for row in rows]):.2g} s"
         lines.append([LABELS.get(name, name), f"{len(able)}/{len(rows)}", short, mean, best, seconds])
     headers = ["scheme", "feasible", "infeasible or ≥ 5 % dearer", "mean energy", "best known of these", "median time"]

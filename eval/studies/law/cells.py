@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from eval.compare.rows import result_of
-from eval.compare.solving import solver_seed
-from eval.studies.solving import instance_of, solver_of
+from eval.compare.solving import instance_of, solver_of, solver_seed
 from eval.sweep.cells import Cell, Row
 
 FUNCTION = "eval.studies.law.cells:solve"

@@ -6,12 +6,11 @@ It prints the table of ``docs/law.md``, and draws the convergence of each sub-pr
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,15 +19,15 @@ import numpy as np
 from eval.compare.comparison import Comparison
 from eval.compare.convergence import check_picture
 from eval.compare.looks import LIGHT
-from eval.experiments.pictures import figure_of, save_figure
+from eval.experiments.options import option, texts
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, count, percent, tabulated, with_unit
+from eval.stats.pictures import drawing, save_figure, save_picture
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from eval.studies.law.cells import FUNCTION
 from eval.sweep.cells import Cell
 from secagent_env import Scenario
-from secagent_env.rendering.style import DIM, own_style
-from secagent_env.support.extras import require
+from secagent_env.rendering.style import DIM
 from solvers import make
 from solvers.law.evaluation import OBJECTIVES
 
@@ -52,50 +51,23 @@ COLOURS = tuple(LIGHT[name] for name in ("orange", "sky", "purple", "green", "gr
 
 @dataclass(frozen=True)
 class LawAblations(Experiment):
-    """LAW's ablations.
-
-    Parameters
-    ----------
-    scenario
-        A preset.
-    instances, seed
-        How many networks, and from which seed.
-    model
-        Options of LAW that name a language model, which joins; empty: none does.
-    picture
-        A further file of the picture, with one of the suffixes .png, .pdf and .svg.
-    """
+    """LAW's ablations; a language model joins where options of LAW name one."""
 
     name: ClassVar[str] = "law"
-    title: ClassVar[str] = "What are the parts of LAW worth?"
 
-    scenario: str = "paper"
-    instances: int = 20
-    seed: int = 0
-    model: Mapping[str, Any] = field(default_factory=dict)
-    picture: Path | None = None
+    scenario: str = option("paper", "a preset (default: %(default)s)", "NAME")
+    instances: int = option(20, "networks (default: %(default)s)", "K")
+    seed: int = option(0, "of the networks and the solvers (default: %(default)s)")
+    model: Mapping[str, Any] = texts(
+        model="a language model that joins; its key is that of OPENAI_API_KEY",
+        base_url="of its endpoint",
+        transcript="a file that records its replies, and replays those it has",
+    )
+    picture: Path | None = option(None, "draw the convergence there too: a .png, .pdf or .svg file", "FILE")
 
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of the study."""
-        parser.add_argument("--scenario", default="paper", metavar="NAME", help="a preset (default: paper)")
-        parser.add_argument("--instances", type=int, default=20, metavar="K", help="networks (default: 20)")
-        parser.add_argument("--seed", type=int, default=0, help="of the networks and the solvers (default: 0)")
-        parser.add_argument("--model", help="a language model that joins; its key is that of OPENAI_API_KEY")
-        parser.add_argument("--base-url", help="of its endpoint")
-        parser.add_argument("--transcript", help="a file that records its replies, and replays those it has")
-        parser.add_argument(
-            "--picture", type=Path, metavar="FILE", help="draw the convergence there too: a .png, .pdf or .svg file"
-        )
-
-    @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> LawAblations:
-        """Return the study that parsed options describe."""
-        if args.picture is not None:
-            check_picture(args.picture)
-        options = {name: getattr(args, name) for name in ("model", "base_url", "transcript")}
-        model = {name: value for name, value in options.items() if value is not None}
-        return cls(args.scenario, args.instances, args.seed, model, args.picture)
+    def __post_init__(self) -> None:
+        if self.picture is not None:
+            check_picture(self.picture)
 
     def cells(self) -> list[Cell]:
         """Return the cells, instance by instance."""
@@ -118,7 +90,7 @@ class LawAblations(Experiment):
         def draw(path: Path) -> None:
             figure = convergence(results)
             if self.picture is not None:
-                save_figure(figure, self.picture.with_suffix(""), [self.picture.suffix[1:]])
+                save_picture(figure, self.picture)
             save_figure(figure, path)
 
         return Report(table(results), frame.drop(columns="course"), draw)
@@ -195,16 +167,14 @@ def quartiles(values: np.ndarray) -> np.ndarray:
 
 def convergence(results: Results) -> Figure:
     """Draw, for each sub-problem, the median of f over the instances against the calls, with quartiles."""
-    require("matplotlib", extra="eval")
     courses = {
         label: [json.loads(text) if isinstance(text, str) else {"best_f": {}} for text in rows["course"]]
         for label, rows in results.items()
         if rows["course"].notna().any()
     }
-    with own_style():
+    with drawing(10.5, 3.9, dpi=160) as figure:
         from matplotlib.ticker import EngFormatter
 
-        figure = figure_of(10.5, 3.9, dpi=160)
         bound = float(np.median(results["exact"]["lower_bound_j"].fillna(math.inf)))
         for ax, (sub_problem, (_, name, unit)) in zip(figure.subplots(1, 3), OBJECTIVES.items(), strict=True):
             drawn = False

@@ -48,14 +48,11 @@ def player(name: str, scenario: Scenario) -> tuple[Any, Any]:
     if name in solvers.lifetime.policies.names():
         env = made(action_format="dict")
         return env, solvers.lifetime.policies.make_policy(name, env)
-    if name in solvers.names():
-        env = made(action_format="dict")
-        return env, solvers.as_policy(solvers.make(name), env)
-    agent: TrainedAgent = training.load_agent(name)
-    if agent.environment != ID:
-        env = made(action_format="dict")
-        return env, solvers.as_policy(agent, env)
-    return made(action_format=agent.action_format, observation_format=agent.observation_format), agent
+    solver = solvers.make(name) if name in solvers.names() else training.load_agent(name)
+    if isinstance(solver, TrainedAgent) and solver.environment == ID:
+        return made(action_format=solver.action_format, observation_format=solver.observation_format), solver
+    env = made(action_format="dict")
+    return env, solvers.as_policy(solver, env)
 
 
 _player = functools.lru_cache(maxsize=8)(lambda scenario, name, digest: player(name, scenario))
@@ -92,10 +89,5 @@ def episode(cell: Cell) -> Row:
         served += int(info["served"])
         batteries.append(info["battery_j"].tolist())
     tasks = len(batteries) - 1
-    return {
-        "served": served,
-        "unserved": tasks - served,
-        "bound": bound,
-        "seconds": seconds / tasks,
-        "battery_j": batteries,
-    }
+    counts = {"served": served, "unserved": tasks - served, "bound": bound}
+    return {**counts, "seconds": seconds / tasks, "battery_j": batteries}

@@ -5,10 +5,9 @@ All policies play the same episodes, beside the upper bound. It prints the table
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,17 +15,17 @@ import numpy as np
 import solvers
 import solvers.lifetime.policies
 from eval.compare.plots import draw_values
-from eval.experiments.pictures import figure_of, save_figure
+from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
-from eval.stats.formatting import count, percent, tabulated
+from eval.stats.formatting import NONE, count, percent, tabulated
 from eval.stats.paired import paired_difference
+from eval.stats.pictures import drawing, save_figure
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from eval.studies.lifetime.cells import FUNCTION, describe_policy
 from eval.sweep.cells import Cell
 from secagent_env import Scenario
-from secagent_env.rendering.style import BLUE, DIM, FAINT, own_style
+from secagent_env.rendering.style import BLUE, DIM, FAINT
 from secagent_env.support.checks import integer
-from secagent_env.support.extras import require
 from solvers.interface.registry import module_of
 from training.learn.seeds import TEST
 
@@ -40,16 +39,7 @@ Played = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Lifetime(Experiment):
-    """Policies, compared.
-
-    Parameters
-    ----------
-    policies
-        Names of :mod:`solvers.lifetime.policies`, solvers, trained agents, or paths of these.
-    scenario
-        Of the networks.
-    episodes, seed
-        How many episodes; episode i has the seed ``seed + i``.
+    """Policies, compared on the same episodes; episode i has the seed ``seed + i``.
 
     Raises
     ------
@@ -58,40 +48,20 @@ class Lifetime(Experiment):
     """
 
     name: ClassVar[str] = "lifetime"
-    title: ClassVar[str] = "How many tasks do policies serve before the batteries end?"
 
-    policies: Sequence[str] = tuple(solvers.lifetime.policies.names())
-    scenario: Scenario = field(default_factory=Scenario)
-    episodes: int = 100
-    seed: int = TEST.start
+    policies: Sequence[str] = option(
+        tuple(solvers.lifetime.policies.names()),
+        "of solvers.lifetime.policies, a solver, a trained agent, or the path of one (default: %(default)s)",
+        "NAME",
+    )
+    scenario: Scenario = option(Scenario, "a preset (default: paper)", "NAME", read=Scenario.preset)
+    episodes: int = option(100, "default: %(default)s", "K")
+    seed: int = option(TEST.start, "of the first episode (default: the test seeds)")
 
     def __post_init__(self) -> None:
         integer("episodes", self.episodes, 1)
         for name in self.policies:
             describe_policy(name)
-
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of the study."""
-        names = solvers.lifetime.policies.names()
-        parser.add_argument(
-            "--policies",
-            nargs="+",
-            default=list(names),
-            metavar="NAME",
-            help="of solvers.lifetime.policies, a solver, a trained agent, or the path of one "
-            f"(default: {' '.join(names)})",
-        )
-        parser.add_argument("--scenario", default="paper", metavar="NAME", help="a preset (default: paper)")
-        parser.add_argument("--episodes", type=int, default=100, metavar="K", help="default: 100")
-        parser.add_argument(
-            "--seed", type=int, default=TEST.start, help="of the first episode (default: the test seeds)"
-        )
-
-    @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> Lifetime:
-        """Return the study that parsed options describe."""
-        return cls(args.policies, Scenario.preset(args.scenario), args.episodes, args.seed)
 
     def cells(self) -> list[Cell]:
         """Return the cells, episode by episode."""
@@ -119,21 +89,14 @@ def markdown(played: Played) -> str:
     for name, episodes in played.items():
         served, bound = (episodes[column].to_numpy(float) for column in ("served", "bound"))
         attainable = bound > 0
-        versus = "–"
+        versus = NONE
         if BASELINE in played and name != BASELINE:
             versus = _signed(paired_difference(served, played[BASELINE]["served"].to_numpy()))
-        lines.append(
-            [
-                name,
-                count(bootstrap_mean(served)),
-                percent(bootstrap_mean(served[attainable] / bound[attainable])),
-                versus,
-                f"{np.mean(episodes['unserved']):.2g}",
-                f"{1e3 * np.median(episodes['seconds']):.2g} ms",
-            ]
-        )
+        of_bound = percent(bootstrap_mean(served[attainable] / bound[attainable]))
+        unserved, time = f"{np.mean(episodes['unserved']):.2g}", f"{1e3 * np.median(episodes['seconds']):.2g} ms"
+        lines.append([name, count(bootstrap_mean(served)), of_bound, versus, unserved, time])
     bounds = next(iter(played.values()))["bound"]
-    lines.append(["upper bound", count(bootstrap_mean(bounds)), "100 %", "–", "–", "–"])
+    lines.append(["upper bound", count(bootstrap_mean(bounds)), "100 %", NONE, NONE, NONE])
     headers = ["policy", "tasks served", "of the bound", f"more than {BASELINE}", "unserved", "time per decision"]
     note = (
         f"Means with {CONFIDENCE:.0%} bootstrap intervals over {len(bounds)} episodes, the same for every policy; "
@@ -149,9 +112,7 @@ def _signed(interval: Interval) -> str:
 
 def picture(played: Played) -> Figure:
     """Draw the tasks served, and the batteries of two policies over one episode."""
-    require("matplotlib", extra="eval")
-    with own_style():
-        figure = figure_of(13, 4.2)
+    with drawing(13, 4.2) as figure:
         shown = list(played)[:2]
         left, *right = figure.subplots(1, 1 + len(shown), width_ratios=[1.3, *(1 for _ in shown)])
         tasks = {name: episodes["served"] for name, episodes in played.items()}

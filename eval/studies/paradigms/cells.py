@@ -39,26 +39,13 @@ SYNCHRONISED, EVERYTHING = "the shared base, nobody is asked", "everything, nobo
 PARTS = 2
 """At most one of so many parts of a data set is asked, and the others are known."""
 
-
 Team: TypeAlias = list[tuple[Student, list[Student]]]
 """Agents that have questions, each with the agents that it may ask."""
 
 
 @dataclass(frozen=True)
 class QuestionWorld:
-    """Questions that are asked, knowledge, and the encoder and reasoner of all agents.
-
-    Attributes
-    ----------
-    name
-        A description in a few words.
-    asked
-        The questions that are asked, in an order from the seed.
-    known
-        The knowledge: explanations of other questions, or of these too.
-    encoder, reasoner
-        Of all agents.
-    """
+    """Questions that are asked, in an order from the seed, knowledge, and the encoder and reasoner of all agents."""
 
     name: str
     asked: tuple[Question, ...]
@@ -73,20 +60,9 @@ class QuestionWorld:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """The results of a way to work together.
+    """The results of a way to work together: bits sent before the first question and for each, and what was right.
 
-    Attributes
-    ----------
-    paradigm, way
-        The agents that help, and how they do.
-    before_bits
-        Bits sent before the first question.
-    bits
-        Bits sent for each question.
-    correct
-        Whether each question was answered right.
-    beside
-        The same of the line on the same questions that this one is compared with; None where there is none.
+    ``beside`` are the right answers of the line that this one is compared with, on the same questions.
     """
 
     paradigm: str

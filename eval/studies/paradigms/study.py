@@ -6,7 +6,6 @@ environment variable ``SECAGENT_DATA``), else on the sample of the package.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.experiments.question_source import TELEQNA, Source
 from eval.stats.formatting import NONE, percent, tabulated
@@ -33,15 +33,6 @@ TITLES = {"levels": "Levels of collaboration", "feedback": "Feedback", "sharing"
 class Paradigms(Experiment):
     """Paradigms and levels of collaboration.
 
-    Parameters
-    ----------
-    questions, seed
-        How many questions are asked, and from which seed.
-    own
-        Whether the explanations of the questions asked are known too.
-    data
-        The folder of the data sets; None: the one that the environment names.
-
     Raises
     ------
     ValueError
@@ -51,38 +42,24 @@ class Paradigms(Experiment):
     """
 
     name: ClassVar[str] = "paradigms"
-    title: ClassVar[str] = "What are paradigms and levels of collaboration worth, and what do they send?"
 
-    questions: int = 500
-    seed: int = 0
-    own: bool = False
-    data: Path | None = None
+    data: Path | None = option(None, "of the data sets (default: that of SECAGENT_DATA)", "FOLDER")
+    questions: int = option(500, "how many are asked (default: %(default)s)", "K")
+    own: bool = option(False, "knowledge holds the explanations of what is asked too")
+    seed: int = option(0, "of the questions drawn (default: %(default)s)")
 
     def __post_init__(self) -> None:
         integer("the number of questions", self.questions, 1)
         if self.data is not None:
             load(TELEQNA, self.data)
 
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of the study."""
-        parser.add_argument(
-            "--data", type=Path, metavar="FOLDER", help="of the data sets (default: that of SECAGENT_DATA)"
-        )
-        parser.add_argument("--questions", type=int, default=500, metavar="K", help="how many are asked (default: 500)")
-        parser.add_argument("--own", action="store_true", help="knowledge holds the explanations of what is asked too")
-        parser.add_argument("--seed", type=int, default=0, help="of the questions drawn (default: 0)")
-
-    @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> Paradigms:
-        """Return the study that parsed options describe."""
-        return cls(args.questions, args.seed, args.own, args.data)
-
     def cells(self) -> list[Cell]:
         """Return a cell for each table."""
         source = Source.of(data=self.data)
-        found = {"source": source.name, "path": source.path, "digest": source.digest}
-        options = {**found, "count": self.questions, "own": self.own}
+        options = {
+            **{"source": source.name, "path": source.path, "digest": source.digest},
+            **{"count": self.questions, "own": self.own},
+        }
         return [Cell(FUNCTION, self.name, part, seed=self.seed, options=options) for part in TITLES]
 
     def report(self, compute: Compute) -> Report:

@@ -47,34 +47,19 @@ Search = Callable[[Sequence[str], int], np.ndarray]
 class Representation:
     """The figures of one representation of a corpus.
 
-    Attributes
-    ----------
-    name, structure
-        Its name; ``vectors``, ``graph`` or ``topology``.
-    sent_bits
-        Its size when it is sent with the texts of the passages, bit.
-    build_s
-        The time to build it from texts, with their encoding.
-    query_s
-        The time of a question, with its encoding, in a batch.
-    recall
-        The share of the passages found by exact search over float32 vectors that are found.
-    own_hits, own_asked
-        Of the questions whose own explanation is in the corpus, for how many it is among those found.
-    right_hits, asked
-        Of all questions, how many the retrieval reader answers right by the passages found, without those of the
-        question's own group.
+    Sizes are those of sending it with the texts of the passages. Times are those to build it from texts, and of a
+    question in a batch, with the encoding. The recall is a share of what exact search over float32 vectors finds.
     """
 
     name: str
-    structure: str
+    structure: str  # vectors, graph or topology
     sent_bits: int
     build_s: float
     query_s: float
     recall: float
-    own_hits: int
+    own_hits: int  # of own_asked, the questions whose own explanation is in the corpus
     own_asked: int
-    right_hits: int
+    right_hits: int  # of all that are asked, by the reader without passages of the question's own group
     asked: int
 
     @property
@@ -145,14 +130,7 @@ def corpora(data: str | None, most: int | None) -> dict[str, Corpus]:
 def measure(passages: Sequence[Passage], asked: Sequence[Question], encoder: Encoder) -> list[Representation]:
     """Return a row for texts alone, each precision, each index, the graph and the topology, in this order.
 
-    Parameters
-    ----------
-    passages
-        The corpus; at least one.
-    asked
-        The questions; at least one.
-    encoder
-        For vectors and for the reader. Texts that it has encoded before take no time: give a fresh one.
+    Texts that the encoder has encoded before take no time: give a fresh one.
 
     Raises
     ------
@@ -162,42 +140,36 @@ def measure(passages: Sequence[Passage], asked: Sequence[Question], encoder: Enc
     if not passages or not asked:
         raise ValueError("representations are compared by at least one passage and one question")
     texts = [question.text for question in asked]
-    base, encoded_s = _timed(lambda: KnowledgeBase.build(passages, encoder, "float32"))
-    queries, asked_s = _timed(lambda: encoder.encode(texts))
+    base, encoded_s = _timed(KnowledgeBase.build, passages, encoder, "float32")
+    queries, asked_s = _timed(encoder.encode, texts)
     exact, _ = base.search(queries, FOUND)
     reader = RetrievalReader(encoder)
     rows = []
 
-    def row(name: str, structure: str, sent: int, build_s: float, search: Search, encoding_s: float) -> None:
-        found, search_s = _timed(lambda: search(texts, FOUND + SPARE))
-        query_s = (search_s + encoding_s) / len(asked)
+    def row(name: str, structure: str, sent: int, build_s: float, search: Search, encoding_s: float = 0.0) -> None:
+        found, search_s = _timed(search, texts, FOUND + SPARE)
+        times = build_s, (search_s + encoding_s) / len(asked)
         own, right = _own(passages, asked, found), _right(passages, asked, found, reader)
-        rows.append(
-            Representation(
-                name, structure, sent, build_s, query_s, recall(found[:, :FOUND], exact), *own, right, len(asked)
-            )
-        )
+        same = recall(found[:, :FOUND], exact)
+        rows.append(Representation(name, structure, sent, *times, same, *own, right, len(asked)))
 
     for precision in (None, "float32", "int8", "binary"):
-        held, packed_s = _timed(lambda precision=precision: base.at_precision(precision))  # type: ignore[misc]
+        held, packed_s = _timed(base.at_precision, precision)
         name = "texts alone, encoded by the receiver" if precision is None else f"vectors, {precision}"
         row(name, "vectors", held.size_bits, encoded_s + packed_s, _by_vectors(held, queries), asked_s)
     for kind in ("hnsw", "ivf"):
-        index, indexed_s = _timed(lambda kind=kind: VectorIndex(base.vectors, kind))  # type: ignore[misc]
+        index, indexed_s = _timed(VectorIndex, base.vectors, kind)
         name, built_s = f"vectors, float32, {kind}", encoded_s + indexed_s
         row(name, "vectors", base.size_bits, built_s, _by_vectors(index, queries), asked_s)
-    graph, graph_s = _timed(lambda: KnowledgeGraph.build(passages))
+    graph, graph_s = _timed(KnowledgeGraph.build, passages)
     graph.search_texts(texts[:1], 1)  # the first question also builds an index
-    row("graph", "graph", graph.size_bits, graph_s, lambda own, k: graph.search_texts(own, k)[0], 0.0)
-    topology, topology_s = _timed(lambda: KnowledgeTopology.build(passages))
+    row("graph", "graph", graph.size_bits, graph_s, lambda own, k: graph.search_texts(own, k)[0])
+    topology, topology_s = _timed(KnowledgeTopology.build, passages)
     topology.search_texts(texts[:1], 1)
-
-    def search(own: Sequence[str], k: int) -> np.ndarray:
-        return topology.search_texts(own, k)[0]
-
-    row("topology, simplices", "topology", topology.size_bits, topology_s, search, 0.0)
-    listed, listed_s = _timed(lambda: topology.to_bytes(faces=True))
-    row("topology, all faces", "topology", 8 * len(listed), topology_s + listed_s, search, 0.0)
+    search: Search = lambda own, k: topology.search_texts(own, k)[0]  # noqa: E731
+    row("topology, simplices", "topology", topology.size_bits, topology_s, search)
+    listed, listed_s = _timed(functools.partial(topology.to_bytes, faces=True))
+    row("topology, all faces", "topology", 8 * len(listed), topology_s + listed_s, search)
     return rows
 
 
@@ -206,9 +178,9 @@ def _by_vectors(held: KnowledgeBase | VectorIndex, queries: np.ndarray) -> Searc
     return lambda _, k: held.search(queries, k)[0]
 
 
-def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+def _timed(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
     start = time.perf_counter()
-    done = work()
+    done = work(*arguments)
     return done, time.perf_counter() - start
 
 

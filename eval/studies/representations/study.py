@@ -6,7 +6,6 @@ of data sets has them, and on the packaged sample.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import os
 from collections.abc import Sequence
@@ -16,19 +15,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from eval.experiments.pictures import figure_of, save_figure
+from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, percent, tabulated
+from eval.stats.pictures import drawing, save_figure
 from eval.studies.representations.cells import FOUND, FUNCTION, Representation, corpora
 from eval.sweep.cells import Cell
-from secagent_env.rendering.style import BLUE, FAINT, GREEN, INK, ORANGE, own_style
+from secagent_env.rendering.style import BLUE, FAINT, GREEN, INK, ORANGE
 from secagent_env.support.checks import integer
-from secagent_env.support.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-QUESTIONS = 1000
 ENCODED = "with an encoder"
 COLOURS = {"vectors": BLUE, "graph": ORANGE, "topology": GREEN}
 
@@ -37,15 +35,6 @@ COLOURS = {"vectors": BLUE, "graph": ORANGE, "topology": GREEN}
 class Representations(Experiment):
     """Representations of the corpora on this machine.
 
-    Parameters
-    ----------
-    passages
-        At most so many of each corpus; None: all.
-    questions, seed
-        At most how many questions are asked, and from which seed they are drawn.
-    data
-        The folder of the data sets; None: the one that the environment names.
-
     Raises
     ------
     ValueError
@@ -53,34 +42,16 @@ class Representations(Experiment):
     """
 
     name: ClassVar[str] = "representations"
-    title: ClassVar[str] = "What do vectors, graph and topology cost, and how well are passages found by them?"
 
-    passages: int | None = None
-    questions: int = QUESTIONS
-    seed: int = 0
-    data: Path | None = None
+    data: Path | None = option(None, "of the data sets (default: that of SECAGENT_DATA)", "FOLDER")
+    passages: int | None = option(None, "at most, of each corpus (default: all)", "K")
+    questions: int = option(1000, "at most (default: %(default)s)", "Q")
+    seed: int = option(0, "of the questions drawn (default: %(default)s)")
 
     def __post_init__(self) -> None:
         integer("questions", self.questions, 1)
         if self.passages is not None:
             integer("passages", self.passages, 1)
-
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of the study."""
-        parser.add_argument(
-            "--data", type=Path, metavar="FOLDER", help="of the data sets (default: that of SECAGENT_DATA)"
-        )
-        parser.add_argument("--passages", type=int, metavar="K", help="at most, of each corpus (default: all)")
-        parser.add_argument(
-            "--questions", type=int, default=QUESTIONS, metavar="Q", help=f"at most (default: {QUESTIONS})"
-        )
-        parser.add_argument("--seed", type=int, default=0, help="of the questions drawn (default: 0)")
-
-    @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> Representations:
-        """Return the study that parsed options describe."""
-        return cls(args.passages, args.questions, args.seed, args.data)
 
     def cells(self) -> list[Cell]:
         """Return a cell for each corpus."""
@@ -96,14 +67,14 @@ class Representations(Experiment):
         frame = compute(self.cells())
         columns = [field.name for field in dataclasses.fields(Representation)]
         parts: list[str] = []
-        largest: tuple[int, list[Representation], str] = (0, [], "")
+        pictures: list[tuple[int, list[Representation], str]] = []
         for title, own in frame.groupby("scheme", sort=False):
             rows = [Representation(**row) for row in own[columns].to_dict("records")]
             passages = int(own["passages"].iloc[0])
             parts += [markdown(rows, title, passages), claims(rows) + "\n"]
-            if passages > largest[0]:
-                largest = passages, rows, f"{title}, {passages} passages"
-        return Report("\n".join(parts), frame, lambda path: save_figure(picture(*largest[1:]), path))
+            pictures.append((passages, rows, f"{title}, {passages} passages"))
+        _, largest, caption = max(pictures, key=lambda corpus: corpus[0])
+        return Report("\n".join(parts), frame, lambda path: save_figure(picture(largest, caption), path))
 
 
 def markdown(rows: Sequence[Representation], title: str, passages: int) -> str:
@@ -134,10 +105,8 @@ def claims(rows: Sequence[Representation]) -> str:
     shares = {name: by[f"vectors, {name}"].sent_bits / graph.sent_bits for name in ("binary", "int8", "float32")}
     less = [name for name, part in shares.items() if part < 1]
     built = by["vectors, float32"].build_s / graph.build_s
-    topology = {
-        "as simplices": simplices.sent_bits / graph.sent_bits,
-        "with all faces": faces.sent_bits / graph.sent_bits,
-    }
+    sizes = {"as simplices": simplices.sent_bits, "with all faces": faces.sent_bits}
+    topology = {name: bits / graph.sent_bits for name, bits in sizes.items()}
     more = [name for name, part in topology.items() if part > 1]
     judged = (
         ("vectors cost less to send than a graph", less, shares, "of the graph's bits"),
@@ -154,11 +123,9 @@ def claims(rows: Sequence[Representation]) -> str:
 
 def picture(rows: Sequence[Representation], title: str) -> Figure:
     """Draw the sizes when sent, and the shares found."""
-    require("matplotlib", extra="eval")
-    from matplotlib.ticker import PercentFormatter
+    with drawing(9.5, 3.6) as figure:
+        from matplotlib.ticker import PercentFormatter
 
-    with own_style():
-        figure = figure_of(9.5, 3.6)
         left, right = figure.subplots(1, 2, sharey=True)
         places = np.arange(len(rows))
         colours = [COLOURS[row.structure] for row in rows]

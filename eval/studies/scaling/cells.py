@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 
 from eval.bench.timing import processor_seconds
-from eval.compare.solving import instance_at, solver_seed
-from eval.studies.solving import instance_of, solver_of
+from eval.compare.solving import instance_at, instance_of, solver_of, solver_seed
 from eval.sweep.cells import Cell, Row
 from secagent_env import Scenario
 
@@ -19,19 +18,12 @@ def solve(cell: Cell) -> Row:
     if cell.scheme not in _warm:
         solver.solve(instance_at(Scenario(), 0, 0))  # the first solve also imports, compiles and allocates
         _warm.add(cell.scheme)
-    solve = functools.partial(
-        solver.solve,
-        instance_of(cell),
-        seed=solver_seed(cell.seed, cell.index),
-        max_seconds=cell.options["max_seconds"],
+    seed, limit = solver_seed(cell.seed, cell.index), cell.options["max_seconds"]
+    solution, seconds = processor_seconds(
+        functools.partial(solver.solve, instance_of(cell), seed=seed, max_seconds=limit)
     )
-    solution, seconds = processor_seconds(solve)
-    return {
-        "status": solution.status,
-        "seconds": seconds,
-        "gap": solution.gap,
-        "transmission_gap": solution.transmission_gap,
-    }
+    gaps = {"gap": solution.gap, "transmission_gap": solution.transmission_gap}
+    return {"status": solution.status, "seconds": seconds, **gaps}
 
 
 _warm: set[str] = set()

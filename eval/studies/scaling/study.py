@@ -6,31 +6,30 @@ processes disturb least. All sizes take minutes.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import math
+import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from eval.compare.comparison import Comparison
 from eval.compare.looks import Look, looks
-from eval.experiments.pictures import figure_of, save_figure
+from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, tabulated, with_unit
+from eval.stats.pictures import drawing, save_figure
 from eval.stats.statistics import Interval
 from eval.studies.scaling.cells import FUNCTION
 from eval.sweep.cells import Cell
 from secagent_env import Scenario
-from secagent_env.rendering.style import DIM, FAINT, own_style
-from secagent_env.support.extras import require
+from secagent_env.rendering.style import DIM, FAINT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-AGENTS = (10, 30, 100, 300, 1000)
-ANTENNAS = (2, 4, 8, 16, 32, 64, 128)
 SOLVERS = ("exact", "asc")
 GAP_FLOOR = 1e-12
 """Gaps below it are drawn on it and written as 0: they are rounding errors."""
@@ -39,55 +38,27 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Scaling(Experiment):
-    """How solvers scale.
-
-    Parameters
-    ----------
-    agents, antennas
-        N at the L of the preset ``paper``, and L at its N.
-    instances, seed
-        How many networks of each size, and from which seed.
-    max_seconds
-        Time limit of a solve, s.
-    """
+    """How solvers scale: with N at the L of the preset ``paper``, and with L at its N."""
 
     name: ClassVar[str] = "scaling"
-    title: ClassVar[str] = "How do time and gap of the solvers grow with agents and antennas?"
 
-    agents: Sequence[int] = AGENTS
-    antennas: Sequence[int] = ANTENNAS
-    instances: int = 3
-    seed: int = 0
-    max_seconds: float = 20.0
-
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the options of the study."""
-        for option, letter, sizes in (("--agents", "N", AGENTS), ("--antennas", "L", ANTENNAS)):
-            default = f"default: {' '.join(map(str, sizes))}"
-            parser.add_argument(option, type=int, nargs="*", default=sizes, metavar=letter, help=default)
-        parser.add_argument("--instances", type=int, default=3, metavar="K", help="of each size (default: 3)")
-        parser.add_argument("--seed", type=int, default=0, help="of the networks and the solvers (default: 0)")
-        parser.add_argument("--max-seconds", type=float, default=20.0, metavar="S", help="of a solve (default: 20)")
-
-    @classmethod
-    def from_arguments(cls, args: argparse.Namespace) -> Scaling:
-        """Return the study that parsed options describe."""
-        return cls(args.agents, args.antennas, args.instances, args.seed, args.max_seconds)
+    agents: Sequence[int] = option((10, 30, 100, 300, 1000), "default: %(default)s", "N", nargs="*")
+    antennas: Sequence[int] = option((2, 4, 8, 16, 32, 64, 128), "default: %(default)s", "L", nargs="*")
+    instances: int = option(3, "of each size (default: %(default)s)", "K")
+    seed: int = option(0, "of the networks and the solvers (default: %(default)s)")
+    max_seconds: float = option(20.0, "of a solve (default: 20)", "S")
 
     def cells(self) -> list[Cell]:
         """Return the cells, size by size and instance by instance."""
         sizes = [("N", n, {"num_agents": n}) for n in self.agents]
         sizes += [("L", n, {"num_antennas": n}) for n in self.antennas]
+        solvers: dict[str, dict[str, Any]] = {name: {} for name in SOLVERS}
         cells = []
         for axis, size, changed in sizes:
-            scenario = Scenario().replace(**changed)
-            comparison = Comparison(
-                scenario, {name: {} for name in SOLVERS}, self.instances, self.seed, self.max_seconds
-            )
+            compared = Comparison(Scenario().replace(**changed), solvers, self.instances, self.seed, self.max_seconds)
             cells += [
                 dataclasses.replace(cell, function=FUNCTION, options={**cell.options, "axis": axis})
-                for cell in comparison.cells(self.name, size)
+                for cell in compared.cells(self.name, size)
             ]
         return cells
 
@@ -111,31 +82,21 @@ def markdown(rows: Sequence[Row]) -> str:
             line = [str(size)]
             for name in SOLVERS:
                 solves = [r for r in rows if (r["axis"], r["size"], r["solver"]) == (axis, size, name)]
-                line += [
-                    _seconds(solves),
-                    _percent(solves, "gap"),
-                    _percent(solves, "transmission_gap"),
-                    _endings(solves),
-                ]
+                low, median, high = _spread(solves, "seconds")
+                line.append(with_unit(Interval(median, low, high, len(solves)), "s", digits=3))
+                line += [_percent(solves, "gap"), _percent(solves, "transmission_gap")]
+                line.append(", ".join(f"{n} {status}" for status, n in Counter(r["status"] for r in solves).items()))
             lines.append(line)
-        headers = [axis]
-        for name in SOLVERS:
-            headers += [f"{name}: time", "gap", "transmission gap", "ended as"]
+        columns = (": time", "gap", "transmission gap", "ended as")
+        headers = [axis, *(name * column.startswith(":") + column for name in SOLVERS for column in columns)]
         tables.append(tabulated(lines, headers))
     return "\n\n".join(tables)
 
 
 def _spread(solves: Sequence[Row], column: str) -> tuple[float, float, float]:
     """Return smallest, median and largest value."""
-    values = sorted(row[column] for row in solves)
-    middle = len(values) // 2
-    median = values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
-    return values[0], median, values[-1]
-
-
-def _seconds(solves: Sequence[Row]) -> str:
-    low, median, high = _spread(solves, "seconds")
-    return with_unit(Interval(median, low, high, len(solves)), "s", digits=3)
+    values = [row[column] for row in solves]
+    return min(values), statistics.median(values), max(values)
 
 
 def _percent(solves: Sequence[Row], column: str) -> str:
@@ -149,11 +110,6 @@ def _digits(percentage: float) -> str:
     return f"{percentage:.2g}" if percentage >= 100 * GAP_FLOOR and percentage < 100 else f"{max(percentage, 0):.0f}"
 
 
-def _endings(solves: Sequence[Row]) -> str:
-    endings = [row["status"] for row in solves]
-    return ", ".join(f"{endings.count(status)} {status}" for status in dict.fromkeys(endings))
-
-
 _PANELS = (
     ("seconds", "processor time per solve, s", 1.0),
     ("gap", "gap to the certified bound, %", 100.0),
@@ -164,9 +120,7 @@ _AXES = {"N": "agents N (L = 20)", "L": "antennas L (N = 30)"}
 
 def picture(rows: Sequence[Row]) -> Figure:
     """Draw time and gaps over N and over L."""
-    require("matplotlib", extra="eval")
-    with own_style():
-        figure = figure_of(9, 8)
+    with drawing(9, 8) as figure:
         axes = figure.subplots(len(_PANELS), len(_AXES), sharex="col", sharey="row", squeeze=False)
         shown = {name: (look, shift) for (name, look), shift in zip(looks(SOLVERS).items(), (0.97, 1.03), strict=True)}
         for column, (axis, label) in enumerate(_AXES.items()):

@@ -47,29 +47,24 @@ def make_chart(name: str, title: str, caption: str, traces: Sequence[Any], layou
     return Chart(name, title, caption, {"data": content["data"], "layout": content["layout"]}, height)
 
 
+def trace(mode: str, x: Sequence[Any], y: Sequence[Any], label: str, hint: str, **options: Any) -> dict[str, Any]:
+    """Return a trace of points or lines; pointing at one shows ``label`` and ``hint``."""
+    hover = f"{label}{hint}<extra></extra>"
+    return {"type": "scatter", "mode": mode, "x": x, "y": y, "name": label, "hovertemplate": hover, **options}
+
+
 def error_bars(intervals: Sequence[Interval], colour: str = "var(--ink)") -> dict[str, Any]:
     """Return the error bars of intervals; an interval without bounds has none."""
-
-    def widths(bound: str) -> list[float]:
-        pairs = [(interval.mean, getattr(interval, bound)) for interval in intervals]
-        return [abs(end - mean) if math.isfinite(end) else 0.0 for mean, end in pairs]
-
-    above, below = widths("high"), widths("low")
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": above,
-        "arrayminus": below,
-        "color": colour,
-        "thickness": 2,
-        "width": 0,
-    }
+    above = [each.high - each.mean if math.isfinite(each.high) else 0.0 for each in intervals]
+    below = [each.mean - each.low if math.isfinite(each.low) else 0.0 for each in intervals]
+    style = {"color": colour, "thickness": 2, "width": 0}
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, **style}
 
 
-def axis(kind: str, unit: str) -> dict[str, Any]:
-    """Return a value axis in joules or seconds with SI prefixes, or in percent."""
+def axis(kind: str, unit: str, values: Iterable[float | None] = ()) -> dict[str, Any]:
+    """Return an axis for values in joules or seconds with SI prefixes, or in percent."""
     ticks = {"tickformat": "~g", "ticksuffix": " %"} if unit == "%" else {"tickformat": "~s", "ticksuffix": unit}
-    return {"type": kind, **ticks}
+    return {"type": kind, **ticks, **(decades(values) if kind == "log" else {})}
 
 
 def decades(values: Iterable[float | None]) -> dict[str, Any]:
@@ -91,13 +86,8 @@ def rule(**coordinates: Any) -> dict[str, Any]:
 
 def remark(**options: Any) -> dict[str, Any]:
     """Return a small text in a chart."""
-    return {
-        "showarrow": False,
-        "xanchor": "left",
-        "yanchor": "bottom",
-        "font": {"size": 11, "color": "var(--dim)"},
-        **options,
-    }
+    font = {"size": 11, "color": "var(--dim)"}
+    return {"showarrow": False, "xanchor": "left", "yanchor": "bottom", "font": font, **options}
 
 
 def finite(value: Any) -> float | None:
