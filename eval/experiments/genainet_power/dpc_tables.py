@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from eval.bench.power_control import measure
 from eval.bench.power_control import report as speed_table
+from eval.experiments.genainet_power.cells_dpc import METHODS, PLAY, SPEED
 from eval.experiments.genainet_power.printed import TABLE_2
 from eval.experiments.genainet_power.results import GAMES, Course, by_pairs
 from eval.experiments.genainet_power.tables import decimal
@@ -17,17 +18,10 @@ from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import percent, tabulated
 from eval.stats.statistics import CONFIDENCE, bootstrap_mean
-from secagent_env.power_control import Game, sample_game
+from eval.sweep.cells import Cell
+from secagent_env.power_control import sample_game
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.support.checks import integer
-from solvers.power_control import dpc, optimum
-
-METHODS: dict[str, Callable[[Game, int], np.ndarray]] = {
-    "initial": lambda game, rounds: game.initial_power_w,
-    "dpc": lambda game, rounds: dpc(game, rounds)[-1],
-    "optimum": lambda game, rounds: optimum(game).power_w,
-}
-"""By name: the function that gives the powers (B, N), W, after so many rounds of a batch of games (B)."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +39,32 @@ class PowerControlTables(Experiment):
     def __post_init__(self) -> None:
         integer("draws", self.draws, low=1)
 
-    def courses(self) -> list[Course]:
-        """Return the ends of every method on the same games: courses of one row."""
-        courses = []
+    def cells(self) -> list[Cell]:
+        """Return a cell for each number of pairs and method."""
+        options = {"draws": self.draws, "rounds": self.rounds, "feasible": GAMES[self.games]}
         for num_pairs in self.pairs:
-            game = sample_game(num_pairs, self.seed, (self.draws,), feasible=GAMES[self.games])
-            courses += [Course.of(name, game, power(game, self.rounds)[None]) for name, power in METHODS.items()]
-        return courses
+            sample_game(num_pairs, self.seed, (0,))  # raises for what is no number of pairs
+        return [
+            Cell(PLAY, self.name, method, num_pairs, self.seed, options=options)
+            for num_pairs in self.pairs
+            for method in METHODS
+        ]
+
+    def courses(self, compute: Compute) -> list[Course]:
+        """Return the ends of every method on the same games: courses of one row."""
+        return [
+            Course(
+                row.value,
+                row.scheme,
+                *(np.array(json.loads(values))[None] for values in (row.rate_gap, row.total_power_w)),
+                np.array(json.loads(row.share)),
+            )
+            for row in compute(self.cells()).itertuples()
+        ]
 
     def report(self, compute: Compute) -> Report:
         """Return the table of means; the paper reports on infeasible games alone."""
-        return Report(markdown(self.courses(), paper=self.games == "infeasible"))
+        return Report(markdown(self.courses(compute), paper=self.games == "infeasible"))
 
 
 @dataclass(frozen=True)
@@ -66,9 +75,14 @@ class PowerControlSpeed(Experiment):
 
     pairs: Sequence[int] = option(tuple(TABLE_2), "default: %(default)s", "N")
 
+    def cells(self) -> list[Cell]:
+        """Return a cell for each number of pairs."""
+        return [Cell(SPEED, self.name, "games", num_pairs) for num_pairs in self.pairs]
+
     def report(self, compute: Compute) -> Report:
         """Return the table of times."""
-        return Report(f"{speed_table([measure(num_pairs) for num_pairs in self.pairs], tabulated)}\n")
+        figures = [json.loads(figures) for figures in compute(self.cells())["figures"]]
+        return Report(f"{speed_table(figures, tabulated)}\n")
 
 
 def markdown(courses: Sequence[Course], *, paper: bool = True) -> str:

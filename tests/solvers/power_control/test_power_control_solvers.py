@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize
 
-from eval.bench import power_control as bench_power_control
-from eval.studies import power_control as comparison
 from secagent_env.power_control import Game, is_feasible, least_powers, rates, sample_game, sinr
 from secagent_env.power_control.feasibility import interference_matrix
 from solvers.power_control import DPC, Fixed, dpc, optimum, play
@@ -200,53 +198,3 @@ def test_names_of_agents():
     for name in ("pair_", "pair_01", "user_1", "pair_-1", "pair_²"):
         with pytest.raises(ValueError, match="an agent is called"):
             agent_index(name)
-
-
-# --- The comparison -----------------------------------------------------------------------------------------
-
-
-def test_the_table_beside_the_paper(tmp_path, capsys):
-    comparison.main(["--pairs", "2", "3", "--draws", "20", "--out", str(tmp_path)])
-    printed = capsys.readouterr().out
-    assert (tmp_path / comparison.TABLE).read_text(encoding="utf-8") == printed
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if line.startswith("| ")]
-    assert [row[:2] for row in rows[1:]] == [
-        ["2", "initial"],
-        ["2", "dpc"],
-        ["2", "optimum"],
-        ["2", "paper: DPC"],
-        ["2", "paper: GenAI alone"],
-        ["2", "paper: GenAINet"],
-        ["3", "initial"],
-        ["3", "dpc"],
-        ["3", "optimum"],
-    ]
-    games = sample_game(2, 0, (20,), feasible=False)
-    power = dpc(games)[-1]
-    gap = np.abs(games.target_rate - rates(games, power)).mean()
-    assert rows[2][2].startswith(f"{gap:.4f} [")
-    assert rows[2][3].startswith(f"{power.sum(axis=-1).mean():.2f} [")
-    assert rows[4][2:4] == ["1.747 kbps", "16.5"]
-    assert rows[3][4].startswith(f"{100 * optimum(games).fraction.mean():.3g} %")
-
-
-def test_where_all_targets_can_be_reached_the_optimum_leaves_no_gap():
-    results = comparison.run([2], 10, seed=1, feasible=True)
-    (best,) = (result for result in results if result.method == "optimum")
-    assert best.rate_gap.max() < 1e-12
-    assert best.share == pytest.approx(np.ones(10), rel=1e-12)
-
-
-@pytest.mark.parametrize("arguments", [["--draws", "0"], ["--pairs", "0"], ["--of", "nothing"], ["--rounds", "0"]])
-def test_bad_arguments(arguments, capsys):
-    with pytest.raises(SystemExit) as ending:
-        comparison.main([*arguments, "--out", "/nonexistent"])
-    assert ending.value.code == 2
-    assert "error:" in capsys.readouterr().err
-
-
-def test_the_speed_of_many_games():
-    figure = bench_power_control.measure(2, size=64, repeats=3, share=0.01)
-    assert figure["over_sync"]["median"] > 5
-    text = bench_power_control.report([figure], comparison._github)
-    assert f"{figure['over_sync']['median']:.1f} [" in text
