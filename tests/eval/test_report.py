@@ -453,8 +453,15 @@ def browser() -> Iterator:
         pytest.skip("chromium and chromedriver are not installed")
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,900"):
-        options.add_argument(argument)
+    quiet = ("background-networking", "component-update", "sync", "quic", "gpu")  # it looks for no servers of its own
+    for argument in (
+        "headless=new",
+        "no-sandbox",
+        "no-first-run",
+        "window-size=1280,900",
+        *map("disable-{}".format, quiet),
+    ):
+        options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
     try:

@@ -13,6 +13,7 @@ The code blocks of a page run in their order, in one folder and one namespace:
 """
 
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -184,6 +185,43 @@ def test_links_lead_somewhere(page: Path):
         if not inside or (anchor and anchor not in anchors(file.read_text(encoding="utf-8"))):
             broken.append(link)
     assert broken == []
+
+
+# --- Names ---------------------------------------------------------------------------------------------------
+
+NAME = r"(?<![\w/.])((?:secagent_env|solvers|training|eval)(?:\.(?!(?:md|py|npz|toml|yaml|onnx)\b)\w+)+)"
+ROLE = r":\w+:`~?" + NAME + "`"
+CODE = [path for name in ("secagent_env", "solvers", "training", "eval") for path in (ROOT / name).rglob("*.py")]
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name is a module, or an attribute or a field of what one defines."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            thing = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[length:]:
+            if part in getattr(thing, "__dataclass_fields__", {}):
+                return True
+            if not hasattr(thing, part):
+                return False
+            thing = getattr(thing, part)
+        return True
+    return False
+
+
+def test_pages_and_docstrings_name_what_exists():
+    pages = [(page, NAME) for page in [*PAGES, ROOT / "CONTRIBUTING.md"]]
+    missing = {
+        (name_of(path), name)
+        for path, pattern in [*pages, *((path, ROLE) for path in CODE)]
+        for name in re.findall(pattern, path.read_text(encoding="utf-8"))
+        if not exists(name)
+    }
+    assert missing == set()
+    assert not exists("solvers.asc.nothing")
 
 
 # --- Pictures ------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def imports(source: str, modules: Iterable[str]) -> Iterator[tuple[str, str | No
 
 
 def strings(source: str) -> set[str]:
-    """Return the modules that a source names in a string, as in "eval.command.main:main"."""
+    """Return the modules that a source names in a string, as in "eval.command.cli:main"."""
     named = (node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant))
     return {
         text.partition(":")[0] for text in named if isinstance(text, str) and re.fullmatch(r"\w+(\.\w+)+(:\w+)?", text)
