@@ -23,7 +23,7 @@ import scipy
 import solvers
 from eval import usable_cores
 from eval.bench import environments as bench_environments
-from eval.bench.timing import Figure, in_turns, plainly, processor_seconds, ratio_of, seconds_of, spread, verdict
+from eval.bench.timing import Figure, in_turns, limit_in_words, processor_seconds, ratio_of, seconds_of, spread, verdict
 from eval.compare.comparison import DEFAULT_SOLVERS
 from eval.compare.lineup import make
 from eval.compare.solving import instance_at, solver_seed
@@ -268,7 +268,7 @@ def _goals(results: Figure) -> str:
     small = Scenario().num_agents
     figures = [results["solvers" if agents == small else "large"][name] for agents, name, _ in GOALS]
     return "\n".join(
-        f"{name} with N = {agents} takes {seconds_of(figure)} (at most {plainly(limit)} is the goal: "
+        f"{name} with N = {agents} takes {seconds_of(figure)} (at most {limit_in_words(limit)} is the goal: "
         f"{verdict(figure['median'] <= limit)})."
         for (agents, name, limit), figure in zip(GOALS, figures, strict=True)
     )

@@ -66,7 +66,7 @@ def ratio_of(figure: Figure, times: str = "") -> str:
     return f"{figure['median']:.1f}{times} [{figure['low']:.1f}, {figure['high']:.1f}]"
 
 
-def plainly(seconds: float) -> str:
+def limit_in_words(seconds: float) -> str:
     """Return a time with its unit."""
     return with_unit(Interval(seconds, np.nan, np.nan, 1), "s", digits=3)
 

@@ -22,6 +22,7 @@ from eval.sweep.cluster import Cluster
 from eval.sweep.sources import source_file, sources_digest
 from eval.sweep.store import Store
 from eval.sweep.workers import Backend, Here, Loky, Work
+from secagent_env.support.checks import integer
 from secagent_env.support.extras import require
 from secagent_env.support.units import plural
 
@@ -318,9 +319,7 @@ def in_words(seconds: float) -> str:
 
 def _backend(workers: int | None, scheduler: str | None) -> Callable[..., Backend]:
     """Return what opens the backend for a number of cells, with the arguments checked."""
-    number = usable_cores() if workers is None else workers
-    if number < 1:
-        raise ValueError(f"workers must be an integer ≥ 1, got {workers!r}")
+    number = usable_cores() if workers is None else integer("workers", workers, 1)
     if scheduler is not None and workers is not None:
         raise ValueError("the workers of a scheduler are its own: give workers or a scheduler, not both")
 
