@@ -12,6 +12,7 @@ from pathlib import Path
 
 from secagent_env import questions
 from secagent_env.questions import QuestionSet
+from secagent_env.questions.loading import ENVIRONMENT_VARIABLE
 
 TELEQNA, SAMPLE = "teleqna", "sample"
 
@@ -48,10 +49,17 @@ class Source:
         return load(self.name, self.path)
 
 
-@functools.lru_cache(maxsize=4)
 def load(name: str, path: str | None) -> QuestionSet:
-    """Return a question set, read once in a process."""
-    return questions.load(name, path)
+    """Return a question set, read once in a process from each folder."""
+    return _load(name, folder_of(path))
+
+
+def folder_of(path: str | None) -> str | None:
+    """Return the folder of data sets: the one given, or the one that the environment names now."""
+    return os.environ.get(ENVIRONMENT_VARIABLE) if path is None else path
+
+
+_load = functools.lru_cache(maxsize=4)(questions.load)
 
 
 def set_or_sample(

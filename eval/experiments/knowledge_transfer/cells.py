@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.experiments.question_source import TELEQNA, load
+from eval.experiments.question_source import TELEQNA, folder_of, load
 from eval.sweep.cells import Cell, Row
 from secagent_env import questions
 from secagent_env.questions import Question, QuestionSet
@@ -212,7 +212,7 @@ def piece_of(cell: Cell) -> tuple[Block, np.ndarray, list[Question]]:
     available = load(options["source"], options["path"])
     numbers = blocks(available, options["count"], cell.seed)[options["block"]]
     piece = numbers[cell.index * PIECE : (cell.index + 1) * PIECE]
-    block = block_of(options["source"], options["path"], options["count"], cell.seed, options["block"])
+    block = block_of(options["source"], folder_of(options["path"]), options["count"], cell.seed, options["block"])
     return block, piece, [available[int(number)] for number in piece]
 
 

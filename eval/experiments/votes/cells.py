@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
+from eval.experiments.question_source import load
 from eval.sweep.cells import Cell, Row
-from secagent_env import questions
 from secagent_env.model.workload import accuracy_at_difficulty
 from secagent_env.questions import Question, QuestionSet
 from solvers.reasoning.simulated import SimulatedReasoner
@@ -17,10 +15,9 @@ from solvers.reasoning.votes import log_odds_weights, vote
 FUNCTION = "eval.experiments.votes.cells:ask"
 
 
-@functools.lru_cache(maxsize=8)
 def pool(name: str, source: str, path: str | None) -> QuestionSet:
     """Return the questions that stand for a data set; of the sample, those with as many options as there."""
-    loaded = questions.load(source, path)
+    loaded = load(source, path)
     if source != "sample":
         return loaded
     fitting = [question for question in loaded if (len(question.options) == 2) == (name == "boolq")]
