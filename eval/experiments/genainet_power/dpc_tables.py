@@ -52,15 +52,12 @@ class PowerControlTables(Experiment):
 
     def courses(self, compute: Compute) -> list[Course]:
         """Return the ends of every method on the same games: courses of one row."""
-        return [
-            Course(
-                row.value,
-                row.scheme,
-                *(np.array(json.loads(values))[None] for values in (row.rate_gap, row.total_power_w)),
-                np.array(json.loads(row.share)),
-            )
-            for row in compute(self.cells()).itertuples()
-        ]
+        columns = ("rate_gap", "total_power_w", "share")
+        courses = []
+        for row in compute(self.cells()).to_dict("records"):
+            gap, power, share = (np.array(json.loads(row[name])) for name in columns)
+            courses.append(Course(row["value"], row["scheme"], gap[None], power[None], share))
+        return courses
 
     def report(self, compute: Compute) -> Report:
         """Return the table of means; the paper reports on infeasible games alone."""
