@@ -13,9 +13,9 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib.metadata
 import importlib.util
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +100,7 @@ def source_file(module: str, own: tuple[str, ...] = PACKAGES) -> Path | None:
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return None
     path = Path(spec.origin)
-    if top not in own and any(path.is_relative_to(folder) for folder in _installed()):
+    if top not in own and _is_installed(top, path):
         return None
     if not inner:
         return path
@@ -110,10 +110,18 @@ def source_file(module: str, own: tuple[str, ...] = PACKAGES) -> Path | None:
     return next(filter(Path.is_file, (found.with_suffix(".py"), found / "__init__.py")), None)
 
 
+def _is_installed(top: str, path: Path) -> bool:
+    """Return whether a module is of the standard library or of an installed distribution, wherever that lies."""
+    return (
+        top in sys.stdlib_module_names
+        or not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
+        or top in _distributed()
+    )
+
+
 @functools.cache
-def _installed() -> tuple[Path, ...]:
-    names = ("stdlib", "platstdlib", "purelib", "platlib")
-    return tuple({Path(folder) for name in names if (folder := sysconfig.get_path(name))})
+def _distributed() -> frozenset[str]:
+    return frozenset(importlib.metadata.packages_distributions())
 
 
 def _parents(module: str) -> Iterator[str]:

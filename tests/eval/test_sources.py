@@ -89,6 +89,20 @@ def test_what_is_installed_does_not_count_but_for_what_is_named():
     assert source_file("solvers.asc.nothing") is source_file("solvers.standins.nothing") is None
 
 
+@pytest.mark.parametrize("folder", ["lib/site-packages", "usr/dist-packages", "opt/libraries"])
+def test_libraries_do_not_count_wherever_they_are_installed(tmp_path: Path, folder: str):
+    """They may lie on the path of another environment, or be large: none of their files is read."""
+    libraries = tree(
+        tmp_path / folder, {"big/__init__.py": "import", "big-1.0.dist-info/METADATA": "Name: big\nVersion: 1.0\n"}
+    )
+    (libraries / "big-1.0.dist-info" / "top_level.txt").write_text("big\n")
+    tree(tmp_path / "mine", {"plugin.py": "import big, helper", "helper.py": ""})
+    code = "import sys; from eval.sweep.sources import reachable; print(*reachable(['plugin']))"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "mine"), str(libraries), *sys.path])}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=ROOT)
+    assert run.stdout.split() == ["plugin", "helper"], run.stderr
+
+
 RUN = """
 import json, sys
 from eval.compare.comparison import Comparison, parse_solvers
