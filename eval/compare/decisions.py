@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from eval.compare.rows import plain
 from secagent_env import Decision, __version__
 from secagent_env.support import checks
+from secagent_env.support.digests import sealed, verified
 from secagent_env.support.files import write_text
+from secagent_env.support.reading import parse_json, read_bytes
 from solvers import Solution
 
 FORMAT = "secagent.Decision"
@@ -76,7 +78,8 @@ def save_decision(path: str | Path, solution: Solution, *, options: dict[str, An
         **{name: plain(getattr(solution, name)) for name in _SOLUTION},
         "options": plain(options or {}),
     }
-    write_text(Path(path), json.dumps(content, indent=2, allow_nan=False, default=str) + "\n")
+    document = json.loads(json.dumps(content, allow_nan=False, default=str))
+    write_text(path, json.dumps(sealed(document), indent=2) + "\n")
 
 
 def load_decision(path: str | Path) -> Decision:
@@ -89,33 +92,33 @@ def load_decision(path: str | Path) -> Decision:
     ValueError
         If it is not a decision, incomplete, inconsistent, or of a later version.
     """
+    text = read_bytes(path)
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_not_finite)
-    except RecursionError:
-        raise ValueError(f"cannot load a decision from {path}: it is broken or foreign") from None
-    except ValueError as error:  # JSON and UTF-8 errors are among them
-        raise ValueError(f"cannot load a decision from {path}: it is not valid JSON ({error})") from error
+        content = parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"cannot load a decision from {path}: it is not valid JSON ({error})") from None
     try:
-        return _decision(content)
+        return _decision(content, path)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
         raise ValueError(f"cannot load a decision from {path}: {reason}") from error
 
 
-def _decision(content: Any) -> Decision:
+def _decision(content: Any, path: str | Path) -> Decision:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError("it holds no secagent decision")
     if content["version"] != FORMAT_VERSION:
         raise ValueError(
-            f"it has format version {content['version']}, this secagent reads {FORMAT_VERSION}; "
+            f"it has format version {content['version']!r:.80}, this secagent reads {FORMAT_VERSION}; "
             "upgrade secagent to read it"
         )
+    content = verified(content, path)
     agents, antennas = (checks.integer(name, content[name], 1) for name in ("num_agents", "num_antennas"))
     selected = content["selected"]
     if not isinstance(selected, list) or not all(type(i) is int and 0 <= i < agents for i in selected):
-        raise ValueError(f"selected must be a list of indices from 0 to {agents - 1}, got {selected!r}")
+        raise ValueError(f"selected must be a list of indices from 0 to {agents - 1}, got {selected!r:.80}")
     if len(set(selected)) != len(selected):
-        raise ValueError(f"selected must name each agent once, got {selected!r}")
+        raise ValueError(f"selected must name each agent once, got {selected!r:.80}")
     selection = np.zeros(agents, bool)
     selection[selected] = True
     return Decision(
@@ -130,7 +133,3 @@ def _numbers(content: dict[str, Any], name: str, size: int) -> np.ndarray:
     if not isinstance(values, list) or len(values) != size or any(type(v) not in (int, float) for v in values):
         raise ValueError(f"{name} must be a list of {size} numbers")
     return np.array(values, float)
-
-
-def _not_finite(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a number of JSON")

@@ -118,8 +118,15 @@ class Batched:
         """
         arrays = {name: array for name in self._arrays if (array := getattr(self, name)) is not None}
         for name, array in arrays.items():
+            if isinstance(array, np.ma.MaskedArray):
+                raise ValueError(
+                    f"{name} must hold plain numbers, got a masked array: fill it first, as .filled(0) does"
+                )
             if not hasattr(array, "dtype"):
-                arrays[name] = np.asarray(array, complex if name in complex_ else float)
+                try:
+                    arrays[name] = np.asarray(array, complex if name in complex_ else float)
+                except (TypeError, OverflowError):
+                    raise ValueError(f"{name} must be an array of numbers, got {array!r:.80}") from None
                 object.__setattr__(self, name, arrays[name])
         xp = namespace(*arrays.values())
         for name, array in arrays.items():

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +13,9 @@ import numpy as np
 
 from secagent_env.model.batched import Array, Batched, namespace
 from secagent_env.model.scenario import Scenario
+from secagent_env.support.digests import DIGEST, check_digest, digest
 from secagent_env.support.files import whole_file
+from secagent_env.support.reading import check_array_bytes, open_arrays, parse_json
 
 FORMAT = "secagent.Instance"
 FORMAT_VERSION = 1
@@ -82,9 +82,7 @@ class Instance(Batched):
         for name in self._arrays:
             if getattr(self, name) is None and name not in _OPTIONAL:
                 raise ValueError(f"{name} must be an array, got None")
-        scenario = self.scenario
-        sizes = {"N": scenario.num_agents, "L": scenario.num_antennas, "E": scenario.num_eavesdroppers, "2": 2}
-        xp = self._check_arrays(_DIMENSIONS, sizes, _COMPLEX)
+        xp = self._check_arrays(_DIMENSIONS, _sizes(self.scenario), _COMPLEX)
         for name in self._arrays:
             array = getattr(self, name)
             if name not in (*_COMPLEX, *_OPTIONAL) and not xp.all(array >= 0):
@@ -120,10 +118,12 @@ class Instance(Batched):
 
         NumPy's arrays only: convert others with ``.to(numpy)`` first.
         """
-        header = {"format": FORMAT, "version": FORMAT_VERSION, "scenario": self.scenario.to_dict()}
         arrays = {name: np.asarray(a) for name in self._arrays if (a := getattr(self, name)) is not None}
+        check_array_bytes(arrays)
+        header = {"format": FORMAT, "version": FORMAT_VERSION, "scenario": self.scenario.to_dict()}
+        text = json.dumps({**header, DIGEST: digest({"header": parse_json(json.dumps(header)), **arrays})})
         with whole_file(path) as file:
-            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(file, header=np.array(text), **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: str | Path) -> Instance:
@@ -134,24 +134,20 @@ class Instance(Batched):
         OSError
             If the file cannot be read.
         ValueError
-            If it is truncated, not an instance, or of a later version.
+            If it is damaged, not an instance, or of a later version.
         """
         try:
-            header, arrays = _read(path)
-        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise ValueError(f"cannot load an instance from {path}: it is broken or foreign") from error
-        try:
-            if not isinstance(header, dict) or header.get("format") != FORMAT:
-                raise ValueError("it holds no secagent instance")
-            if header.get("version") != FORMAT_VERSION:
-                raise ValueError(
-                    f"it has format version {header.get('version')}, this secagent reads {FORMAT_VERSION}; "
-                    "upgrade secagent to read it"
-                )
+            with open_arrays(path) as file:
+                header = _checked_header(parse_json(file.text("header")) if "header" in file.names else None)
+                scenario = Scenario.coerce(header["scenario"])
+                sizes = _sizes(scenario)
+                arrays = file.read({name: tuple(sizes[d] for d in dims) for name, dims in _DIMENSIONS.items()})
+            found = header.pop(DIGEST, None)
+            check_digest(found, {"header": header, **arrays}, path)
             missing = set(_DIMENSIONS) - set(_OPTIONAL) - set(arrays)
             if missing:
                 raise ValueError(f"the array {min(missing)} is missing")
-            return cls(scenario=Scenario.coerce(header.get("scenario")), **arrays)
+            return cls(scenario=scenario, **arrays)
         except ValueError as error:
             raise ValueError(f"cannot load an instance from {path}: {error}") from error
 
@@ -162,8 +158,19 @@ def squared_norm(channel: Array) -> Array:
     return xp.real(xp.vecdot(channel, channel))
 
 
-def _read(path: str | Path) -> tuple[Any, dict[str, np.ndarray]]:
-    """Return the header and the arrays of an ``.npz`` file: plain data, as ``allow_pickle=False`` ensures."""
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-        header = json.loads(str(archive["header"])) if "header" in archive else None
-        return header, {name: archive[name] for name in archive.files if name in _DIMENSIONS}
+def _sizes(scenario: Scenario) -> dict[str, int]:
+    """Return the sizes that the letters of the dimensions stand for."""
+    return {"N": scenario.num_agents, "L": scenario.num_antennas, "E": scenario.num_eavesdroppers, "2": 2}
+
+
+def _checked_header(header: Any) -> dict[str, Any]:
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError("it holds no secagent instance")
+    if header.get("version") != FORMAT_VERSION:
+        raise ValueError(
+            f"it has format version {header.get('version')!r:.80}, this secagent reads {FORMAT_VERSION}; "
+            "upgrade secagent to read it"
+        )
+    if not isinstance(header.get("scenario"), dict):
+        raise ValueError("its header names no scenario")
+    return header

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from secagent_env.model.presets import PRESETS
 from secagent_env.support.checks import flag, integer, interval, number
 from secagent_env.support.errors import check_name
+from secagent_env.support.reading import read_toml
 from secagent_env.support.shares import apportioned
 
 Range = tuple[float, float]
@@ -178,11 +178,7 @@ class Scenario:
     @classmethod
     def from_toml(cls, path: str | Path) -> Scenario:
         """Read a scenario from a TOML file of fields; ``preset = "…"`` names the preset to start from."""
-        try:
-            with open(path, "rb") as file:
-                fields = tomllib.load(file)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is not a valid TOML file: {error}") from error
+        fields = read_toml(path)
         try:
             return cls.coerce(fields)
         except ValueError as error:

@@ -138,7 +138,8 @@ def rewrite(path, **changes):
 
 def header(path, **changes):
     with np.load(path) as archive:
-        return np.array(json.dumps({**json.loads(str(archive["header"])), **changes}))
+        unsealed = {name: value for name, value in json.loads(str(archive["header"])).items() if name != "digest"}
+        return np.array(json.dumps({**unsealed, **changes}))
 
 
 def test_a_damaged_file_is_one_sentence(tmp_path, instance):
@@ -168,12 +169,14 @@ def test_a_damaged_file_is_one_sentence(tmp_path, instance):
     damaged(lambda: path.write_bytes(npy), "broken or foreign")
     damaged(lambda: rewrite(path, header=header(path, format="other")), "it holds no secagent instance")
     damaged(lambda: rewrite(path, header=header(path, version=99)), "format version 99.*upgrade secagent")
-    damaged(lambda: rewrite(path, gain_eve=None), "gain_eve is missing")
+    damaged(lambda: rewrite(path, header=header(path), gain_eve=None), "gain_eve is missing")
     damaged(lambda: rewrite(path, gain_eve=np.ones((2, 2))), "gain_eve must have shape")
-    damaged(lambda: rewrite(path, accuracy=np.full(6, np.nan)), "accuracy must be finite")
+    damaged(lambda: rewrite(path, header=header(path), accuracy=np.full(6, np.nan)), "accuracy must be finite")
     damaged(lambda: rewrite(path, header=header(path, scenario={"num_agents": 0})), "num_agents must be")
     damaged(lambda: rewrite(path, header=header(path, scenario={"bogus": 0})), "unknown scenario field 'bogus'")
     damaged(lambda: rewrite(path, header=np.array("{")), "cannot load")
+    damaged(lambda: rewrite(path, accuracy=np.full(6, 0.9)), "it is damaged: its content is not what its digest says")
+    damaged(lambda: rewrite(path, header=header(path, digest="0" * 64)), "it is damaged")
     damaged(lambda: zipfile.ZipFile(path, "w").close(), "it holds no secagent instance")
 
 

@@ -148,7 +148,7 @@ def test_a_scenario_is_read_from_toml(tmp_path):
     ("content", "message"),
     [
         (b"num_agents = \n", "not a valid TOML file"),
-        (b"\xff\xfe", "not a valid TOML file"),
+        (b"\xff\xfe", "not UTF-8 text"),
         (b"num_agents = nan\n", "num_agents must be an integer"),
         (b"agents = 3\n", "did you mean 'num_agents'"),
         (b"preset = 3\n", "unknown preset 3"),
