@@ -7,9 +7,12 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 import solvers
 from secagent_env import Scenario, sample_instance
 from secagent_env.rendering import figure
+from secagent_env.support.files import whole_file, write_bytes
 
 IMAGES = Path(__file__).parent / "images"
 DPI = 160
@@ -17,18 +20,24 @@ JAMMED = 8
 """The seed of a network that ``asc`` does not solve without jammers, and solves to proved optimality with them."""
 
 
+def save(picture: Figure, path: Path) -> None:
+    """Write a picture."""
+    with whole_file(path) as file:
+        picture.savefig(file, format="png", dpi=DPI)
+
+
 def network(path: Path) -> None:
     """Draw the preset ``paper`` with the decision of the solver ``exact``."""
     instance = sample_instance("paper", seed=0)
     decision = solvers.make("exact").solve(instance).decision
-    figure(instance, decision).savefig(path, dpi=DPI)
+    save(figure(instance, decision), path)
 
 
 def jamming(path: Path) -> None:
     """Draw a network with eavesdroppers among the agents and few antennas, and a decision of ``asc``."""
     scenario = Scenario(num_agents=10, num_antennas=2, num_eavesdroppers=3, min_selected=3, eve_area_m=(20, 100))
     instance = sample_instance(scenario, seed=JAMMED)
-    figure(instance, solvers.make("asc").solve(instance).decision).savefig(path, dpi=DPI)
+    save(figure(instance, solvers.make("asc").solve(instance).decision), path)
 
 
 def compare(path: Path, instances: int = 20) -> None:
@@ -37,7 +46,7 @@ def compare(path: Path, instances: int = 20) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         run(Comparison(instances=instances), folder)
-        path.write_bytes((Path(folder) / PICTURE).read_bytes())
+        write_bytes(path, (Path(folder) / PICTURE).read_bytes())
 
 
 def scaling(path: Path) -> None:
@@ -47,7 +56,7 @@ def scaling(path: Path) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         run(Scaling(max_seconds=10), folder, workers=1)
-        path.write_bytes((Path(folder) / "scaling.png").read_bytes())
+        write_bytes(path, (Path(folder) / "scaling.png").read_bytes())
 
 
 PICTURES = {"network.png": network, "jamming.png": jamming, "compare.png": compare, "scaling.png": scaling}

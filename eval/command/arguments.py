@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import os
 import sys
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -133,7 +131,14 @@ def plug_in(modules: Sequence[str]) -> None:
     if modules and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     for module in modules:
-        importlib.import_module(module)
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise ValueError(f"--plugin takes the name of a Python module, as in package.module, got {module!r:.80}")
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            raise
+        except Exception as error:
+            raise ImportError(f"--plugin {module} cannot be imported ({type(error).__name__}: {error})") from error
 
 
 def assignments(items: Sequence[str], option: str = "--set") -> dict[str, Any]:
@@ -141,6 +146,8 @@ def assignments(items: Sequence[str], option: str = "--set") -> dict[str, Any]:
 
     Raises ValueError if an item has no name or no value, or the value is not one of TOML's.
     """
+    from secagent_env.support.reading import parse_toml
+
     values = {}
     for item in items:
         name, equals, text = item.partition("=")
@@ -148,22 +155,13 @@ def assignments(items: Sequence[str], option: str = "--set") -> dict[str, Any]:
         if not equals or not name:
             raise ValueError(f"{option} needs name=value, got {item!r}")
         try:
-            parsed = tomllib.loads(f"value = {text}")
-        except tomllib.TOMLDecodeError:
+            parsed = parse_toml(f"value = {text}")
+        except ValueError:
             parsed = {}
         if set(parsed) != {"value"}:
             raise ValueError(
-                f'{option} {name} needs a value as in TOML (a number, true, false, [low, high] or "text"), got {text!r}'
+                f"{option} {name} needs a value as in TOML (a number, true, false, [low, high] or "
+                f'"text"), got {text!r:.80}'
             )
         values[name] = parsed["value"]
     return values
-
-
-def check_writable(path: Path) -> None:
-    """Raise OSError for a file that could not be written, before the work is done."""
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))

@@ -6,7 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from eval.command.arguments import AddCommand, check_writable
+from eval.command.arguments import AddCommand
 
 logger = logging.getLogger("secagent")
 
@@ -21,15 +21,14 @@ def add_parser(command: AddCommand) -> None:
 def run(args: argparse.Namespace) -> None:
     """Measure, and print the figures."""
     from eval.bench.benchmark import measure, report
+    from secagent_env.support.files import check_target, write_text
 
     if args.out is not None:
-        check_writable(args.out)
+        check_target(args.out)
     results = measure(quick=args.quick, progress=logger.info)
     print(report(results))
     if args.out is not None:
         import json
-
-        from secagent_env.support.files import write_text
 
         write_text(args.out, json.dumps(results, indent=2) + "\n")
         logger.info("wrote %s", args.out)

@@ -6,7 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from eval.command.arguments import AddCommand, add_scenario, check_writable, scenario_of
+from eval.command.arguments import AddCommand, add_scenario, scenario_of
 
 logger = logging.getLogger("secagent")
 
@@ -30,10 +30,11 @@ def run(args: argparse.Namespace) -> None:
     """Draw the instance and write it."""
     from eval.compare.solving import instance_at
     from secagent_env.support.checks import integer
+    from secagent_env.support.files import check_target
 
     for name in ("seed", "index"):
         integer(name, getattr(args, name))
     scenario = scenario_of(args)
-    check_writable(args.out)
+    check_target(args.out)
     instance_at(scenario, args.seed, args.index).save(args.out)
     logger.info("wrote %s", args.out)

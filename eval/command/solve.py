@@ -6,7 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from eval.command.arguments import AddCommand, add_plugin, assignments, check_writable, plug_in
+from eval.command.arguments import AddCommand, add_plugin, assignments, plug_in
 
 logger = logging.getLogger("secagent")
 
@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
     from eval.compare.lineup import make
     from eval.compare.solution_summary import summary
     from secagent_env import Instance
+    from secagent_env.support.files import check_target
 
     if args.plot is not None:
         from eval.compare.convergence import NothingToDraw, check_picture, save_convergence
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
         check_picture(args.plot)
     for path in (args.out, args.plot):
         if path is not None:
-            check_writable(path)
+            check_target(path)
     options = assignments(args.set)
     solver = make(args.solver, **options)
     if args.transcript or args.dry_run:

@@ -12,7 +12,6 @@ import functools
 import json
 import logging
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from secagent_env import Scenario, __version__
 from secagent_env.support import checks
 from secagent_env.support.extras import require
 from secagent_env.support.files import write_text
+from secagent_env.support.reading import parse_toml
 from solvers import Solver
 from solvers.interface import registry
 from training.play.agents import TrainedAgent
@@ -52,8 +52,8 @@ def parse_solvers(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     for text in texts:
         match = re.fullmatch(r"\s*([^()]*[^()\s])\s*(?:\((.*)\)\s*)?", text)
         try:
-            parsed = tomllib.loads(f"options = {{{match[2] or ''}}}") if match else {}
-        except tomllib.TOMLDecodeError:
+            parsed = parse_toml(f"options = {{{match[2] or ''}}}") if match else {}
+        except ValueError:
             parsed = {}
         if match is None or set(parsed) != {"options"}:
             raise ValueError(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from secagent_env.support.reading import read_toml
 from solvers.reasoning.endpoint import Group
 
 KEPT_OUT = ("api_key", "transcript", "replay")
@@ -25,11 +25,7 @@ def read_groups(path: Path | str) -> tuple[Group, ...]:
     OSError
         If it cannot be read.
     """
-    try:
-        with open(path, "rb") as file:
-            content = tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a valid TOML file: {error}") from None
+    content = read_toml(path)
     tables = content.get("group")
     if not isinstance(tables, list) or not tables or set(content) != {"group"}:
         raise ValueError(f"{path} must hold tables [[group]], one for each group of agents, and nothing else")

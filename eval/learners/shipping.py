@@ -14,7 +14,7 @@ import training.play.shipped
 from eval.learners.runs import Judgement, Training
 from secagent_env import Scenario
 from secagent_env.support.errors import unknown_name
-from secagent_env.support.files import whole_file, write_text
+from secagent_env.support.files import write_bytes, write_text
 
 
 def best_training(trainings: Sequence[Training], learner: str) -> Training:
@@ -39,8 +39,7 @@ def ship(run: Training, name: str, results: Sequence[Judgement] = (), folder: Pa
     if not name.replace("-", "").isalnum():
         raise ValueError(f"an agent's name must consist of letters, digits and hyphens, got {name!r}")
     path = (folder or training.play.shipped.POLICIES) / f"{name}.onnx"
-    with whole_file(path) as file:
-        file.write((run.path / "policy.onnx").read_bytes())
+    write_bytes(path, (run.path / "policy.onnx").read_bytes())
     write_text(path.with_suffix(".md"), model_card(run, name, results))
     return path
 

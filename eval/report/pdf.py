@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from eval.report.data.results import Results
 from eval.stats.pictures import save_picture
 from secagent_env.rendering import figure
 from secagent_env.rendering.style import own_style
+from secagent_env.support.files import write_bytes
 from solvers import Solution
 
 
@@ -30,7 +30,7 @@ def save_figures(
     if results.reproduced is not None:
         for path in sorted(results.reproduced.folder.glob("*.pdf")):
             written.append(path.name)
-            shutil.copyfile(path, folder / path.name)
+            write_bytes(folder / path.name, path.read_bytes())
     for label, solution in converging.items():
         written.append(f"convergence-{base_name(label)}.pdf")
         save_convergence(solution, folder / written[-1])

@@ -17,7 +17,7 @@ from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import tabulated
 from eval.sweep.cells import Cell, Row
 from secagent_env.support.checks import integer
-from secagent_env.support.files import whole_file, write_text
+from secagent_env.support.files import write_bytes, write_text
 from training.power_control.shared_power import FOLDER, train_and_export
 
 FUNCTION = "eval.studies.shared_power:learn"
@@ -62,8 +62,7 @@ class SharedPowerTraining(Experiment):
         lines = []
         for row in compute(self.cells()).to_dict("records"):
             path = self.policies / f"ppo-{row['value']}.onnx"
-            with whole_file(path) as file:
-                file.write(base64.b64decode(row["policy"]))
+            write_bytes(path, base64.b64decode(row["policy"]))
             write_text(path.with_suffix(".md"), row["card"])
             lines.append([str(row["value"]), str(path)])
         return Report(tabulated(lines, ["pairs", "written to"]) + "\n")

@@ -10,6 +10,7 @@ import re
 import secrets
 import socket
 import stat
+import sys
 import tempfile
 import time
 import zlib
@@ -50,11 +51,11 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
         old = path.stat()
     except FileNotFoundError:
         old = None
-    if old is not None and (not stat.S_ISREG(old.st_mode) or _is_open_file(path)):
-        with io.BytesIO() as content:
-            yield content
-            with _named(path), open(path, "wb", buffering=0) as special:
-                _write_all(special, content.getbuffer())
+    if old is not None and (not stat.S_ISREG(old.st_mode) or _open_file(path)):
+        content = io.BytesIO()
+        yield content
+        with _named(path), _opened(path) as special:
+            _write_all(special, content.getvalue())
         return
     target = Path(os.path.realpath(path))
     if old is not None and not os.access(target, os.W_OK):
@@ -84,7 +85,23 @@ def append_line(path: str | Path, line: str) -> None:
     """Add a line to a text file, in one write, so that the lines of several writers do not mix."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
     with open(descriptor, "wb", buffering=0) as file:
-        _write_all(file, memoryview(f"{line}\n".encode()))
+        _write_all(file, f"{line}\n".encode())
+
+
+def check_target(path: str | Path) -> None:
+    """Raise OSError now if :func:`whole_file` could not write a file, whose name it holds."""
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    if path.exists() and not path.is_file():
+        return
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
 
 
 def check_writable(folder: str | Path) -> None:
@@ -128,16 +145,26 @@ def _named(path: Path) -> Iterator[None]:
         raise
 
 
-def _is_open_file(path: Path) -> bool:
-    """Whether a path names an open file of a process, as /dev/stdout does, which nothing can take the place of."""
+def _open_file(path: Path) -> str | None:
+    """Return the name of the open file of a process that a path leads to, as /dev/stdout does; None otherwise."""
     resolved = path.absolute()
     for _ in range(8):
         if resolved.parts[1:2] == ("proc",) or resolved.parts[1:3] == ("dev", "fd"):
-            return True
+            return str(resolved)
         if not resolved.is_symlink():
-            return False
+            return None
         resolved = resolved.parent / os.readlink(resolved)
-    return False
+    return None
+
+
+def _opened(path: Path) -> BinaryIO | io.RawIOBase:
+    """Open a special file; what this process has open already is written on from where it is."""
+    own = re.fullmatch(r"/(?:dev|proc/self|proc/(\d+))/fd/(\d+)", _open_file(path) or "")
+    if own is None or (own[1] is not None and int(own[1]) != os.getpid()):
+        return open(path, "wb", buffering=0)
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return open(os.dup(int(own[2])), "wb", buffering=0)
 
 
 @contextmanager
@@ -189,6 +216,7 @@ def _keep_owner_and_mode(descriptor: int, old: os.stat_result) -> None:
         os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
 
 
-def _write_all(file: BinaryIO | io.RawIOBase, content: memoryview) -> None:
-    while content:
-        content = content[file.write(content) or 0 :]
+def _write_all(file: BinaryIO | io.RawIOBase, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) or 0 :]

@@ -186,9 +186,9 @@ def test_shipped_policies_are_small_documented_and_solve():
 
 
 def rewritten(path: Path, out: Path, **changes: str | None) -> Path:
-    """Copy a policy with other metadata."""
+    """Copy a policy with other metadata, and without its digest."""
     model = onnx.load(path)
-    metadata = {entry.key: entry.value for entry in model.metadata_props} | changes
+    metadata = {entry.key: entry.value for entry in model.metadata_props} | {"digest": None} | changes
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {name: value for name, value in metadata.items() if value is not None})
     onnx.save(model, out)
@@ -216,6 +216,20 @@ def test_a_foreign_or_newer_file_gets_one_sentence(cheapest: Path, tmp_path: Pat
         training.load_agent(path)
     assert "\n" not in str(error.value)
     assert str(path) in str(error.value)
+
+
+def test_damage_is_told_from_the_digest(cheapest: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    path = tmp_path / "p.onnx"
+    whole = cheapest.read_bytes()
+    for place in range(50, len(whole), len(whole) // 40):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match=f"^cannot load a policy from {path}: it is damaged"):
+            training.load_agent(path)
+    assert not caplog.records
+    unsealed = rewritten(cheapest, tmp_path / "unsealed.onnx")
+    for _ in range(2):
+        training.load_agent(unsealed)
+    assert [record.message for record in caplog.records] == [f"{unsealed} holds no digest: it is read unverified"]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", "half"])

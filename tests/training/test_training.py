@@ -227,7 +227,7 @@ def test_the_exported_policy_is_the_best_one(tmp_path: Path):
     checkpoint = Checkpoint.load(tmp_path / "checkpoint")
     learner = learner_class("ppo")(learning, "cpu")
     learner.load_policy_state(checkpoint.best)
-    validation = AllocationValidation(learning, tmp_path / "bounds.npy")
+    validation = AllocationValidation(learning, tmp_path / "bounds.json")
     best = checkpoint.progress["best"]
     measured = validation.measure(learner.act)
     assert {name: best[name] for name in measured} == measured
@@ -323,9 +323,9 @@ def test_a_broken_checkpoint_is_told_in_one_sentence(tmp_path: Path, name: str):
 
 def test_a_checkpoint_of_another_network_is_told_in_one_sentence(tmp_path: Path):
     train(task(steps=256), tmp_path)
-    other = parameters(tmp_path)
-    del other["policy"]["log_std"]
-    torch.save(other, tmp_path / "checkpoint" / "parameters.pt")
+    other = Checkpoint.load(tmp_path / "checkpoint")
+    del other.state.tensors["policy"]["log_std"]
+    other.save(tmp_path / "checkpoint")
     with pytest.raises(ValueError, match=r"is broken .*log_std"):
         train(task(steps=256), tmp_path)
 
@@ -338,8 +338,10 @@ class Evil:
 def test_a_checkpoint_can_execute_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     train(task(steps=256), tmp_path / "run")
-    torch.save({"policy": Evil()}, tmp_path / "run" / "checkpoint" / "parameters.pt")
-    with pytest.raises(ValueError, match="is broken"):
+    hostile = Checkpoint.load(tmp_path / "run" / "checkpoint")
+    hostile.state.tensors["policy"] = Evil()
+    hostile.save(tmp_path / "run" / "checkpoint")
+    with pytest.raises(ValueError, match=r"is broken .*Unpickl"):
         train(task(steps=256), tmp_path / "run")
     assert not Path("evil").exists()
 
@@ -354,17 +356,25 @@ def test_half_a_line_of_an_evaluation_is_dropped(tmp_path: Path):
     assert folder.evaluations.read_text() == '{"steps": 1}\n'
 
 
+def test_a_checkpoint_whose_numbers_were_changed_is_refused(tmp_path: Path):
+    checkpoint(1).save(tmp_path / "checkpoint")
+    path = tmp_path / "checkpoint" / "counters.json"
+    path.write_text(path.read_text().replace('"segment": 1', '"segment": 7'))
+    with pytest.raises(ValueError, match=r"is broken .*its content is not what its digest says"):
+        Checkpoint.load(tmp_path / "checkpoint")
+
+
 # --- Validation -----------------------------------------------------------------------------------------------
 
 
 def test_the_optimum_has_no_gap(tmp_path: Path):
-    validation = AllocationValidation(task(), tmp_path / "bounds.npy")
+    validation = AllocationValidation(task(), tmp_path / "bounds.json")
     exact = solvers.make("exact")
     actions = [
         validation._rules.actions.encode(exact.solve(instance).decision, instance)
         for instance in validation._instances[:20]
     ]
-    few = AllocationValidation(task(), tmp_path / "bounds.npy")
+    few = AllocationValidation(task(), tmp_path / "bounds.json")
     few._instances, few._lower, few._observations = (
         few._instances[:20],
         few._lower[:20],
@@ -377,7 +387,7 @@ def test_the_optimum_has_no_gap(tmp_path: Path):
 
 
 def test_bounds_are_kept_and_made_anew_where_broken(tmp_path: Path):
-    path = tmp_path / "bounds.npy"
+    path = tmp_path / "bounds.json"
     first = AllocationValidation(task(), path)._lower
     before = path.stat().st_mtime_ns
     np.testing.assert_array_equal(AllocationValidation(task(), path)._lower, first)

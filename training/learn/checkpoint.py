@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import zipfile
@@ -14,9 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from secagent_env.support.digests import sealed, verified
+from secagent_env.support.errors import check_name
+from secagent_env.support.files import whole_file, write_text
+from secagent_env.support.reading import parse_json, read_bytes
 from training.learn.learner import State
 
 _TENSORS, _BEST, _NUMBERS, _ARRAYS = "parameters.pt", "best.pt", "counters.json", "replay.npz"
+_FILES = (_TENSORS, _BEST, _ARRAYS)
 _BROKEN = (ValueError, KeyError, TypeError, EOFError, RuntimeError, UnpicklingError, zipfile.BadZipFile)
 
 
@@ -43,13 +49,17 @@ class Checkpoint:
         new, old = _beside(folder)
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
-        torch.save(self.state.tensors, new / _TENSORS)
+        with whole_file(new / _TENSORS) as file:
+            torch.save(self.state.tensors, file)
         if self.best is not None:
-            torch.save(self.best, new / _BEST)
+            with whole_file(new / _BEST) as file:
+                torch.save(self.best, file)
         if self.state.arrays:
-            np.savez(new / _ARRAYS, **self.state.arrays)  # type: ignore[arg-type]
-        numbers = {"counters": self.state.counters, "progress": self.progress}
-        (new / _NUMBERS).write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+            with whole_file(new / _ARRAYS) as file:
+                np.savez(file, **self.state.arrays)  # type: ignore[arg-type]
+        digests = {path.name: _digest(path) for path in new.iterdir()}
+        numbers = {"counters": self.state.counters, "progress": self.progress, "files": digests}
+        write_text(new / _NUMBERS, json.dumps(sealed(numbers), indent=2) + "\n")
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
@@ -63,7 +73,11 @@ class Checkpoint:
         if not folder.exists():
             return None
         try:
-            numbers = json.loads((folder / _NUMBERS).read_text(encoding="utf-8"))
+            path = folder / _NUMBERS
+            numbers = verified(parse_json(read_bytes(path), finite=False), path)
+            for name, digest in numbers.get("files", {}).items():
+                if _digest(folder / check_name("file", name, _FILES)) != digest:
+                    raise ValueError(f"{name} is damaged: its content is not what its digest says")
             tensors, best = (_tensors(folder / name) for name in (_TENSORS, _BEST))
             arrays = {}
             if (folder / _ARRAYS).exists():
@@ -97,6 +111,11 @@ def broken(folder: Path, error: BaseException) -> ValueError:
         f"the checkpoint {folder} is broken ({type(error).__name__}: {reason}); "
         "train into another folder, or delete this one to start again"
     )
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _tensors(path: Path) -> dict[str, Any] | None:

@@ -17,9 +17,11 @@ import numpy as np
 import torch
 
 from secagent_env import Scenario
+from secagent_env.support.digests import DIGEST
 from secagent_env.support.extras import require
-from secagent_env.support.files import whole_file
+from secagent_env.support.files import write_bytes
 from training.play.agents import METADATA, POLICY_FORMAT, POLICY_VERSION, open_session
+from training.play.sealing import BLANK, sealed_policy
 
 LARGEST_BYTES = 2 * 2**20
 TOLERANCE = 1e-4
@@ -115,8 +117,7 @@ def export_policy(
     )
     if not difference <= TOLERANCE:
         raise ValueError(f"the exported policy's actions differ from the module's by {difference:.2g}")
-    with whole_file(path) as file:
-        file.write(content)
+    write_bytes(path, content)
     return difference
 
 
@@ -149,9 +150,9 @@ def onnx_model(
     finally:
         module.train(training)
     model = onnx.load_model_from_string(file.getvalue())
-    onnx.helper.set_model_props(model, dict(metadata))
+    onnx.helper.set_model_props(model, {**metadata, DIGEST: BLANK})
     onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString())
+    return sealed_policy(model.SerializeToString())
 
 
 def _larger(inputs: Mapping[str, torch.Tensor], dynamic: Dynamic) -> dict[str, torch.Tensor]:

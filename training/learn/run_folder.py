@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from secagent_env import __version__
-from secagent_env.support.files import write_text
+from secagent_env.support.files import append_line, write_text
+from secagent_env.support.reading import parse_json, read_bytes
 from training.learn.learner import Task
 
 logger = logging.getLogger("secagent.training")
@@ -37,7 +38,7 @@ class RunFolder:
         self.path = Path(path)
         self.config = self.path / "config.json"
         self.evaluations = self.path / "evaluations.jsonl"
-        self.bounds = self.path / "bounds.npy"
+        self.bounds = self.path / "bounds.json"
         self.tensorboard = self.path / "tensorboard"
         self.checkpoint = self.path / "checkpoint"
         self.policy = self.path / "policy.onnx"
@@ -65,7 +66,7 @@ class RunFolder:
     def read_config(self) -> dict[str, Any]:
         """Return the configuration; ValueError if it is broken, foreign or newer."""
         try:
-            config = json.loads(self.config.read_text(encoding="utf-8"))
+            config = parse_json(read_bytes(self.config), finite=False)
         except ValueError as error:
             raise ValueError(f"{self.config} is broken: {error}") from error
         if not isinstance(config, dict) or config.get("format") != FORMAT:
@@ -82,17 +83,16 @@ class RunFolder:
 
     def append_evaluation(self, row: dict[str, Any]) -> None:
         """Add an evaluation."""
-        with open(self.evaluations, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append_line(self.evaluations, json.dumps(row))
 
     def read_evaluations(self) -> list[dict[str, Any]]:
         """Return the evaluations so far."""
         if not self.evaluations.exists():
             return []
         rows = []
-        for line in self.evaluations.read_text(encoding="utf-8").splitlines():
+        for line in read_bytes(self.evaluations).splitlines():
             with contextlib.suppress(ValueError):  # the end of a line that was being written
-                rows.append(json.loads(line))
+                rows.append(parse_json(line, finite=False))
         return rows
 
     def forget_evaluations_after(self, steps: int) -> None:

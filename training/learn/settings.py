@@ -18,6 +18,7 @@ from secagent_env.model.presets import PRESETS
 from secagent_env.support import checks
 from secagent_env.support.errors import check_name
 from secagent_env.support.extras import require
+from secagent_env.support.reading import MAX_TOML_BYTES, read_text, short
 
 FOLDER = Path(__file__).parents[1] / "hyperparameters"
 ENVIRONMENTS = {"allocation": "secagent/Allocation-v0", "lifetime": "secagent/Lifetime-v0"}
@@ -120,9 +121,9 @@ def _sections(path: Path, valid: set[str]) -> dict[str, dict[str, Any]]:
     """Return the sections of a YAML file, all of their names checked."""
     yaml = require("yaml", "rl")
     try:
-        sections = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from error
+        sections = yaml.safe_load(read_text(path, MAX_TOML_BYTES)) or {}
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"{path} is not valid YAML: {short(error)}") from error
     if not isinstance(sections, dict):
         raise ValueError(f"{path} must hold sections with names, got {sections!r}")
     for section, values in sections.items():

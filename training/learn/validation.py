@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +13,9 @@ import numpy as np
 from secagent_env import Instance
 from secagent_env.allocation.observations import observe
 from secagent_env.allocation.rules import AllocationRules
-from secagent_env.support.files import whole_file
+from secagent_env.support.digests import sealed, verified
+from secagent_env.support.files import write_text
+from secagent_env.support.reading import parse_json, read_text
 from solvers.certificate.bounds import lower_bound
 from training.learn.learner import Task
 from training.learn.seeds import VALIDATION, validation_instances
@@ -89,14 +93,12 @@ class EpisodeValidation:
 
 def _bounds(instances: Instance, path: Path) -> np.ndarray:
     """Return the certified lower bounds (B,), J, from a file or into it."""
-    if path.exists():
-        try:
-            bounds = np.load(path, allow_pickle=False)
-            if bounds.shape == instances.batch_shape:
-                return np.asarray(bounds)
-        except (ValueError, EOFError):
-            pass  # a broken file: compute the bounds again
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):  # none, or broken: compute the bounds
+        text = read_text(path)
+        document = verified(parse_json(text, finite=False), path)
+        bounds = np.array(document["energy_j"], float)
+        if bounds.shape == instances.batch_shape:
+            return bounds
     bounds = np.array([lower_bound(instance).energy_j for instance in instances])
-    with whole_file(path) as file:
-        np.save(file, bounds)
+    write_text(path, json.dumps(sealed({"energy_j": bounds.tolist()})) + "\n")
     return bounds

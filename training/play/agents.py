@@ -6,7 +6,6 @@ An ONNX file is a graph of known operators and their weights: loading one execut
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from functools import partial
@@ -20,11 +19,13 @@ from secagent_env.allocation.actions import ACTION_FORMATS, action_format
 from secagent_env.allocation.observations import OBSERVATION_FORMATS, observation_shapes, observe
 from secagent_env.support import checks
 from secagent_env.support.extras import require
+from secagent_env.support.reading import parse_json, read_bytes
 from solvers import Solver
 from solvers.interface.base import SolverRun
 from training.play.refine import refine as refined
 from training.play.repair import changed, repair_all
 from training.play.repair import repair as repaired
+from training.play.sealing import check_policy
 
 POLICY_FORMAT, POLICY_VERSION = "secagent.policy", "1"
 METADATA = ("agent", "environment", "scenario", "observation_format", "action_format", "any_agents")
@@ -79,9 +80,10 @@ class TrainedAgent(Solver):
 
     def __init__(self, path: str | Path, *, repair: bool = True, refine: int = 0) -> None:
         self.repair, self.refine = checks.flag("repair", repair), checks.integer("refine", refine)
-        self._content = Path(path).read_bytes()
+        self._content = read_bytes(path)
         self.digest = hashlib.sha256(self._content).hexdigest()[:20]
         try:
+            check_policy(self._content, path)
             self._describe(self._session.get_modelmeta().custom_metadata_map)
         except ValueError as error:
             raise ValueError(f"cannot load a policy from {path}: {error}") from None
@@ -104,7 +106,7 @@ class TrainedAgent(Solver):
         self.name, self.environment = metadata["agent"], metadata["environment"]
         self.observation_format, self.action_format = metadata["observation_format"], metadata["action_format"]
         self.any_agents = metadata["any_agents"] == "true"
-        self.scenario = Scenario.coerce(json.loads(metadata["scenario"]))
+        self.scenario = Scenario.coerce(parse_json(metadata["scenario"]))
         self._shapes = {entry.name: tuple(entry.shape) for entry in self._session.get_inputs()}
         if [entry.name for entry in self._session.get_outputs()] != ["action"] or not self._fits(self.scenario):
             raise ValueError("its network's inputs and output are not those that its metadata describe")

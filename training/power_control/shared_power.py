@@ -20,7 +20,8 @@ from secagent_env.power_control import Game
 from secagent_env.power_control.game import MAX_POWER_W
 from secagent_env.power_control.match import ROUNDS, numeric_observation
 from secagent_env.support.extras import require
-from secagent_env.support.files import whole_file, write_text
+from secagent_env.support.files import write_bytes, write_text
+from secagent_env.support.reading import read_bytes
 from training.power_control.pairs import METRIC, PairsVectorEnv, observations
 
 FOLDER = Path(__file__).parents[1] / "policies" / "power_control"
@@ -50,6 +51,7 @@ class SharedPolicy:
 
     def __init__(self, num_pairs: int, folder: Path = FOLDER) -> None:
         from training.play.agents import open_session
+        from training.play.sealing import check_policy
 
         path = folder / f"ppo-{num_pairs}.onnx"
         if not path.is_file():
@@ -58,7 +60,8 @@ class SharedPolicy:
                 f"secagent study shared-power --pairs {num_pairs}"
             )
         try:
-            self._session = open_session(path.read_bytes())
+            check_policy(content := read_bytes(path), path)
+            self._session = open_session(content)
         except ValueError as error:
             raise ValueError(f"cannot use {path}: {error}") from None
 
@@ -119,8 +122,7 @@ def export(model: Any, path: Path, about: Mapping[str, Any]) -> None:
     inputs = {"observation": torch.zeros(3, size)}
     content = onnx_model(Deterministic(model.policy), inputs, {}, {name: str(value) for name, value in about.items()})
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as file:
-        file.write(content)
+    write_bytes(path, content)
     lines = [f"# {path.stem}", "", "A shared policy for `secagent_env.power_control`: one network for every pair.", ""]
     lines += [f"- {name}: `{value}`" for name, value in about.items()]
     write_text(path.with_suffix(".md"), "\n".join(lines) + "\n")
