@@ -17,7 +17,7 @@ from secagent_env import Decision, __version__
 from secagent_env.support import checks
 from secagent_env.support.digests import sealed, verified
 from secagent_env.support.files import write_text
-from secagent_env.support.reading import parse_json, read_bytes
+from secagent_env.support.reading import parse_json, read_bytes, short
 from solvers import Solution
 
 FORMAT = "secagent.Decision"
@@ -100,7 +100,7 @@ def load_decision(path: str | Path) -> Decision:
     try:
         return _decision(content, path)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
-        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
+        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else short(error, 800)
         raise ValueError(f"cannot load a decision from {path}: {reason}") from error
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from secagent_env.support.reading import read_toml
+from secagent_env.support.reading import read_toml, short
 from solvers.reasoning.endpoint import Group
 
 KEPT_OUT = ("api_key", "transcript", "replay")
@@ -42,7 +42,8 @@ def groups_of(tables: Sequence[Mapping[str, Any]], where: str = "") -> tuple[Gro
         try:
             groups.append(Group(**table))
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{where}group {number}: {str(error).removeprefix('Group.__init__() ')}") from None
+            reason = short(error, 800).removeprefix("Group.__init__() ")
+            raise ValueError(f"{where}group {number}: {reason}") from None
     return tuple(groups)
 
 

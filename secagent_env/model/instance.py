@@ -15,7 +15,7 @@ from secagent_env.model.batched import Array, Batched, namespace
 from secagent_env.model.scenario import Scenario
 from secagent_env.support.digests import DIGEST, check_digest, digest
 from secagent_env.support.files import whole_file
-from secagent_env.support.reading import check_array_bytes, open_arrays, parse_json
+from secagent_env.support.reading import check_array_bytes, open_arrays, parse_json, short
 
 FORMAT = "secagent.Instance"
 FORMAT_VERSION = 1
@@ -149,7 +149,7 @@ class Instance(Batched):
                 raise ValueError(f"the array {min(missing)} is missing")
             return cls(scenario=scenario, **arrays)
         except ValueError as error:
-            raise ValueError(f"cannot load an instance from {path}: {error}") from error
+            raise ValueError(f"cannot load an instance from {path}: {short(error, 800)}") from error
 
 
 def squared_norm(channel: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import Any
 from secagent_env.model.presets import PRESETS
 from secagent_env.support.checks import flag, integer, interval, number
 from secagent_env.support.errors import check_name
-from secagent_env.support.reading import read_toml
+from secagent_env.support.reading import read_toml, short
 from secagent_env.support.shares import apportioned
 
 Range = tuple[float, float]
@@ -182,7 +182,7 @@ class Scenario:
         try:
             return cls.coerce(fields)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(f"{path}: {short(error, 800)}") from error
 
     def replace(self, **overrides: Any) -> Scenario:
         """Return a copy with some fields replaced."""

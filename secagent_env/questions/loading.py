@@ -10,6 +10,7 @@ from pathlib import Path
 from secagent_env.questions import formats
 from secagent_env.questions.question import QuestionSet
 from secagent_env.support.errors import check_name
+from secagent_env.support.reading import read_bytes
 
 ENVIRONMENT_VARIABLE = "SECAGENT_DATA"
 """Names the folder in which data sets are looked for."""
@@ -68,10 +69,9 @@ def load(name: str, path: str | Path | None = None) -> QuestionSet:
     file = find(check_name("question set", name, names()), path)
     if file is None:
         raise FileNotFoundError(advice(name, path))
-    if file.stat().st_size > MAX_BYTES:
-        raise ValueError(f"{file} has more than {MAX_BYTES // 1_000_000} MB: it is not the file of {name}")
+    content = read_bytes(file, MAX_BYTES)
     try:
-        return SOURCES[name].read(name, file.read_bytes())
+        return SOURCES[name].read(name, content)
     except ValueError as error:
         raise ValueError(f"{file} is not the file of {name}: {error}") from None
 

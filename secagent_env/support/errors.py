@@ -10,10 +10,10 @@ from typing import Any
 def unknown_name(kind: str, name: object, valid: Iterable[str]) -> ValueError:
     """Return the error for an unknown ``kind`` of thing called ``name``, to be raised by the caller."""
     names = sorted(valid)
-    near = difflib.get_close_matches(str(name), names, n=len(names) or 1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name)[:80], names, n=len(names) or 1, cutoff=0.5)
     ordered = near + [other for other in names if other not in near]
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return ValueError(f"unknown {kind} {name!r}; {hint}valid are: {', '.join(ordered) or 'none'}")
+    return ValueError(f"unknown {kind} {name!r:.80}; {hint}valid are: {', '.join(ordered) or 'none'}")
 
 
 def check_name(kind: str, name: Any, valid: Collection[str]) -> str:

@@ -147,9 +147,9 @@ class ArrayFile:
             return {name: _array(self._archive, name, size) for name, (_, size) in found.items()}
 
 
-def short(error: BaseException) -> str:
-    """Return an error's sentence in one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def short(error: BaseException, most: int = 200) -> str:
+    """Return an error's sentence in one line of at most so many characters."""
+    return " ".join(str(error).split())[:most] or type(error).__name__
 
 
 def check_array_bytes(arrays: Mapping[str, np.ndarray]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from typing import Any
 
 from secagent_env.questions import Question
 from secagent_env.support.extras import require
+from secagent_env.support.reading import read_bytes, read_text
 from solvers.knowledge.compress.shortening import sentences
 from solvers.knowledge.store.passages import Passage
 
@@ -53,9 +55,10 @@ def vocabulary(path: str | Path, category: str = "Lexicon") -> tuple[Passage, ..
     docx = require("docx", extra="knowledge")
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        content = read_bytes(path, MAX_BYTES)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
-        terms = _terms(docx.Document(str(path)), category) if unpacked <= MAX_UNPACKED_BYTES else {}
+        terms = _terms(docx.Document(io.BytesIO(content)), category) if unpacked <= MAX_UNPACKED_BYTES else {}
     except OSError:
         raise
     except Exception:  # a hostile file can provoke any error in the XML reader
@@ -101,12 +104,7 @@ def texts(path: str | Path, category: str = "") -> tuple[Passage, ...]:
         )
     passages: list[Passage] = []
     for file in files:
-        if file.stat().st_size > MAX_BYTES:
-            raise ValueError(f"{file} has more than {MAX_BYTES // 1_000_000} MB, and is not read")
-        try:
-            content = file.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError:
-            raise ValueError(f"{file} is not UTF-8 text") from None
+        content = read_text(file, MAX_BYTES)
         name = file.name if file == path else file.relative_to(path).as_posix()
         parts = [
             " ".join(own[start : start + SENTENCES])

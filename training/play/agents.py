@@ -19,7 +19,7 @@ from secagent_env.allocation.actions import ACTION_FORMATS, action_format
 from secagent_env.allocation.observations import OBSERVATION_FORMATS, observation_shapes, observe
 from secagent_env.support import checks
 from secagent_env.support.extras import require
-from secagent_env.support.reading import parse_json, read_bytes
+from secagent_env.support.reading import parse_json, read_bytes, short
 from solvers import Solver
 from solvers.interface.base import SolverRun
 from training.play.refine import refine as refined
@@ -86,7 +86,7 @@ class TrainedAgent(Solver):
             check_policy(self._content, path)
             self._describe(self._session.get_modelmeta().custom_metadata_map)
         except ValueError as error:
-            raise ValueError(f"cannot load a policy from {path}: {error}") from None
+            raise ValueError(f"cannot load a policy from {path}: {short(error, 800)}") from None
 
     def _describe(self, metadata: Mapping[str, str]) -> None:
         """Check the metadata and keep them."""
@@ -256,10 +256,11 @@ class TrainedAgent(Solver):
         """Return the actions (…, A) for inputs with the leading dimensions ``batch``."""
         size = math.prod(batch)
         flat = {name: np.reshape(array, (size, *array.shape[len(batch) :])) for name, array in inputs.items()}
-        actions = [
-            self._session.run(["action"], {name: array[i : i + CHUNK] for name, array in flat.items()})[0]
-            for i in range(0, max(size, 1), CHUNK)
-        ]
+        chunks = [{name: array[i : i + CHUNK] for name, array in flat.items()} for i in range(0, max(size, 1), CHUNK)]
+        try:
+            actions = [self._session.run(["action"], chunk)[0] for chunk in chunks]
+        except Exception as error:  # onnxruntime's own types
+            raise ValueError(f"the network of the policy {self.name} cannot be computed: {short(error)}") from None
         action = actions[0] if len(actions) == 1 else np.concatenate(actions)
         return np.asarray(action.reshape(*batch, action.shape[-1]))
 

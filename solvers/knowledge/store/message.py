@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from secagent_env.support.reading import MAX_BYTES, parse_json
 from solvers.knowledge.store.passages import Passage
 from solvers.knowledge.store.quantisation import PRECISIONS, pack
 
@@ -25,7 +26,7 @@ MAGIC = b"SAKB"
 """The first bytes of a message with a knowledge base."""
 WHOLE, DIFFERENCE = 0, 1
 """Kinds of messages with a knowledge base."""
-MAX_TEXT_BYTES = 1 << 28
+MAX_TEXT_BYTES = MAX_BYTES
 """Messages that unfold to more are refused."""
 MAX_DIMENSION = 1 << 16
 _HEADER = struct.Struct("<4sBBBBIQQ")
@@ -170,7 +171,7 @@ def _decompressed(codec: int, text: bytes) -> dict[str, Any]:
         raise ValueError(f"the message unfolds to more than {MAX_TEXT_BYTES} bytes, and is not read")
     if not reader.eof or reader.unused_data:
         raise ValueError("the message is damaged: its texts end too early or too late")
-    with contextlib.suppress(ValueError, RecursionError):
-        if isinstance(fields := json.loads(plain), dict):
+    with contextlib.suppress(ValueError):
+        if isinstance(fields := parse_json(plain), dict):
             return fields
     raise ValueError("the message is damaged: its texts cannot be read")
