@@ -38,6 +38,17 @@ from secagent_env.support.extras import require
 _RENDER_MODES = ("rgb_array", "ansi")
 
 
+class _Threads(ThreadPoolExecutor):
+    """Threads of which a copy has its own, so that an environment can be copied and pickled."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers, thread_name_prefix="secagent")
+        self._workers = workers
+
+    def __reduce__(self) -> tuple[type[_Threads], tuple[int]]:
+        return _Threads, (self._workers,)
+
+
 @takes_arguments_of(AllocationRules)
 class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
     """``num_envs`` environments of :class:`~secagent_env.allocation.env.AllocationEnv` in one.
@@ -95,7 +106,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         self._score = self._rules.score if device is None else DeviceScore(self._rules, device)
         self._truncated = max_episode_steps is not None and integer("max_episode_steps", max_episode_steps, 1) == 1
         workers = integer("threads", threads, 1)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="secagent") if workers > 1 else None
+        self._pool = _Threads(workers) if workers > 1 else None
         # The instances of the running episodes, in arrays that are overwritten in place.
         self._arrays = empty_instances(self.scenario, self.num_envs)
         self._lent = Recycler()

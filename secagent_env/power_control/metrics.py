@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from secagent_env.model.batched import Array, namespace
 from secagent_env.power_control.game import Game
@@ -105,8 +107,17 @@ def fairness(game: Game, power_w: Array, rate: Array) -> Array:
 def energy_efficiency(game: Game, power_w: Array, rate: Array) -> Array:
     """Return total rate / total power, (…), bit/J/Hz."""
     xp = namespace(rate)
-    total = xp.sum(power_w, axis=-1)
-    return xp.sum(rate, axis=-1) / xp.where(total > 0, total, xp.ones_like(total))
+    total = total_power(game, power_w, rate)
+    return sum_rate(game, power_w, rate) / xp.where(total > 0, total, xp.ones_like(total))
+
+
+def sum_rate(game: Game, power_w: Array, rate: Array) -> Array:
+    """Return the sum of the rates, (…), bit/s/Hz."""
+    return namespace(rate).sum(rate, axis=-1)
+
+
+def _minus(function: Function, *arguments: Any) -> Array:
+    return -function(*arguments)
 
 
 def _both(game: Game, power_w: Array, rate: Array) -> Array:
@@ -117,13 +128,11 @@ def _both(game: Game, power_w: Array, rate: Array) -> Array:
 _METRICS = {
     metric.name: metric
     for metric in (
-        Metric("rate_gap", "bring every rate as close to its target as possible", lambda *a: -rate_gap(*a)),
-        Metric("shortfall", "let no rate fall short of its target", lambda *a: -shortfall(*a)),
-        Metric("power", "spend as little total power as possible", lambda *a: -total_power(*a)),
+        Metric("rate_gap", "bring every rate as close to its target as possible", partial(_minus, rate_gap)),
+        Metric("shortfall", "let no rate fall short of its target", partial(_minus, shortfall)),
+        Metric("power", "spend as little total power as possible", partial(_minus, total_power)),
         Metric("rate_gap_and_power", "reach the target rates with as little total power as possible", _both),
-        Metric(
-            "sum_rate", "make the sum of all rates as high as possible", lambda g, p, r: namespace(r).sum(r, axis=-1)
-        ),
+        Metric("sum_rate", "make the sum of all rates as high as possible", sum_rate),
         Metric("fairness", "make the least share of its target that any pair reaches as high as possible", fairness),
         Metric("energy_efficiency", "send as many bits per joule as possible", energy_efficiency),
     )
