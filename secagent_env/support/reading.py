@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import stat
 import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -33,7 +34,11 @@ def read_bytes(path: str | Path, most: int = MAX_BYTES) -> bytes:
     A device without an end, such as /dev/zero, is read so far and no further.
     """
     with open(path, "rb") as file:
-        content = file.read(most + 1)
+        return _bounded(file, path, most)
+
+
+def _bounded(file: BinaryIO, path: str | Path, most: int) -> bytes:
+    content = file.read(most + 1)
     if len(content) > most:
         raise ValueError(f"{path} has more than {most / 1e6:.3g} MB, and is not read")
     return content
@@ -111,7 +116,8 @@ def check_size(data: Any) -> None:
 def open_arrays(path: str | Path) -> Iterator[ArrayFile]:
     """Open an ``.npz`` file; raise OSError if it cannot be read, ValueError, which does not name it, if it is none."""
     with open(path, "rb") as opened:
-        file: BinaryIO = opened if opened.seekable() else io.BytesIO(read_bytes(path, MAX_ARRAY_BYTES))
+        regular = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
+        file: BinaryIO = opened if regular else io.BytesIO(_bounded(opened, path, MAX_ARRAY_BYTES))
         with _damage_as_value_error():
             archive = _archive(file)
         yield ArrayFile(archive)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -140,6 +141,35 @@ def header(path, **changes):
     with np.load(path) as archive:
         unsealed = {name: value for name, value in json.loads(str(archive["header"])).items() if name != "digest"}
         return np.array(json.dumps({**unsealed, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "message"),
+    [
+        (np.ma.masked_less(np.full(6, 0.9), 0.5), "accuracy must hold plain numbers, got a masked array: fill it"),
+        (np.array([0.9, None, {}, 1, 1, 1], dtype=object), "accuracy must be real floating point, got object"),
+        ([0.9, {}, 0.9, 0.9, 0.9, 0.9], "accuracy must be an array of numbers"),
+        ([10**400] * 6, "accuracy must be an array of numbers"),
+        (["much"] * 6, "could not convert"),
+    ],
+)
+def test_arrays_that_hold_something_else_are_refused(instance, accuracy, message):
+    with pytest.raises(ValueError, match=message):
+        instance.replace(accuracy=accuracy)
+
+
+def test_large_arrays_are_refused_before_they_take_memory(tmp_path, instance, monkeypatch):
+    path = tmp_path / "i.npz"
+    instance.save(path)
+    rewrite(path, header=header(path), gain_agents=np.zeros((3000, 3000)))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"gain_agents must have shape \(…, 6, 6\), got \(3000, 3000\)"):
+        Instance.load(path)
+    assert tracemalloc.get_traced_memory()[1] < 5e6
+    tracemalloc.stop()
+    monkeypatch.setattr("secagent_env.support.reading.MAX_ARRAY_BYTES", 100)
+    with pytest.raises(ValueError, match=r"at most .* MB are read"):
+        instance.save(path)
 
 
 def test_a_damaged_file_is_one_sentence(tmp_path, instance):

@@ -138,9 +138,11 @@ def test_coerce_takes_a_name_a_dict_a_scenario_or_nothing():
         Scenario.coerce(3)
 
 
-def test_a_scenario_is_read_from_toml(tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_scenario_is_read_from_toml(tmp_path, encoding):
     path = tmp_path / "s.toml"
-    path.write_text('preset = "small"\nknowledge_bits = 1e9\nmodel_dim = [1024, 2560]\n', encoding="utf-8")
+    text = 'preset = "small"\nknowledge_bits = 1e9\nmodel_dim = [1024, 2560]\n'
+    path.write_text(text, encoding=encoding)
     assert Scenario.from_toml(path) == Scenario.preset("small", knowledge_bits=1e9, model_dim=(1024, 2560))
 
 

@@ -508,14 +508,23 @@ def test_an_incomplete_decision_names_what_is_missing(instance: Instance):
             "not enough memory",
         ),
         (["bench", "--quick", "--out", "none/bench.json"], "none: No such file or directory"),
+        (["compare", "--scenario", "/dev/zero"], "/dev/zero has more than 1.05 MB, and is not read"),
+        (["compare", "--scenario", "deep.toml"], "deep.toml is not a valid TOML file: it is nested more than 100"),
+        (["compare", "--set", f"area_m={'[' * 5000}"], "--set area_m needs a value as in TOML"),
+        (["compare", "--solvers", f"asc(x={'[' * 5000})"], "a solver is given as name or as name(option=value, …)"),
+        (["compare", "--plugin", ".x"], "--plugin takes the name of a Python module, as in package.module, got '.x'"),
+        (["compare", "--plugin", "broken_plugin"], "--plugin broken_plugin cannot be imported (ZeroDivisionError: "),
+        (["solve", "/dev/zero"], "/dev/zero has more than 537 MB, and is not read"),
         (["compair"], "argument command: invalid choice: 'compair'"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
 def test_errors(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture):
     Path("bad.toml").write_text("num_agents = \n")
     Path("wrong.toml").write_text("num_agent = 3\n")
+    Path("deep.toml").write_text(f"area_m = {'[' * 3000}\n")
+    Path("broken_plugin.py").write_text("1 / 0\n")
     Path("foreign/cells").mkdir(parents=True)
     Path("foreign/cells/mine.parquet").write_text("not a row\n")
     good = sample_instance("small", 1)
