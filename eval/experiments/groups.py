@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from secagent_env.support.reading import read_toml, short
+from secagent_env.support.secrets import check_written
 from solvers.reasoning.endpoint import Group
 
 KEPT_OUT = ("api_key", "transcript", "replay")
@@ -40,6 +41,7 @@ def groups_of(tables: Sequence[Mapping[str, Any]], where: str = "") -> tuple[Gro
             if name in table:
                 raise ValueError(f"{where}group {number} must not have {name}; a key is that of OPENAI_API_KEY")
         try:
+            check_written(table)
             groups.append(Group(**table))
         except (TypeError, ValueError) as error:
             reason = short(error, 800).removeprefix("Group.__init__() ")

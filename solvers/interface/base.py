@@ -14,6 +14,7 @@ import numpy as np
 
 from secagent_env import Decision, Instance, Outcome, evaluate
 from secagent_env.support import checks
+from secagent_env.support.secrets import public
 from solvers.certificate.bounds import LowerBound, lower_bound, transmission_bound
 from solvers.certificate.integer_program import why_infeasible
 from solvers.certificate.selection import eligible_agents
@@ -217,7 +218,7 @@ class Solver(ABC):
             if isinstance(error, OSError) or (run.outcome is None and isinstance(error, (ValueError, ImportError))):
                 raise  # the user can help: a file, a server, and at the very start an argument or a missing extra
             logger.warning("%s failed inside: %s", self.name, error, exc_info=logger.isEnabledFor(logging.DEBUG))
-            ending, run.message = "failed", f"{self.name} failed inside ({type(error).__name__}: {error})"
+            ending, run.message = "failed", public(f"{self.name} failed inside ({type(error).__name__}: {error})")
         seconds = run.seconds
         if run.outcome is None:
             run.consider(silent_decision(instance))

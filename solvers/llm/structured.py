@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from secagent_env.support.extras import require
-from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply, excerpt
+from secagent_env.support.secrets import excerpt
+from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
