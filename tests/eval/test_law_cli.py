@@ -15,6 +15,7 @@ from eval.command.cli import main
 from eval.compare.conversation import printable
 from eval.studies.law import study
 from eval.studies.law.cells import course
+from solvers.llm.server import StandinServer
 
 QUICK = ["--set", "rounds=1", "iterations=2", "candidates=10"]
 KEY = "sk-marker-0123456789abcdef"
@@ -124,6 +125,18 @@ def test_a_taken_port_is_one_sentence(capsys):
         assert main(["serve-standin", "--port", port]) == 2
     assert re.fullmatch(r"secagent: error: cannot listen on 127\.0\.0\.1, port \d+ .*\n", capsys.readouterr().err)
     assert main(["serve-standin", "--port", "70000"]) == 2
+    assert main(["serve-standin", "--host", ""]) == 2
+    assert "or 0.0.0.0 to listen everywhere" in capsys.readouterr().err
+
+
+def test_who_listens_everywhere_is_told_so(capsys, monkeypatch):
+    monkeypatch.setattr(StandinServer, "serve_forever", StandinServer.close)
+    assert main(["-q", "serve-standin", "--host", "0.0.0.0", "--port", "0"]) == 0
+    shown = capsys.readouterr()
+    assert "http://127.0.0.1:" in shown.out
+    assert "everybody who reaches this machine can ask the stand-in" in shown.err
+    assert main(["serve-standin", "--port", "0"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_errors_of_endpoints_are_one_sentence_without_the_key(network, capsys, monkeypatch, tmp_path):
