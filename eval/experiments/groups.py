@@ -1,10 +1,8 @@
-"""Groups of agents behind endpoints: read from TOML files, as plain data in the options of cells, and their faults."""
+"""Groups of agents behind endpoints: read from TOML files, as plain data in the options of cells."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +54,3 @@ def fields_of(groups: Sequence[Group]) -> list[dict[str, Any]]:
         {"agents": group.agents, **{k: v for k, v in vars(group).items() if k not in KEPT_OUT and v != default[k]}}
         for group in groups
     ]
-
-
-def faults_in_words(texts: Iterable[str]) -> str:
-    """Return the sum of counts of faults that rows hold as JSON: ``2 none of the options, 1 unusable answer``."""
-    faults = sum((Counter(json.loads(text)) for text in texts), Counter[str]())
-    return ", ".join(f"{number} {fault}" for fault, number in sorted(faults.items())) or "none"

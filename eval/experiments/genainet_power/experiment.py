@@ -112,7 +112,7 @@ class PowerGames(Experiment):
         courses = self.courses(compute)
         if self.picture is not None:
             shown = CURVES if CURVES in self.pairs else self.pairs[0]
-            save_picture(rounds_figure([c for c in courses if c.num_pairs == shown]), self.picture)
+            save_picture(rounds_figure([c for c in courses if c.num_pairs == shown and c.played]), self.picture)
         return Report(markdown(courses, self.games))
 
 
