@@ -57,7 +57,7 @@ def every_stream() -> Iterator[None]:
 
 def _open_low_descriptors() -> None:
     """Open 0, 1 and 2 where they are closed: else a file would get one, and what libraries print would go into it."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+    while (descriptor := _nowhere()) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
 
@@ -86,4 +86,4 @@ def drop(descriptor: int) -> None:
 
 
 def _nowhere() -> int:
-    return os.open(os.devnull, os.O_WRONLY)
+    return os.open(os.devnull, os.O_RDWR)
