@@ -79,7 +79,8 @@ def _lowered(text: str) -> str:
 
 def _without_runs(text: str, runs: frozenset[str]) -> str:
     lowered = _lowered(text)
-    kept, end = [], 0
+    kept: list[str] = []
+    end = 0
     for start in [i for i in range(len(text) - RUN + 1) if lowered[i : i + RUN] in runs]:
         if start > end or not kept:
             kept.append(text[end:start])

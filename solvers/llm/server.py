@@ -71,7 +71,7 @@ class StandinServer(Closing):
             self._server = _Server(rules, host, port)
         except (OSError, OverflowError, UnicodeError) as error:
             raise OSError(f"cannot listen on {host}, port {port} ({error}); choose another one") from None
-        bound = ipaddress.ip_address(self._server.server_address[0])
+        bound = ipaddress.ip_address(str(self._server.server_address[0]))
         self.public = not bound.is_loopback
         if bound.is_unspecified:
             host = "::1" if bound.version == 6 else "127.0.0.1"
