@@ -47,8 +47,7 @@ def every_stream() -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError, ValueError):
-            sys.stderr.flush()
+        say("", end="")
         for stream, errors in strict:
             with suppress(OSError, ValueError):
                 stream.reconfigure(errors=errors)
@@ -72,10 +71,10 @@ def unwritten() -> OSError | None:
     return None
 
 
-def say(text: str) -> None:
-    """Print a line on stderr, if that takes it."""
+def say(text: str, end: str = "\n") -> None:
+    """Print a line on stderr, and what that still holds, if it takes it; else drop it."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(text, end=end, file=sys.stderr, flush=True)
     except OSError:
         drop(2)
 

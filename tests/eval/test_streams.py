@@ -13,7 +13,8 @@ from secagent_env import sample_instance
 pytest.importorskip("pandas")
 pytest.importorskip("matplotlib")
 
-COMPARE = "compare --scenario small --solvers asc randas --instances 2 --workers"
+COMPARE = "compare --scenario small --solvers randas 'law(rounds=1, iterations=1)' --instances 2 --workers"
+"""It prints dashes that ASCII lacks: random selection asks no model."""
 
 
 def shell(folder: Path, line: str, **environment: str) -> subprocess.CompletedProcess:
@@ -31,13 +32,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-"])
-def test_a_closed_stream_loses_what_it_would_show_and_nothing_else(folder: Path, closed: str):
-    ran = shell(folder, f"secagent solve instance.npz --out decision.json {closed}")
-    assert ran.returncode == 0
-    assert (ran.stdout == b"") == (closed == ">&-")
-    assert (ran.stderr == b"") == (closed == "2>&-")
+def test_a_closed_stream_loses_what_it_would_show_and_nothing_else(folder: Path):
+    ran = shell(folder, "secagent solve instance.npz --out decision.json >&- && secagent sample --out other.npz 2>&-")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"", b"secagent: wrote decision.json\n")
     assert (folder / "decision.json").stat().st_size > 1000
+    assert (folder / "other.npz").stat().st_size > 1000
 
 
 def test_workers_compute_with_closed_streams(folder: Path):
@@ -55,10 +54,9 @@ def test_a_full_disk_behind_stdout_is_an_error_in_one_sentence(folder: Path, unb
 
 
 def test_a_full_disk_behind_stderr_hides_only_what_is_said_there(folder: Path):
-    ran = shell(folder, "secagent solve instance.npz --out decision.json 2> /dev/full; secagent solve no 2> /dev/full")
-    assert ran.returncode == 2
-    assert ran.stdout.startswith(b"status ")
-    assert (folder / "decision.json").exists()
+    ran = shell(folder, "secagent sample --out other.npz 2> /dev/full && secagent solve no.npz 2> /dev/full")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (2, b"", b"")
+    assert (folder / "other.npz").exists()
 
 
 @pytest.mark.parametrize(
@@ -74,8 +72,7 @@ def test_ascii_and_the_backend_of_a_notebook_end_no_command(folder: Path, enviro
     assert ran.stdout.isascii()
     assert ran.stderr.isascii()
     [table] = (folder / "out").glob("*.md")
-    shown, written = ran.stdout.decode(), table.read_text(encoding="utf-8")
-    assert shown.count("\n") == written.count("\n")
+    assert ran.stdout.decode() == table.read_text(encoding="utf-8").replace("–", "-")
     assert list((folder / "out").glob("*.png"))
 
 
