@@ -132,8 +132,8 @@ def secrets_of(url: str, key: str = "") -> list[str]:
 
 
 def shown_url(url: str) -> str:
-    """Return a URL without user, password and query."""
-    parts = _split(url)
+    """Return a URL without user, password and query; raise ValueError if it is none."""
+    parts = urlsplit(url)
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"

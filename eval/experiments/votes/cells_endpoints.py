@@ -23,7 +23,7 @@ def ask(cell: Cell) -> Row:
     """Return the row of a cell: right answers of the vote and of the agents of each group, faults, calls and tokens.
 
     Of each group there are the numbers of its answers, of those with an option (``used``) and of those that are right,
-    and the first complaint about an answer without an option.
+    and by the group's number the first complaint about an answer without an option.
 
     Raises EndpointError if no selected agent can be reached.
     """
@@ -33,7 +33,7 @@ def ask(cell: Cell) -> Row:
     selection = np.isin(np.arange(options["num_agents"]), options["selected"])
     right, faults = 0, Counter[str]()
     by_group = np.zeros((len(groups), 3), int)
-    complaints = [""] * len(groups)
+    complaints: dict[str, str] = {}
     with Agents(groups) as agents:
         supervisor = Supervisor(agents.reasoners)
         questions = questions_of(cell)
@@ -44,7 +44,8 @@ def ask(cell: Cell) -> Row:
             for agent, answer in verdict.answers.items():
                 group, used = group_of_agent[agent], answer.option is not None
                 by_group[group] += (1, used, answer.option == question.answer)
-                complaints[group] = complaints[group] or ("" if used else complaint_of(answer))
+                if not used:
+                    complaints.setdefault(str(group), complaint_of(answer))
         usage = agents.usage
     return {
         "asked": len(questions),
@@ -52,7 +53,7 @@ def ask(cell: Cell) -> Row:
         "answers_by_group": by_group[:, 0].tolist(),
         "used_by_group": by_group[:, 1].tolist(),
         "right_by_group": by_group[:, 2].tolist(),
-        "complaints_by_group": complaints,
+        "complaints": complaints,
         "faults": json.dumps(dict(sorted(faults.items()))),
         "calls": sum(each.calls for each in usage),
         "tokens": sum(each.prompt_tokens + each.completion_tokens for each in usage),

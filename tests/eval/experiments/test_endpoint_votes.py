@@ -88,8 +88,8 @@ def test_bad_files_are_told(tmp_path, content, message):
 def test_a_group_that_gives_no_answer_of_use_has_no_share_of_right_ones():
     data_set = SimpleNamespace(name="boolq", source="boolq", title="BoolQ")
     counts = {"answers_by_group": "[4, 4]", "right_by_group": "[2, 0]", "calls": 8, "tokens": 9, "asked": 4, "right": 2}
-    complaints = json.dumps(["", "the server failed (500): the GPU burns"])
-    row = {"value": "boolq", **counts, "faults": '{"server error": 4}', "complaints_by_group": complaints}
+    complaints = json.dumps({"1": "the server failed (500): the GPU burns", "0": "unusable answer"})
+    row = {"value": "boolq", **counts, "faults": '{"server error": 4}', "complaints": complaints}
     rows = [{"scheme": "asc", "used_by_group": "[4, 0]", **row}, {"scheme": "law", "used_by_group": "[0, 0]", **row}]
     text = endpoint_table(pandas.DataFrame(rows), [data_set], [Group(), Group(model="broken")])
     one, none = (line.split("|") for line in text.splitlines() if "server error" in line)
