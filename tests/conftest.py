@@ -7,6 +7,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one worker per core already
         os.environ.setdefault(variable, "1")
 os.environ.setdefault("MPLBACKEND", "Agg")  # no windows
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that import onnxruntime by themselves
 
 from pathlib import Path
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from secagent_env.support.secrets import public
+
 if TYPE_CHECKING:
     from secagent_env import Scenario
 
@@ -21,7 +23,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the error in one line, and exit with status 2."""
-        self.exit(2, f"secagent: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"secagent: error: {public(message)} (see {self.prog} --help)\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse arguments, after they have been prepared for."""
@@ -159,9 +161,9 @@ def assignments(items: Sequence[str], option: str = "--set") -> dict[str, Any]:
         except ValueError:
             parsed = {}
         if set(parsed) != {"value"}:
+            got = "" if "key" in name or "url" in name else f", got {text!r:.80}"  # they may hold a secret
             raise ValueError(
-                f"{option} {name} needs a value as in TOML (a number, true, false, [low, high] or "
-                f'"text"), got {text!r:.80}'
+                f'{option} {name} needs a value as in TOML (a number, true, false, [low, high] or "text"){got}'
             )
         values[name] = parsed["value"]
     return values

@@ -7,8 +7,8 @@ what it needs when it runs, so that `secagent sample`, for one, needs no optiona
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +16,8 @@ from typing import Any
 from eval import one_blas_thread
 from eval.command import bench, compare, report, reproduce, sample, serve_standin, solve, study, train
 from eval.command.arguments import Parser, common_flags, how_to_resume
+from eval.command.streams import every_stream, say, unwritten
+from secagent_env.support.secrets import PublicFormatter, public
 from secagent_env.support.version import __version__, former_distribution
 
 logger = logging.getLogger("secagent")
@@ -41,8 +43,10 @@ SWEEPS = ("compare", "reproduce", "study")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (by default this process's) and return the exit status."""
-    with one_blas_thread():  # before the first import of NumPy
-        return _main(argv)
+    with one_blas_thread(), every_stream():  # before the first import of NumPy
+        status = _main(argv)
+        fault = unwritten()
+        return status if fault is None else _failed(fault)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -81,7 +85,7 @@ def _main(argv: Sequence[str] | None) -> int:
         return 2
     args.argv = sys.argv[1:] if argv is None else list(argv)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("secagent: %(message)s"))
+    handler.setFormatter(PublicFormatter("secagent: %(message)s"))
     logger.addHandler(handler)
     verbose, args.quiet = getattr(args, "verbose", False), getattr(args, "quiet", False)
     level = logger.level  # to restore it for a program that calls this
@@ -92,16 +96,14 @@ def _main(argv: Sequence[str] | None) -> int:
         logger.warning("%s", advice)
     try:
         COMMANDS[args.command].run(args)
-        sys.stdout.flush()
         return 0
     except BrokenPipeError:  # the reader of our output has gone, as in `secagent … | head`: not worth a word
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print(f"secagent: interrupted{_after_interrupt(args)}", file=sys.stderr)
+        say(f"secagent: interrupted{_after_interrupt(args)}")
         return 130
     except EXPECTED as error:
-        return _failed(error)
+        return _failed(unwritten() or error)
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
@@ -119,13 +121,15 @@ def _after_interrupt(args: argparse.Namespace) -> str:
 def _failed(error: BaseException) -> int:
     """Print an error in one sentence, and return the exit status."""
     logger.debug("the error in full", exc_info=True)
-    print(f"secagent: error: {_sentence(error)}", file=sys.stderr)
+    say(f"secagent: error: {public(_sentence(error))}")
     return 2
 
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        # Files are written by one writer, which names them.
+        place = error.filename or ("cannot write to stdout" if error.errno == errno.ENOSPC else "")
+        return f"{place}: {error.strerror}" if place else error.strerror
     text = " ".join(str(error).split()) or type(error).__name__
     return f"not enough memory: {text}" if isinstance(error, MemoryError) else text
 

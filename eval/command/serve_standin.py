@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import logging
 
 from eval.command.arguments import AddCommand
+
+logger = logging.getLogger("secagent")
 
 
 def add_parser(command: AddCommand) -> None:
@@ -12,7 +15,9 @@ def add_parser(command: AddCommand) -> None:
     parser = command("serve-standin", "Serve the stand-in for a language model as an OpenAI-compatible endpoint.")
     parser.add_argument("--port", type=int, default=8000, help="0 for any that is free (default: 8000)")
     parser.add_argument(
-        "--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1, this machine)"
+        "--host",
+        default="127.0.0.1",
+        help="the address to listen on (default: 127.0.0.1, this machine alone; 0.0.0.0 is everywhere)",
     )
 
 
@@ -29,4 +34,6 @@ def run(args: argparse.Namespace) -> None:
         f"secagent solve FILE --solver law --set 'model=\"{STANDIN_MODEL}\"' 'base_url=\"{server.base_url}\"'",
         flush=True,
     )
+    if server.public:
+        logger.warning("everybody who reaches this machine can ask the stand-in: --host 127.0.0.1 is for it alone")
     server.serve_forever()

@@ -11,6 +11,7 @@ from solvers import Solution, Solver
 from solvers.law import LAW
 from solvers.law.evaluation import OBJECTIVES
 from solvers.law.rehearsal import rehearse
+from solvers.llm.structured import faults_of
 
 REPLY_CHARACTERS = 2000
 """Longer replies are cut where they are shown."""
@@ -94,8 +95,7 @@ def usage(solution: Solution) -> str:
         parts.insert(1, f"{used['recorded']} of them answered by the transcript")
     if used["cost"] is not None:
         parts.append(f"cost {used['cost']:.4g}")
-    faults = {**used["faults"], **({"unusable": used["unusable"]} if used.get("unusable") else {})}
-    parts += [f"{count} × {name}" for name, count in sorted(faults.items())]
+    parts += [f"{count} × {name}" for name, count in faults_of(used).items()]
     return ", ".join(parts)
 
 

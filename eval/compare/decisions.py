@@ -18,6 +18,7 @@ from secagent_env.support import checks
 from secagent_env.support.digests import sealed, verified
 from secagent_env.support.files import write_text
 from secagent_env.support.reading import parse_json, read_bytes, short
+from secagent_env.support.secrets import check_written
 from solvers import Solution
 
 FORMAT = "secagent.Decision"
@@ -61,8 +62,9 @@ def save_decision(path: str | Path, solution: Solution, *, options: dict[str, An
     solution
         Of a single instance.
     options
-        The solver's options, for the record.
+        The solver's options, for the record; ValueError if they hold a key or password.
     """
+    check_written(options or {})
     decision = solution.decision
     content = {
         "format": FORMAT,

@@ -9,6 +9,7 @@ from typing import Any
 import solvers
 import training
 from secagent_env.support.errors import unknown_name
+from secagent_env.support.secrets import check_written
 from solvers import Solver
 from solvers.interface import registry
 
@@ -31,8 +32,7 @@ def make(name: str, **options: Any) -> Solver:
     ImportError
         If an extra is needed that is not installed.
     """
-    if "api_key" in options:
-        raise ValueError("api_key is no option here, since options are written to files; set OPENAI_API_KEY instead")
+    check_written(options)
     if name in solvers.names():
         return solvers.make(name, **options)
     if name not in training.names() and not training.is_path(name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from eval.sweep.cells import Row
 from secagent_env import Instance, Outcome, evaluate
 from solvers import Solution
 from solvers.certificate.bounds import lower_bound
+from solvers.llm.structured import faults_of
 
 
 def plain(value: Any) -> Any:
@@ -22,14 +24,16 @@ def plain(value: Any) -> Any:
 
 
 def result_of(solution: Solution) -> Row:
-    """Return the row of a solution."""
+    """Return the row of a solution; of a failed one a decision that happens to be feasible does not count."""
     outcome = solution.outcome
+    unearned = bool(outcome.feasible) and solution.status == "failed"
     of_outcome = {name: getattr(outcome, name) for name in ("feasible", *NUMBERS[:4])}
     of_solution = {name: getattr(solution, name) for name in NUMBERS[4:-1]}
+    nothing = {**dict.fromkeys(UNEARNED), "feasible": False} if unearned else {}
     return {
         "status": solution.status,
         "message": solution.message,
-        **plain({**of_outcome, **of_solution, "seconds": solution.wall_time_s}),
+        **plain({**of_outcome, **of_solution, **nothing, "seconds": solution.wall_time_s}),
         **_repaired(solution),
         **_usage(solution),
     }
@@ -42,7 +46,9 @@ def _usage(solution: Solution) -> Row:
         return {}
     tokens = usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
     cost = 0.0 if NO_LLM in solution.solver else usage.get("cost")
-    return plain(dict(zip(LLM, (usage.get("calls", 0), tokens, cost), strict=True)))
+    faults = faults_of(usage)
+    counted = {FAULTS: json.dumps(faults)} if faults else {}
+    return plain(dict(zip(LLM, (usage.get("calls", 0), tokens, cost), strict=True))) | counted
 
 
 def _repaired(solution: Solution) -> Row:
@@ -64,6 +70,9 @@ NUMBERS = (
 )
 """Columns of numbers, in the order of ``result_of``."""
 
+UNEARNED = (*NUMBERS[:4], "gap", "transmission_gap")
+"""Columns of the decision: without a value where it is feasible by no merit of the solver's."""
+
 REPAIRED = "repaired"
 """Column of rows of trained agents."""
 
@@ -71,6 +80,9 @@ LLM = ("calls", "tokens", "cost")
 """Columns of rows of solvers that ask a language model: requests, tokens both ways, cost in the prices' currency.
 
 Solvers with a stand-in, whose names say so, count the calls and tokens that a model would have had."""
+
+FAULTS = "faults"
+"""Column of rows with replies of a language model that could not be used: their numbers by kind, JSON."""
 
 NO_LLM = "(no LLM)"
 """In the name of a solver in which rules stand in for the language model."""
@@ -88,7 +100,7 @@ def result_on_true_channels(solution: Solution, truth: Instance) -> Row:
     be violated, since no other constraint depends on the eavesdroppers.
     """
     outcome = evaluate(truth, solution.decision)
-    believed = bool(solution.outcome.feasible)
+    believed = bool(solution.outcome.feasible) and solution.status != "failed"
     outage = believed and not outcome.feasible
     message = f"but only on the estimate; on the true channels {_failure(outcome)}" if outage else solution.message
     true = dataclasses.replace(solution, outcome=outcome, lower_bound_j=lower_bound(truth).energy_j, message=message)
@@ -110,7 +122,7 @@ def frame_of(swept: Any, *, believed: bool = False) -> Any:
     were made on estimated channels.
     """
     frame = swept.rename(columns={"index": "instance", "scheme": "solver"})
-    special = [*BELIEFS * believed, *(name for name in (REPAIRED, *LLM) if name in frame)]
+    special = [*BELIEFS * believed, *(name for name in (REPAIRED, *LLM, FAULTS) if name in frame)]
     frame = frame.reindex(columns=["instance", "solver", "status", "message", "feasible", *special, *NUMBERS, "error"])
     failed = frame["error"].notna()
     frame["status"] = frame["status"].where(~failed, "failed")

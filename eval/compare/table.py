@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from eval.compare.rows import FAULTS
 from eval.compare.summary import NOTHING, Summary, asked_of, common_instances, summarise
-from eval.stats.formatting import NONE, count, percent, tabulated, with_unit
+from eval.stats.formatting import NONE, count, faults_in_words, percent, tabulated, with_unit
 from eval.stats.statistics import CONFIDENCE, share
 
 
@@ -73,11 +74,25 @@ def _notes(frame: Any, summaries: Sequence[Summary]) -> str:
             "Decided on estimates of the eavesdroppers' channels, and judged on the true ones; secrecy outage: the "
             f"share of the decisions believed feasible that are not, with its {CONFIDENCE:.0%} Wilson interval."
         )
-    for solver, rows in frame[~frame["feasible"].astype(bool)].groupby("solver", sort=False):
-        first = rows.iloc[0]
-        where = ", ".join(str(i) for i in rows["instance"].head(10)) + (", …" if len(rows) > 10 else "")
+    for solver, rows in frame.groupby("solver", sort=False):
+        notes += notes_on(str(solver), rows, rows["instance"])
+    return "\n".join(notes)
+
+
+def notes_on(label: str, rows: Any, instances: Any) -> list[str]:
+    """Return sentences on a solver's rows (a pandas DataFrame): what was not solved, and replies without use.
+
+    ``instances`` are their numbers, a column.
+    """
+    notes = []
+    failed = ~rows["feasible"].astype(bool)
+    if failed.any():
+        first, numbers = rows[failed].iloc[0], instances[failed]
+        where = ", ".join(str(i) for i in numbers.head(10)) + (", …" if len(numbers) > 10 else "")
         notes.append(
-            f"{solver} has no feasible decision for {len(rows)} of {total} (instances {where}); "
+            f"{label} has no feasible decision for {len(numbers)} of {len(rows)} (instances {where}); "
             f"the first: {first['status']}, {first['message']}."
         )
-    return "\n".join(notes)
+    if FAULTS in rows and (faults := faults_in_words(rows[FAULTS].dropna())):
+        notes.append(f"{label}: replies that could not be used, of {rows['calls'].sum():.0f} calls: {faults}.")
+    return notes

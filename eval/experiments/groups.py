@@ -1,14 +1,13 @@
-"""Groups of agents behind endpoints: read from TOML files, as plain data in the options of cells, and their faults."""
+"""Groups of agents behind endpoints: read from TOML files, as plain data in the options of cells."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from secagent_env.support.reading import read_toml, short
+from secagent_env.support.secrets import check_written
 from solvers.reasoning.endpoint import Group
 
 KEPT_OUT = ("api_key", "transcript", "replay")
@@ -40,6 +39,7 @@ def groups_of(tables: Sequence[Mapping[str, Any]], where: str = "") -> tuple[Gro
             if name in table:
                 raise ValueError(f"{where}group {number} must not have {name}; a key is that of OPENAI_API_KEY")
         try:
+            check_written(table)
             groups.append(Group(**table))
         except (TypeError, ValueError) as error:
             reason = short(error, 800).removeprefix("Group.__init__() ")
@@ -54,9 +54,3 @@ def fields_of(groups: Sequence[Group]) -> list[dict[str, Any]]:
         {"agents": group.agents, **{k: v for k, v in vars(group).items() if k not in KEPT_OUT and v != default[k]}}
         for group in groups
     ]
-
-
-def faults_in_words(texts: Iterable[str]) -> str:
-    """Return the sum of counts of faults that rows hold as JSON: ``2 none of the options, 1 unusable answer``."""
-    faults = sum((Counter(json.loads(text)) for text in texts), Counter[str]())
-    return ", ".join(f"{number} {fault}" for fault, number in sorted(faults.items())) or "none"

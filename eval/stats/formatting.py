@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,8 @@ def percent(interval: Interval) -> str:
 def points(interval: Interval) -> str:
     """Return a difference of shares in percentage points: ``+1.2 [+0.3, +2.1] points``."""
     mean, low, high = (100 * value for value in (interval.mean, interval.low, interval.high))
+    if math.isnan(mean):
+        return NONE
     bounds = "" if np.isnan(low) or low == high else f" [{low:+.1f}, {high:+.1f}]"
     return f"{mean:+.1f}{bounds} points"
 
@@ -45,6 +49,12 @@ def tabulated(lines: Any, headers: Sequence[str] | str = "keys") -> str:
 def count(interval: Interval) -> str:
     """Return an interval of counts: ``61.5 [58.2, 65.1]``."""
     return _join(interval, lambda value: f"{value:.0f}" if value >= 1000 else f"{value:.3g}", "")
+
+
+def faults_in_words(texts: Iterable[str]) -> str:
+    """Return the sum of counts of faults that rows hold as JSON: ``2 timeout, 1 unusable answer``; empty for none."""
+    faults = sum((Counter(json.loads(text)) for text in texts), Counter[str]())
+    return ", ".join(f"{number} {fault}" for fault, number in sorted(faults.items()))
 
 
 def _join(interval: Interval, text: Callable[[float], str], unit: str) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eval.sweep.sources import sources_digest
+from secagent_env.support.secrets import public
 from secagent_env.support.version import __version__
 
 logger = logging.getLogger("secagent.sweep")
@@ -138,7 +139,8 @@ def compute(cell: Cell) -> Done:
         rows, error = _rows(cell.load()(cell)), None
     except (Exception, SystemExit) as fault:
         logger.debug("%s failed on %s %s %s", cell.function, cell.scheme, cell.value, cell.seed, exc_info=True)
-        rows, error = [], f"{type(fault).__name__}: {' '.join(str(fault).split())}".removesuffix(": ")
+        error = public(f"{type(fault).__name__}: {' '.join(str(fault).split())}".removesuffix(": "))
+        rows = []
     return Done(cell.key, rows, error, time.perf_counter() - began)
 
 

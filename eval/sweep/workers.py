@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from eval.sweep.cells import Cell, Done, compute
 from eval.sweep.sources import sources_digest
+from secagent_env.support.secrets import PublicFormatter
 
 logger = logging.getLogger("secagent.sweep")
 
@@ -229,7 +230,9 @@ class Loky(Workers):
 
 def start_worker(parent: int, level: int) -> None:
     """Prepare a worker: an interrupt is the parent's business, and it does not outlive the parent."""
-    logging.basicConfig(level=level, format="secagent: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PublicFormatter("secagent: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
     os.dup2(2, 1)  # HiGHS leaves lines of its own on stdout, which is for tables
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

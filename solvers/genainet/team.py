@@ -82,7 +82,7 @@ class Play:
     usage
         The requests in numbers, as in :class:`solvers.llm.Usage`, and the number of ``unusable`` replies.
     message
-        The reason for an early end of the conversation, in one sentence; empty if it did not end early.
+        The reason for an early end of the conversation, or why not one reply could be used, in a sentence; else empty.
     """
 
     team: str
@@ -92,6 +92,11 @@ class Play:
     lost: Mapping[str, int]
     usage: Mapping[str, Any]
     message: str = ""
+
+    @property
+    def used(self) -> int:
+        """The number of replies that could be used."""
+        return sum(not turn.trouble for turn in self.turns)
 
     @property
     def messages_per_transmitter(self) -> float:
@@ -199,7 +204,7 @@ class GenAINet(ChatOptions):
         dropped = [counts for delivery in match.record.deliveries for counts in delivery.dropped.values()]
         for reason in dropped[0]:
             course.lose(reason, sum(counts[reason] for counts in dropped))
-        return Play(
+        play = Play(
             team=self.name,
             record=match.record,
             turns=tuple(course.turns),
@@ -208,6 +213,9 @@ class GenAINet(ChatOptions):
             usage=usage,
             message=course.message,
         )
+        if play.used:
+            return play
+        return replace(play, message=f"no reply of {self.chat_name} could be used: {play.turns[0].trouble}")
 
 
 class _Course:

@@ -14,6 +14,7 @@ import numpy as np
 
 from secagent_env import Decision, Instance, Outcome, evaluate
 from secagent_env.support import checks
+from secagent_env.support.secrets import public
 from solvers.certificate.bounds import LowerBound, lower_bound, transmission_bound
 from solvers.certificate.integer_program import why_infeasible
 from solvers.certificate.selection import eligible_agents
@@ -37,7 +38,8 @@ class Solution:
         A proved lower bound on the energy of every feasible decision, J; infinite if there is none.
     status
         ``"optimal"`` (gap ≤ 1e-6), ``"feasible"``, ``"infeasible"`` (proved; the message names the
-        constraint), ``"failed"`` (nothing feasible found, nothing proved) or ``"stopped"`` (out of time).
+        constraint), ``"failed"`` (nothing feasible found, nothing proved, or by no merit of the solver's: not one reply
+        of its language model could be used) or ``"stopped"`` (out of time).
     message
         One sentence for people.
     history
@@ -105,6 +107,8 @@ class SolverRun:
     outcome: Outcome | None = None
     bound: LowerBound | None = None
     message: str = ""
+    failure: str = ""
+    """Why the best decision, though it may be feasible, is not the solver's work: a sentence."""
     history: list[dict[str, Any]] = field(default_factory=list)
     evaluations: int = 0
     usage: dict[str, Any] = field(default_factory=dict)
@@ -217,7 +221,7 @@ class Solver(ABC):
             if isinstance(error, OSError) or (run.outcome is None and isinstance(error, (ValueError, ImportError))):
                 raise  # the user can help: a file, a server, and at the very start an argument or a missing extra
             logger.warning("%s failed inside: %s", self.name, error, exc_info=logger.isEnabledFor(logging.DEBUG))
-            ending, run.message = "failed", f"{self.name} failed inside ({type(error).__name__}: {error})"
+            ending, run.message = "failed", public(f"{self.name} failed inside ({type(error).__name__}: {error})")
         seconds = run.seconds
         if run.outcome is None:
             run.consider(silent_decision(instance))
@@ -233,11 +237,13 @@ class Solver(ABC):
         assert outcome is not None
         bound = run.bound or lower_bound(run.instance)
         gap = _relative_gap(float(outcome.energy_j), bound.energy_j, bool(outcome.feasible))
-        if outcome.feasible:
+        if outcome.feasible and not run.failure:
             status = "optimal" if gap <= OPTIMAL_GAP else "stopped" if ending == "stopped" else "feasible"
             message = run.message or f"feasible, {gap:.2g} above the lower bound"
         elif ending == "infeasible" or not math.isfinite(bound.energy_j):
             status, message = "infeasible", bound.message or run.message
+        elif run.failure:
+            status, message = "failed", run.failure
         else:
             status = "stopped" if ending == "stopped" else "failed"
             violated = ", ".join(name for name, value in outcome.violated.items() if value)

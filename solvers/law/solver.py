@@ -28,7 +28,7 @@ from solvers.law.proposals import GIVEN, PROPOSALS, Design, Translator, Unusable
 from solvers.llm.chat import CapReached, EndpointError, Reply, Request
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session
-from solvers.llm.structured import Malformed, parse_reply
+from solvers.llm.structured import Malformed, faults_of, parse_reply
 
 SUB_PROBLEMS = tuple(PROPOSALS)
 START_SNR_DB = -10.0
@@ -93,6 +93,8 @@ class LAW(ChatOptions, Solver):
                 run.message = f"stopped after {session.usage.calls} calls: {ending}"
             finally:
                 run.usage = {**session.usage.to_dict(), "unusable": workflow.unusable}
+                if not workflow.used:
+                    run.failure = workflow.failure()
         if run.outcome is not None and not run.message:
             run.message = workflow.closing()
 
@@ -103,8 +105,8 @@ class Workflow:
     def __init__(self, options: LAW, run: SolverRun, session: Session) -> None:
         self.options, self.run, self.session = options, run, session
         self.translator = Translator(run.instance, None if run.start is None else run.start.beamformer)
-        self.replies = 0
-        self.unusable = 0
+        self.replies = self.used = self.unusable = 0
+        self.complaint = ""
         self.step = 0
 
     def optimise(self) -> None:
@@ -208,8 +210,10 @@ class Workflow:
             except (Malformed, Unusable) as error:
                 self.unusable += not reply.fault
                 complaint = str(error)
+                self.complaint = self.complaint or complaint
         if not designs:
             return None, complaint
+        self.used += len(designs)
         return min(score(self.run, self.translator, sub_problem, designs), key=_order), complaint
 
     def _search(self, sub_problem: str, around: Score, facts: dict[str, Any]) -> list[Score]:
@@ -222,15 +226,21 @@ class Workflow:
 
     def closing(self) -> str:
         """Return the message of the solution."""
-        outcome, usage = self.run.outcome, self.session.usage
+        outcome, calls = self.run.outcome, self.session.usage.calls
         assert outcome is not None
-        counts = {**usage.faults, **({"unusable answer": self.unusable} if self.unusable else {})}
-        listed = ", ".join(f"{count} × {name}" for name, count in sorted(counts.items()))
-        faults = f" ({listed})" * bool(listed)
         if outcome.feasible:
-            return f"feasible after {usage.calls} calls{faults}"
+            return f"feasible after {calls} calls{self._faults()}"
         violated = ", ".join(name for name, value in outcome.violated.items() if value)
-        return f"no feasible decision found in {usage.calls} calls; the best one violates {violated}{faults}"
+        return f"no feasible decision found in {calls} calls; the best one violates {violated}{self._faults()}"
+
+    def failure(self) -> str:
+        """Return the message of a solution to which no reply has contributed."""
+        why = self.complaint or self.run.message or "none came in time"
+        return f"no reply of {self.session.model} could be used{self._faults()}: {why}"
+
+    def _faults(self) -> str:
+        counts = faults_of({**self.session.usage.to_dict(), "unusable": self.unusable})
+        return f" ({', '.join(f'{count} × {name}' for name, count in counts.items())})" if counts else ""
 
 
 def design_of(instance: Instance, decision: Decision) -> Design:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -16,13 +15,6 @@ STANDIN_MODEL = "no-LLM"
 
 MAX_REPLY_CHARACTERS = 100_000
 """Longer texts are cut before they are read or recorded."""
-
-
-SECRET = re.compile(r"\b(sk|pk|key)-[\w.*-]{4,}|\bBearer\s+[\w.~+/=*-]{4,}", re.ASCII | re.IGNORECASE)
-"""A text that looks like a key, or like a key that a server has partly masked."""
-
-SHORTEST_SECRET = 8
-"""Shorter secrets, such as the placeholder "none", are words that any text may hold."""
 
 
 class EndpointError(OSError):
@@ -138,19 +130,3 @@ class Chat(Protocol):
 def estimated_tokens(texts: Sequence[str]) -> int:
     """Return an estimate of the tokens in texts: one for four characters, and three around each text."""
     return sum(len(text) // 4 + 4 for text in texts)
-
-
-def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return a text with the secrets struck out."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, "[key]")
-    return text
-
-
-def excerpt(text: str, length: int = 200, secrets: Iterable[str] = ()) -> str:
-    """Return the beginning of a text in one line, without control characters and without texts that look like keys."""
-    # Secrets are struck out first: a secret that is cut in half would not be recognised.
-    text = SECRET.sub("[key]", without_secrets(text[: 100 * length], secrets))
-    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    return line if len(line) <= length else line[: length - 1] + "…"

@@ -8,11 +8,12 @@ import os
 import threading
 import time
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from secagent_env.support.extras import require
+from secagent_env.support.secrets import excerpt, secrets_of, shown_url
 from solvers.llm.bounded import ENDING, TOO_LARGE, TOO_LATE, bounded_client
-from solvers.llm.chat import Closing, EndpointError, Reply, Request, excerpt
+from solvers.llm.chat import Closing, EndpointError, Reply, Request
 from solvers.llm.completion import failed, reply_of
 from solvers.llm.dialect import Dialect
 from solvers.llm.options import check_url
@@ -63,8 +64,8 @@ class OpenAIChat(Closing):
         if not (key.isascii() and key.isprintable()):
             raise EndpointError("the key in OPENAI_API_KEY holds characters that no key has: set it anew")
         self.model = model
-        self._url = _shown(url or OPENAI_URL)
-        self._secrets = _secrets(url, key)
+        self._url = shown_url(url or OPENAI_URL)
+        self._secrets = secrets_of(url, key)
         self._timeout_s = timeout_s
         self._dialect = Dialect()
         self._lock = threading.Lock()
@@ -76,7 +77,8 @@ class OpenAIChat(Closing):
                 logger.setLevel(logging.WARNING)
         self._client = self._openai.OpenAI(
             api_key=key or "none",
-            base_url=url or OPENAI_URL,
+            base_url=url.partition("?")[0] or OPENAI_URL,
+            default_query=dict(parse_qsl(urlsplit(url).query)),
             timeout=timeout_s,
             max_retries=retries,
             http_client=bounded_client(timeout_s, proxies=urlsplit(url).hostname not in LOOPBACK),
@@ -182,19 +184,3 @@ def _message(error: Any) -> str:
     body = error.body
     message = body.get("message") if isinstance(body, dict) else body
     return message if isinstance(message, str) else str(error.message)
-
-
-def _shown(url: str) -> str:
-    """Return a URL without user, password and query."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
-
-
-def _secrets(url: str, key: str) -> list[str]:
-    """Return the secrets that no message may hold: the key, and user, password and query of a URL."""
-    parts = urlsplit(url)
-    hidden = [parts.username, parts.password, *(value for _, value in parse_qsl(parts.query))]
-    secrets = [value for value in (key, *hidden) if value]
-    return sorted({*secrets, *map(unquote, secrets)})

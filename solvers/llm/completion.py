@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply, Request, estimated_tokens, excerpt, without_secrets
+from secagent_env.support.secrets import excerpt, without_secrets
+from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply, Request, estimated_tokens
 
 MOST_TOKENS = 1_000_000_000
 """The most tokens that a server can credibly count in one request."""
@@ -26,7 +27,7 @@ def reply_of(content: bytes, request: Request, secrets: Sequence[str]) -> Reply:
         shown = excerpt(content[:1000].decode(errors="replace"), 80, secrets)
         detail = f"the server sent no chat completion but: {shown}" if shown else "the server sent an empty body"
         return failed("bad body", detail, request, charged=True)
-    text = without_secrets(_text(message.get("content")), secrets)[:MAX_REPLY_CHARACTERS]
+    text = without_secrets(_text(message.get("content"))[:MAX_REPLY_CHARACTERS], secrets)
     fault, detail = _fault(message, body["choices"][0].get("finish_reason"), text, secrets)
     return Reply(
         "" if fault else text,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from secagent_env.support.checks import integer, number
 from secagent_env.support.errors import check_name
+from secagent_env.support.secrets import filled_in
 from solvers.llm.chat import STANDIN_MODEL, Message, Request
 from solvers.llm.structured import schema_of
 from solvers.llm.transcript import Transcript, only_model
@@ -30,7 +31,8 @@ class ChatOptions:
         The model to ask. Without one, rules stand in for it, in this process: nothing is sent, whatever keys the
         environment holds.
     base_url
-        The endpoint, as in ``"http://127.0.0.1:8000/v1"``; None: that of ``OPENAI_BASE_URL``, or else OpenAI's.
+        The endpoint, as in ``"http://127.0.0.1:8000/v1"``; None: that of ``OPENAI_BASE_URL``, or else OpenAI's. Where
+        it needs a password or key, ``"http://me:$LLM_PASSWORD@…"`` names the environment variable that holds it.
     api_key
         The key; None: that of ``OPENAI_API_KEY``. It is never shown or recorded.
     temperature
@@ -55,7 +57,7 @@ class ChatOptions:
     """
 
     model: str | None = None
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     api_key: str | None = field(default=None, repr=False)
     temperature: float = 0.7
     reply_tokens: int = 2000
@@ -75,6 +77,11 @@ class ChatOptions:
         return self.replay is None and self.base_url is None and self.model in (None, STANDIN_MODEL)
 
     @property
+    def endpoint(self) -> str | None:
+        """The ``base_url`` with the values of environment variables; ValueError if one is not set."""
+        return None if self.base_url is None else filled_in(self.base_url)
+
+    @property
     def chat_name(self) -> str:
         """The name of the model, or ``"no LLM"``; of a replay without a model, that of the transcript."""
         model = self.model
@@ -92,7 +99,7 @@ class ChatOptions:
         for name in ("model", "base_url", "api_key"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, str) and value and value.isascii() and value.isprintable()):
-                shown = "" if name == "api_key" else f", got {value!r}"
+                shown = f", got {value!r}" if name == "model" else ""  # the others may hold a secret
                 raise ValueError(f"{name} must be a non-empty string of printable ASCII characters or None{shown}")
         if self.model is None and self.replay is None:
             for name in ("base_url", "api_key"):
@@ -134,7 +141,7 @@ def check_url(name: str, url: str) -> None:
     """Raise ValueError unless a URL can be that of an endpoint; ``name`` is the name of its option or variable."""
     try:
         parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.fragment
     except ValueError:
         good = False
     if not good:

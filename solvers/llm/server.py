@@ -6,6 +6,7 @@ It tests the protocol on a machine without a model: point ``base_url`` at it.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import logging
 import socket
@@ -43,26 +44,39 @@ class StandinServer(Closing):
     port
         The port to listen on; 0 picks a free one.
     host
-        The address to listen on. Any address but this machine's own opens the server to everybody who reaches it.
+        The address to listen on; ``"0.0.0.0"`` or ``"::"`` stands for all of this machine's.
 
     Attributes
     ----------
     base_url
-        The base URL for clients.
+        The base URL for clients, on this machine where the server listens on all addresses.
+    public
+        Whether others can ask: everybody who reaches the address, unless it is a loopback address.
 
     Raises
     ------
+    ValueError
+        If the host is empty.
     OSError
         If the address is taken, or is not this machine's.
     """
 
     def __init__(self, rules: Rules, port: int = 0, host: str = "127.0.0.1") -> None:
+        if not host.strip():
+            raise ValueError(
+                "the host must not be empty: give 127.0.0.1 for this machine alone, or 0.0.0.0 to listen everywhere, "
+                "which lets everybody ask who reaches this machine"
+            )
         try:
             self._server = _Server(rules, host, port)
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             raise OSError(f"cannot listen on {host}, port {port} ({error}); choose another one") from None
-        bound = self._server.server_address[1]
-        self.base_url = f"http://{f'[{host}]' if ':' in host else host}:{bound}/v1"
+        bound = ipaddress.ip_address(str(self._server.server_address[0]))
+        self.public = not bound.is_loopback
+        if bound.is_unspecified:
+            host = "::1" if bound.version == 6 else "127.0.0.1"
+        port = self._server.server_address[1]
+        self.base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:

@@ -227,7 +227,7 @@ def _chat(options: ChatOptions, rules: Rules, resources: ExitStack) -> Chat:
         chat = resources.enter_context(
             OpenAIChat(
                 options.model,
-                base_url=options.base_url,
+                base_url=options.endpoint,
                 api_key=options.api_key,
                 timeout_s=options.timeout_s,
                 retries=options.retries,

@@ -9,11 +9,12 @@ import functools
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from secagent_env.support.extras import require
-from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply, excerpt
+from secagent_env.support.secrets import excerpt
+from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -76,6 +77,12 @@ def parse_reply(reply: Reply, model: type[M]) -> M:
     if reply.fault:
         raise Malformed(reply.detail or reply.fault)
     return parse(reply.text, model)
+
+
+def faults_of(usage: Mapping[str, Any]) -> dict[str, int]:
+    """Return the number of replies that could not be used, by kind, from a solver's ``usage``: faults, and the rest."""
+    unusable = {"unusable answer": usage["unusable"]} if usage.get("unusable") else {}
+    return dict(sorted({**usage.get("faults", {}), **unusable}.items()))
 
 
 def _objects(text: str) -> tuple[list[str], str]:

@@ -1,24 +1,33 @@
 """Transcripts: requests to a model and its replies, a JSON object per line, to resume and replay runs.
 
-A line is appended when its reply arrives, in one write and under a lock, so that several processes may share a file. A
-reply is found by the hash of the model, the messages and the parameters of its request.
+A line is appended when its reply arrives, in one write and under a lock, so that several processes may share a file. It
+carries a digest of its content. A reply is found by the hash of the model, the messages and the parameters of its
+request.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import json
 import os
+import stat
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from secagent_env.support.digests import sealed, verified
+from secagent_env.support.reading import parse_json
 from solvers.llm.chat import MAX_REPLY_CHARACTERS, Chat, Closing, EndpointError, Reply, Request
 
 FORMAT = "secagent transcript"
 VERSION = 1
+MAX_LINE_BYTES = 1 << 23
+"""Longer lines are neither read nor written (8 MB); a reply has at most a tenth of that."""
+
+_BEGINNING = f'{{"format": "{FORMAT}", "version": {VERSION}, '.encode()
 
 REPLY_FIELDS = {field.name: field.default for field in dataclasses.fields(Reply) if field.name != "recorded"}
 
@@ -26,8 +35,16 @@ REPLY_FIELDS = {field.name: field.default for field in dataclasses.fields(Reply)
 class Transcript(Closing):
     """The last reply for each key of a transcript, the models of the replies, and its file; a context manager.
 
-    A ``writable`` file is opened for appending, and created where there is none. An incomplete last line is left out;
-    any other line that is not one of a transcript raises ValueError.
+    A ``writable`` file is opened for appending, and created where there is none. The beginning of a line at the end,
+    which a process that died has left, is left out, and removed when the next line is written. A file in which anything
+    else is no line of a transcript, or a line is damaged, stays as it is.
+
+    Raises
+    ------
+    ValueError
+        If it is no transcript, or damaged.
+    OSError
+        If it cannot be opened, or is no regular file.
     """
 
     def __init__(self, path: str | Path, *, writable: bool = False) -> None:
@@ -36,8 +53,10 @@ class Transcript(Closing):
         self.models: set[str] = set()
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT if writable else os.O_RDONLY
         self._lock = threading.Lock()
-        self._descriptor = os.open(self.path, flags | os.O_CLOEXEC, 0o666)
+        self._descriptor = os.open(self.path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)  # no wait for a pipe's end
         try:
+            if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+                raise OSError(f"{self.path} is no regular file: a transcript is read, and added to at its end")
             self._read()
         except BaseException:
             self.close()
@@ -62,7 +81,9 @@ class Transcript(Closing):
             "reply": {name: getattr(reply, name) for name in REPLY_FIELDS},
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        content = json.dumps(line, allow_nan=False).encode() + b"\n"
+        content = json.dumps(sealed(line), allow_nan=False).encode() + b"\n"
+        if len(content) > MAX_LINE_BYTES:
+            raise ValueError(f"a request is too large to be recorded in {self.path}: its line has {len(content)} bytes")
         with self._lock:
             self._write(content)
             self.replies[key] = reply
@@ -74,37 +95,91 @@ class Transcript(Closing):
             # Under the lock nobody else writes: an incomplete last line comes from a process that died.
             size = os.fstat(self._descriptor).st_size
             if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-                whole = os.pread(self._descriptor, size, 0).rfind(b"\n") + 1
-                os.ftruncate(self._descriptor, whole)
-            written = os.write(self._descriptor, content)
-            if written < len(content):
-                raise OSError(f"{self.path} took only a part of a line: is the disk full?")
+                rest = os.pread(self._descriptor, MAX_LINE_BYTES, max(0, size - MAX_LINE_BYTES)).rpartition(b"\n")[2]
+                if _is_beginning(rest, size - len(rest)):
+                    size -= len(rest)
+                    os.ftruncate(self._descriptor, size)
+                elif self._parsed(rest) is None:
+                    raise ValueError("its end is no line of a transcript, and nothing is added")
+                else:
+                    content = b"\n" + content
+            self._append(content, size)
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error}") from None
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
+    def _append(self, content: bytes, size: int) -> None:
+        """Add whole lines to the file of this size, or nothing."""
+        try:
+            if os.write(self._descriptor, content) == len(content):
+                return
+            reason = "only a part of a line could be written: is the disk full?"
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, size)
+        raise OSError(f"{self.path}: {reason}")
+
     def _read(self) -> None:
         with open(self._descriptor, "rb", closefd=False) as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    break
+            number = start = 0
+            while line := file.readline(MAX_LINE_BYTES):
+                number += 1
                 try:
-                    key, model, reply = _parsed(line)
-                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                    parsed = self._parsed(line)
+                except ValueError as error:
+                    raise ValueError(f"{self.path}, line {number}: {error}") from None
+                if parsed is not None:
+                    key, model, reply = parsed
+                    self.replies[key] = reply
+                    self.models.add(model)
+                elif not _is_beginning(line, start):
                     raise ValueError(
                         f"{self.path}, line {number}, is not a line of a transcript of version {VERSION}; "
                         "remove the line, or name another file"
-                    ) from None
-                self.replies[key] = reply
-                self.models.add(model)
+                    )
+                start += len(line)
+
+    def _parsed(self, line: bytes) -> tuple[str, str, Reply] | None:
+        """Return the key, the model and the reply of a line, or None if it is none; raise ValueError if damaged."""
+        try:
+            fields = parse_json(line.decode())
+            if (fields["format"], fields["version"]) != (FORMAT, VERSION):
+                return None
+        except (ValueError, KeyError, TypeError):
+            return None
+        entries = verified(fields, self.path)
+        try:
+            return _content(entries)
+        except (KeyError, TypeError):
+            return None
 
 
-def _parsed(line: bytes) -> tuple[str, str, Reply]:
-    """Return the key, the model and the reply of a line; raise one of many errors if the line is of another form."""
-    fields = json.loads(line)
+def _is_beginning(line: bytes, start: int) -> bool:
+    """Whether bytes at the end of a file, from ``start``, are the beginning of a line that was not written to its end.
+
+    Of a file's first line enough must be there to tell it from anything else.
+    """
+    if line.endswith(b"\n") or len(line) >= MAX_LINE_BYTES or _holds_object(line):
+        return False
+    return line.startswith(_BEGINNING) or (start > 0 and _BEGINNING.startswith(line))
+
+
+def _holds_object(line: bytes) -> bool:
+    """Whether a line begins with a whole JSON object: one that is cut does not."""
+    try:
+        json.JSONDecoder().raw_decode(line.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _content(fields: dict[str, Any]) -> tuple[str, str, Reply]:
+    """Return the key, the model and the reply of a line; raise KeyError or TypeError if it has another form."""
     key, model, content = fields["key"], fields["model"], fields["reply"]
-    known = (fields["format"], fields["version"]) == (FORMAT, VERSION)
-    if not known or not isinstance(key, str) or not isinstance(model, str):
-        raise ValueError
+    if not isinstance(key, str) or not isinstance(model, str):
+        raise TypeError
     values = {name: _typed(content[name], default) for name, default in REPLY_FIELDS.items()}
     values["text"] = values["text"][:MAX_REPLY_CHARACTERS]
     return key, model, Reply(**values)
@@ -114,7 +189,7 @@ def _typed(value: Any, like: Any) -> Any:
     """Return a value; raise TypeError unless it has the type of another one."""
     if isinstance(like, float) and type(value) is int:
         return float(value)
-    if type(value) is not type(like) or value != value:
+    if type(value) is not type(like):
         raise TypeError
     return value
 

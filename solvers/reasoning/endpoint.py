@@ -98,6 +98,12 @@ class EndpointReasoner:
         return self._session.ask([request])[0]
 
 
+def complaint_of(answer: Answer) -> str:
+    """Return why an answer has no option: the sentence of the server, or the fault, and nothing that a model wrote."""
+    own = answer.fault in (NO_OPTION, UNUSABLE)
+    return answer.fault if own else answer.explanation or answer.fault
+
+
 def _answer(reply: Reply, kind: type[DirectReply], question: Question) -> Answer:
     """Return the answer in a reply."""
     if reply.fault:

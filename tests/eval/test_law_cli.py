@@ -9,12 +9,13 @@ import sys
 
 import numpy as np
 import pytest
-from faulty_server import FaultyServer, echoes_key, says, unused_port
+from faulty_server import FaultyServer, echoes_key, fails, says, unused_port
 
 from eval.command.cli import main
 from eval.compare.conversation import printable
 from eval.studies.law import study
 from eval.studies.law.cells import course
+from solvers.llm.server import StandinServer
 
 QUICK = ["--set", "rounds=1", "iterations=2", "candidates=10"]
 KEY = "sk-marker-0123456789abcdef"
@@ -23,8 +24,7 @@ KEY = "sk-marker-0123456789abcdef"
 @pytest.fixture
 def network(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["-q", "sample", "--scenario", "small", "--out", "n.npz"]) == 0
-    return "n.npz"
+    return sampled()
 
 
 def decided(path):
@@ -124,6 +124,18 @@ def test_a_taken_port_is_one_sentence(capsys):
         assert main(["serve-standin", "--port", port]) == 2
     assert re.fullmatch(r"secagent: error: cannot listen on 127\.0\.0\.1, port \d+ .*\n", capsys.readouterr().err)
     assert main(["serve-standin", "--port", "70000"]) == 2
+    assert main(["serve-standin", "--host", ""]) == 2
+    assert "or 0.0.0.0 to listen everywhere" in capsys.readouterr().err
+
+
+def test_who_listens_everywhere_is_told_so(capsys, monkeypatch):
+    monkeypatch.setattr(StandinServer, "serve_forever", StandinServer.close)
+    assert main(["-q", "serve-standin", "--host", "0.0.0.0", "--port", "0"]) == 0
+    shown = capsys.readouterr()
+    assert "http://127.0.0.1:" in shown.out
+    assert "everybody who reaches this machine can ask the stand-in" in shown.err
+    assert main(["serve-standin", "--port", "0"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_errors_of_endpoints_are_one_sentence_without_the_key(network, capsys, monkeypatch, tmp_path):
@@ -208,3 +220,44 @@ def test_quartiles_are_those_of_all_networks_the_infeasible_ones_too():
     np.testing.assert_allclose([low[0], middle[0], high[0]], [1.5, 2.0, 2.5])
     np.testing.assert_allclose([low[1], middle[1], high[1]], [1.5, 2.0, math.nan])
     np.testing.assert_allclose(low, [1.5, 1.5, 4.0])
+
+
+BROKEN = ["study", "law", "--scenario", "small", "--instances", "2", "--workers", "1", "--model", "m"]
+
+
+def test_a_model_that_says_nothing_of_use_has_no_row_like_the_others(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(study, "ABLATIONS", {study.STAND_IN: {"rounds": 1, "iterations": 1}})
+    sentence = "no reply of m could be used (3 × server error): the server failed (500): the GPU burns"
+    with FaultyServer(fails(500, "the GPU burns")) as server:
+        options = ['model="m"', f'base_url="{server.base_url}"', "retries=0", "rounds=1", "iterations=1"]
+        law = f"law({', '.join(options)})"
+        compare = ["compare", "--scenario", "small", "--instances", "2", "--workers", "1", "--solvers", "randas", law]
+        assert main(compare) == 0
+        table = capsys.readouterr().out
+        assert re.search(r"^\| law\(.* \| 0/2 \(0%\) +\| – ", table, re.MULTILINE)
+        assert "| 2 failed " in table
+        assert f"has no feasible decision for 2 of 2 (instances 0, 1); the first: failed, {sentence}.\n" in table
+        assert "replies that could not be used, of 6 calls: 6 server error.\n" in table
+        assert main(["solve", sampled(), "--solver", "law", "--set", *options]) == 0
+        assert f"status       failed: {sentence}\n" in capsys.readouterr().out
+    with FaultyServer(says("I cannot.")) as server:
+        assert main([*BROKEN, "--base-url", server.base_url]) == 0
+        table = capsys.readouterr().out
+        assert re.search(r"^\| law \(m\) +\| 0/2 +\| – +\| – ", table, re.MULTILINE)
+        assert "law (m) has no feasible decision for 2 of 2 (instances 0, 1); the first: failed, no reply of m" in table
+
+
+def test_replies_without_use_are_counted_below_the_table(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with FaultyServer(says('{"selected": [1, 2]}'), fails(500), says("no"), fails(429)) as server:
+        law = f'law(model="m", base_url="{server.base_url}", retries=0, concurrency=1, rounds=1, iterations=2)'
+        assert main(["compare", "--scenario", "small", "--instances", "1", "--workers", "1", "--solvers", law]) == 0
+    table = capsys.readouterr().out
+    assert "of 6 calls: 3 rate limited, 1 server error, 1 unusable answer.\n" in table
+    assert "| 1/1 (100%) |" in table
+
+
+def sampled():
+    assert main(["-q", "sample", "--scenario", "small", "--out", "n.npz"]) == 0
+    return "n.npz"

@@ -1,11 +1,13 @@
 """The paper's experiments again: what is declared, how it is computed once, and what the tables may say of it."""
 
 import csv
+import dataclasses
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from faulty_server import FaultyServer, fails
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -420,6 +422,21 @@ def test_table_two_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert "| 49.3 %" in output
     assert "ga at N_min = 10: 15019 J here, 15219 J in Table III" in output
     assert len(read_csv("results/reproduce/rows.csv")) == 3 * 6  # settings, schemes
+
+
+def test_a_model_that_says_nothing_of_use_is_never_feasible(
+    tiny: list[str], capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(EXHIBITS, "tiny", dataclasses.replace(TINY, schemes=("asc", "law", "randas")))
+    with FaultyServer(fails(500, "the GPU burns")) as server:
+        law = f'model="m", base_url="{server.base_url}", retries=0, rounds=1, iterations=1'
+        assert main([*tiny, "--law", law]) == 0
+    table = capsys.readouterr().out
+    assert re.search(r"\| law \(m\) .*\| 0/2 \(0%\) ", table)
+    assert (
+        "law (m): never feasible (2 of 2 at L = 18, 2 of 2 at L = 20); the first: no reply of m could be used" in table
+    )
+    assert "law (m): replies that could not be used: 6 server error at L = 18; 6 server error at L = 20." in table
 
 
 def test_what_two_experiments_share_is_computed_once(tiny: list[str], capsys: pytest.CaptureFixture):

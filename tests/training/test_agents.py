@@ -3,7 +3,9 @@
 import copy
 import dataclasses
 import json
+import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -372,6 +374,30 @@ def test_neither_loading_nor_solving_imports_torch_or_onnx(cheapest: Path):
 
 
 # --- Repair and refinement -----------------------------------------------------------------------------------
+
+
+def test_onnxruntime_tells_nobody_of_its_use(cheapest: Path, tmp_path: Path):
+    home = tmp_path / "home"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    code = f"import training; training.load_agent({str(cheapest)!r})"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**environment, "HOME": str(home)})
+    assert not home.exists()
+
+
+def test_a_user_who_wants_onnxruntime_to_tell_is_heard(cheapest: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+    pickle.loads(pickle.dumps(TrainedAgent(cheapest)))
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "0"
+
+
+def test_one_place_imports_onnxruntime():
+    places = [
+        path.name
+        for package in ("secagent_env", "solvers", "training", "eval")
+        for path in (Path(training.__file__).parents[1] / package).rglob("*.py")
+        if re.search(r"import onnxruntime|from onnxruntime|(require|import_module)\(.onnxruntime", path.read_text())
+    ]
+    assert places == ["agents.py"]
 
 
 def test_a_repair_is_told_and_can_be_switched_off(agent: TrainedAgent, cheapest: Path, instances: Instance):

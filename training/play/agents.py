@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -283,6 +284,8 @@ class TrainedAgent(Solver):
 
 def open_session(content: bytes) -> Any:
     """Return an onnxruntime session on one thread of the CPU; ValueError if the content is no model it can run."""
+    # Else its import writes a device id below ~/.cache/Microsoft and looks up a host to report to.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     runtime = require("onnxruntime", extra="agents")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

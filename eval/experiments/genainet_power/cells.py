@@ -8,6 +8,7 @@ from eval.sweep.cells import Cell, Row
 from secagent_env.power_control import sample_game
 from secagent_env.sampling.seeds import instance_generator
 from solvers.genainet import GenAINet
+from solvers.llm.structured import faults_of
 
 FUNCTION = "eval.experiments.genainet_power.cells:play"
 TEAMS: dict[str, dict[str, Any]] = {
@@ -20,7 +21,11 @@ TEAMS: dict[str, dict[str, Any]] = {
 
 
 def play(cell: Cell) -> Row:
-    """Return the row of a cell: the powers of every round, (R + 1, N), W, and the counts of messages and faults."""
+    """Return the row of a cell: the powers of every round, (R + 1, N), W, the counts of messages, and what was wrong.
+
+    ``faults`` counts the replies that could not be used, ``kinds`` by kind, ``used`` those that could; ``trouble`` says
+    why the conversation ended early, or why no reply could be used.
+    """
     options = cell.options
     game = sample_game(cell.value, instance_generator(cell.seed, cell.index), feasible=options["feasible"])
     team = GenAINet(**{**options["model"], **TEAMS[cell.scheme]})
@@ -31,4 +36,7 @@ def play(cell: Cell) -> Row:
         "messages": played.messages_per_transmitter,
         "proposals": played.proposals_per_transmitter,
         "faults": sum(bool(turn.trouble) for turn in played.turns),
+        "kinds": faults_of(played.usage),
+        "used": played.used,
+        "trouble": played.message,
     }

@@ -28,6 +28,7 @@ from eval.sweep.cells import Cell
 from secagent_env.power_control import sample_game
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.support.checks import integer
+from secagent_env.support.secrets import check_written
 from solvers.genainet import GenAINet
 
 SEED = 1
@@ -89,6 +90,7 @@ class PowerGames(Experiment):
         draws = integer("the number of games", self.draws, low=1)
         for num_pairs in self.pairs:
             sample_game(num_pairs, self.seed, (0,))
+        check_written(self.model)
         for team in TEAMS.values():
             GenAINet(**{**self.model, **team})
         options = {"rounds": self.rounds, "feasible": GAMES[self.games], "model": dict(self.model)}
@@ -110,7 +112,7 @@ class PowerGames(Experiment):
         courses = self.courses(compute)
         if self.picture is not None:
             shown = CURVES if CURVES in self.pairs else self.pairs[0]
-            save_picture(rounds_figure([c for c in courses if c.num_pairs == shown]), self.picture)
+            save_picture(rounds_figure([c for c in courses if c.num_pairs == shown and c.played]), self.picture)
         return Report(markdown(courses, self.games))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from eval.experiments.genainet_power.cells import TEAMS
+from eval.stats.formatting import faults_in_words
 from secagent_env.power_control import Game, rates, sample_game, sinr
 from secagent_env.power_control.metrics import rate_gap, total_power
 from solvers.power_control import dpc, optimum
@@ -37,8 +38,10 @@ class Course:
         (B,): the least SINR / target SINR among the pairs, at the end.
     messages, proposals
         (B,): messages delivered and proposals written, per transmitter; None for methods that do not talk.
-    faults
-        Number of replies that could not be used.
+    faults, kinds
+        Number of replies that could not be used, and the same by kind, in words.
+    unplayed, trouble
+        Number of games in which no reply could be used, and why in the first of them, a sentence.
     """
 
     num_pairs: int
@@ -49,6 +52,14 @@ class Course:
     messages: np.ndarray | None = None
     proposals: np.ndarray | None = None
     faults: int = 0
+    kinds: str = ""
+    unplayed: int = 0
+    trouble: str = ""
+
+    @property
+    def played(self) -> bool:
+        """Whether the method has a merit in the course: in a game at least a reply could be used."""
+        return self.unplayed < len(self.share)
 
     @classmethod
     def of(cls, method: str, game: Game, power_w: np.ndarray, **more: Any) -> Course:
@@ -80,7 +91,17 @@ def _course(game: Game, rows: Any, talks: bool) -> Course:
     """Return the course of a team's games (B), from their rows in the order of the games."""
     power_w = np.stack([json.loads(text) for text in rows["power_w"]], axis=1)
     counts = {name: rows[name].to_numpy(float) for name in ("messages", "proposals")} if talks else {}
-    return Course.of(rows["method"].iloc[0], game, power_w, faults=int(rows["faults"].sum()), **counts)
+    unplayed = rows["trouble"][rows["used"] == 0].tolist()
+    return Course.of(
+        rows["method"].iloc[0],
+        game,
+        power_w,
+        faults=int(rows["faults"].sum()),
+        kinds=faults_in_words(rows["kinds"]),
+        unplayed=len(unplayed),
+        trouble=unplayed[0] if unplayed else "",
+        **counts,
+    )
 
 
 def by_pairs(courses: Sequence[Course]) -> dict[int, list[Course]]:

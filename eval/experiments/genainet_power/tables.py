@@ -49,7 +49,7 @@ def markdown(courses: Sequence[Course], games: str = "infeasible") -> str:
         f"method; ratios are of means over the same games. (no LLM): rules stand in for a model. "
         f"Unusable replies: {faults}."
     )
-    return "\n\n".join([tabulated(lines, headers), note, *_worth_of_messages(courses)]) + "\n"
+    return "\n\n".join([tabulated(lines, headers), note, *_troubles(courses), *_worth_of_messages(courses)]) + "\n"
 
 
 def figure_table(name: str, courses: Sequence[Course]) -> str:
@@ -71,13 +71,25 @@ def decimal(interval: Interval, decimals: int) -> str:
     return mean if np.isnan(interval.low) or low == high else f"{mean} [{low}, {high}]"
 
 
+def _troubles(courses: Sequence[Course]) -> list[str]:
+    """Return sentences on the replies that could not be used."""
+    sentences = []
+    for course in courses:
+        name, games = f"{course.num_pairs} pairs, {course.method}", len(course.share)
+        if course.unplayed:
+            sentences.append(f"{name}: in {course.unplayed} of {games} games, the first with: {course.trouble}.")
+        if course.kinds:
+            sentences.append(f"{name}: replies that could not be used: {course.kinds}.")
+    return ["  \n".join(sentences)] if sentences else []
+
+
 def _worth_of_messages(courses: Sequence[Course]) -> list[str]:
     """Return a sentence for each number of pairs on the same agents with and without messages."""
     sentences = []
     for num_pairs, own in by_pairs(courses).items():
         deaf = next((course for course in own if "without messages" in course.method), None)
         talking = deaf and next((c for c in own if c.method == deaf.method.replace(" without messages", "")), None)
-        if deaf and talking:
+        if deaf and talking and deaf.played and talking.played:
             gap, power = _beside(talking, deaf)
             sentences.append(
                 f"{num_pairs} pairs: with messages, {gap} of the gap without them, at {power} of the power."
@@ -94,6 +106,8 @@ def _beside(course: Course, reference: Course) -> tuple[str, str]:
 
 
 def _row(course: Course, reference: Course) -> list[str]:
+    if not course.played:
+        return [str(course.num_pairs), course.method, *[NONE] * 6]
     gap, power = (bootstrap_mean(values[-1]) for values in (course.rate_gap, course.total_power_w))
     gap_beside, power_beside = (NONE, NONE) if course is reference else _beside(course, reference)
     written = NONE

@@ -6,7 +6,6 @@ the paper's table and with the questions' own explanations; a model is asked eac
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from eval.experiments.knowledge_transfer.cells import ALL, CHOSEN, WITH_ANSWERS,
 from eval.sweep.cells import Cell, Row
 from secagent_env.questions import Question
 from solvers.reasoning.answer import Answer
-from solvers.reasoning.endpoint import Agents, EndpointReasoner
+from solvers.reasoning.endpoint import Agents, EndpointReasoner, complaint_of
 
 FUNCTION = "eval.experiments.knowledge_transfer.cells_endpoints:answer"
 CONDITIONS = (WITHOUT, CHOSEN, ALL, WITH_ANSWERS)
@@ -27,6 +26,8 @@ CONDITIONS = (WITHOUT, CHOSEN, ALL, WITH_ANSWERS)
 
 def answer(cell: Cell) -> list[Row]:
     """Return the rows of a cell as :func:`eval.experiments.knowledge_transfer.cells.answer`, with faults and usage.
+
+    ``used`` is the number of answers with an option, ``complaint`` the first complaint about one without.
 
     Raises EndpointError if the endpoint cannot be used.
     """
@@ -39,7 +40,10 @@ def answer(cell: Cell) -> list[Row]:
             [usage] = agents.usage
         row = row_of(block, condition, cell.options["block"], numbers, right_of(answers, asked))
         faults = Counter(answer.fault for answer in answers if answer.fault)
-        rows.append({**row, "faults": json.dumps(dict(sorted(faults.items()))), "calls": usage.calls})
+        used = sum(answer.option is not None for answer in answers)
+        complaint = next((complaint_of(answer) for answer in answers if answer.option is None), "")
+        told = {"faults": dict(sorted(faults.items())), "used": used, "complaint": complaint, "calls": usage.calls}
+        rows.append(row | told)
     return rows
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self, Unpack
 
-from eval.experiments.groups import faults_in_words, fields_of, read_groups
+from eval.experiments.groups import fields_of, read_groups
 from eval.experiments.knowledge_transfer import cells, cells_endpoints
 from eval.experiments.knowledge_transfer.picture import save_curve
 from eval.experiments.knowledge_transfer.results import Point, Transfer, curve_json, figures, points_of
@@ -22,6 +22,7 @@ from eval.experiments.knowledge_transfer.tables import markdown, student_section
 from eval.experiments.options import option, options_of
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.experiments.question_source import Source
+from eval.stats.formatting import faults_in_words
 from eval.sweep.cells import Cell
 from eval.sweep.engine import How, Sweep, completed, run_sweep
 from secagent_env.support.extras import require
@@ -93,7 +94,7 @@ class KnowledgeTransfer(Experiment):
             for group in self.groups:
                 rows = frame[frame["scheme"] == name_of(group)]
                 student = Transfer.of(rows, self.source, cells_endpoints.CONDITIONS)
-                calls, faults = int(rows["calls"].sum()), faults_in_words(rows["faults"])
+                calls, faults = int(rows["calls"].sum()), faults_in_words(rows["faults"]) or "none"
                 sections.append(student_section(name_of(group), student, calls, faults))
             text += "\n" + "\n\n".join(sections) + "\n"
         draw = functools.partial(save_curve, transfer)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class Transfer:
         (Q,) bool by condition: which questions were answered right.
     chance
         The share of right answers of a guess.
+    unused
+        Of a student behind an endpoint, the conditions in which no answer could be used, and the first complaint.
     """
 
     source: Source
@@ -48,21 +50,24 @@ class Transfer:
     right: dict[Condition, np.ndarray]
     sent: dict[Condition, Sent]
     chance: float
+    unused: Mapping[Condition, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, frame: Any, source: Source, conditions: Sequence[Condition] = cells.CONDITIONS) -> Transfer:
         """Return the results of the rows of cells (a pandas DataFrame)."""
         questions = source.load()
-        right, sent = {}, {}
+        right, sent, unused = {}, {}, {}
         asked: list[int] = []
         for condition in conditions:
             rows = frame[(frame["condition"] == condition.kind) & (frame["ratio"] == condition.ratio)]
             asked = [number for text in rows["asked"] for number in json.loads(text)]
             right[condition] = np.array([correct for text in rows["right"] for correct in json.loads(text)], bool)
             sent[condition] = _sent(rows.drop_duplicates("block"))
+            if "used" in rows and not rows["used"].sum():
+                unused[condition] = str(rows["complaint"].iloc[0])
         categories = np.array([questions[number].category for number in asked])
         chance = float(np.mean([1 / len(questions[number].options) for number in asked]))
-        return cls(source, categories, right, sent, chance)
+        return cls(source, categories, right, sent, chance, unused)
 
     @property
     def names(self) -> list[str]:
@@ -75,12 +80,16 @@ class Transfer:
         return np.full(self.categories.size, True) if category == OVERALL else self.categories == category
 
     def accuracy(self, condition: Condition, category: str = OVERALL) -> Interval:
-        """Return the share of right answers."""
+        """Return the share of right answers; none where no answer could be used."""
+        if condition in self.unused:
+            return share(0, 0)
         right = self.right[condition][self.own(category)]
         return share(int(right.sum()), right.size)
 
     def difference(self, first: Condition, second: Condition, category: str = OVERALL) -> Interval:
         """Return the difference of the shares of right answers, first − second, on the same questions."""
+        if {first, second} & set(self.unused):
+            return share(0, 0)
         own = self.own(category)
         return paired_difference(self.right[first][own].astype(float), self.right[second][own].astype(float))
 

@@ -158,8 +158,12 @@ def _bytes(bits: float) -> str:
 
 def student_section(name: str, transfer: Transfer, calls: int, faults: str) -> str:
     """Return Table 1 of a language model as the student, with its calls and faults."""
+    unused = "".join(
+        f"\n\nWith {condition.label} no answer could be used, the first: {complaint}."
+        for condition, complaint in transfer.unused.items()
+    )
     return (
         f"### {name}\n\n{table1(transfer)}\n\n{differences(transfer)}\n\nWith the questions' own explanations "
         f"among the knowledge (leak): {percent(transfer.accuracy(WITH_ANSWERS))}. Calls: {calls}; "
-        f"faults, which count as wrong: {faults}."
+        f"faults, which count as wrong: {faults}.{unused}"
     )

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from eval.compare.rows import FAULTS
 from eval.experiments.secure.printed import AS_WRITTEN, TRANSMISSION, Exhibit, Printed
+from eval.stats.formatting import faults_in_words
 from eval.stats.paired import cliffs_delta, over_seeds, paired_ratio, probability_larger
 from eval.stats.statistics import Interval, bootstrap_mean
 
@@ -32,7 +34,8 @@ class SchemeResult:
     Of trained agents the mean is over seeds too. A saving is the share by which the scheme needs less than the
     reference, printed in percent. Against :data:`FIRST`, on the same draws: the ``ratio`` of the means, the share of
     the draws on which the scheme needs more (``larger``; a tie is half of one), and Cliff's ``delta``. ``note`` is
-    the reason why the first infeasible draw is infeasible.
+    the reason why the first infeasible draw is infeasible, and ``faults`` are the replies of a language model that
+    could not be used, in words.
     """
 
     value: float
@@ -50,6 +53,7 @@ class SchemeResult:
     larger: Interval | None = None
     delta: float | None = None
     note: str = ""
+    faults: str = ""
 
     @property
     def sign(self) -> int | None:
@@ -139,6 +143,12 @@ class Draws:
                 return str(frame["message"].to_numpy()[~feasible][0])
         return ""
 
+    def faults(self, scheme: str) -> str:
+        """Return the number of replies that could not be used, by kind, in words; empty where there is none."""
+        return faults_in_words(
+            text for frame in self.rows[scheme] if FAULTS in frame for text in frame[FAULTS].dropna()
+        )
+
 
 @dataclass(frozen=True)
 class Reproduced:
@@ -198,4 +208,5 @@ def _result(exhibit: Exhibit, value: float, scheme: str, label: str, draws: Draw
         larger=probability_larger(mine, first) if compared else None,
         delta=cliffs_delta(mine, first) if compared else None,
         note=draws.note(scheme),
+        faults=draws.faults(scheme),
     )

@@ -84,6 +84,9 @@ def _draws(shown: Reproduced) -> str:
             lines.append(
                 f"{short[0].label}: {'not' if ever else 'never'} feasible ({where}); the first: {short[0].note}."
             )
+        if faulty := [r for r in shown.results if r.scheme == scheme and r.faults]:
+            counts = "; ".join(f"{r.faults} at {symbol} = {r.value:g}" for r in faulty)
+            lines.append(f"{faulty[0].label}: replies that could not be used: {counts}.")
     return "\n\n".join(lines)
 
 

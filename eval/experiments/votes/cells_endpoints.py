@@ -13,7 +13,7 @@ import numpy as np
 from eval.experiments.groups import groups_of
 from eval.experiments.votes.cells import questions_of
 from eval.sweep.cells import Cell, Row
-from solvers.reasoning.endpoint import Agents, grouped
+from solvers.reasoning.endpoint import Agents, complaint_of, grouped
 from solvers.reasoning.team import Supervisor
 
 FUNCTION = "eval.experiments.votes.cells_endpoints:ask"
@@ -22,6 +22,9 @@ FUNCTION = "eval.experiments.votes.cells_endpoints:ask"
 def ask(cell: Cell) -> Row:
     """Return the row of a cell: right answers of the vote and of the agents of each group, faults, calls and tokens.
 
+    Of each group there are the numbers of its answers, of those with an option (``used``) and of those that are right,
+    and by the group's number the first complaint about an answer without an option.
+
     Raises EndpointError if no selected agent can be reached.
     """
     options = cell.options
@@ -29,7 +32,8 @@ def ask(cell: Cell) -> Row:
     group_of_agent = np.repeat(np.arange(len(groups)), [group.agents for group in groups])
     selection = np.isin(np.arange(options["num_agents"]), options["selected"])
     right, faults = 0, Counter[str]()
-    by_group = np.zeros((len(groups), 2), int)
+    by_group = np.zeros((len(groups), 3), int)
+    complaints: dict[str, str] = {}
     with Agents(groups) as agents:
         supervisor = Supervisor(agents.reasoners)
         questions = questions_of(cell)
@@ -38,13 +42,18 @@ def ask(cell: Cell) -> Row:
             right += verdict.option == question.answer
             faults.update(verdict.faults)
             for agent, answer in verdict.answers.items():
-                by_group[group_of_agent[agent]] += (1, answer.option == question.answer)
+                group, used = group_of_agent[agent], answer.option is not None
+                by_group[group] += (1, used, answer.option == question.answer)
+                if not used:
+                    complaints.setdefault(str(group), complaint_of(answer))
         usage = agents.usage
     return {
         "asked": len(questions),
         "right": right,
         "answers_by_group": by_group[:, 0].tolist(),
-        "right_by_group": by_group[:, 1].tolist(),
+        "used_by_group": by_group[:, 1].tolist(),
+        "right_by_group": by_group[:, 2].tolist(),
+        "complaints": complaints,
         "faults": json.dumps(dict(sorted(faults.items()))),
         "calls": sum(each.calls for each in usage),
         "tokens": sum(each.prompt_tokens + each.completion_tokens for each in usage),

@@ -10,11 +10,10 @@ import numpy as np
 
 import solvers
 from eval.compare.comparison import mark_stand_in
-from eval.experiments.groups import faults_in_words
 from eval.experiments.votes.cells_selection import ANY, SCHEMES
 from eval.experiments.votes.printed import TABLE_V
 from eval.experiments.votes.results import FITTED, DataSet, VoteResults, fit
-from eval.stats.formatting import NONE, percent, points, tabulated, with_unit
+from eval.stats.formatting import NONE, faults_in_words, percent, points, tabulated, with_unit
 from eval.stats.paired import paired_difference
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean, share, spread
 from secagent_env.model.workload import accuracy_at_difficulty
@@ -247,24 +246,32 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def endpoint_table(rows: Any, data_sets: Sequence[DataSet], groups: Sequence[Group]) -> str:
     """Return the table of the votes of real models, from the rows of their cells (a pandas DataFrame)."""
-    lines = []
+    lines, notes = [], []
     for data_set in data_sets:
         for scheme, own in rows[rows["value"] == data_set.name].groupby("scheme", sort=False):
             voted = bootstrap_mean(own["right"].to_numpy(float) / own["asked"].to_numpy(float))
-            answers, right = (
-                np.sum([json.loads(text) for text in own[name]], axis=0)
-                for name in ("answers_by_group", "right_by_group")
+            answers, used, right = (
+                np.sum([json.loads(text) for text in own[f"{name}_by_group"]], axis=0)
+                for name in ("answers", "used", "right")
             )
-            alone = [percent(share(int(r), int(a))) if a else NONE for r, a in zip(right, answers, strict=True)]
+            alone = [
+                percent(share(int(r), int(a))) if u else NONE for r, u, a in zip(right, used, answers, strict=True)
+            ]
+            for number in np.flatnonzero((used == 0) & (answers > 0)).tolist():
+                [first, *_] = filter(None, (json.loads(text).get(str(number)) for text in own["complaints"]))
+                notes.append(
+                    f"{data_set.title}, {scheme}: no answer of {groups[number].chat_name} could be used, the first: "
+                    f"{first}."
+                )
             printed = TABLE_V[data_set.name].get(scheme)
             lines.append(
                 [
                     f"{data_set.title}{'' if data_set.source == data_set.name else ' (sample)'}",
                     scheme,
-                    percent(voted),
+                    percent(voted) if used.any() else NONE,
                     NONE if printed is None else f"{printed:.0%}",
                     *alone,
-                    faults_in_words(own["faults"]),
+                    faults_in_words(own["faults"]) or "none",
                     f"{int(own['calls'].sum())}, {int(own['tokens'].sum())}",
                 ]
             )
@@ -275,4 +282,4 @@ def endpoint_table(rows: Any, data_sets: Sequence[DataSet], groups: Sequence[Gro
         "networks, an agent of each group with Wilson intervals over answers. An answer that names no option, or that "
         "did not come, counts as wrong."
     )
-    return f"### Agents behind endpoints\n\n{tabulated(lines, headers)}\n\n{note}\n"
+    return "\n\n".join(["### Agents behind endpoints", tabulated(lines, headers), note, *notes]) + "\n"

@@ -19,6 +19,7 @@ import numpy as np
 from eval.compare.comparison import Comparison
 from eval.compare.convergence import check_picture
 from eval.compare.looks import LIGHT
+from eval.compare.table import notes_on
 from eval.experiments.options import option, texts
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, count, percent, tabulated, with_unit
@@ -123,10 +124,11 @@ def table(results: Results) -> str:
             }
         )
     solvers = f"all but {', '.join(never)}" if never else "all"
+    notes = "".join(f"{note}\n" for label, rows in results.items() for note in notes_on(label, rows, rows["index"]))
     return (
         f"{tabulated(lines)}\n\nMeans with {CONFIDENCE:.0%} bootstrap intervals over the {able.sum()} of {able.size} "
         f"instances that {solvers} solved feasibly; calls, tokens (estimated for the stand-in), evaluations and time "
-        "over all. Differences are of pairs.\n"
+        f"over all. Differences are of pairs.\n{notes}"
     )
 
 

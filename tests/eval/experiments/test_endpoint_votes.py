@@ -1,6 +1,7 @@
 """Table V end to end with agents behind endpoints: three groups on loopback servers, one of which fails."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from faulty_server import FaultyServer, fails, says
@@ -8,10 +9,14 @@ from faulty_server import FaultyServer, fails, says
 from eval.experiments.groups import fields_of, groups_of, read_groups
 from eval.experiments.protocol import run
 from eval.experiments.votes.experiment import Votes
+from eval.experiments.votes.tables import endpoint_table
 from solvers import standins
 from solvers.llm.chat import STANDIN_MODEL
 from solvers.llm.server import StandinServer
-from solvers.reasoning.endpoint import Group
+from solvers.reasoning.answer import Answer
+from solvers.reasoning.endpoint import NO_OPTION, UNUSABLE, Group, complaint_of
+
+pandas = pytest.importorskip("pandas")
 
 
 def test_three_groups_answer_the_questions_of_table_v(tmp_path, monkeypatch):
@@ -78,3 +83,22 @@ def test_bad_files_are_told(tmp_path, content, message):
     with pytest.raises(ValueError, match=message) as caught:
         read_groups(file)
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_group_that_gives_no_answer_of_use_has_no_share_of_right_ones():
+    data_set = SimpleNamespace(name="boolq", source="boolq", title="BoolQ")
+    counts = {"answers_by_group": "[4, 4]", "right_by_group": "[2, 0]", "calls": 8, "tokens": 9, "asked": 4, "right": 2}
+    complaints = json.dumps({"1": "the server failed (500): the GPU burns", "0": "unusable answer"})
+    row = {"value": "boolq", **counts, "faults": '{"server error": 4}', "complaints": complaints}
+    rows = [{"scheme": "asc", "used_by_group": "[4, 0]", **row}, {"scheme": "law", "used_by_group": "[0, 0]", **row}]
+    text = endpoint_table(pandas.DataFrame(rows), [data_set], [Group(), Group(model="broken")])
+    one, none = (line.split("|") for line in text.splitlines() if "server error" in line)
+    assert [cell.strip() for cell in one[3:7:3]] == ["50 %", "–"]
+    assert [cell.strip() for cell in none[3:7:3]] == ["–", "–"]
+    assert "BoolQ, asc: no answer of broken could be used, the first: the server failed (500): the GPU burns." in text
+
+
+def test_complaints_hold_nothing_that_a_model_wrote():
+    assert complaint_of(Answer(None, explanation="the server failed", fault="server error")) == "the server failed"
+    for fault in (NO_OPTION, UNUSABLE):
+        assert complaint_of(Answer(None, explanation="the text of a question", fault=fault)) == fault

@@ -168,3 +168,26 @@ def test_secagent_reproduces_the_second_paper(tmp_path, capsys):
     assert capsys.readouterr().out.startswith("24 cells: 0 finished")  # other games
     assert cli.main(["reproduce", "genainet-fig9"]) == 2
     assert "unknown experiment 'genainet-fig9'" in capsys.readouterr().err
+
+
+def test_a_model_that_says_nothing_of_use_has_no_figures(tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with FaultyServer(fails(500, "the GPU burns")) as server:
+        games = PowerGames((2,), draws=2, rounds=2, model={"model": "m", "base_url": server.base_url, "retries": 0})
+        text = run(games, tmp_path, workers=1, progress=False)
+    assert re.search(r"^\| 2 +\| GenAINet \(m\) +(\| – +){6}\|$", text, re.MULTILINE)
+    assert (
+        "2 pairs, GenAINet (m): in 2 of 2 games, the first with: no reply of m could be used: the server failed (500): "
+        "the GPU burns.  \n2 pairs, GenAINet (m): replies that could not be used: 8 server error."
+    ) in text
+    assert "with messages" not in text
+
+
+def test_replies_without_use_are_counted_by_kind(tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    good = says(json.dumps({"power_w": 1.0}))
+    with FaultyServer(good, fails(500), says("no"), good) as server:
+        options = {"model": "m", "base_url": server.base_url, "retries": 0, "concurrency": 1}
+        text = run(PowerGames((2,), draws=1, rounds=3, model=options), tmp_path, workers=1, progress=False)
+    assert re.search(r"^\| 2 +\| GenAI alone \(m\) +\| \d", text, re.MULTILINE)
+    assert "2 pairs, GenAI alone (m): replies that could not be used: 1 server error, 1 unusable answer." in text

@@ -1,6 +1,7 @@
 """Table 1 with language models as students, end to end on loopback, with faults."""
 
 import json
+import re
 
 import pytest
 from experiment_options import from_options
@@ -73,3 +74,12 @@ def test_no_text_leaves_a_cell():
     assert cell.options["student"] == {"agents": 1}
     assert cell.scheme == name_of(Group()) == "student (no LLM, direct)"
     assert not cell.paid
+
+
+def test_a_condition_without_an_answer_of_use_has_no_accuracy(tmp_path):
+    with FaultyServer(fails(400, "the context is too small")) as server:
+        group = Group(model="m", base_url=server.base_url, retries=0)
+        text = run(KnowledgeTransfer(8, groups=[group]), tmp_path, workers=1, progress=False)
+    section = text.partition("### student (m, direct)")[2]
+    assert re.search(r"^\| overall +\| 8 +\| – +\| – +\| – ", section, re.MULTILINE | re.IGNORECASE)
+    assert "With full no answer could be used, the first: the server rejected the request (400)" in section

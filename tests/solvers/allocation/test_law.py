@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import solvers
+from eval.compare.rows import result_of
 from secagent_env import Decision, Scenario, evaluate, sample_instance
 from solvers.law import perturbing_standin
 from solvers.law.evaluation import complain
@@ -409,3 +411,33 @@ def test_what_went_wrong_is_counted_and_told_to_the_model(instance):
     assert [h["verdict"] for h in solution.history[:3]][:2] == ["unusable", "unusable"]
     assert solution.history[2]["f"] is not None  # a fenced answer is read
     assert "× " in solution.message
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "sentence"),
+    [
+        ([fails(500, "the GPU burns")], {}, r"\(6 × server error\): the server failed \(500\): the GPU burns"),
+        ([says("I cannot.")], {}, r"\(6 × unusable answer\): the reply holds no JSON object"),
+        ([fails(500, "first"), fails(401, "then")], {}, r"\(1 × server error\): the server failed \(500\): first"),
+        ([says("no")], {"max_tokens": 10}, ": stopped after 0 calls: max_tokens=10 leaves no room"),
+    ],
+)
+def test_where_no_reply_could_be_used_the_model_has_failed(instance, script, options, sentence):
+    with FaultyServer(*script) as server:
+        law = solvers.make("law", rounds=1, iterations=2, model="m", base_url=server.base_url, retries=0, **options)
+        solution = law.solve(instance, seed=3)
+    assert solution.status == "failed"
+    assert re.match(f"no reply of m could be used.*{sentence}", solution.message)
+    row = result_of(solution)
+    assert row["feasible"] is False
+    assert not any(row[name] for name in ("energy_j", "latency_s", "gap", "transmission_gap"))
+    assert row["lower_bound_j"] == solution.lower_bound_j
+
+
+def test_a_cap_after_a_reply_that_was_used_is_no_failure(instance):
+    with FaultyServer(says('{"selected": [0, 1, 2]}')) as server:
+        law = solvers.make("law", model="m", base_url=server.base_url, max_calls=2)
+        solution = law.solve(instance, seed=3)
+    assert solution.status in ("feasible", "optimal")
+    assert solution.message.startswith("stopped after 2 calls: max_calls=2")
+    assert result_of(solution)["feasible"] is True

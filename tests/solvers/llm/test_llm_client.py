@@ -135,7 +135,7 @@ def test_text_comes_through_whatever_is_around_it(step, text):
 
 def test_tokens_that_the_server_does_not_count_are_estimated():
     for usage in (None, (1, -1), (1e99, 1), (10**10, 1)):
-        with FaultyServer(says("12345678", usage=usage)) as server:
+        with FaultyServer(says("8 letters", usage=usage)) as server:
             (reply,) = ask(server)
         assert (reply.prompt_tokens, reply.completion_tokens, reply.estimated) == (PROMPT_TOKENS, 6, True)
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from solvers.llm import ChatOptions, EndpointError, Message, Request, Session
+from solvers.llm.chat import STANDIN_MODEL
 from solvers.llm.server import MAX_REQUEST_BYTES, StandinServer
 
 openai = pytest.importorskip("openai")
@@ -127,3 +128,40 @@ def test_closing_frees_the_port_and_may_be_repeated():
     server.close()
     again = StandinServer(rules, urlsplit(server.base_url).port)
     again.close()
+
+
+@pytest.mark.parametrize("host", ["", " "])
+def test_an_empty_host_is_refused(host):
+    with pytest.raises(ValueError, match=r"must not be empty: give 127\.0\.0\.1 for this machine alone, or 0\.0\.0\.0"):
+        StandinServer(str, 0, host)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown", "public"),
+    [
+        ("127.0.0.1", "127.0.0.1", False),
+        ("localhost", "localhost", False),
+        ("0.0.0.0", "127.0.0.1", True),
+        ("0", "127.0.0.1", True),
+        ("::", "[::1]", True),
+        ("::1", "[::1]", False),
+    ],
+)
+def test_the_server_knows_who_can_ask_and_how(host, shown, public):
+    if ":" in host and not ipv6():
+        pytest.skip("this machine has no IPv6")
+    with StandinServer(lambda messages, seed: "answer", host=host) as server:
+        assert server.base_url.startswith(f"http://{shown}:")
+        assert server.public == public
+        with Session(ChatOptions(model=STANDIN_MODEL, base_url=server.base_url, retries=0), str) as session:
+            request = Request((Message("user", "?"),), "name", {"type": "object"})
+            assert session.ask([request])[0].text == "answer"
+
+
+def ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True

@@ -2,13 +2,22 @@
 
 import json
 import multiprocessing
+import os
 import re
+import resource
+import tracemalloc
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from solvers.llm import CapReached, ChatOptions, EndpointError, Message, Request, Session
 from solvers.llm.chat import Reply
-from solvers.llm.transcript import Recorded, Replay, Transcript
+from solvers.llm.transcript import MAX_LINE_BYTES, Recorded, Replay, Transcript
+
+OURS = b'{"format": "secagent transcript", "version": 1, '
+"""How every line of a transcript begins."""
 
 
 def request(seed=0, content="Hello", **parameters):
@@ -41,6 +50,7 @@ def test_a_line_holds_the_request_and_the_reply(tmp_path):
     (line,) = path.read_text().splitlines()
     entry = json.loads(line)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", entry.pop("time"))
+    assert re.fullmatch("[0-9a-f]{64}", entry.pop("digest"))
     assert entry == {
         "format": "secagent transcript",
         "version": 1,
@@ -132,17 +142,152 @@ def test_the_model_of_a_replay_is_that_of_the_lines_if_it_is_one(tmp_path):
         Session(ChatOptions(replay=tmp_path / "missing"), str)
 
 
-@pytest.mark.parametrize("cut", [1, 20, 200])
-def test_a_last_line_cut_short_is_asked_again(tmp_path, cut):
+@pytest.mark.parametrize("left", [1, 40, -200, -2])
+def test_a_last_line_cut_short_is_asked_again(tmp_path, left):
     path = tmp_path / "t.jsonl"
     record(path, FULL, FULL)
-    content = path.read_bytes()
-    path.write_bytes(content[:-cut])
+    first, second, _ = path.read_bytes().split(b"\n")
+    path.write_bytes(first + b"\n" + second[:left])
     with Transcript(path) as transcript:
         assert len(transcript.replies) == 1
     record(path, FULL, FULL, FULL)
     lines = path.read_text().splitlines()
     assert [json.loads(line)["request"]["seed"] for line in lines] == [0, 1, 2]
+
+
+def test_a_first_line_cut_short_is_asked_again(tmp_path):
+    path = tmp_path / "t.jsonl"
+    record(path, FULL)
+    line = path.read_bytes()
+    path.write_bytes(line[:100])
+    record(path, FULL)
+    assert path.read_bytes().startswith(line[:100])
+    assert path.read_bytes().count(b"\n") == 1
+
+
+def test_a_last_line_that_lacks_its_end_alone_is_kept(tmp_path):
+    path = tmp_path / "t.jsonl"
+    record(path, FULL, FULL)
+    path.write_bytes(path.read_bytes()[:-1])
+    record(path, FULL, FULL, FULL)
+    lines = path.read_text().splitlines()
+    assert [json.loads(line)["request"]["seed"] for line in lines] == [0, 1, 2]
+
+
+def refused(path, sentence=r", line 1, is not a line of a transcript of version 1; remove the line, or name another"):
+    """Check that a file is refused with one sentence, however it is opened, and stays as it is."""
+    content = path.read_bytes()
+    for writable in (True, False):
+        with pytest.raises(ValueError, match=re.escape(path.name) + sentence) as caught:
+            Transcript(path, writable=writable)
+        assert len(str(caught.value)) < 300
+        assert "\n" not in str(caught.value)
+    assert path.read_bytes() == content
+
+
+@given(st.binary(min_size=1) | st.text(min_size=1).map(str.encode) | st.integers(1, 47).map(lambda end: OURS[:end]))
+def test_a_file_that_is_no_transcript_is_left_as_it_is(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("files") / "note"
+    path.write_bytes(content)
+    refused(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a note without an end of line",
+        b"{",
+        OURS[:20],
+        b"\0" * 1000,
+        b"\0" * (MAX_LINE_BYTES + 5),
+        OURS + b"x" * MAX_LINE_BYTES,
+        OURS + b'"key": ' + b"[" * 100_000 + b"\n",
+        OURS + b'"key": ' + b"9" * 400 + b"}\n",
+        OURS.decode().encode("utf-16"),
+    ],
+    ids=["note", "brace", "too little", "NULs", "many NULs", "huge line", "nested", "digits", "UTF-16"],
+)
+def test_foreign_and_hostile_files_are_refused_in_a_sentence(tmp_path, content):
+    path = tmp_path / "note"
+    path.write_bytes(content)
+    tracemalloc.start()
+    refused(path)
+    assert tracemalloc.get_traced_memory()[1] < 10 * MAX_LINE_BYTES
+    tracemalloc.stop()
+
+
+def test_what_is_no_regular_file_is_no_transcript(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), Path("/dev/null")):
+        for writable in (True, False):
+            with pytest.raises(OSError, match=f"{path.name} is no regular file"):
+                Transcript(path, writable=writable)
+
+
+def test_a_note_at_the_end_of_a_transcript_is_not_lost(tmp_path):
+    path = tmp_path / "t.jsonl"
+    with Transcript(path, writable=True) as transcript:
+        transcript.append("m", request(0), FULL)
+        for end in (b"a note", path.read_bytes()[:-1] + b" and a note"):
+            with open(path, "ab") as file:  # by another program
+                file.write(end)
+            content = path.read_bytes()
+            with pytest.raises(ValueError, match=r"t\.jsonl: its end is no line of a transcript, and nothing is added"):
+                transcript.append("m", request(1), FULL)
+            assert path.read_bytes() == content
+            os.truncate(path, len(content) - len(end))
+        transcript.append("m", request(1), FULL)
+
+
+@given(st.data())
+def test_a_changed_bit_is_told_or_changes_nothing(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("files") / "t.jsonl"
+    record(path, FULL, Reply("α β"), FULL)
+    with Transcript(path) as transcript:
+        replies = transcript.replies
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    told = ""
+    try:
+        with Transcript(path) as transcript:
+            assert transcript.replies == replies
+    except ValueError as error:
+        told = str(error)
+    assert not told or re.search(r"t\.jsonl, line [123]", told)
+
+
+def test_a_changed_line_is_named_and_one_without_digest_is_called_unverified_once(tmp_path, caplog):
+    path = tmp_path / "t.jsonl"
+    record(path, FULL, FULL)
+    first, second = (json.loads(line) for line in path.read_text().splitlines())
+    second["reply"]["text"] = "better"
+    path.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n")
+    refused(path, ", line 2: it is damaged: its content is not what its digest says")
+    for entry in (first, second):
+        del entry["digest"]
+    path.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n")
+    for _ in range(2):
+        with Transcript(path) as transcript:
+            assert [reply.text for reply in transcript.replies.values()] == ["{}", "better"]
+    assert [record.getMessage() for record in caplog.records] == [f"{path} holds no digest: it is read unverified"]
+
+
+def test_a_line_that_the_disk_does_not_take_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "t.jsonl"
+    record(path, FULL)
+    content = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Transcript(path, writable=True) as transcript:
+        for most in (len(content) + 50, len(content)):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
+            try:
+                with pytest.raises(OSError, match=r"t\.jsonl: (only a part of a line|File too large)"):
+                    transcript.append("m", request(1), FULL)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            assert path.read_bytes() == content
+        transcript.append("m", request(1), FULL)
 
 
 @pytest.mark.parametrize(
