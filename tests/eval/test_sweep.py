@@ -25,7 +25,7 @@ from eval.sweep.cells import BOOKKEEPING, Cell, Done, compute, key_of
 from eval.sweep.cluster import Cluster
 from eval.sweep.engine import Sweep, in_words, plan, run_sweep
 from eval.sweep.store import Store
-from eval.sweep.workers import DIED, Work, chunks, compute_chunk
+from eval.sweep.workers import DIED, TRIES, Work, chunks, compute_chunk
 from secagent_env import Scenario
 
 pandas = pytest.importorskip("pandas")
@@ -342,9 +342,16 @@ def test_workers_that_die_are_replaced_and_only_what_kills_them_fails(tmp_path: 
     frame = run_sweep(sweep, tmp_path / "out", workers=2)
     errors = frame.set_index("value")["error"].dropna().to_dict()
     assert errors == {4: DIED, 9: "ZeroDivisionError: one by nothing"}
-    assert logged(tmp_path).count(4) == 3
+    assert logged(tmp_path).count(4) == 2 + TRIES
     assert "a worker process died; another takes its place" in caplog.text
     assert list(frame["square"].dropna()) == [v**2 for v in range(30) if v not in errors]
+
+
+def test_a_cell_whose_worker_is_killed_again_and_again_is_innocent_if_it_ever_survives(tmp_path: Path):
+    sweep = squares(tmp_path, 6, kills=[2], survives_after=1 + TRIES)
+    frame = run_sweep(sweep, tmp_path / "out", workers=2)
+    assert list(frame["square"]) == [v**2 for v in range(6)]
+    assert frame["error"].isna().all()
 
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes in /proc")

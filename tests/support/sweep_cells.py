@@ -16,7 +16,9 @@ def square(cell: Cell):
         log.write(f"{cell.value}\n")
     time.sleep(cell.options.get("sleep", 0.0))
     if cell.value in cell.options.get("kills", ()):
-        os._exit(9)
+        tries = Path(cell.options["log"]).read_text().splitlines().count(str(cell.value))
+        if tries <= cell.options.get("survives_after", tries):
+            os._exit(9)
     if cell.value in cell.options.get("fails", ()) and not Path(cell.options["log"]).with_name("mended").exists():
         raise ZeroDivisionError("one by nothing")
     return {"square": cell.value**2}
