@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from eval.sweep.promises import promise_of
 from eval.sweep.sources import sources_digest
 from secagent_env.support.version import __version__
 
@@ -135,7 +136,10 @@ def compute(cell: Cell) -> Done:
     """Compute a cell. An error of its function is told, not raised: it does not end a sweep."""
     began = time.perf_counter()
     try:
-        rows, error = _rows(cell.load()(cell)), None
+        function = cell.load()
+        rows, error = _rows(function(cell)), None
+        if fault := next(filter(None, map(promise_of(function).fault, rows)), None):
+            raise ValueError(f"the function returned what it does not promise: {fault}")
     except (Exception, SystemExit) as fault:
         logger.debug("%s failed on %s %s %s", cell.function, cell.scheme, cell.value, cell.seed, exc_info=True)
         rows, error = [], f"{type(fault).__name__}: {' '.join(str(fault).split())}".removesuffix(": ")

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from eval import usable_cores
-from eval.sweep.cells import BOOKKEEPING, LABELS, Cell, Done, Row
+from eval.sweep.cells import BOOKKEEPING, LABELS, Cell, Row
 from eval.sweep.cluster import Cluster
-from eval.sweep.sources import source_file, sources_digest
+from eval.sweep.sources import sources_digest
+from eval.sweep.state import State, believed
 from eval.sweep.store import Store
 from eval.sweep.workers import Backend, Here, Loky, Work
 from secagent_env.support.checks import integer
@@ -79,57 +80,6 @@ class How(TypedDict, total=False):
     progress: bool | None
 
 
-class Times:
-    """How long cells take, from those in the table of a store that are finished, of other versions of secagent too."""
-
-    def __init__(self, table: Any) -> None:
-        self._known: dict[object, tuple[int, float]] = {}
-        if len(table):
-            names = ("kind", "experiment", "scheme", "part", "error", "cell_seconds")
-            columns = (table[name].to_pylist() for name in names)
-            for kind, experiment, scheme, part, error, seconds in zip(*columns, strict=True):
-                if part == 0 and error is None:
-                    self._add(kind, (experiment, scheme), seconds)
-
-    def add(self, cell: Cell, done: Done) -> None:
-        """Take a finished cell into account."""
-        if done.error is None:
-            self._add(cell.kind, cell.group, done.seconds)
-
-    def expected(self, cell: Cell, *, roughly: bool = False) -> float | None:
-        """Return how long a cell will take, s; None where nothing is known of its kind.
-
-        ``roughly``: then what is known of its scheme counts, at other values and options too.
-        """
-        count, seconds = self._known.get(cell.kind) or (roughly and self._known.get(cell.group)) or (0, 0.0)
-        return seconds / count if count else None
-
-    def _add(self, kind: str, group: tuple[str, str], seconds: float) -> None:
-        for what in (kind, group):
-            count, total = self._known.get(what, (0, 0.0))
-            self._known[what] = (count + 1, total + seconds)
-
-
-class State:
-    """What a store holds of a sweep, and what is missing: cells that failed too with ``retry_failed``, or all."""
-
-    def __init__(self, sweep: Sweep, store: Store, *, retry_failed: bool = False, fresh: bool = False) -> None:
-        self.cells = {cell.key: cell for cell in sweep.cells}
-        table = store.table()
-        self.times = Times(table)
-        self.records = {} if fresh else store.records(self.cells, table)
-        self.failed = [key for key, rows in self.records.items() if rows[0]["error"] is not None]
-        again = set(self.failed) if retry_failed else set()
-        self.missing = [cell for key, cell in self.cells.items() if key not in self.records or key in again]
-        names = ("kind", "seed", "index") if len(table) and not fresh else ()
-        there = set(zip(*(table[name].to_pylist() for name in names), strict=True))
-        new = (cell for cell in self.missing if cell.key not in again)
-        self.outdated = sum((cell.kind, cell.seed, cell.index) in there for cell in new)
-        keys, functions = (table[name].to_pylist() if len(table) else [] for name in ("key", "function"))
-        moved = {name for name in set(functions) if source_file(name.partition(":")[0]) is None}
-        self.moved = len({key for key, name in zip(keys, functions, strict=True) if name in moved})
-
-
 def run_sweep(
     sweep: Sweep,
     out: Path | str,
@@ -183,7 +133,9 @@ def run_sweep(
     store.prepare()
     if fresh:
         store.discard({cell.key for cell in sweep.cells})
-    state = State(sweep, store, retry_failed=retry_failed)
+    state = State(sweep.cells, store, retry_failed=retry_failed)
+    if state.broken:
+        store.set_aside(state.broken)
     total, kept = len(state.cells), len(state.cells) - len(state.missing)
     if kept:
         logger.info("%d of %d cells are taken from %s", kept, total, store.folder)
@@ -206,7 +158,7 @@ def run_sweep(
                     state.times.add(cell, done)
                 advance(len(finished))
     store.compact()
-    return frame_of(sweep.cells, store.records(state.cells))
+    return frame_of(sweep.cells, believed(state.cells, store.records(state.cells))[0])
 
 
 def completed(frame: Any, what: str = "cells") -> Any:
@@ -261,7 +213,7 @@ def plan(
     but none of those that cost more than time.
     """
     opened = _backend(workers, scheduler)
-    state = State(sweep, Store(Path(out) / CELLS), retry_failed=retry_failed, fresh=fresh)
+    state = State(sweep.cells, Store(Path(out) / CELLS), retry_failed=retry_failed, fresh=fresh)
     untimed = {cell.group: cell for cell in reversed(state.missing) if state.times.expected(cell, roughly=True) is None}
     trials = [cell for cell in untimed.values() if not cell.paid]
     with opened(len(state.missing), wait=False) as backend:

@@ -17,7 +17,7 @@ import logging
 import math
 import os
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,18 @@ class Store:
                     self._replace([path], [kept])
         except FileNotFoundError:  # merged by another process meanwhile
             self.discard(keys)
+
+    def set_aside(self, faults: Mapping[str, str]) -> None:
+        """Put the rows of the cells with these keys aside, in a file of their own; each has a fault, in words."""
+        import pyarrow.compute
+
+        table = self.table()
+        theirs = table.filter(pyarrow.compute.is_in(table["key"], self._arrow.array(list(faults), "string")))
+        aside = self.folder / f"{uuid.uuid4().hex}.parquet.{ASIDE}"
+        write_bytes(aside, cell_files.pack(theirs))
+        self.discard(faults)
+        which = f"{next(iter(faults.values()))}{f', and {len(faults) - 1} more' * (len(faults) > 1)}"
+        logger.warning("%s: set aside as %s, and computed anew: %s", self.folder, aside.name, which)
 
     def compact(self) -> None:
         """Merge the small files."""

@@ -204,6 +204,22 @@ def test_altered_rows_with_a_right_digest_are_named_and_computed_anew(out: Path,
     assert caplog.text == ""
 
 
+@pytest.mark.parametrize("value", [None, math.inf, -1.0, "four", "[" * 100_000])
+def test_a_row_that_is_not_what_its_function_promises_is_computed_anew(out: Path, value: object, caplog):
+    def change(rows: list[dict]) -> list[dict]:
+        kept = [row | {"square": value} if row["value"] == 2 else row for row in rows]
+        texts = isinstance(value, str)
+        return [row | {"square": str(row["square"])} for row in kept] if texts else kept
+
+    altered(file_in(out), change)
+    assert plan(squares(out.parent, 6), out, workers=1).missing == 1
+    assert again(out) == SQUARES
+    assert computed(out) == 1
+    [message] = [record.message for record in caplog.records if "set aside" in record.message]
+    assert "the cell experiment squares, scheme plain, value 2, seed 0, index 0: square is " in message
+    assert len(list((out / "cells").glob("*.damaged"))) == 1
+
+
 @pytest.mark.parametrize(
     ("column", "sentence"),
     [

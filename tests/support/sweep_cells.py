@@ -8,8 +8,10 @@ import numpy as np
 
 from eval.sweep.cells import Cell
 from eval.sweep.engine import Sweep
+from eval.sweep.promises import columns, count, returns
 
 
+@returns(columns(square=count))
 def square(cell: Cell):
     """Return the square of the value, after what the options tell to go wrong."""
     with open(cell.options["log"], "a") as log:
