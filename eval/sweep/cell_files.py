@@ -57,7 +57,7 @@ def read(path: Path) -> tuple[Any, bool]:
     ValueError
         If it is of a newer version.
     """
-    content = _bytes_of(path)
+    content = regular_bytes(path, MOST_BYTES)
     parquet, source = require("pyarrow.parquet", extra="eval"), require("pyarrow", extra="eval").BufferReader(content)
     try:
         about = parquet.read_metadata(source)
@@ -121,16 +121,24 @@ def _text_of(texts: Any) -> Any:
     return memoryview(data or b"")[ends[0] : ends[-1]]
 
 
-def _bytes_of(path: Path) -> bytes:
-    """Return the bytes of a regular file; whatever else is there is not opened, or not waited for."""
+def regular_bytes(path: Path, most: int) -> bytes:
+    """Return the content of a regular file of at most so many bytes; whatever else is there is not waited for.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing of this name, not even a broken link.
+    Damaged
+        If it is no such file, or cannot be read.
+    """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise Damaged("it is no regular file")
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
         with open(descriptor, "rb") as file:
             size = os.fstat(descriptor).st_size
-            if size > MOST_BYTES:
-                raise Damaged(f"it has more than {MOST_BYTES >> 20} MB")
+            if size > most:
+                raise Damaged(f"it has more than {most / 1e6:.0f} MB")
             return file.read(size)
     except FileNotFoundError:
         if os.path.lexists(path):

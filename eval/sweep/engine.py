@@ -119,7 +119,7 @@ def run_sweep(
     Raises
     ------
     ValueError
-        If ``workers`` is out of range, or a file in the folder is broken, foreign or newer, or code was changed.
+        If ``workers`` is out of range, or a file in the folder is newer, or code was changed.
     OSError
         If the folder cannot be written, or the scheduler does not answer.
     ImportError
@@ -213,7 +213,9 @@ def plan(
     but none of those that cost more than time.
     """
     opened = _backend(workers, scheduler)
-    state = State(sweep.cells, Store(Path(out) / CELLS), retry_failed=retry_failed, fresh=fresh)
+    store = Store(Path(out) / CELLS)
+    state = State(sweep.cells, store, retry_failed=retry_failed, fresh=fresh)
+    _name_left_out(store)
     untimed = {cell.group: cell for cell in reversed(state.missing) if state.times.expected(cell, roughly=True) is None}
     trials = [cell for cell in untimed.values() if not cell.paid]
     with opened(len(state.missing), wait=False) as backend:
@@ -240,9 +242,17 @@ def read_results(out: Path | str) -> Any:
     Raises
     ------
     ValueError
-        If a file in it is broken, foreign or newer.
+        If a file in it is newer. Damaged ones are named in the log and left out.
     """
-    return Store(Path(out) / CELLS).table().to_pandas()
+    store = Store(Path(out) / CELLS)
+    table = store.table()
+    _name_left_out(store)
+    return table.to_pandas()
+
+
+def _name_left_out(store: Store) -> None:
+    for path, reason in store.left_out.items():
+        logger.warning("%s is left out: %s", path, reason)
 
 
 def frame_of(cells: Sequence[Cell], records: Mapping[str, Sequence[Row]]) -> Any:

@@ -17,7 +17,7 @@ import logging
 import math
 import os
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ ASIDE = "damaged"
 
 
 class Store:
-    """The cells in a folder, which :meth:`prepare` makes if need be.
+    """The cells in a folder, which :meth:`prepare` makes if need be; ``holds`` says which of its files may be read.
 
     Attributes
     ----------
@@ -48,11 +48,11 @@ class Store:
         The files that cannot be believed, or not all of which, each with the reason.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, holds: Callable[[Path], bool] | None = None) -> None:
         require("pandas", extra="eval")
         require("pyarrow.parquet", extra="eval")
         self._arrow = require("pyarrow", extra="eval")
-        self.folder = folder
+        self.folder, self._holds = folder, holds
         self.left_out: dict[Path, str] = {}
         self._left: set[Path] = set()  # damaged files that could not be set aside
         self._called_unverified = False
@@ -146,6 +146,8 @@ class Store:
                 continue
             table = None
             try:
+                if self._holds is not None and not self._holds(path):
+                    raise cell_files.Damaged("it is a link out of the folder")
                 table, verified = cell_files.read(path)
                 table, reason = sound_rows(table)
                 if not verified:
@@ -161,17 +163,14 @@ class Store:
             logger.warning("%s: no digest, read unverified", some)
 
     def _leave_out(self, path: Path, reason: str, sound: Any) -> Path | None:
-        """Name a file that cannot be believed, and set it aside if this store is written to.
+        """Note a file that cannot be believed, and set it aside, with a warning, if this store is written to.
 
         Returns the path of the file that has its sound rows then; None where it has none.
         """
         kept = path if sound is not None and len(sound) else None
-        if not self._mends:
-            if path not in self.left_out:
-                logger.warning("%s is left out: %s", path, reason)
-            self.left_out[path] = reason
-            return kept
         self.left_out[path] = reason
+        if not self._mends:
+            return kept
         kept = kept and self._write(sound)
         aside = next(to for to in _names_aside(path) if not os.path.lexists(to))
         try:
