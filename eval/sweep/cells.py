@@ -14,7 +14,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eval.sweep.promises import promise_of
@@ -95,6 +95,12 @@ class Cell:
         """
         random = {"seed": self.seed, "index": self.index}
         return key_of({"kind": self.kind, **random, "version": __version__, "sources": sources_digest(self.code)})
+
+    def at(self, index: int) -> Cell:
+        """Return the cell that differs from this one in the index alone."""
+        cell = replace(self, index=index)
+        cell.__dict__["kind"] = self.kind  # it does not depend on the index, and takes a while
+        return cell
 
     def load(self) -> Callable[[Cell], Any]:
         """Return the function.

@@ -19,13 +19,13 @@ from typing import Any, TypedDict
 from eval import usable_cores
 from eval.sweep.cells import BOOKKEEPING, LABELS, Cell, Row
 from eval.sweep.cluster import Cluster
+from eval.sweep.grid import MOST_CELLS, families
 from eval.sweep.sources import sources_digest
 from eval.sweep.state import State, believed
 from eval.sweep.store import Store
 from eval.sweep.workers import Backend, Here, Loky, Work
 from secagent_env.support.checks import integer
 from secagent_env.support.extras import require
-from secagent_env.support.units import plural
 
 logger = logging.getLogger("secagent.sweep")
 
@@ -59,14 +59,14 @@ class Sweep:
     modules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for cell in {cell.function: cell for cell in self.cells}.values():
+        for cell in {cell.function: cell for cell, _ in families(self.cells)}.values():
             cell.load()
-        for cell in self.cells:
+        for cell, _ in families(self.cells):
             cell.key  # noqa: B018 (raises for what is not plain data)
 
     def work(self) -> Work:
         """Return what workers need to know besides the cells."""
-        codes = {tuple(name for name in cell.code if name not in self.modules) for cell in self.cells}
+        codes = {tuple(name for name in cell.code if name not in self.modules) for cell, _ in families(self.cells)}
         return Work(self.setup, {names: sources_digest(names) for names in codes}, self.modules)
 
 
@@ -119,7 +119,7 @@ def run_sweep(
     Raises
     ------
     ValueError
-        If ``workers`` is out of range, or a file in the folder is newer, or code was changed.
+        If ``workers`` is out of range, there are too many cells, a file in the folder is newer, or code was changed.
     OSError
         If the folder cannot be written, or the scheduler does not answer.
     ImportError
@@ -127,7 +127,9 @@ def run_sweep(
     KeyboardInterrupt
         If interrupted; what is finished is kept, and the next run goes on.
     """
-    opened = _backend(workers, scheduler)
+    opened = backend_of(workers, scheduler)
+    if len(sweep.cells) > MOST_CELLS:
+        raise ValueError(f"{len(sweep.cells)} cells are more than a run can hold; it can hold {MOST_CELLS}")
     Path(out).mkdir(parents=True, exist_ok=True)
     store = Store(Path(out) / CELLS)
     store.prepare()
@@ -178,64 +180,6 @@ def completed(frame: Any, what: str = "cells") -> Any:
     return frame
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a run would do: how many cells there are, are finished, have failed, and would be computed."""
-
-    cells: int
-    finished: int
-    failed: int
-    missing: int
-    seconds: float  # about how long that would take, without the schemes of whose time nothing is known
-    workers: int
-    unknown: tuple[str, ...] = ()  # these schemes
-
-    def __str__(self) -> str:
-        counts = f"{self.cells} cells: {self.finished} finished, {self.failed} failed, {self.missing} to be computed"
-        if not self.missing:
-            return counts
-        but = f", and longer for {', '.join(self.unknown)}, of whose time nothing is known" * bool(self.unknown)
-        return f"{counts}, in about {in_words(self.seconds)} on {plural(self.workers, 'worker')}{but}"
-
-
-def plan(
-    sweep: Sweep,
-    out: Path | str,
-    *,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    fresh: bool = False,
-    retry_failed: bool = False,
-) -> Plan:
-    """Count the cells of a sweep and estimate how long :func:`run_sweep` would take; it writes nothing.
-
-    Times are those of the cells in the folder. Of schemes that are not there, one cell each is computed for its time,
-    but none of those that cost more than time.
-    """
-    opened = _backend(workers, scheduler)
-    store = Store(Path(out) / CELLS)
-    state = State(sweep.cells, store, retry_failed=retry_failed, fresh=fresh)
-    _name_left_out(store)
-    untimed = {cell.group: cell for cell in reversed(state.missing) if state.times.expected(cell, roughly=True) is None}
-    trials = [cell for cell in untimed.values() if not cell.paid]
-    with opened(len(state.missing), wait=False) as backend:
-        tried = {cell.key: cell for cell in trials}
-        for chunk in (backend if backend.cores else Here()).run(trials, sweep.work(), state.times.expected):
-            for done in chunk:
-                state.times.add(tried[done.key], done)
-        cores = max(1, min(backend.cores, len(state.missing)))
-    takes = {cell.key: state.times.expected(cell, roughly=True) for cell in state.missing}
-    return Plan(
-        cells=len(state.cells),
-        finished=len(state.records) - len(state.failed),
-        failed=len(state.failed),
-        missing=len(state.missing),
-        seconds=sum(seconds or 0.0 for seconds in takes.values()) / cores,
-        workers=cores,
-        unknown=tuple(dict.fromkeys(cell.scheme for cell in state.missing if takes[cell.key] is None)),
-    )
-
-
 def read_results(out: Path | str) -> Any:
     """Return all that a results folder holds, of all sweeps and versions, as a pandas DataFrame.
 
@@ -246,11 +190,12 @@ def read_results(out: Path | str) -> Any:
     """
     store = Store(Path(out) / CELLS)
     table = store.table()
-    _name_left_out(store)
+    name_left_out(store)
     return table.to_pandas()
 
 
-def _name_left_out(store: Store) -> None:
+def name_left_out(store: Store) -> None:
+    """Warn of the files that a store did not read."""
     for path, reason in store.left_out.items():
         logger.warning("%s is left out: %s", path, reason)
 
@@ -279,7 +224,7 @@ def in_words(seconds: float) -> str:
     return f"{round(seconds / 86400)} days"
 
 
-def _backend(workers: int | None, scheduler: str | None) -> Callable[..., Backend]:
+def backend_of(workers: int | None, scheduler: str | None) -> Callable[..., Backend]:
     """Return what opens the backend for a number of cells, with the arguments checked."""
     number = usable_cores() if workers is None else integer("workers", workers, 1)
     if scheduler is not None and workers is not None:

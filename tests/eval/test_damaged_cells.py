@@ -12,7 +12,8 @@ from sweep_cells import squares
 
 from eval.sweep import cell_files
 from eval.sweep.cell_files import FORMAT, VERSION, Damaged
-from eval.sweep.engine import plan, read_results, run_sweep
+from eval.sweep.engine import read_results, run_sweep
+from eval.sweep.plan import plan
 from eval.sweep.store import Store
 
 pandas = pytest.importorskip("pandas")

@@ -18,13 +18,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sweep_cells import squares
 
+from eval.command.cli import main
 from eval.compare.comparison import Comparison, sweep_of
 from eval.sweep import cluster as eval_cluster
 from eval.sweep import engine as eval_sweep
 from eval.sweep.cell_files import FORMAT
 from eval.sweep.cells import BOOKKEEPING, Cell, Done, compute, key_of
 from eval.sweep.cluster import Cluster
-from eval.sweep.engine import Sweep, in_words, plan, run_sweep
+from eval.sweep.engine import Sweep, in_words, run_sweep
+from eval.sweep.grid import Chain, Grid, union
+from eval.sweep.plan import plan
 from eval.sweep.store import Store
 from eval.sweep.workers import DIED, TRIES, Work, chunks, compute_chunk
 from secagent_env import Scenario
@@ -513,3 +516,48 @@ def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(eval_cluster, "CONNECT_SECONDS", 0.5)
     with pytest.raises(OSError, match=r"^no Dask scheduler answers at tcp://127.0.0.1:9 within 0.5 s; start one with"):
         Cluster("tcp://127.0.0.1:9")
+
+
+# --- Many cells ----------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=4), st.integers(-20, 20))
+def test_sequences_of_cells_are_those_of_a_list(parts: list, place: int):
+    grids = [
+        Grid([Cell("sweep_cells:square", str(number), "s", v) for v in range(size)], count)
+        for number, (size, count) in enumerate(parts)
+    ]
+    chain, listed = Chain(grids), [cell for grid in grids for cell in grid]
+    assert list(chain) == listed
+    assert len(chain) == len(listed)
+    assert chain[place:] == listed[place:]
+    assert all(chain[at] == cell for at, cell in enumerate(listed))
+    assert [cell.key for cell in chain] == [replace(cell).key for cell in listed]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=6))
+def test_a_union_of_ranges_has_each_number_once(ends: list):
+    joined = union(range(*pair) for pair in ends)
+    assert [n for one in joined for n in one] == sorted({n for pair in ends for n in range(*pair)})
+
+
+def test_a_plan_counts_millions_without_making_them(tmp_path: Path):
+    few = replace(squares(tmp_path, 1).cells[0], options={"log": str(tmp_path / "log")})
+    run_sweep(Sweep(Grid([few], 3)), tmp_path / "out", workers=1)
+    made = Grid([few], 10**9)
+    began = time.process_time()
+    shown = plan(Sweep(Chain([made, made, [few.at(7)]])), tmp_path / "out", workers=1)
+    assert (shown.cells, shown.finished, shown.missing) == (10**9, 3, 10**9 - 3)
+    assert time.process_time() - began < 1
+    with pytest.raises(ValueError, match=r"^1000000000 cells are more than a run can hold; it can hold 10000000$"):
+        run_sweep(Sweep(made), tmp_path / "out", workers=1)
+
+
+@pytest.mark.parametrize(
+    "command", ["compare --instances", "reproduce fig4 --agents --instances", "study law --instances"]
+)
+def test_a_count_that_nothing_could_compute_is_refused(command: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert main([*command.split(), str(10**11), "--dry-run", "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == (
+        "secagent: error: instances must be an integer from 1 to 1000000000, got 100000000000\n"
+    )
