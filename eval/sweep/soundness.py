@@ -76,8 +76,9 @@ def _wrong_cells(table: Any) -> list[tuple[str, Any]]:
     """Return faults that the rows of a cell show together, each with whether a row's cell has it."""
     import pyarrow.compute as compute
 
-    if not len(table):
-        return []
+    if not len(table) or (table["key"].null_count == 0 and len(table["key"].unique()) == len(table)):
+        lacking = compute.not_equal(table["part"], 0)  # a row each
+        return [("rows of it are missing", lacking)]
     wanted = [("part", "min"), ("part", "max"), ("part", "count"), ("part", "count_distinct")]
     cells = table.group_by("key").aggregate([*wanted, ("finished", "min"), ("finished", "max")])
     twice = compute.not_equal(cells["part_count"], cells["part_count_distinct"])
