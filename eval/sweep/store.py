@@ -135,8 +135,8 @@ class Store:
             small = list(self._tables(below=SMALL))
             if len(small) > 1:
                 self._replace(*zip(*small, strict=True))
-        except FileNotFoundError:  # another process is at it
-            pass
+        except OSError as error:  # another process is at it, or the disk is full: it can wait
+            logger.debug("%s is not merged: %s", self.folder, error)
 
     def _tables(self, below: float = math.inf) -> Iterator[tuple[Path, Any]]:
         """Yield the files of fewer bytes with their tables, without what cannot be believed."""
