@@ -226,6 +226,15 @@ def test_altered_cells_are_named_and_the_others_shown(folder: Path, quick: None)
     assert (folder / "cells" / "0.parquet").read_bytes() == before
 
 
+def test_schemes_that_were_tried_on_different_networks_are_not_compared(folder: Path):
+    alter(
+        folder,
+        lambda rows: [row for row in rows if (row["scheme"], row["index"]) in {("exact", 0), ("asc", 1)}],
+    )
+    [compared] = gather(folder).comparisons
+    assert (set(compared.solvers), compared.left_out) == ({"exact"}, ("asc",))
+
+
 def test_a_damaged_file_is_named_and_stays(folder: Path, capsys, quick: None):
     (folder / "cells" / "1.parquet").write_bytes((folder / "cells" / "0.parquet").read_bytes()[:-1])
     assert main(["report", str(folder)]) == 0

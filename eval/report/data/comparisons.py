@@ -148,9 +148,11 @@ def _compared(folder: Path, cells: Any) -> Compared:
     counts = cells.groupby("scheme")["index"].nunique()
     enough = max(counts, key=lambda k: (k * int((counts >= k).sum()), k))
     kept = [scheme for scheme in dict.fromkeys(cells["scheme"]) if counts[scheme] >= enough]
-    cells = cells[cells["scheme"].isin(kept)]
-    everywhere = cells.groupby("index")["scheme"].nunique() == len(kept)
-    cells = cells[cells["index"].isin(everywhere.index[everywhere])]
+    everywhere = cells[cells["scheme"].isin(kept)].groupby("index")["scheme"].nunique() == len(kept)
+    if not everywhere.any():  # no network that all were tried on: one scheme alone is shown
+        kept = kept[:1]
+        everywhere = cells[cells["scheme"].isin(kept)].groupby("index")["scheme"].nunique() == 1
+    cells = cells[cells["scheme"].isin(kept) & cells["index"].isin(everywhere.index[everywhere])]
     options = cells["options"].iloc[0]
     error = float(options["csi_error"])
     return Compared(
