@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from eval.sweep.cells import Cell, Done, Row
+from eval.sweep.cells import BOOKKEEPING, Cell, Done, Row
 from eval.sweep.promises import promise_of
 from eval.sweep.soundness import name_of
 from eval.sweep.sources import source_file
@@ -76,7 +76,7 @@ def believed(
     for key, written in records.items():
         promise = promises[cells[key].function]
         failed = written[0]["error"] is not None
-        rows = list(written) if failed else [promise.read(row) for row in written]
+        rows = [{n: row[n] for n in BOOKKEEPING} if failed else promise.read(row) for row in written]
         fault = None if failed else next(filter(None, map(promise.fault, rows)), None)
         if fault:
             faults[key] = f"{name_of(rows[0])}: {fault}"

@@ -239,6 +239,13 @@ def test_columns_that_would_take_much_memory_are_not_read(tmp_path: Path, column
     assert str(refused.value) == sentence
 
 
+def test_a_failed_cell_has_no_results(out: Path):
+    altered(file_in(out), changed(error="ZeroDivisionError: one by nothing", square=7))
+    frame = run_sweep(squares(out.parent, 6), out, workers=1)
+    assert frame["error"].notna().sum() == 1
+    assert frame["square"].fillna(-1).tolist() == [-1, *SQUARES[1:]]
+
+
 def same(value: object, number: int):
     """A column that has a value so many times, which takes little in a file."""
     return pyarrow.DictionaryArray.from_arrays(pyarrow.nulls(number, "int32").fill_null(0), [value])

@@ -25,6 +25,7 @@ from eval.report.data.results import gather
 from eval.report.pdf import file_names
 from eval.sweep import cell_files
 from secagent_env import Scenario
+from training.play.shipped import find
 
 pyarrow = pytest.importorskip("pyarrow")
 pytest.importorskip("plotly")
@@ -128,6 +129,20 @@ def test_a_folder_that_is_trusted_may_name_paths(folder: Path, tmp_path: Path):
     assert decisions(compared, Received(folder), instances=1) == []
     [solved] = decisions(compared, Received(folder, trusted=True), instances=1)
     assert solved.scheme == "law (no LLM)"
+
+
+def test_agents_by_path_are_drawn_in_a_trusted_folder(tmp_path: Path):
+    pytest.importorskip("onnxruntime")
+    path = tmp_path / "runs" / "ok.onnx"
+    path.parent.mkdir()
+    path.write_bytes(find("ppo").read_bytes())
+    compare(Comparison(SMALL, {str(path): {}}, 1), tmp_path / "out", workers=1, progress=False)
+    [compared] = gather(tmp_path / "out").comparisons
+    received = Received(tmp_path / "out")
+    assert decisions(compared, received) == []
+    assert "and paths are followed with --trust-paths only" in received.left_out[0]
+    [solved] = decisions(compared, Received(tmp_path / "out", trusted=True))
+    assert re.fullmatch(r"[a-z0-9-]+", file_names([solved.scheme])[str(path)])
 
 
 # --- Where links lead to -------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from eval.compare.comparison import changes
 from eval.compare.rows import RESULT, frame_of
 from eval.report.data.provenance import Provenance, provenance
 from eval.report.data.received import Received
+from eval.sweep.cells import BOOKKEEPING
 from eval.sweep.engine import CELLS
 from eval.sweep.soundness import name_of
 from eval.sweep.store import Store
@@ -96,7 +97,8 @@ def comparisons_of(received: Received, folder: Path, cells: Any) -> list[Compare
     tasks: dict[str, list[dict[str, Any]]] = {}
     foreign: list[tuple[str, str]] = []
     for written in cells.filter(compute.equal(cells["experiment"], COMPARE)).to_pylist():
-        row = RESULT.read(written)
+        failed = written["error"] is not None
+        row = {name: written[name] for name in BOOKKEEPING} if failed else RESULT.read(written)
         try:
             options = _options(row["options"])
             row["options"] = {**options, "scenario": options["scenario"].to_dict()}
@@ -104,7 +106,7 @@ def comparisons_of(received: Received, folder: Path, cells: Any) -> list[Compare
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             foreign.append((str(row["version"]), short(error)))
             continue
-        fault = RESULT.fault(row) if row["error"] is None else None
+        fault = None if failed else RESULT.fault(row)
         if fault:
             received.leave_out(f"{folder / CELLS}: {name_of(row)}, is left out: {fault}")
             continue
