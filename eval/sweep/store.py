@@ -159,8 +159,8 @@ class Store:
                 yield where, table
         if unverified and not self._called_unverified:
             self._called_unverified = True
-            some = f"{unverified[0]}{f' and {len(unverified) - 1} more' if len(unverified) > 1 else ''}"
-            logger.warning("%s: no digest, read unverified", some)
+            some = str(unverified[0]) if len(unverified) == 1 else f"{len(unverified)} files in {self.folder}"
+            logger.warning("without a digest, and so unverified, is what is read from %s", some)
 
     def _leave_out(self, path: Path, reason: str, sound: Any) -> Path | None:
         """Note a file that cannot be believed, and set it aside, with a warning, if this store is written to.

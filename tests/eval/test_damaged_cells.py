@@ -104,7 +104,9 @@ def test_cells_of_an_earlier_version_are_read_and_called_unverified_once(out: Pa
     parquet.write_table(table.replace_schema_metadata({FORMAT: VERSION}), path)
     assert again(out) == SQUARES
     assert computed(out) == 0
-    assert [record.message for record in caplog.records] == [f"{path}: no digest, read unverified"]
+    assert [record.message for record in caplog.records] == [
+        f"without a digest, and so unverified, is what is read from {path}"
+    ]
 
 
 # --- What is there instead of a file -------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """A results folder received from somebody: the report reads it, and does nothing else that it asks for."""
 
+import functools
 import json
 import math
 import os
@@ -272,7 +273,9 @@ def test_a_section_that_cannot_be_made_is_named(folder: Path, monkeypatch: pytes
 # --- Names and texts -----------------------------------------------------------------------------------------
 
 
-def test_names_and_texts_are_neither_paths_nor_html(folder: Path):
+def test_names_and_texts_are_neither_paths_nor_html(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("eval.report.write.decisions", functools.partial(decisions, instances=1))
+    monkeypatch.setattr("eval.report.write.convergence", lambda *_: {})
     labels = [HOSTILE, "../../x", "a/b", "$\\frac{1", "x\0y", "l" * 3000, "\U0001f600 網", "%{y}"]
     alter(
         folder,
