@@ -12,7 +12,6 @@ from pathlib import Path
 from eval.compare.convergence import save_convergence
 from eval.compare.looks import base_name
 from eval.compare.plots import save_comparison
-from eval.experiments.secure.printed import EXHIBITS
 from eval.learners.report import save_curves
 from eval.report.data.recompute import Solved
 from eval.report.data.results import Results
@@ -25,9 +24,6 @@ from solvers import Solution
 
 logger = logging.getLogger("secagent.report")
 
-REPRODUCED = {*EXHIBITS, "profiles"}
-"""The names of the figures that `secagent reproduce` writes for the paper's figures and tables."""
-
 
 def save_figures(
     results: Results, solved: Sequence[Solved], converging: Mapping[str, Solution], folder: Path
@@ -38,6 +34,8 @@ def save_figures(
     folder.mkdir(exist_ok=True)
     written = []
     for name, save in _figures(results, solved, converging):
+        if name in written:
+            continue
         received.check_target(folder / name)
         try:
             save(folder / name)
@@ -57,10 +55,6 @@ def _figures(
     """Yield the names of the figures, and what writes each to a path."""
     for at, compared in enumerate(results.comparisons, 1):
         yield f"comparison-{at}.pdf", partial(save_comparison, compared.frame, title=compared.description)
-    if results.reproduced is not None:
-        for path in sorted(results.reproduced.folder.glob("*.pdf")):
-            if path.stem in REPRODUCED and (content := results.received.read(path)) is not None:
-                yield path.name, partial(write_bytes, content=content)
     for label, name in file_names(converging).items():
         yield f"convergence-{name}.pdf", partial(save_convergence, converging[label])
     environments = dict.fromkeys(str(run.config["environment"]) for run in results.runs)
@@ -71,6 +65,13 @@ def _figures(
     names = file_names(one.scheme for one in solved)
     for one in solved:
         yield f"network-{one.index}-{names[one.scheme]}.pdf", partial(_save_network, one)
+    if results.reproduced is not None:
+        for path in sorted(results.reproduced.folder.glob("*.pdf")):
+            if (
+                re.fullmatch(r"[a-z0-9-]{1,40}\.pdf", path.name)
+                and (content := results.received.read(path)) is not None
+            ):
+                yield path.name, partial(write_bytes, content=content)
 
 
 def _save_network(one: Solved, path: Path) -> None:
