@@ -335,7 +335,7 @@ def test_workers_that_die_are_replaced_and_only_what_kills_them_fails(tmp_path: 
 
 
 def test_a_cell_whose_worker_is_killed_again_and_again_is_innocent_if_it_ever_survives(tmp_path: Path):
-    sweep = squares(tmp_path, 3, kills=[2], survives_after=1 + TRIES)
+    sweep = squares(tmp_path, 3, kills=[2], survives_after=4)
     frame = run_sweep(sweep, tmp_path / "out", workers=2)
     assert list(frame["square"]) == [0, 1, 4]
     assert frame["error"].isna().all()
