@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     plug_in(args.plugin)
     from eval.compare.comparison import CSV, DEFAULT_SOLVERS, PICTURE, TABLE, Comparison, parse_solvers
     from eval.compare.comparison import run as compare
-    from eval.sweep.engine import plan
+    from eval.sweep.plan import plan
 
     comparison = Comparison(
         scenario=scenario_of(args),

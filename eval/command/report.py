@@ -25,6 +25,12 @@ def add_parser(command: AddCommand) -> None:
         metavar="DIR",
         help="folders of trainings, or folders of such folders, for the learning curves",
     )
+    parser.add_argument(
+        "--trust-paths",
+        action="store_true",
+        help="follow links out of the folder, and open, write and contact what its solvers' options name; only for "
+        "folders of your own",
+    )
     add_plugin(parser)
 
 
@@ -33,5 +39,5 @@ def run(args: argparse.Namespace) -> None:
     plug_in(args.plugin)
     from eval.report import write_report
 
-    path = write_report(args.folder, args.out, args.runs)
+    path = write_report(args.folder, args.out, args.runs, trust_paths=args.trust_paths)
     logger.info("wrote %s, and figures for papers in %s", path, path.parent / "figures")

@@ -21,6 +21,7 @@ from eval.compare.lineup import default_solvers, make, module_of
 from eval.compare.rows import NO_LLM, frame_of
 from eval.sweep.cells import Cell
 from eval.sweep.engine import How, Sweep, run_sweep
+from eval.sweep.grid import MOST, Grid
 from secagent_env import Scenario, __version__
 from secagent_env.support import checks
 from secagent_env.support.extras import require
@@ -104,7 +105,7 @@ class Comparison:
     csi_error: float = 0.0
 
     def __post_init__(self) -> None:
-        checks.integer("instances", self.instances, 1)
+        checks.integer("instances", self.instances, 1, MOST)
         checks.integer("seed", self.seed)
         if self.max_seconds is not None:
             checks.number("max_seconds", self.max_seconds, above=0)
@@ -124,7 +125,7 @@ class Comparison:
         """Return the solvers by label."""
         return {label: make(name_in(label), **options) for label, options in self.solvers.items()}
 
-    def cells(self, experiment: str = "compare", value: Any = None) -> list[Cell]:
+    def cells(self, experiment: str = "compare", value: Any = None) -> Grid:
         """Return the cells, instance by instance, so that a sweep that was stopped early has comparable results.
 
         Parameters
@@ -148,11 +149,11 @@ class Comparison:
                 "modules": (module_of(name_in(label)),),
                 "paid": not getattr(solver, "in_process", True) and getattr(solver, "replay", None) is None,
             }
-        return [
-            Cell(experiment=experiment, scheme=label, value=value, seed=int(self.seed), index=i, **kind)
-            for i in range(self.instances)
+        prototypes = (
+            Cell(experiment=experiment, scheme=label, value=value, seed=int(self.seed), **kind)
             for label, kind in kinds.items()
-        ]
+        )
+        return Grid(prototypes, int(self.instances))
 
     def sweep(self) -> Sweep:
         """Return the comparison as a sweep."""

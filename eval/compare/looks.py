@@ -81,6 +81,9 @@ _MARKERS: dict[str, Any] = {
 }
 """Plotly's names of markers, and what matplotlib calls them."""
 
+LONGEST = 72
+"""Labels of more characters are cut in pictures."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -153,6 +156,13 @@ def looks(labels: Iterable[str]) -> dict[str, Look]:
 def base_name(label: str) -> str:
     """Return the scheme in a label such as ``law (no LLM)``, ``asc(draws=9)`` or ``ppo-mlp``."""
     return re.split(r"[\s(_-]", label.strip().lower(), maxsplit=1)[0]
+
+
+def drawn(label: str) -> str:
+    """Return a label as matplotlib shows it: short, without formulas and characters that its font has not."""
+    text = "".join(c if c.isprintable() and ord(c) < 0x2600 else "?" for c in label)
+    text = f"{text[:LONGEST]}…" if len(text) > LONGEST else text
+    return text.replace("$", r"\$")
 
 
 def css_colours(dark: bool) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eval.compare.looks import looks
+from eval.compare.looks import drawn, looks
 from eval.compare.summary import COMPARED, common_instances
 from eval.stats.pictures import drawing, save_picture
 from eval.stats.statistics import CONFIDENCE, bootstrap_mean
@@ -47,7 +47,7 @@ def save_comparison(frame: Any, path: Path, *, title: str = "") -> None:
             if column == "energy_j":
                 _bound(ax, compared.groupby("instance")["lower_bound_j"].first().to_numpy() * scale)
             _axis(ax, kind, label, unit)
-        axes[0].set_yticks(range(len(names)), [textwrap.fill(name.replace("(", " (", 1), 24) for name in names])
+        axes[0].set_yticks(range(len(names)), [textwrap.fill(drawn(name).replace("(", " (", 1), 24) for name in names])
         axes[0].set_ylim(len(names) - 0.5, -0.5)
         figure.suptitle(title, size=9, color=DIM, x=0.01, ha="left")
         figure.supxlabel(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eval.sweep.cells import Row
+from eval.sweep.promises import Promise, columns, count, finite, flag, optional, text
 from secagent_env import Instance, Outcome, evaluate
 from solvers import Solution
 from solvers.certificate.bounds import lower_bound
@@ -113,6 +114,24 @@ def _failure(outcome: Outcome) -> str:
     if not math.isfinite(outcome.uplink_time_s):
         return "the uplink is not secret"
     return f"{', '.join(name for name, beyond in outcome.violated.items() if beyond)} is violated"
+
+
+def _check(row: Mapping[str, Any]) -> str | None:
+    """Return what a feasible decision lacks; None if nothing."""
+    return columns(**dict.fromkeys(NUMBERS[:4], count)).fault(row) if row["feasible"] else None
+
+
+RESULT = Promise(
+    {
+        "status": text,
+        "message": optional(text),
+        "feasible": flag,
+        **dict.fromkeys((*NUMBERS, *LLM), optional(finite)),
+        **dict.fromkeys((REPAIRED, *BELIEFS), optional(flag)),
+    },
+    _check,
+)
+"""What the rows of :func:`result_of` and :func:`result_on_true_channels` are like."""
 
 
 def frame_of(swept: Any, *, believed: bool = False) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 import solvers
-from eval.compare.rows import result_of, result_on_true_channels
+from eval.compare.rows import RESULT, result_of, result_on_true_channels
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import returns
 from secagent_env import Instance, Scenario, sample_instance
 from secagent_env.sampling.estimation import estimate_eavesdroppers, estimate_generator
 from secagent_env.sampling.seeds import instance_generator
@@ -42,6 +43,7 @@ def solve_instance(
     return truth, solver.solve(estimated, seed=solver_seed(seed, index), max_seconds=max_seconds)
 
 
+@returns(RESULT)
 def solve_cell(cell: Cell) -> Row:
     """Return the row of a cell: the result of a solver on an instance.
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from eval.compare.rows import RESULT
 from eval.compare.solving import row_of
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import returns
 from training import load_agent
 from training.play.agents import TrainedAgent
 
@@ -27,6 +29,7 @@ def load_same_agent(name: str, options: dict[str, Any], policy: str | None) -> T
     return agent
 
 
+@returns(RESULT)
 def solve_cell(cell: Cell) -> Row:
     """Return the row of a cell: the result of a trained agent on an instance.
 

@@ -17,7 +17,9 @@ from typing import Any, ClassVar, Unpack
 from eval.compare.comparison import sweep_of
 from eval.experiments.options import add_options, options_of
 from eval.sweep.cells import Cell
-from eval.sweep.engine import How, Plan, completed, plan, run_sweep
+from eval.sweep.engine import How, completed, run_sweep
+from eval.sweep.grid import Chain
+from eval.sweep.plan import Plan, plan
 from secagent_env.support.extras import require
 from secagent_env.support.files import check_writable, write_text
 
@@ -85,7 +87,7 @@ class Experiment(ABC):
         """
         return cls(**options_of(cls, args))
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> Sequence[Cell]:
         """Return the cells that are known before any is computed; by default there are none."""
         return []
 
@@ -123,4 +125,4 @@ def run(experiment: Experiment, out: Path | str, **how: Unpack[How]) -> str:
 def dry_run(experiments: Experiment | Sequence[Experiment], out: Path | str, **how: Any) -> Plan:
     """Return how many cells known beforehand a folder lacks, and about how long computing them takes."""
     several = [experiments] if isinstance(experiments, Experiment) else experiments
-    return plan(sweep_of([cell for experiment in several for cell in experiment.cells()]), out, **how)
+    return plan(sweep_of(Chain(experiment.cells() for experiment in several)), out, **how)

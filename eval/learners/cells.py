@@ -16,6 +16,7 @@ import numpy as np
 
 import training
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, count, numbers, optional, returns
 from secagent_env import Decision, Instance, Scenario, evaluate
 from secagent_env.allocation.actions import action_format
 from secagent_env.support.extras import require
@@ -28,6 +29,10 @@ SINGLES = 100
 REPEATS = 3
 LINKS = (-0.75, 0.0, 0.0, 1.0, 0.0)
 """The end of a guided action: senders at −30 dB, the zero-forcing beam."""
+
+
+PROMISED = columns(gap=numbers, repaired_gap=numbers, batch_ms=optional(count), single_ms=optional(count))
+"""Of a row."""
 
 
 class TestSet:
@@ -57,6 +62,7 @@ class TestSet:
         return np.where(outcome.feasible, outcome.energy_j / self.bound_j - 1, np.nan)
 
 
+@returns(PROMISED)
 def policy(cell: Cell) -> Row:
     """Return the figures of a trained policy.
 
@@ -68,6 +74,7 @@ def policy(cell: Cell) -> Row:
     return judge(path, test_set_of(cell))
 
 
+@returns(PROMISED)
 def untrained(cell: Cell) -> Row:
     """Return the figures of an equivariant network that has not been trained; needs torch."""
     test = test_set_of(cell)
@@ -77,11 +84,13 @@ def untrained(cell: Cell) -> Row:
         return judge(path, test)
 
 
+@returns(PROMISED)
 def random_actions(cell: Cell) -> Row:
     """Return the figures of random actions of the guided format: the worth of the format and the repair alone."""
     return judge_random(test_set_of(cell), cell.seed)
 
 
+@returns(PROMISED)
 def cheapest_agents(cell: Cell) -> Row:
     """Return the figures of a rule of one line."""
     return judge_cheapest(test_set_of(cell))

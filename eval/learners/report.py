@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.compare.looks import looks
+from eval.compare.looks import drawn, looks
 from eval.learners.runs import Judgement, Training
 from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.paired import over_seeds
@@ -73,7 +73,7 @@ def save_curves(trainings: Sequence[Training], path: Path) -> None:
                 if not steps:
                     continue
                 mean, low, high = 100 * ends(intervals)
-                ax.plot(steps, mean, color=look.light, ls=look.line, lw=1.5, label=f"{learner} ({len(group)})")
+                ax.plot(steps, mean, color=look.light, ls=look.line, lw=1.5, label=f"{drawn(learner)} ({len(group)})")
                 if len(group) > 1:
                     ax.fill_between(steps, low, high, color=look.light, alpha=0.2, lw=0)
             ax.set_xscale("symlog", linthresh=first)

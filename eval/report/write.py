@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from eval.report.data.recompute import convergence, decisions
+from eval.report.data.recompute import Solved, convergence, decisions
 from eval.report.data.results import Results, gather
 from eval.report.page import page
 from eval.report.pdf import save_figures
@@ -22,7 +24,9 @@ from eval.report.sections.parts import Section
 from secagent_env import __version__
 from secagent_env.support.extras import require
 from secagent_env.support.files import check_writable, write_text
+from secagent_env.support.reading import short
 from secagent_env.support.units import plural
+from solvers import Solution
 
 logger = logging.getLogger("secagent.report")
 
@@ -30,7 +34,9 @@ NAME, FIGURES = "report.html", "figures"
 TITLE = "Secure, energy-efficient wireless agentic AI: results"
 
 
-def write_report(folder: Path | str, out: Path | str | None = None, runs: Iterable[Path | str] = ()) -> Path:
+def write_report(
+    folder: Path | str, out: Path | str | None = None, runs: Iterable[Path | str] = (), *, trust_paths: bool = False
+) -> Path:
     """Write the report on a results folder and return its path.
 
     Parameters
@@ -41,11 +47,14 @@ def write_report(folder: Path | str, out: Path | str | None = None, runs: Iterab
         The HTML file; by default ``report.html`` in the folder. The folder ``figures`` is written beside it.
     runs
         Folders of trainings, or folders of such folders.
+    trust_paths
+        Whether to follow links out of the folder, and to run solvers whose options or names in the folder are paths,
+        addresses or texts. Without it the report neither writes, opens nor contacts anything that the folder names.
 
     Raises
     ------
     ValueError
-        If there are no results, or they are broken or of another version.
+        If there are no results, or only such as are broken or of another version.
     OSError
         If something cannot be read or written.
     ImportError
@@ -53,38 +62,63 @@ def write_report(folder: Path | str, out: Path | str | None = None, runs: Iterab
     """
     require("plotly", extra="report")
     require("matplotlib", extra="eval")
-    results = gather(folder, runs)
+    results = gather(folder, runs, trust_paths=trust_paths)
+    received = results.received
     path = Path(out) if out is not None else Path(folder) / NAME
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    received.check_target(path)
     check_writable(path.parent)
     latest = results.comparisons[0] if results.comparisons else None
-    logger.info("solving a few networks again, for their pictures")
-    solved = decisions(latest) if latest else []
-    converging = convergence(latest) if latest else {}
+    if latest:
+        logger.info("solving a few networks again, for their pictures")
+    solved = decisions(latest, received) if latest else []
+    converging = convergence(latest, received) if latest else {}
     figures = save_figures(results, solved, converging, path.parent / FIGURES)
-    sections: list[Section] = []
+    sections = _sections(results, solved, converging, figures)
+    for sentence in received.left_out:
+        logger.warning("%s", sentence)
+    sections += missing_sections(results)
+    lead = f"What the folder {results.folder} holds, written by secagent {__version__}."
+    facts = [fact for fact in _facts(results) if fact[2] in {section.name for section in sections}]
+    write_text(path, page("secagent report", TITLE, lead, sections, facts))
+    return path
+
+
+def _sections(
+    results: Results, solved: Sequence[Solved], converging: Mapping[str, Solution], figures: Sequence[str]
+) -> list[Section]:
+    """Return the sections of what is there; one that cannot be made of it is left out, and named."""
+    latest = results.comparisons[0] if results.comparisons else None
+    makers: dict[str, Callable[[], Section]] = {}
     if results.reproduced is not None:
-        sections.append(paper_section(results.reproduced))
+        makers["the paper's figures"] = partial(paper_section, results.reproduced)
     if results.documents:
         about = (
             "Agents that vote, knowledge that travels, what it costs in energy, and agents that talk, as they were "
             "printed."
         )
-        sections.append(Section("questions", "Questions, knowledge and games", about, {"documents": results.documents}))
+        content = {"documents": results.documents}
+        makers["questions"] = partial(Section, "questions", "Questions, knowledge and games", about, content)
     if latest is not None:
-        sections.append(comparison_section(results.comparisons))
+        makers["comparisons"] = partial(comparison_section, results.comparisons)
     if latest is not None and converging:
-        sections.append(convergence_section(converging, latest))
+        makers["convergence"] = partial(convergence_section, converging, latest)
     if results.runs or results.learners is not None:
-        sections.append(learning_section(results))
+        makers["learning"] = partial(learning_section, results)
     if latest is not None and solved:
-        sections.append(network_section(solved, latest))
-    sections.append(configuration_section(results, figures))
-    sections += missing_sections(results)
-    lead = f"What the folder {results.folder} holds, written by secagent {__version__}."
-    write_text(path, page("secagent report", TITLE, lead, sections, _facts(results)))
-    return path
+        makers["networks"] = partial(network_section, solved, latest)
+    makers["configuration"] = partial(configuration_section, results, figures)
+    sections = []
+    for title, make in makers.items():
+        try:
+            section = make()
+            json.dumps([chart.figure for chart in section.charts], allow_nan=False)
+            sections.append(section)
+        except Exception as error:  # of whatever is in the folder
+            results.received.leave_out(f"the section of {title} is left out: {short(error)}")
+            logger.debug("the error in full", exc_info=True)
+    return sections
 
 
 def _facts(results: Results) -> list[tuple[str, str, str]]:

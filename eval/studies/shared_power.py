@@ -16,6 +16,7 @@ from eval.experiments.options import REQUIRED, option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import tabulated
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, returns, text
 from secagent_env.support.checks import integer
 from secagent_env.support.files import write_bytes, write_text
 from training.power_control.shared_power import FOLDER, train_and_export
@@ -23,6 +24,7 @@ from training.power_control.shared_power import FOLDER, train_and_export
 FUNCTION = "eval.studies.shared_power:learn"
 
 
+@returns(columns(policy=text, card=text))
 def learn(cell: Cell) -> Row:
     """Return a trained policy, ONNX in base 64, and its card."""
     with tempfile.TemporaryDirectory() as folder:

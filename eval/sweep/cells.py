@@ -14,9 +14,10 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from eval.sweep.promises import promise_of
 from eval.sweep.sources import sources_digest
 from secagent_env.support.secrets import public
 from secagent_env.support.version import __version__
@@ -96,6 +97,12 @@ class Cell:
         random = {"seed": self.seed, "index": self.index}
         return key_of({"kind": self.kind, **random, "version": __version__, "sources": sources_digest(self.code)})
 
+    def at(self, index: int) -> Cell:
+        """Return the cell that differs from this one in the index alone."""
+        cell = replace(self, index=index)
+        cell.__dict__["kind"] = self.kind  # it does not depend on the index, and takes a while
+        return cell
+
     def load(self) -> Callable[[Cell], Any]:
         """Return the function.
 
@@ -136,7 +143,10 @@ def compute(cell: Cell) -> Done:
     """Compute a cell. An error of its function is told, not raised: it does not end a sweep."""
     began = time.perf_counter()
     try:
-        rows, error = _rows(cell.load()(cell)), None
+        function = cell.load()
+        rows, error = _rows(function(cell)), None
+        if fault := next(filter(None, map(promise_of(function).fault, rows)), None):
+            raise ValueError(f"the function returned what it does not promise: {fault}")
     except (Exception, SystemExit) as fault:
         logger.debug("%s failed on %s %s %s", cell.function, cell.scheme, cell.value, cell.seed, exc_info=True)
         error = public(f"{type(fault).__name__}: {' '.join(str(fault).split())}".removesuffix(": "))

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from eval import usable_cores
-from eval.sweep.cells import BOOKKEEPING, LABELS, Cell, Done, Row
+from eval.sweep.cells import BOOKKEEPING, LABELS, Cell, Row
 from eval.sweep.cluster import Cluster
-from eval.sweep.sources import source_file, sources_digest
+from eval.sweep.grid import MOST_CELLS, families
+from eval.sweep.sources import sources_digest
+from eval.sweep.state import State, believed
 from eval.sweep.store import Store
 from eval.sweep.workers import Backend, Here, Loky, Work
 from secagent_env.support.checks import integer
 from secagent_env.support.extras import require
-from secagent_env.support.units import plural
 
 logger = logging.getLogger("secagent.sweep")
 
@@ -58,14 +59,14 @@ class Sweep:
     modules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for cell in {cell.function: cell for cell in self.cells}.values():
+        for cell in {cell.function: cell for cell, _ in families(self.cells)}.values():
             cell.load()
-        for cell in self.cells:
+        for cell, _ in families(self.cells):
             cell.key  # noqa: B018 (raises for what is not plain data)
 
     def work(self) -> Work:
         """Return what workers need to know besides the cells."""
-        codes = {tuple(name for name in cell.code if name not in self.modules) for cell in self.cells}
+        codes = {tuple(name for name in cell.code if name not in self.modules) for cell, _ in families(self.cells)}
         return Work(self.setup, {names: sources_digest(names) for names in codes}, self.modules)
 
 
@@ -77,57 +78,6 @@ class How(TypedDict, total=False):
     fresh: bool
     retry_failed: bool
     progress: bool | None
-
-
-class Times:
-    """How long cells take, from those in the table of a store that are finished, of other versions of secagent too."""
-
-    def __init__(self, table: Any) -> None:
-        self._known: dict[object, tuple[int, float]] = {}
-        if len(table):
-            names = ("kind", "experiment", "scheme", "part", "error", "cell_seconds")
-            columns = (table[name].to_pylist() for name in names)
-            for kind, experiment, scheme, part, error, seconds in zip(*columns, strict=True):
-                if part == 0 and error is None:
-                    self._add(kind, (experiment, scheme), seconds)
-
-    def add(self, cell: Cell, done: Done) -> None:
-        """Take a finished cell into account."""
-        if done.error is None:
-            self._add(cell.kind, cell.group, done.seconds)
-
-    def expected(self, cell: Cell, *, roughly: bool = False) -> float | None:
-        """Return how long a cell will take, s; None where nothing is known of its kind.
-
-        ``roughly``: then what is known of its scheme counts, at other values and options too.
-        """
-        count, seconds = self._known.get(cell.kind) or (roughly and self._known.get(cell.group)) or (0, 0.0)
-        return seconds / count if count else None
-
-    def _add(self, kind: str, group: tuple[str, str], seconds: float) -> None:
-        for what in (kind, group):
-            count, total = self._known.get(what, (0, 0.0))
-            self._known[what] = (count + 1, total + seconds)
-
-
-class State:
-    """What a store holds of a sweep, and what is missing: cells that failed too with ``retry_failed``, or all."""
-
-    def __init__(self, sweep: Sweep, store: Store, *, retry_failed: bool = False, fresh: bool = False) -> None:
-        self.cells = {cell.key: cell for cell in sweep.cells}
-        table = store.table()
-        self.times = Times(table)
-        self.records = {} if fresh else store.records(self.cells, table)
-        self.failed = [key for key, rows in self.records.items() if rows[0]["error"] is not None]
-        again = set(self.failed) if retry_failed else set()
-        self.missing = [cell for key, cell in self.cells.items() if key not in self.records or key in again]
-        names = ("kind", "seed", "index") if len(table) and not fresh else ()
-        there = set(zip(*(table[name].to_pylist() for name in names), strict=True))
-        new = (cell for cell in self.missing if cell.key not in again)
-        self.outdated = sum((cell.kind, cell.seed, cell.index) in there for cell in new)
-        keys, functions = (table[name].to_pylist() if len(table) else [] for name in ("key", "function"))
-        moved = {name for name in set(functions) if source_file(name.partition(":")[0]) is None}
-        self.moved = len({key for key, name in zip(keys, functions, strict=True) if name in moved})
 
 
 def run_sweep(
@@ -169,7 +119,7 @@ def run_sweep(
     Raises
     ------
     ValueError
-        If ``workers`` is out of range, or a file in the folder is broken, foreign or newer, or code was changed.
+        If ``workers`` is out of range, there are too many cells, a file in the folder is newer, or code was changed.
     OSError
         If the folder cannot be written, or the scheduler does not answer.
     ImportError
@@ -177,13 +127,17 @@ def run_sweep(
     KeyboardInterrupt
         If interrupted; what is finished is kept, and the next run goes on.
     """
-    opened = _backend(workers, scheduler)
+    opened = backend_of(workers, scheduler)
+    if len(sweep.cells) > MOST_CELLS:
+        raise ValueError(f"{len(sweep.cells)} cells are more than a run can hold; it can hold {MOST_CELLS}")
     Path(out).mkdir(parents=True, exist_ok=True)
     store = Store(Path(out) / CELLS)
     store.prepare()
     if fresh:
         store.discard({cell.key for cell in sweep.cells})
-    state = State(sweep, store, retry_failed=retry_failed)
+    state = State(sweep.cells, store, retry_failed=retry_failed)
+    if state.broken:
+        store.set_aside(state.broken)
     total, kept = len(state.cells), len(state.cells) - len(state.missing)
     if kept:
         logger.info("%d of %d cells are taken from %s", kept, total, store.folder)
@@ -206,7 +160,7 @@ def run_sweep(
                     state.times.add(cell, done)
                 advance(len(finished))
     store.compact()
-    return frame_of(sweep.cells, store.records(state.cells))
+    return frame_of(sweep.cells, believed(state.cells, store.records(state.cells))[0])
 
 
 def completed(frame: Any, what: str = "cells") -> Any:
@@ -226,71 +180,24 @@ def completed(frame: Any, what: str = "cells") -> Any:
     return frame
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a run would do: how many cells there are, are finished, have failed, and would be computed."""
-
-    cells: int
-    finished: int
-    failed: int
-    missing: int
-    seconds: float  # about how long that would take, without the schemes of whose time nothing is known
-    workers: int
-    unknown: tuple[str, ...] = ()  # these schemes
-
-    def __str__(self) -> str:
-        counts = f"{self.cells} cells: {self.finished} finished, {self.failed} failed, {self.missing} to be computed"
-        if not self.missing:
-            return counts
-        but = f", and longer for {', '.join(self.unknown)}, of whose time nothing is known" * bool(self.unknown)
-        return f"{counts}, in about {in_words(self.seconds)} on {plural(self.workers, 'worker')}{but}"
-
-
-def plan(
-    sweep: Sweep,
-    out: Path | str,
-    *,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    fresh: bool = False,
-    retry_failed: bool = False,
-) -> Plan:
-    """Count the cells of a sweep and estimate how long :func:`run_sweep` would take; it writes nothing.
-
-    Times are those of the cells in the folder. Of schemes that are not there, one cell each is computed for its time,
-    but none of those that cost more than time.
-    """
-    opened = _backend(workers, scheduler)
-    state = State(sweep, Store(Path(out) / CELLS), retry_failed=retry_failed, fresh=fresh)
-    untimed = {cell.group: cell for cell in reversed(state.missing) if state.times.expected(cell, roughly=True) is None}
-    trials = [cell for cell in untimed.values() if not cell.paid]
-    with opened(len(state.missing), wait=False) as backend:
-        tried = {cell.key: cell for cell in trials}
-        for chunk in (backend if backend.cores else Here()).run(trials, sweep.work(), state.times.expected):
-            for done in chunk:
-                state.times.add(tried[done.key], done)
-        cores = max(1, min(backend.cores, len(state.missing)))
-    takes = {cell.key: state.times.expected(cell, roughly=True) for cell in state.missing}
-    return Plan(
-        cells=len(state.cells),
-        finished=len(state.records) - len(state.failed),
-        failed=len(state.failed),
-        missing=len(state.missing),
-        seconds=sum(seconds or 0.0 for seconds in takes.values()) / cores,
-        workers=cores,
-        unknown=tuple(dict.fromkeys(cell.scheme for cell in state.missing if takes[cell.key] is None)),
-    )
-
-
 def read_results(out: Path | str) -> Any:
     """Return all that a results folder holds, of all sweeps and versions, as a pandas DataFrame.
 
     Raises
     ------
     ValueError
-        If a file in it is broken, foreign or newer.
+        If a file in it is newer. Damaged ones are named in the log and left out.
     """
-    return Store(Path(out) / CELLS).table().to_pandas()
+    store = Store(Path(out) / CELLS)
+    table = store.table()
+    name_left_out(store)
+    return table.to_pandas()
+
+
+def name_left_out(store: Store) -> None:
+    """Warn of the files that a store did not read."""
+    for path, reason in store.left_out.items():
+        logger.warning("%s is left out: %s", path, reason)
 
 
 def frame_of(cells: Sequence[Cell], records: Mapping[str, Sequence[Row]]) -> Any:
@@ -317,7 +224,7 @@ def in_words(seconds: float) -> str:
     return f"{round(seconds / 86400)} days"
 
 
-def _backend(workers: int | None, scheduler: str | None) -> Callable[..., Backend]:
+def backend_of(workers: int | None, scheduler: str | None) -> Callable[..., Backend]:
     """Return what opens the backend for a number of cells, with the arguments checked."""
     number = usable_cores() if workers is None else integer("workers", workers, 1)
     if scheduler is not None and workers is not None:

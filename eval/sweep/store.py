@@ -4,47 +4,67 @@ Finished cells are appended as new files, so that a process that is killed at an
 and several processes, on several machines too, can use one folder at once. Files of a few rows would be slow by the
 thousand, so they are merged: the merged file is written first, and its parts are removed afterwards. Meanwhile, or when
 two processes computed a cell, the same result is there twice; it counts once.
+
+What cannot be believed (:mod:`.cell_files`, :mod:`.soundness`) is named and left out. A store that is written to sets
+such a file aside, under another name, and keeps its sound rows; one that is only read changes nothing.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
-import time
+import logging
+import math
+import os
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.sweep import cell_files
 from eval.sweep.cells import LABELS, Cell, Done, Row
+from eval.sweep.soundness import sound_rows
 from eval.sweep.sources import sources_digest
 from secagent_env.support.extras import require
-from secagent_env.support.files import check_writable, whole_file
+from secagent_env.support.files import check_writable, remove_stale, write_bytes
 from secagent_env.support.version import __version__
 
-FORMAT, VERSION = b"secagent.cells", b"1"
-"""In the metadata of every file."""
+logger = logging.getLogger("secagent.sweep")
+
 PARTS = 256
 """How many files of a run are merged into one."""
 SMALL = 4 * 2**20
 """Files of fewer bytes are merged when a run ends."""
-STALE = 600.0
-"""After this many seconds a file that was being written is a leftover."""
+ASIDE = "damaged"
+"""The end of the name of a file that was set aside."""
 
 
 class Store:
-    """The cells in a folder, which :meth:`prepare` makes if need be."""
+    """The cells in a folder, which :meth:`prepare` makes if need be; ``holds`` says which of its files may be read.
 
-    def __init__(self, folder: Path) -> None:
+    Attributes
+    ----------
+    left_out
+        The files that cannot be believed, or not all of which, each with the reason.
+    """
+
+    def __init__(self, folder: Path, holds: Callable[[Path], bool] | None = None) -> None:
         require("pandas", extra="eval")
-        self._parquet = require("pyarrow.parquet", extra="eval")
+        require("pyarrow.parquet", extra="eval")
         self._arrow = require("pyarrow", extra="eval")
-        self.folder = folder
+        self.folder, self._holds = folder, holds
+        self.left_out: dict[Path, str] = {}
+        self._left: set[Path] = set()  # damaged files that could not be set aside
+        self._called_unverified = False
+        self._mends = False
         self._recent: list[tuple[Path, Any]] = []
 
     def prepare(self) -> None:
-        """Make the folder, and raise OSError now if it cannot be written."""
+        """Make the folder, and raise OSError now if it cannot be written. From now on damaged files are set aside."""
         self.folder.mkdir(exist_ok=True)
         check_writable(self.folder)
+        remove_stale(self.folder)
+        self._mends = True
 
     def table(self) -> Any:
         """Return all that is there as an Arrow table, each cell once: its success rather than its failure, the latest.
@@ -52,11 +72,11 @@ class Store:
         Raises
         ------
         ValueError
-            If a file is broken, foreign or newer.
+            If a file is newer.
         """
         while True:
             try:
-                tables = [self._read(path) for path in self._files()]
+                tables = [table for _, table in self._tables()]
             except FileNotFoundError:  # merged by another process meanwhile: its rows are in a new file
                 continue
             empty = self._arrow.table({"key": self._arrow.array([], "string")})
@@ -88,55 +108,87 @@ class Store:
         import pyarrow.compute
 
         dropped = self._arrow.array(list(keys), "string")
-        for path in self._files():
-            try:
-                table = self._read(path)
-            except FileNotFoundError:  # merged by another process meanwhile
-                return self.discard(keys)
-            kept = table.filter(pyarrow.compute.invert(pyarrow.compute.is_in(table["key"], dropped)))
-            if len(kept) < len(table):
-                self._replace([path], [kept])
+        try:
+            for path, table in self._tables():
+                kept = table.filter(pyarrow.compute.invert(pyarrow.compute.is_in(table["key"], dropped)))
+                if len(kept) < len(table):
+                    self._replace([path], [kept])
+        except FileNotFoundError:  # merged by another process meanwhile
+            self.discard(keys)
+
+    def set_aside(self, faults: Mapping[str, str]) -> None:
+        """Put the rows of the cells with these keys aside, in a file of their own; each has a fault, in words."""
+        import pyarrow.compute
+
+        table = self.table()
+        theirs = table.filter(pyarrow.compute.is_in(table["key"], self._arrow.array(list(faults), "string")))
+        aside = self.folder / f"{uuid.uuid4().hex}.parquet.{ASIDE}"
+        write_bytes(aside, cell_files.pack(theirs))
+        self.discard(faults)
+        which = f"{next(iter(faults.values()))}{f', and {len(faults) - 1} more' * (len(faults) > 1)}"
+        logger.warning("%s: set aside as %s, and computed anew: %s", self.folder, aside.name, which)
 
     def compact(self) -> None:
-        """Merge the small files, and remove what processes that were killed left half written."""
+        """Merge the small files."""
         self._recent.clear()
         try:
-            small = [path for path in self._files() if path.stat().st_size < SMALL]
+            small = list(self._tables(below=SMALL))
             if len(small) > 1:
-                self._replace(small, [self._read(path) for path in small])
-            for path in self.folder.glob(".*.parquet.*"):
-                if time.time() - path.stat().st_mtime > STALE:
-                    path.unlink(missing_ok=True)
-        except FileNotFoundError:  # another process is at it
-            pass
+                self._replace(*zip(*small, strict=True))
+        except OSError as error:  # another process is at it, or the disk is full: it can wait
+            logger.debug("%s is not merged: %s", self.folder, error)
 
-    def _files(self) -> list[Path]:
-        return sorted(path for path in self.folder.glob("*.parquet") if not path.name.startswith("."))
+    def _tables(self, below: float = math.inf) -> Iterator[tuple[Path, Any]]:
+        """Yield the files of fewer bytes with their tables, without what cannot be believed."""
+        unverified = []
+        for path in sorted(path for path in self.folder.glob("*.parquet") if not path.name.startswith(".")):
+            if path in self._left or (below < math.inf and path.lstat().st_size >= below):
+                continue
+            table = None
+            try:
+                if self._holds is not None and not self._holds(path):
+                    raise cell_files.Damaged("it is a link out of the folder")
+                table, verified = cell_files.read(path)
+                table, reason = sound_rows(table)
+                if not verified:
+                    unverified.append(path)
+            except cell_files.Damaged as error:
+                reason = str(error)
+            where = path if reason is None else self._leave_out(path, reason, table)
+            if where is not None:
+                yield where, table
+        if unverified and not self._called_unverified:
+            self._called_unverified = True
+            some = str(unverified[0]) if len(unverified) == 1 else f"{len(unverified)} files in {self.folder}"
+            logger.warning("without a digest, and so unverified, is what is read from %s", some)
 
-    def _read(self, path: Path) -> Any:
+    def _leave_out(self, path: Path, reason: str, sound: Any) -> Path | None:
+        """Note a file that cannot be believed, and set it aside, with a warning, if this store is written to.
+
+        Returns the path of the file that has its sound rows then; None where it has none.
+        """
+        kept = path if sound is not None and len(sound) else None
+        self.left_out[path] = reason
+        if not self._mends:
+            return kept
+        kept = kept and self._write(sound)
+        aside = next(to for to in _names_aside(path) if not os.path.lexists(to))
         try:
-            with self._parquet.ParquetFile(path) as file:
-                version = (file.schema_arrow.metadata or {}).get(FORMAT)
-                table = file.read() if version == VERSION else None
-        except self._arrow.ArrowInvalid:
-            version = table = None
-        if version is None:
-            raise ValueError(f"{path} holds no results of secagent; move it away, or use another folder")
-        if table is None:
-            raise ValueError(
-                f"{path} has format version {version.decode()}, this secagent reads {VERSION.decode()}: "
-                "use another folder, or the version of secagent that wrote it"
-            )
-        return table
+            path.rename(aside)
+        except FileNotFoundError:  # another process was faster
+            pass
+        except OSError as error:
+            self._left.add(path)
+            logger.warning("%s is left out, and stays there (%s): %s", path, error.strerror, reason)
+        else:
+            logger.warning("%s is set aside as %s, and computed anew where need be: %s", path, aside.name, reason)
+        return kept
 
     def _write(self, table: Any) -> Path:
         """Write a table whole or not at all, into a new file."""
         path = self.folder / f"{uuid.uuid4().hex}.parquet"
-        sink = self._arrow.BufferOutputStream()
-        self._parquet.write_table(table.replace_schema_metadata({FORMAT: VERSION}), sink, compression="zstd")
         try:
-            with whole_file(path) as file:
-                file.write(sink.getvalue())
+            write_bytes(path, cell_files.pack(table))
         except OSError as error:
             raise type(error)(error.errno, error.strerror, str(self.folder)) from None
         return path
@@ -186,6 +238,12 @@ class Store:
             return self._arrow.array(values)
         except (self._arrow.ArrowInvalid, self._arrow.ArrowTypeError, OverflowError):  # of several kinds: text
             return self._arrow.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in values])
+
+
+def _names_aside(path: Path) -> Iterator[Path]:
+    """Yield names for a file that is set aside, the next where one is taken."""
+    yield path.with_name(f"{path.name}.{ASIDE}")
+    yield from (path.with_name(f"{path.name}.{ASIDE}-{number}") for number in itertools.count(2))
 
 
 def _records(cell: Cell, done: Done) -> list[Row]:

@@ -2,7 +2,8 @@
 
 Cells travel in chunks that take about a quarter of a second, so that cells of a millisecond do not cost more on the
 way than they take. A worker that dies takes what it had in hand with it; who was to blame is then found by computing
-those cells again, first one per worker, then one at a time: a cell that kills its worker all by itself has failed.
+those cells again, first one per worker, then one at a time: a cell whose worker dies each of some times when it
+computes nothing else has failed. One death proves nothing, since workers are killed from outside too.
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ CHUNK_CELLS = 1000
 
 STREAMED: Any = {"return_as": "generator_unordered", "batch_size": 1}
 
-DIED = "the worker process died, out of memory perhaps, and again when it computed nothing but this"
+TRIES = 3
+"""How often a cell is computed alone before its worker's death is its own fault."""
+PAUSE_SECONDS = 0.5
+"""Between these tries: what lacked memory may find some then."""
+DIED = f"the worker process died, out of memory perhaps, and {TRIES} times more when it computed nothing but this"
 
 Results = Generator[list[Done], None, None]
 
@@ -162,15 +167,19 @@ class Workers(Backend):
                     del left[cell.key]
 
     def _alone(self, cells: Sequence[Cell], work: Work) -> Results:
-        """Compute cells one at a time."""
+        """Compute cells one at a time, each until its worker survives it, or has died too often."""
         from joblib import delayed
 
         for cell in cells:
-            try:
-                with contextlib.closing(self._stream([delayed(compute_chunk)([cell], work)], 1)) as stream:
-                    finished = list(stream)
-            except self.deaths:
-                finished = [[Done(cell.key, [], DIED)]]
+            finished = [[Done(cell.key, [], DIED)]]
+            for tried in range(TRIES):
+                time.sleep(PAUSE_SECONDS * bool(tried))
+                try:
+                    with contextlib.closing(self._stream([delayed(compute_chunk)([cell], work)], 1)) as stream:
+                        finished = list(stream)
+                    break
+                except self.deaths:
+                    logger.info("the worker of %s %s %s died", cell.scheme, cell.value, cell.seed)
             yield from finished
 
 

@@ -24,6 +24,7 @@ from eval.experiments.protocol import run as run_experiment
 from eval.experiments.secure.experiment import EnergyTables
 from eval.experiments.secure.printed import EXHIBITS
 from eval.report import write_report
+from eval.report.data.received import Received
 from eval.report.data.recompute import decisions
 from eval.report.data.results import gather
 from eval.report.page import environment
@@ -31,7 +32,8 @@ from eval.report.page import page as page_of
 from eval.report.sections.chart import decades
 from eval.report.sections.markdown import paragraphs
 from eval.report.sections.parts import Cell, Section, Table
-from eval.sweep.store import FORMAT
+from eval.sweep import cell_files
+from eval.sweep.cell_files import FORMAT
 from secagent_env import Scenario
 from training.learn.run_folder import FORMAT as TRAINING
 from training.learn.run_folder import RunFolder
@@ -213,7 +215,7 @@ def test_configuration_says_the_command_the_scenario_and_versions(page: Page, re
 
 def test_pictures_show_the_decisions_behind_the_rows(results: Path, page: Page):
     [compared] = gather(results).comparisons
-    solved = decisions(compared, instances=2)
+    solved = decisions(compared, Received(results), instances=2)
     rows = compared.frame.set_index(["solver", "instance"])
     assert {one.scheme for one in solved} == {"asc", "law (no LLM)", "randas"}
     for one in solved:
@@ -409,7 +411,7 @@ def test_results_of_another_version(capsys: pytest.CaptureFixture, results: Path
     assert "has format version 9, this secagent reads 1" in refused(capsys, str(tmp_path))
     options = [json.dumps({"scenario": {"num_robots": 3}, "max_seconds": None, "csi_error": 0.0})] * len(cells)
     at = cells.column_names.index("options")
-    pq.write_table(cells.set_column(at, "options", [options]), path)
+    path.write_bytes(cell_files.pack(cells.set_column(at, "options", [options])))
     message = refused(capsys, str(tmp_path))
     assert message.startswith(f"{tmp_path / 'cells'} holds comparisons of another version of secagent (0.")
     assert "num_robots" in message

@@ -40,7 +40,7 @@ from eval.stats.paired import (
 )
 from eval.stats.statistics import Interval
 from eval.sweep import cells
-from eval.sweep.store import FORMAT
+from eval.sweep.cell_files import FORMAT
 from solvers.benchmarks.fixedtp import FixedTP
 
 pandas = pytest.importorskip("pandas")

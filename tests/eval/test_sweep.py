@@ -1,11 +1,13 @@
 """Sweeps: every cell once, whatever dies meanwhile, and the same rows wherever they are computed."""
 
+import contextlib
 import errno
 import itertools
 import json
 import logging
 import math
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -18,14 +20,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sweep_cells import squares
 
+from eval.command.cli import main
 from eval.compare.comparison import Comparison, sweep_of
 from eval.sweep import cluster as eval_cluster
 from eval.sweep import engine as eval_sweep
+from eval.sweep.cell_files import FORMAT
 from eval.sweep.cells import BOOKKEEPING, Cell, Done, compute, key_of
 from eval.sweep.cluster import Cluster
-from eval.sweep.engine import Sweep, in_words, plan, run_sweep
+from eval.sweep.engine import Sweep, in_words, run_sweep
+from eval.sweep.grid import Chain, Grid, union
+from eval.sweep.plan import plan
 from eval.sweep.store import Store
-from eval.sweep.workers import DIED, Work, chunks, compute_chunk
+from eval.sweep.workers import DIED, TRIES, Work, chunks, compute_chunk
 from secagent_env import Scenario
 
 pandas = pytest.importorskip("pandas")
@@ -246,33 +252,17 @@ def test_many_parts_become_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for cell in cells:
         store.append([(cell, Done(cell.key, [{"x": 1}]))])
     assert len(list(tmp_path.glob("*.parquet"))) == 2 + 2
-    (tmp_path / ".0123.parquet.99").write_bytes(b"half a file, of a process that was killed")
-    os.utime(tmp_path / ".0123.parquet.99", (0, 0))
     store.compact()
     assert len(list(tmp_path.iterdir())) == 1
     assert set(store.table()["key"].to_pylist()) == {cell.key for cell in cells}
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"my notes\n", "holds no results of secagent; move it away, or use another folder$"),
-        (b"", "holds no results of secagent"),
-        ("foreign", "holds no results of secagent"),
-        ("newer", r"has format version 2, this secagent reads 1: use another folder, or the version of secagent that "),
-    ],
-)
-def test_files_that_are_not_ours_are_refused_and_kept(tmp_path: Path, content: bytes | str, sentence: str):
+def test_a_file_of_a_newer_version_is_refused_and_kept(tmp_path: Path):
     (tmp_path / "cells").mkdir()
-    path = tmp_path / "cells" / "mine.parquet"
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-    else:
-        table = pyarrow.table({"key": ["a"]})
-        metadata = {"secagent.cells": "2"} if content == "newer" else None
-        parquet.write_table(table.replace_schema_metadata(metadata), path)
+    path = tmp_path / "cells" / "newer.parquet"
+    parquet.write_table(pyarrow.table({"key": ["a"]}).replace_schema_metadata({FORMAT: b"2"}), path)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(ValueError, match=r"has format version 2, this secagent reads 1: use another folder, or the "):
         run_sweep(squares(tmp_path, 2), tmp_path, workers=1)
     assert path.read_bytes() == before
     assert logged(tmp_path) == []
@@ -291,15 +281,12 @@ def test_a_disk_that_fills_up_keeps_what_is_finished_and_is_told(tmp_path: Path,
     class Full(Store):
         def _write(self, table):
             if len(list(self.folder.glob("*.parquet"))) == 2:
-                monkeypatch.setattr("builtins.open", refuse)
+                monkeypatch.setattr("eval.sweep.store.write_bytes", refuse)
             return super()._write(table)
 
-    def refuse(path, mode="r", *rest, **options):
-        if "w" in mode and ".parquet" in str(path):
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return opened(path, mode, *rest, **options)
+    def refuse(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    opened = open
     monkeypatch.setattr(eval_sweep, "Store", Full)
     with pytest.raises(OSError, match="No space left") as full:
         run_sweep(squares(tmp_path, 5), tmp_path / "out", workers=1)
@@ -342,24 +329,51 @@ def test_workers_that_die_are_replaced_and_only_what_kills_them_fails(tmp_path: 
     frame = run_sweep(sweep, tmp_path / "out", workers=2)
     errors = frame.set_index("value")["error"].dropna().to_dict()
     assert errors == {4: DIED, 9: "ZeroDivisionError: one by nothing"}
-    assert logged(tmp_path).count(4) == 3
+    assert logged(tmp_path).count(4) == 2 + TRIES
     assert "a worker process died; another takes its place" in caplog.text
     assert list(frame["square"].dropna()) == [v**2 for v in range(30) if v not in errors]
+
+
+def test_a_cell_whose_worker_is_killed_again_and_again_is_innocent_if_it_ever_survives(tmp_path: Path):
+    sweep = squares(tmp_path, 3, kills=[2], survives_after=4)
+    frame = run_sweep(sweep, tmp_path / "out", workers=2)
+    assert list(frame["square"]) == [0, 1, 4]
+    assert frame["error"].isna().all()
 
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes in /proc")
 
 
-@needs_proc
-def test_a_worker_that_is_killed_from_outside_costs_no_cell(tmp_path: Path):
+def kill_workers(tmp_path: Path, cells: int, number: int, seed: int) -> None:
+    """Kill so many workers of a sweep from outside, and compare its rows with those of one that was let alone."""
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(tmp_path), "20"], cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE
+        [sys.executable, "-c", RUN, str(tmp_path), str(cells)], env=ENVIRONMENT, stdout=subprocess.PIPE
     )
-    wait_until(lambda: len(logged(tmp_path)) >= 4)
-    os.kill(max(children(process.pid), key=lambda pid: pid), signal.SIGKILL)
-    output, _ = process.communicate(timeout=60)
+    chance, killed = random.Random(seed), set[int]()
+    while len(killed) < number:
+        done = len(logged(tmp_path))
+        wait_until(lambda done=done: len(logged(tmp_path)) > done + 2)
+        wait_until(lambda: set(children(process.pid)) - killed)
+        victim = chance.choice(sorted(set(children(process.pid)) - killed))
+        os.kill(victim, signal.SIGKILL)
+        killed.add(victim)
+        time.sleep(chance.uniform(0, 0.3))
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == 0
-    assert output.decode().split() == [str(v**2) for v in range(20)]
+    assert output.decode().split() == [str(v**2) for v in range(cells)]
+    whole = run_sweep(squares(tmp_path, cells, sleep=0.1), tmp_path / "out", workers=1)
+    assert whole["error"].isna().all()
+
+
+@needs_proc
+def test_workers_that_are_killed_from_outside_cost_no_cell(tmp_path: Path):
+    kill_workers(tmp_path, 30, 3, 0)
+
+
+@needs_proc
+@pytest.mark.slow
+def test_twenty_workers_that_are_killed_from_outside_cost_no_cell(tmp_path: Path):
+    kill_workers(tmp_path, 400, 20, 1)
 
 
 RUN = """
@@ -390,13 +404,16 @@ def wait_until(true, seconds: float = 60) -> None:
 
 
 def kill_and_resume(tmp_path: Path, cells: int, moments: list[float]) -> None:
-    """Kill a run at some moments (s after its first cell), let it finish, and compare with one that was let alone."""
+    """Kill a run with all its workers at some moments (s after its next cell), let it finish, and compare its rows."""
     for moment in moments:
-        process = subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path), str(cells)], env=ENVIRONMENT)
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN, str(tmp_path), str(cells)], env=ENVIRONMENT, start_new_session=True
+        )
         begun = len(logged(tmp_path))
         wait_until(lambda begun=begun, process=process: len(logged(tmp_path)) > begun or process.poll() is not None)
         time.sleep(moment)
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     subprocess.run([sys.executable, "-c", RUN, str(tmp_path), str(cells)], env=ENVIRONMENT, check=True)
     counts = [logged(tmp_path).count(v) for v in range(cells)]
@@ -407,18 +424,17 @@ def kill_and_resume(tmp_path: Path, cells: int, moments: list[float]) -> None:
     assert sum(logged(tmp_path).count(v) for v in range(cells)) == sum(counts)
     alone = run_sweep(squares(tmp_path, cells, sleep=0.1), tmp_path / "alone", workers=2)
     same(resumed, alone)
+    assert {path.suffix for path in (tmp_path / "out" / "cells").iterdir()} == {".parquet"}
 
 
 def test_a_run_that_is_killed_resumes_to_the_same_rows(tmp_path: Path):
-    kill_and_resume(tmp_path, 12, [0.0, 0.17])
+    kill_and_resume(tmp_path, 12, [0.0, 0.17, 0.06])
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_at_twenty_moments_resumes_to_the_same_rows(tmp_path: Path):
-    import random
-
+def test_a_run_that_is_killed_at_fifty_moments_resumes_to_the_same_rows(tmp_path: Path):
     chance = random.Random(1)
-    kill_and_resume(tmp_path, 120, [chance.uniform(0, 0.5) for _ in range(20)])
+    kill_and_resume(tmp_path, 300, [chance.uniform(0, 0.5) for _ in range(50)])
 
 
 def test_two_processes_on_one_folder(tmp_path: Path):
@@ -524,3 +540,48 @@ def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(eval_cluster, "CONNECT_SECONDS", 0.5)
     with pytest.raises(OSError, match=r"^no Dask scheduler answers at tcp://127.0.0.1:9 within 0.5 s; start one with"):
         Cluster("tcp://127.0.0.1:9")
+
+
+# --- Many cells ----------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=4), st.integers(-20, 20))
+def test_sequences_of_cells_are_those_of_a_list(parts: list, place: int):
+    grids = [
+        Grid([Cell("sweep_cells:square", str(number), "s", v) for v in range(size)], count)
+        for number, (size, count) in enumerate(parts)
+    ]
+    chain, listed = Chain(grids), [cell for grid in grids for cell in grid]
+    assert list(chain) == listed
+    assert len(chain) == len(listed)
+    assert chain[place:] == listed[place:]
+    assert all(chain[at] == cell for at, cell in enumerate(listed))
+    assert [cell.key for cell in chain] == [replace(cell).key for cell in listed]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=6))
+def test_a_union_of_ranges_has_each_number_once(ends: list):
+    joined = union(range(*pair) for pair in ends)
+    assert [n for one in joined for n in one] == sorted({n for pair in ends for n in range(*pair)})
+
+
+def test_a_plan_counts_millions_without_making_them(tmp_path: Path):
+    few = replace(squares(tmp_path, 1).cells[0], options={"log": str(tmp_path / "log")})
+    run_sweep(Sweep(Grid([few], 3)), tmp_path / "out", workers=1)
+    made = Grid([few], 10**9)
+    began = time.process_time()
+    shown = plan(Sweep(Chain([made, made, [few.at(7)]])), tmp_path / "out", workers=1)
+    assert (shown.cells, shown.finished, shown.missing) == (10**9, 3, 10**9 - 3)
+    assert time.process_time() - began < 1
+    with pytest.raises(ValueError, match=r"^1000000000 cells are more than a run can hold; it can hold 10000000$"):
+        run_sweep(Sweep(made), tmp_path / "out", workers=1)
+
+
+@pytest.mark.parametrize(
+    "command", ["compare --instances", "reproduce fig4 --agents --instances", "study law --instances"]
+)
+def test_a_count_that_nothing_could_compute_is_refused(command: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert main([*command.split(), "--instances", str(10**11), "--dry-run", "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == (
+        "secagent: error: instances must be an integer from 1 to 1000000000, got 100000000000\n"
+    )

@@ -8,15 +8,19 @@ import numpy as np
 
 from eval.sweep.cells import Cell
 from eval.sweep.engine import Sweep
+from eval.sweep.promises import columns, count, returns
 
 
+@returns(columns(square=count))
 def square(cell: Cell):
     """Return the square of the value, after what the options tell to go wrong."""
     with open(cell.options["log"], "a") as log:
         log.write(f"{cell.value}\n")
     time.sleep(cell.options.get("sleep", 0.0))
     if cell.value in cell.options.get("kills", ()):
-        os._exit(9)
+        tries = Path(cell.options["log"]).read_text().splitlines().count(str(cell.value))
+        if tries <= cell.options.get("survives_after", tries):
+            os._exit(9)
     if cell.value in cell.options.get("fails", ()) and not Path(cell.options["log"]).with_name("mended").exists():
         raise ZeroDivisionError("one by nothing")
     return {"square": cell.value**2}

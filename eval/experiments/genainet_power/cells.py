@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, count, numbers, returns, text
 from secagent_env.power_control import sample_game
 from secagent_env.sampling.seeds import instance_generator
 from solvers.genainet import GenAINet
@@ -20,6 +21,7 @@ TEAMS: dict[str, dict[str, Any]] = {
 """Options of the team of each scheme."""
 
 
+@returns(columns(method=text, power_w=numbers, messages=count, proposals=count, faults=count))
 def play(cell: Cell) -> Row:
     """Return the row of a cell: the powers of every round, (R + 1, N), W, the counts of messages, and what was wrong.
 

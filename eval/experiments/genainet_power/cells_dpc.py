@@ -9,6 +9,7 @@ import numpy as np
 
 from eval.bench.power_control import measure
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, document, numbers, returns
 from secagent_env.power_control import Game, rates, sample_game, sinr
 from secagent_env.power_control.metrics import rate_gap, total_power
 from solvers.power_control import dpc, optimum
@@ -22,6 +23,7 @@ METHODS: dict[str, Callable[[Game, int], np.ndarray]] = {
 """By name: the function that gives the powers (B, N), W, after so many rounds of a batch of games (B)."""
 
 
+@returns(columns(rate_gap=numbers, total_power_w=numbers, share=numbers))
 def play(cell: Cell) -> Row:
     """Return rate gap, total power, W, and least share of a target SINR of every game (B) at its end."""
     options = cell.options
@@ -35,6 +37,7 @@ def play(cell: Cell) -> Row:
     }
 
 
+@returns(columns(figures=document))
 def speed(cell: Cell) -> Row:
     """Return the times that :func:`eval.bench.power_control.measure` takes of games with so many pairs."""
     return {"figures": json.dumps(measure(cell.value))}

@@ -25,6 +25,7 @@ from eval.experiments.options import option, options_of, texts
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.pictures import save_figure, save_picture
 from eval.sweep.cells import Cell
+from eval.sweep.grid import MOST, Grid
 from secagent_env.power_control import sample_game
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.support.checks import integer
@@ -82,12 +83,12 @@ class PowerGames(Experiment):
         team = GenAINet(**games.model, organisation=args.organisation)
         return GamePage(args.page, team, num_pairs, games.seed, games.rounds, games.games)
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> Grid:
         """Return the games of all teams, game by game.
 
         Raises ValueError if an option is out of range.
         """
-        draws = integer("the number of games", self.draws, low=1)
+        draws = integer("the number of games", self.draws, 1, MOST)
         for num_pairs in self.pairs:
             sample_game(num_pairs, self.seed, (0,))
         check_written(self.model)
@@ -95,12 +96,12 @@ class PowerGames(Experiment):
             GenAINet(**{**self.model, **team})
         options = {"rounds": self.rounds, "feasible": GAMES[self.games], "model": dict(self.model)}
         paid = "model" in self.model and "replay" not in self.model
-        return [
-            Cell(FUNCTION, self.name, team, num_pairs, self.seed, index, options, paid=paid)
-            for index in range(draws)
+        games = (
+            Cell(FUNCTION, self.name, team, num_pairs, self.seed, options=options, paid=paid)
             for num_pairs in self.pairs
             for team in TEAMS
-        ]
+        )
+        return Grid(games, draws)
 
     def courses(self, compute: Compute) -> list[Course]:
         """Return the courses of all methods on the same games."""

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from eval.experiments.question_source import TELEQNA, folder_of, load
+from eval.sweep import promises
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, count, document, numbers, optional, returns, text
 from secagent_env import questions
 from secagent_env.questions import Question, QuestionSet
 from solvers.knowledge.compress.compression import adaptive_ratios, compress
@@ -199,6 +201,17 @@ def block_of(name: str, path: str | None, count: int, seed: int, number: int) ->
     return Block(available, blocks(available, count, seed)[number], seed)
 
 
+PROMISED = columns(
+    condition=text,
+    ratio=optional(promises.number),
+    **dict.fromkeys(("block", "passages", "bits", "whole_bits"), count),
+    **dict.fromkeys(("bits_by_category", "whole_bits_by_category"), document),
+    **dict.fromkeys(("asked", "right"), numbers),
+)
+"""Of a row."""
+
+
+@returns(PROMISED)
 def answer(cell: Cell) -> list[Row]:
     """Return a row for each condition: the knowledge sent, in bits, and which questions the reader answered right."""
     block, numbers, asked = piece_of(cell)

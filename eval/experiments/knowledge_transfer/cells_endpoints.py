@@ -14,16 +14,28 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from eval.experiments.groups import groups_of
-from eval.experiments.knowledge_transfer.cells import ALL, CHOSEN, WITH_ANSWERS, WITHOUT, piece_of, right_of, row_of
+from eval.experiments.knowledge_transfer.cells import (
+    ALL,
+    CHOSEN,
+    PROMISED,
+    WITH_ANSWERS,
+    WITHOUT,
+    piece_of,
+    right_of,
+    row_of,
+)
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, count, document, returns
 from secagent_env.questions import Question
 from solvers.reasoning.answer import Answer
 from solvers.reasoning.endpoint import Agents, EndpointReasoner, complaint_of
 
 FUNCTION = "eval.experiments.knowledge_transfer.cells_endpoints:answer"
 CONDITIONS = (WITHOUT, CHOSEN, ALL, WITH_ANSWERS)
+_ASKED = columns(faults=document, calls=count)
 
 
+@returns(PROMISED | _ASKED)
 def answer(cell: Cell) -> list[Row]:
     """Return the rows of a cell as :func:`eval.experiments.knowledge_transfer.cells.answer`, with faults and usage.
 

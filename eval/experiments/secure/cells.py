@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eval.compare.rows import result_of
+from eval.compare.rows import RESULT, result_of
 from eval.compare.solving import instance_at, solver_seed
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import returns
 from secagent_env import Scenario, evaluate
 from solvers.asc.solver import ASC
 from solvers.benchmarks.fixedtp import FixedTP
@@ -34,6 +35,7 @@ class FixedTPAsWritten(FixedTP):
             run.message = f"{mute} of the {int(selection.sum())} agents selected cannot send in secret at these powers"
 
 
+@returns(RESULT)
 def solve_as_written(cell: Cell) -> Row:
     """Return the row of a cell whose options hold the ``scenario``."""
     instance = instance_at(Scenario(**cell.options["scenario"]), cell.seed, cell.index)

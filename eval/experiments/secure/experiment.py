@@ -25,6 +25,7 @@ from eval.experiments.secure.printed import AS_WRITTEN, EXHIBITS, TRANSMISSION, 
 from eval.experiments.secure.results import CERTIFIED, reproduced
 from eval.experiments.secure.tables import figures, learners, markdown
 from eval.sweep.cells import Cell
+from eval.sweep.grid import Grid
 from secagent_env import Scenario, __version__
 from secagent_env.support.errors import unknown_name
 from training.learn.run_folder import RunFolder
@@ -105,18 +106,16 @@ class EnergyTables(Experiment):
         written = [AS_WRITTEN] if exhibit.metric == TRANSMISSION else []
         return [CERTIFIED, *exhibit.schemes, *written, *self.trained]
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> Grid:
         """Return all solves, instance by instance."""
-        cells = [cell for comparison in self._comparisons.values() for cell in comparison.cells(SOLVE)]
+        grids = [comparison.cells(SOLVE) for comparison in self._comparisons.values()]
+        prototypes = [cell for grid in grids for cell in grid.prototypes]
         exhibits = [exhibit for exhibit in self.exhibits if exhibit.metric == TRANSMISSION]
         transmitting = {setting_of(scenario): scenario for e in exhibits for scenario in e.scenarios.values()}
         for scenario in transmitting.values():
             options = {"scenario": scenario.to_dict()}
-            cells += [
-                Cell(WRITTEN_FUNCTION, SOLVE, AS_WRITTEN, None, self.seed, index, options)
-                for index in range(self.instances)
-            ]
-        return sorted(cells, key=lambda cell: cell.index)
+            prototypes.append(Cell(WRITTEN_FUNCTION, SOLVE, AS_WRITTEN, None, self.seed, options=options))
+        return Grid(prototypes, self.instances)
 
     def report(self, compute: Compute) -> Report:
         """Return the sections of all exhibits, the rows of all solves, and files for each exhibit."""

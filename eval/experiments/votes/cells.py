@@ -6,6 +6,7 @@ import numpy as np
 
 from eval.experiments.question_source import load
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, count, returns
 from secagent_env.model.workload import accuracy_at_difficulty
 from secagent_env.questions import Question, QuestionSet
 from solvers.reasoning.simulated import SimulatedReasoner
@@ -24,6 +25,7 @@ def pool(name: str, source: str, path: str | None) -> QuestionSet:
     return QuestionSet(source, tuple(fitting or loaded))
 
 
+@returns(columns(**dict.fromkeys(("asked", "right", "right_weighted", "tied", "agents_right"), count)))
 def ask(cell: Cell) -> Row:
     """Return the row of a cell: how many of its questions were answered right, by the vote and by the agents."""
     options = cell.options

@@ -13,12 +13,20 @@ import numpy as np
 from eval.experiments.groups import groups_of
 from eval.experiments.votes.cells import questions_of
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, count, document, numbers, returns
 from solvers.reasoning.endpoint import Agents, complaint_of, grouped
 from solvers.reasoning.team import Supervisor
 
 FUNCTION = "eval.experiments.votes.cells_endpoints:ask"
 
 
+@returns(
+    columns(
+        **dict.fromkeys(("asked", "right", "calls", "tokens"), count),
+        **dict.fromkeys(("answers_by_group", "right_by_group"), numbers),
+        faults=document,
+    )
+)
 def ask(cell: Cell) -> Row:
     """Return the row of a cell: right answers of the vote and of the agents of each group, faults, calls and tokens.
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 import solvers
-from eval.compare.rows import result_of
+from eval.compare.rows import RESULT, result_of
 from eval.compare.solving import instance_at, solver_seed
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, numbers, returns
 from secagent_env import Scenario
 
 FUNCTION = "eval.experiments.votes.cells_selection:select"
@@ -25,6 +26,10 @@ SCHEMES: dict[str, tuple[str, dict[str, Any]]] = {
 """The solver of each scheme, and the fields that differ from the preset in its scenario."""
 
 
+_AGENTS = columns(selected=numbers, accuracy=numbers)
+
+
+@returns(RESULT | _AGENTS)
 def select(cell: Cell) -> Row:
     """Return the row of a cell: the solution, the agents that it selects, and the accuracy of every agent by (14)."""
     instance = instance_at(Scenario(**cell.options["scenario"]), cell.seed, cell.index)

@@ -24,6 +24,7 @@ from eval.experiments.votes.printed import TABLE_V
 from eval.experiments.votes.results import FITTED, DataSet, VoteResults, fit, selected_accuracies
 from eval.experiments.votes.tables import endpoint_table, figures, flat, markdown
 from eval.sweep.cells import Cell
+from eval.sweep.grid import MOST, Grid
 from secagent_env import Scenario
 from secagent_env.support.checks import integer, number
 from solvers.reasoning.endpoint import Group
@@ -51,20 +52,20 @@ class Votes(Experiment):
 
     def __post_init__(self) -> None:
         number("correlation", self.correlation, 0, 1)
-        integer("the number of questions", self.questions, low=1)
-        integer("the number of networks", self.instances, low=1)
+        integer("the number of questions", self.questions, 1, MOST)
+        integer("the number of networks", self.instances, 1, MOST)
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> Grid:
         """Return the cells in which every scheme selects agents in every network."""
         schemes = {
             name: ({"scenario": scenario_of(name).to_dict()}, (module_of(solver),))
             for name, (solver, _) in cells_selection.SCHEMES.items()
         }
-        return [
-            Cell(cells_selection.FUNCTION, self.name, scheme, None, self.seed, index, options, modules)
-            for index in range(self.instances)
+        selections = (
+            Cell(cells_selection.FUNCTION, self.name, scheme, None, self.seed, options=options, modules=modules)
             for scheme, (options, modules) in schemes.items()
-        ]
+        )
+        return Grid(selections, self.instances)
 
     def results(self, compute: Compute) -> VoteResults:
         """Select agents, fit the difficulties, and let the agents answer.

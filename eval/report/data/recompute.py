@@ -6,6 +6,7 @@ Results folders hold numbers, but no decisions; solving from the same seeds give
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,7 +15,9 @@ from eval.compare.looks import looks
 from eval.compare.rows import NO_LLM
 from eval.compare.solving import solve_instance
 from eval.compare.solving_agents import load_same_agent
-from eval.report.data.results import Compared
+from eval.report.data.comparisons import Compared
+from eval.report.data.received import Received
+from eval.report.data.trust import refusal
 from secagent_env import Instance
 from solvers import Solution
 
@@ -23,6 +26,8 @@ logger = logging.getLogger("secagent.report")
 CONVERGING = ("asc", "law")
 PATIENCE = 10.0
 """Schemes with a longer mean time, s, are not recomputed."""
+SAFETY = 6
+"""How many times that a solve may take: a folder's times may be those of a faster machine, or wrong."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,11 @@ class Solved:
     solution: Solution
 
 
-def decisions(compared: Compared, *, instances: int = 3, schemes: int = 3) -> list[Solved]:
+def decisions(compared: Compared, received: Received, *, instances: int = 3, schemes: int = 3) -> list[Solved]:
     """Return the decisions of a few schemes of a comparison on its first instances, scheme by scheme.
 
-    Schemes that cannot be made here, ask a language model, or take long, are passed over.
+    Schemes that cannot be made here, ask a language model, take long, or name paths in a folder that is not trusted,
+    are passed over.
     """
     times = compared.frame.groupby("solver")["seconds"].mean()
     solved: list[Solved] = []
@@ -48,11 +54,17 @@ def decisions(compared: Compared, *, instances: int = 3, schemes: int = 3) -> li
             break
         if not times[scheme] <= PATIENCE:
             continue
+        solver = compared.solvers[scheme]
+        refused = None if received.trusted else refusal(solver, compared.scenario)
+        if refused:
+            received.leave_out(f"the networks of {scheme:.80} are not drawn: {refused}")
+            continue
         try:
             solved += _solve(compared, scheme, sorted(set(compared.frame["instance"]))[:instances])
             taken += 1
-        except (ValueError, ImportError, OSError) as error:
+        except Exception as error:  # of a solver with whatever options
             logger.info("%s is not drawn: %s", scheme, error)
+            logger.debug("the error in full", exc_info=True)
     return solved
 
 
@@ -70,21 +82,32 @@ def _solve(compared: Compared, scheme: str, indices: Iterable[int]) -> list[Solv
     solver = load_same_agent(name, options, cell["policy"]) if "policy" in cell else make(name, **options)
     if not getattr(solver, "in_process", True) and getattr(solver, "replay", None) is None:
         raise ValueError("it asks a language model, which may cost money")
-    seed, limit, error = compared.seed, compared.max_seconds, compared.csi_error
+    seed, limit, error = compared.seed, _limit(compared), compared.csi_error
     return [
         Solved(scheme, index, *solve_instance(solver, compared.scenario, seed, index, limit, error))
         for index in indices
     ]
 
 
-def convergence(compared: Compared, index: int = 0) -> dict[str, Solution]:
+def _limit(compared: Compared) -> float:
+    """Return the time after which a solve is stopped, s: that of the comparison, or more than any scheme takes."""
+    return min(compared.max_seconds or math.inf, SAFETY * PATIENCE)
+
+
+def convergence(compared: Compared, received: Received, index: int = 0) -> dict[str, Solution]:
     """Return the solutions of ASC and LAW, without a model, on an instance of a comparison, with known channels."""
     solutions = {}
     for name in CONVERGING:
+        solver = {"solver": name, "solver_options": {}}
+        refused = None if received.trusted else refusal(solver, compared.scenario)
+        if refused:
+            received.leave_out(f"the convergence of {name} is not drawn: {refused}")
+            continue
         try:
-            _, solution = solve_instance(make(name), compared.scenario, compared.seed, index, compared.max_seconds)
-        except ImportError as error:
+            _, solution = solve_instance(make(name), compared.scenario, compared.seed, index, _limit(compared))
+        except Exception as error:  # of a solver on whatever network
             logger.info("%s is not drawn: %s", name, error)
+            logger.debug("the error in full", exc_info=True)
             continue
         if solution.history:
             solutions[f"{name} {NO_LLM}" if NO_LLM in solution.solver else name] = solution

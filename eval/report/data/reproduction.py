@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 from eval.experiments.secure.experiment import SOLVE
 from eval.experiments.secure.printed import EXHIBITS, Exhibit
 from eval.report.data.provenance import Provenance, provenance
-from eval.sweep.engine import CELLS, read_results
+from eval.report.data.received import Received
 from secagent_env.support.extras import require
+from secagent_env.support.reading import short
 
 COLUMNS = (
     "scheme",
@@ -48,42 +50,43 @@ class Reproduction:
     versions: Provenance | None
 
 
-def read_reproduction(folder: Path) -> Reproduction | None:
-    """Return the experiments in a folder, or None if there are none.
-
-    Raises
-    ------
-    ValueError
-        If a file is broken, or of another version.
-    """
-    shown = tuple(_read(folder, e) for e in EXHIBITS.values() if (folder / f"{e.name}.csv").is_file())
+def read_reproduction(received: Received, folder: Path, cells: Any) -> Reproduction | None:
+    """Return the experiments in a folder, whose ``cells`` are an Arrow table; None if there are none."""
+    shown = tuple(figures for e in EXHIBITS.values() if (figures := _read(received, folder, e)) is not None)
     if not shown:
         return None
-    cells: Any = read_results(folder) if (folder / CELLS).is_dir() else []
+    cells = cells.to_pandas()
     cells = cells[cells["experiment"] == SOLVE] if len(cells) else cells
-    page = folder / f"{shown[0].experiment.name}.md"
-    lines = page.read_text(encoding="utf-8").splitlines() if page.is_file() else []
+    lines = _text(received, folder / f"{shown[0].experiment.name}.md").splitlines()
     return Reproduction(folder, shown, lines[0] if lines else "", provenance(cells) if len(cells) else None)
 
 
-def _read(folder: Path, experiment: Exhibit) -> ExperimentFigures:
+def _read(received: Received, folder: Path, experiment: Exhibit) -> ExperimentFigures | None:
+    """Return the figures of an experiment; None if there are none, or they are left out."""
     pandas = require("pandas", extra="eval")
     path = folder / f"{experiment.name}.csv"
+    content = received.read(path)
+    if content is None:
+        return None
     try:
-        figures = pandas.read_csv(path)
-    except ValueError as error:
-        raise ValueError(f"{path} is broken: {' '.join(str(error).split())}") from None
+        figures = pandas.read_csv(io.BytesIO(content))
+        numbers = [name for name in (experiment.varies, *COLUMNS[1:]) if name in figures]
+        figures[numbers] = figures[numbers].apply(pandas.to_numeric)
+        figures["scheme"] = figures["scheme"].astype(str) if "scheme" in figures else ""
+    except (ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
+        received.leave_out(f"{path} is broken: {short(error)}")
+        return None
     missing = [name for name in (experiment.varies, *COLUMNS) if name not in figures]
     if missing:
-        raise ValueError(
+        received.leave_out(
             f"{path} is of another version of secagent (it has no column {missing[0]}); "
             f"write it anew with: secagent reproduce {experiment.name} --out {folder}"
         )
-    return ExperimentFigures(experiment, figures, _agreement(folder / f"{experiment.name}.md"))
+        return None
+    text = _text(received, folder / f"{experiment.name}.md")
+    at = text.find("\n**")  # below the tables, from the first bold word on, is how it agrees
+    return ExperimentFigures(experiment, figures, text[at:].strip() if at >= 0 else "")
 
 
-def _agreement(path: Path) -> str:
-    """Return the text below the tables of an experiment's page: from the first bold word on."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    at = text.find("\n**")
-    return text[at:].strip() if at >= 0 else ""
+def _text(received: Received, path: Path) -> str:
+    return (received.read(path) or b"").decode(errors="replace")

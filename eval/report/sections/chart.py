@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from eval.compare.plots import GAP_FLOOR
@@ -49,8 +50,9 @@ def make_chart(name: str, title: str, caption: str, traces: Sequence[Any], layou
 
 def trace(mode: str, x: Sequence[Any], y: Sequence[Any], label: str, hint: str, **options: Any) -> dict[str, Any]:
     """Return a trace of points or lines; pointing at one shows ``label`` and ``hint``."""
-    hover = f"{label}{hint}<extra></extra>"
-    return {"type": "scatter", "mode": mode, "x": x, "y": y, "name": label, "hovertemplate": hover, **options}
+    name = plain(label)
+    hover = f"{name}{hint}<extra></extra>"
+    return {"type": "scatter", "mode": mode, "x": x, "y": y, "name": name, "hovertemplate": hover, **options}
 
 
 def error_bars(intervals: Sequence[Interval], colour: str = "var(--ink)") -> dict[str, Any]:
@@ -107,6 +109,11 @@ def interval_text(mean: Interval, unit: str) -> str:
     if unit == "%":
         return percent(Interval(mean.mean / 100, mean.low / 100, mean.high / 100, mean.size))
     return with_unit(mean, unit)
+
+
+def plain(label: str) -> str:
+    """Return a label for plotly, which takes texts for a little HTML, and their per cent signs for templates."""
+    return escape(label, quote=False).replace("%{", "%&#123;")
 
 
 def notation(text: str) -> str:

@@ -9,13 +9,14 @@ import numpy as np
 
 from eval.compare.looks import Look, looks
 from eval.compare.summary import COMPARED, NOTHING, Summary, asked_of, common_instances, summarise
-from eval.report.data.results import Compared
+from eval.report.data.comparisons import Compared
 from eval.report.sections.chart import (
     Chart,
     axis,
     error_bars,
     interval_text,
     make_chart,
+    plain,
     remark,
     rule,
     trace,
@@ -114,7 +115,7 @@ def _notes(compared: Compared) -> list[str]:
         first = rows.iloc[0]
         notes.append(
             f"{solver} has no feasible decision for {len(rows)} of {compared.instances} networks; "
-            f"the first: {first['status']}, {first['message']}."
+            f"the first: {first['status']}, {first['message']!s:.500}."
         )
     return notes
 
@@ -170,7 +171,11 @@ def _strip(
     layout: dict[str, Any] = {
         "showlegend": False,
         "yaxis": {
-            **{"tickvals": list(range(len(shown))), "ticktext": list(shown), "range": [len(shown) - 0.5, -0.5]},
+            **{
+                "tickvals": list(range(len(shown))),
+                "ticktext": list(map(plain, shown)),
+                "range": [len(shown) - 0.5, -0.5],
+            },
             **{"showgrid": False, "fixedrange": True},
         },
         "xaxis": axis(kind, unit, all_values),

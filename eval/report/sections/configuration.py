@@ -10,8 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from eval.compare.comparison import changes
+from eval.report.data.comparisons import Compared
 from eval.report.data.provenance import Provenance
-from eval.report.data.results import Compared, Results
+from eval.report.data.results import Results
 from eval.report.sections.parts import Cell, Section, Table
 from secagent_env import Scenario, __version__
 
@@ -120,7 +121,7 @@ def _here(results: Results) -> dict[str, str]:
 
 
 def missing_sections(results: Results) -> list[Section]:
-    """Return the section of missing parts with the commands that add them; no section if nothing is missing."""
+    """Return the section of what is missing, with the commands that add it, and left out; none if nothing is."""
     folder = results.folder
     reproduce = f"secagent reproduce all --out {folder / 'reproduce'}"
     compare = f"secagent compare --solvers exact asc law randas --out {folder}"
@@ -130,5 +131,7 @@ def missing_sections(results: Results) -> list[Section]:
         (results.runs, f"secagent report {folder} --runs RUN …", "learning curves, from the folders of trainings"),
     )
     missing = {command: part for there, command, part in parts if not there}
-    lead = "This folder has no results for these parts:"
-    return [Section("more", "What is not here", lead, {"missing": missing})] if missing else []
+    left_out = results.received.left_out
+    lead = "This folder has no results for these parts:" if missing else "Not all that is there is shown:"
+    content = {"missing": missing, "left_out": left_out}
+    return [Section("more", "What is not here", lead, content)] if missing or left_out else []

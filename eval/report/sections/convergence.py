@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from eval.compare.looks import Look, looks
-from eval.report.data.results import Compared
-from eval.report.sections.chart import Chart, axis, finite, make_chart, remark, rule
+from eval.report.data.comparisons import Compared
+from eval.report.sections.chart import Chart, axis, finite, make_chart, plain, remark, rule
 from eval.report.sections.parts import Section
 from solvers import Solution
 
@@ -66,13 +66,13 @@ def _history(solutions: Mapping[str, Solution], shown: Mapping[str, Look], name:
         kinds = [str(record.get("sub_problem", "iteration")) for record in history]
         feasible = [bool(record.get("feasible", True)) for record in history]
         marks = [MARKS.get(kind, "diamond") + "-open" * (not fine) for kind, fine in zip(kinds, feasible, strict=True)]
-        shared = {"type": "scatter", "x": steps, "name": label, "legendgroup": label, "hoverinfo": "skip"}
+        shared = {"type": "scatter", "x": steps, "name": plain(label), "legendgroup": label, "hoverinfo": "skip"}
         if best:
             line = {"color": look.css, "width": 2, "shape": "hv"}
             reached = [finite(record.get("best_energy_j")) for record in history]
             traces.append({**shared, "mode": "lines", "y": reached, "line": line, "showlegend": False})
         hints = [f"{kind}{'' if fine else ', infeasible'}" for kind, fine in zip(kinds, feasible, strict=True)]
         style = {"marker": {"color": look.css, "symbol": marks, "size": 8}, "line": {"color": look.css, "width": 1}}
-        texts = {"text": hints, "hovertemplate": f"{label}, %{{x}}: %{{text}}<br>%{{y:.5s}}J<extra></extra>"}
+        texts = {"text": hints, "hovertemplate": f"{plain(label)}, %{{x}}: %{{text}}<br>%{{y:.5s}}J<extra></extra>"}
         traces.append({**shared, "mode": "markers" if best else "lines+markers", "y": values, **style, **texts})
     return traces

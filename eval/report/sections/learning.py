@@ -8,7 +8,7 @@ from typing import Any
 
 from eval.compare.looks import Look, looks
 from eval.report.data.results import Results
-from eval.report.sections.chart import Chart, axis, make_chart
+from eval.report.sections.chart import Chart, axis, make_chart, plain
 from eval.report.sections.parts import Cell, Section, Table, number
 from eval.stats.formatting import percent
 from eval.stats.statistics import Interval, bootstrap_mean
@@ -89,8 +89,8 @@ def _curve(runs: Sequence[Any], label: str, look: Look, name: str) -> list[Any]:
     shared: dict[str, Any] = {"type": "scatter", "mode": "lines", "x": list(at), "legendgroup": label}
     line = {"color": look.css, "dash": look.dash, "width": 2}
     unit = "" if name == "score" else " %"
-    hover = f"{label}<br>%{{x:.3s}} steps: %{{y:.4g}}{unit}<extra></extra>"
-    named = {"name": f"{label} ({len(runs)})", "line": line, "hovertemplate": hover}
+    hover = f"{plain(label)}<br>%{{x:.3s}} steps: %{{y:.4g}}{unit}<extra></extra>"
+    named = {"name": f"{plain(label)} ({len(runs)})", "line": line, "hovertemplate": hover}
     main = {**shared, "y": [mean.mean for mean in means], **named}
     if len(runs) < 2:
         return [main]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from eval.compare.looks import looks
+from eval.report.data.comparisons import Compared
 from eval.report.data.recompute import Solved
-from eval.report.data.results import Compared
 from eval.report.sections.parts import Section
 from eval.stats.formatting import with_unit
 from eval.stats.statistics import Interval

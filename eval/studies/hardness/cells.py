@@ -9,6 +9,7 @@ import numpy as np
 
 from eval.compare.solving import instance_of, solver_of, solver_seed
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, count, flag, number, numbers, optional, returns
 from secagent_env import Instance, evaluate
 from solvers.asc.starts import sender_levels
 from solvers.beam.beamforming import best_beam
@@ -21,6 +22,9 @@ BEAMS = 300
 """The most beams that are computed for selections without jammers."""
 
 
+@returns(
+    columns(**dict.fromkeys(("energy", "gap", "transmission"), number), times=numbers, jammers=count, seconds=count)
+)
 def solve(cell: Cell) -> Row:
     """Return the figures of a scheme's decision; its ``energy`` is infinite where it is infeasible."""
     instance = instance_of(cell)
@@ -37,6 +41,7 @@ def solve(cell: Cell) -> Row:
     }
 
 
+@returns(columns(cheapest=number, hopeless=flag, silent_bound=optional(number), silent_energy=optional(number)))
 def prove(cell: Cell) -> Row:
     """Return the energy of the cheapest agents, whether they are proved infeasible, and :func:`silent_optimum`."""
     instance = instance_of(cell)

@@ -20,6 +20,7 @@ from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, tabulated
 from eval.studies.hardness.cells import PROVE, SOLVE
 from eval.sweep.cells import Cell
+from eval.sweep.grid import Grid
 from secagent_env import Scenario
 from secagent_env.model.presets import PRESETS
 
@@ -39,7 +40,7 @@ class Hardness(Experiment):
     instances: int = option(30, "networks (default: %(default)s)", "K")
     seed: int = option(0, "of the networks and the schemes (default: %(default)s)")
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> Grid:
         """Return the cells, instance by instance: the schemes, then the proofs."""
         # Where the beam can null every eavesdropper jammers are silent anyway.
         silent = self.scenario.num_antennas <= self.scenario.num_eavesdroppers
@@ -50,9 +51,8 @@ class Hardness(Experiment):
         proof = Cell(
             PROVE, self.name, PROOFS, None, self.seed, 0, {"scenario": self.scenario.to_dict(), "silent": silent}
         )
-        proofs = [dataclasses.replace(proof, index=index) for index in range(self.instances)]
-        cells = [dataclasses.replace(cell, function=SOLVE) for cell in compared] + proofs
-        return sorted(cells, key=lambda cell: cell.index)
+        schemes_solved = compared.map(lambda cell: dataclasses.replace(cell, function=SOLVE))
+        return Grid([*schemes_solved.prototypes, proof], self.instances)
 
     def report(self, compute: Compute) -> Report:
         """Return the tables."""

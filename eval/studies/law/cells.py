@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from eval.compare.rows import result_of
+from eval.compare.rows import RESULT, result_of
 from eval.compare.solving import instance_of, solver_of, solver_seed
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, document, optional, returns
 
 FUNCTION = "eval.studies.law.cells:solve"
+_COURSE = columns(course=optional(document))
 
 
+@returns(RESULT | _COURSE)
 def solve(cell: Cell) -> Row:
     """Return what a row says of the solution, and of LAW its :func:`course`."""
     solution = solver_of(cell).solve(instance_of(cell), solver_seed(cell.seed, cell.index))

@@ -26,7 +26,7 @@ from eval.stats.formatting import NONE, count, percent, tabulated, with_unit
 from eval.stats.pictures import drawing, save_figure, save_picture
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from eval.studies.law.cells import FUNCTION
-from eval.sweep.cells import Cell
+from eval.sweep.grid import Grid
 from secagent_env import Scenario
 from secagent_env.rendering.style import DIM
 from solvers import make
@@ -70,7 +70,7 @@ class LawAblations(Experiment):
         if self.picture is not None:
             check_picture(self.picture)
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> Grid:
         """Return the cells, instance by instance."""
         compared: dict[str, Mapping[str, Any]] = {"asc": {}, "exact": {}}
         labels = {name: name for name in compared}
@@ -81,7 +81,7 @@ class LawAblations(Experiment):
             named = make("law", **self.model).name
             compared[named], labels[named] = self.model, named
         cells = Comparison(Scenario.preset(self.scenario), compared, self.instances, self.seed).cells(self.name)
-        return [dataclasses.replace(cell, function=FUNCTION, scheme=labels[cell.scheme]) for cell in cells]
+        return cells.map(lambda cell: dataclasses.replace(cell, function=FUNCTION, scheme=labels[cell.scheme]))
 
     def report(self, compute: Compute) -> Report:
         """Return the table and the picture."""

@@ -12,6 +12,7 @@ import solvers
 import solvers.lifetime.policies
 import training
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, count, number, numbers, returns
 from secagent_env import Scenario
 from secagent_env.support.errors import unknown_name
 from training.play.agents import TrainedAgent
@@ -58,6 +59,7 @@ def player(name: str, scenario: Scenario) -> tuple[Any, Any]:
 _player = functools.lru_cache(maxsize=8)(lambda scenario, name, digest: player(name, scenario))
 
 
+@returns(columns(served=count, unserved=count, bound=number, seconds=count, battery_j=numbers))
 def episode(cell: Cell) -> Row:
     """Return how many tasks a policy serves in the episode of the seed ``seed + index``.
 

@@ -23,6 +23,7 @@ from eval.stats.pictures import drawing, save_figure
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from eval.studies.lifetime.cells import FUNCTION, describe_policy
 from eval.sweep.cells import Cell
+from eval.sweep.grid import MOST, Grid
 from secagent_env import Scenario
 from secagent_env.rendering.style import BLUE, DIM, FAINT
 from secagent_env.support.checks import integer
@@ -59,20 +60,20 @@ class Lifetime(Experiment):
     seed: int = option(TEST.start, "of the first episode (default: the test seeds)")
 
     def __post_init__(self) -> None:
-        integer("episodes", self.episodes, 1)
+        integer("episodes", self.episodes, 1, MOST)
         for name in self.policies:
             describe_policy(name)
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> Grid:
         """Return the cells, episode by episode."""
         scenario = self.scenario.to_dict()
         options = {name: {"scenario": scenario, **describe_policy(name)} for name in self.policies}
         modules = {name: (module_of(name),) if name in solvers.names() else () for name in self.policies}
-        return [
-            Cell(FUNCTION, self.name, name, None, self.seed, number, options[name], modules[name])
-            for number in range(self.episodes)
+        policies = (
+            Cell(FUNCTION, self.name, name, None, self.seed, options=options[name], modules=modules[name])
             for name in self.policies
-        ]
+        )
+        return Grid(policies, self.episodes)
 
     def report(self, compute: Compute) -> Report:
         """Return the table and the picture."""

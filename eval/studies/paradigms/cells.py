@@ -15,6 +15,7 @@ import numpy as np
 
 from eval.experiments.question_source import TELEQNA, load
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, count, numbers, optional, returns, text
 from secagent_env.questions import Question, QuestionSet, sample
 from solvers.collaboration.consultation import Shared, consult
 from solvers.collaboration.levels import LEVELS
@@ -187,6 +188,15 @@ TABLES = {"levels": levels, "feedback": courses, "sharing": sharing}
 """By the scheme of a cell, the function that computes the lines of its table."""
 
 
+@returns(
+    columns(
+        **dict.fromkeys(("world", "reader", "paradigm", "way"), text),
+        before_bits=count,
+        bits=numbers,
+        correct=numbers,
+        beside=optional(numbers),
+    )
+)
 def lines(cell: Cell) -> list[Row]:
     """Return the lines of a part of the study, by the scheme of the cell, as rows."""
     options = cell.options

@@ -22,6 +22,7 @@ from eval.stats.paired import paired_difference
 from eval.stats.statistics import CONFIDENCE, Interval, share
 from eval.studies.paradigms.cells import FUNCTION, Line
 from eval.sweep.cells import Cell
+from eval.sweep.grid import MOST
 from secagent_env.questions import load
 from secagent_env.support.checks import integer
 
@@ -49,7 +50,7 @@ class Paradigms(Experiment):
     seed: int = option(0, "of the questions drawn (default: %(default)s)")
 
     def __post_init__(self) -> None:
-        integer("the number of questions", self.questions, 1)
+        integer("the number of questions", self.questions, 1, MOST)
         if self.data is not None:
             load(TELEQNA, self.data)
 

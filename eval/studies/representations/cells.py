@@ -20,6 +20,7 @@ import numpy as np
 from eval.experiments.knowledge_transfer.cells import blocks
 from eval.stats.statistics import Interval, share
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, count, returns, text
 from secagent_env import questions
 from secagent_env.questions import Question
 from secagent_env.questions.loading import ENVIRONMENT_VARIABLE
@@ -88,6 +89,14 @@ class Corpus:
         return hashlib.sha256(json.dumps([content, answers]).encode()).hexdigest()[:12]
 
 
+@returns(
+    columns(
+        name=text,
+        structure=text,
+        **dict.fromkeys(("passages", "sent_bits", "build_s", "query_s", "recall"), count),
+        **dict.fromkeys(("own_hits", "own_asked", "right_hits", "asked"), count),
+    )
+)
 def represent(cell: Cell) -> list[Row]:
     """Return a row for each representation of a corpus, by the scheme of the cell.
 

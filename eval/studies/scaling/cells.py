@@ -7,11 +7,13 @@ import functools
 from eval.bench.timing import processor_seconds
 from eval.compare.solving import instance_at, instance_of, solver_of, solver_seed
 from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, count, number, returns, text
 from secagent_env import Scenario
 
 FUNCTION = "eval.studies.scaling.cells:solve"
 
 
+@returns(columns(status=text, seconds=count, gap=number, transmission_gap=number))
 def solve(cell: Cell) -> Row:
     """Return how the solve ended, its gaps, and its processor time, s."""
     solver = solver_of(cell)

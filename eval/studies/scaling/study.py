@@ -22,7 +22,7 @@ from eval.stats.formatting import NONE, tabulated, with_unit
 from eval.stats.pictures import drawing, save_figure
 from eval.stats.statistics import Interval
 from eval.studies.scaling.cells import FUNCTION
-from eval.sweep.cells import Cell
+from eval.sweep.grid import Chain, Grid
 from secagent_env import Scenario
 from secagent_env.rendering.style import DIM, FAINT
 
@@ -48,19 +48,24 @@ class Scaling(Experiment):
     seed: int = option(0, "of the networks and the solvers (default: %(default)s)")
     max_seconds: float = option(20.0, "of a solve (default: 20)", "S")
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> Chain:
         """Return the cells, size by size and instance by instance."""
         sizes = [("N", n, {"num_agents": n}) for n in self.agents]
         sizes += [("L", n, {"num_antennas": n}) for n in self.antennas]
         solvers: dict[str, dict[str, Any]] = {name: {} for name in SOLVERS}
-        cells = []
+        grids = []
         for axis, size, changed in sizes:
             compared = Comparison(Scenario().replace(**changed), solvers, self.instances, self.seed, self.max_seconds)
-            cells += [
-                dataclasses.replace(cell, function=FUNCTION, options={**cell.options, "axis": axis})
-                for cell in compared.cells(self.name, size)
-            ]
-        return cells
+            grids.append(
+                Grid(
+                    [
+                        dataclasses.replace(cell, function=FUNCTION, options={**cell.options, "axis": axis})
+                        for cell in compared.cells(self.name, size).prototypes
+                    ],
+                    self.instances,
+                )
+            )
+        return Chain(grids)
 
     def report(self, compute: Compute) -> Report:
         """Return the tables over N and over L, and the picture."""
