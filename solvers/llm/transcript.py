@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from solvers.llm.chat import MAX_REPLY_CHARACTERS, Chat, Closing, EndpointError, Reply, Request
+from solvers.llm.chat import MAX_REPLY_CHARACTERS, Chat, Closing, EndpointError, Permit, Reply, Request
 
 FORMAT = "secagent transcript"
 VERSION = 1
@@ -105,6 +105,7 @@ def _parsed(line: bytes) -> tuple[str, str, Reply]:
     known = (fields["format"], fields["version"]) == (FORMAT, VERSION)
     if not known or not isinstance(key, str) or not isinstance(model, str):
         raise ValueError
+    content = {"requests": 1, **content}  # of versions that did not count them
     values = {name: _typed(content[name], default) for name, default in REPLY_FIELDS.items()}
     values["text"] = values["text"][:MAX_REPLY_CHARACTERS]
     return key, model, Reply(**values)
@@ -130,12 +131,12 @@ class Recorded:
         self._chat = chat
         self._transcript = transcript
 
-    def complete(self, request: Request) -> Reply:
+    def complete(self, request: Request, permit: Permit | None = None) -> Reply:
         """Return the recorded answer, or a new one."""
         reply = self._transcript.replies.get(request.key(self.model))
         if reply is not None and not reply.fault:
             return dataclasses.replace(reply, recorded=True)
-        reply = self._chat.complete(request)
+        reply = self._chat.complete(request, permit)
         self._transcript.append(self.model, request, reply)
         return reply
 
@@ -150,7 +151,7 @@ class Replay:
         self.model = only_model(transcript) if model is None else model
         self._transcript = transcript
 
-    def complete(self, request: Request) -> Reply:
+    def complete(self, request: Request, permit: Permit | None = None) -> Reply:
         """Return the recorded reply; raise EndpointError where there is none."""
         reply = self._transcript.replies.get(request.key(self.model))
         if reply is None:

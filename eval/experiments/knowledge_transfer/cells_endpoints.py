@@ -10,7 +10,6 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from eval.experiments.groups import groups_of
 from eval.experiments.knowledge_transfer.cells import ALL, CHOSEN, WITH_ANSWERS, WITHOUT, piece_of, right_of, row_of
 from eval.sweep.cells import Cell, Row
 from secagent_env.questions import Question
+from secagent_env.support.threads import several
 from solvers.reasoning.answer import Answer
 from solvers.reasoning.endpoint import Agents, EndpointReasoner
 
@@ -51,5 +51,4 @@ def answers_of(
     def one(question: Question, passages: Sequence[str]) -> Answer:
         return student.answer(question, passages, np.random.default_rng([seed, zlib.crc32(question.key.encode())]))
 
-    with ThreadPoolExecutor(student.group.concurrency, "secagent-student") as pool:
-        return list(pool.map(one, asked, texts))
+    return several(student.group.concurrency, one, asked, texts)
