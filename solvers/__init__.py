@@ -6,8 +6,8 @@
 'optimal'
 """
 
-from solvers.interface.base import Solution, Solver
+from solvers.interface.base import Interrupted, Solution, Solver
 from solvers.interface.policy import as_policy
 from solvers.interface.registry import make, names, register
 
-__all__ = ["Solution", "Solver", "as_policy", "make", "names", "register"]
+__all__ = ["Interrupted", "Solution", "Solver", "as_policy", "make", "names", "register"]

@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from eval.command.arguments import AddCommand, add_plugin, assignments, plug_in
+
+if TYPE_CHECKING:
+    from solvers import Solution
 
 logger = logging.getLogger("secagent")
 
@@ -35,15 +39,15 @@ def add_parser(command: AddCommand) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Solve the instance, print a summary, and write what is asked for."""
+    """Solve the instance, print a summary, and write what is asked for; after an interrupt of the best so far."""
     plug_in(args.plugin)
     from eval.compare.lineup import make
-    from eval.compare.solution_summary import summary
     from secagent_env import Instance
     from secagent_env.support.files import check_target
+    from solvers import Interrupted
 
     if args.plot is not None:
-        from eval.compare.convergence import NothingToDraw, check_picture, save_convergence
+        from eval.compare.convergence import check_picture
 
         check_picture(args.plot)
     for path in (args.out, args.plot):
@@ -62,7 +66,17 @@ def run(args: argparse.Namespace) -> None:
 
         print(dry_run(solver, instance, args.seed))
         return
-    solution = solver.solve(instance, seed=args.seed, max_seconds=args.max_seconds)
+    try:
+        _tell(args, options, solver.solve(instance, seed=args.seed, max_seconds=args.max_seconds))
+    except Interrupted as interrupt:
+        _tell(args, options, interrupt.solution())
+        raise
+
+
+def _tell(args: argparse.Namespace, options: dict[str, Any], solution: Solution) -> None:
+    """Print a solution, and write what is asked for."""
+    from eval.compare.solution_summary import summary
+
     print(summary(solution))
     if args.transcript:
         from eval.compare.conversation import conversation
@@ -74,6 +88,8 @@ def run(args: argparse.Namespace) -> None:
         save_decision(args.out, solution, options=options)
         logger.info("wrote %s", args.out)
     if args.plot is not None:
+        from eval.compare.convergence import NothingToDraw, save_convergence
+
         try:
             save_convergence(solution, args.plot)
             logger.info("wrote %s", args.plot)

@@ -90,7 +90,11 @@ def usage(solution: Solution) -> str:
     if not used:
         return ""
     about = "about " * bool(used["estimated"])
-    parts = [f"{used['calls']} calls", f"{about}{used['prompt_tokens']} + {used['completion_tokens']} tokens"]
+    sent = used["requests"]
+    parts = [
+        f"{used['calls']} calls" + f" in {sent} requests" * (sent != used["calls"]),
+        f"{about}{used['prompt_tokens']} + {used['completion_tokens']} tokens",
+    ]
     if used["recorded"]:
         parts.insert(1, f"{used['recorded']} of them answered by the transcript")
     if used["cost"] is not None:
@@ -133,6 +137,6 @@ def dry_run(solver: Solver, instance: Any, seed: int = 0) -> str:
         lines.append(f"caps          {limits}: what could exceed one is not asked")
     lines.append(
         "Estimated from a run with the stand-in: a token is four characters, or two at most; a model's replies change "
-        "the prompts after them."
+        "the prompts after them, and what is repeated after a failure comes on top."
     )
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import time
@@ -90,6 +91,14 @@ class OutOfTime(Exception):
     """Raised inside a solver when ``max_seconds`` are over; the driver returns the best so far."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a solve that had found something; ``solution()`` returns the best so far, a Solution."""
+
+    def __init__(self, solution: Callable[[], Solution]) -> None:
+        super().__init__("the solve was interrupted")
+        self.solution = solution
+
+
 class Infeasible(Exception):
     """Raised inside a solver with the proof, in one sentence, that no decision is feasible."""
 
@@ -124,6 +133,11 @@ class SolverRun:
         return time.perf_counter() - self._began
 
     @property
+    def seconds_left(self) -> float | None:
+        """Time until ``max_seconds`` are over, s; None without a limit."""
+        return None if self.max_seconds is None else max(0.0, self.max_seconds - self.seconds)
+
+    @property
     def feasible(self) -> bool:
         """Whether the best decision so far is feasible."""
         return self.outcome is not None and bool(self.outcome.feasible)
@@ -135,7 +149,7 @@ class SolverRun:
 
     def check_time(self) -> None:
         """Raise OutOfTime when the time allowed is over; called between iterations."""
-        if self.max_seconds is not None and self.seconds > self.max_seconds:
+        if self.max_seconds is not None and self.seconds >= self.max_seconds:
             raise OutOfTime
 
     def eligible_agents(self) -> np.ndarray:
@@ -201,6 +215,8 @@ class Solver(ABC):
             For bad arguments only; ``status`` reports an infeasible instance and a failure inside.
         OSError
             If a file or a server among the solver's options cannot be used.
+        Interrupted
+            For a KeyboardInterrupt once a decision was found; it holds the best so far.
         """
         instance = _single(instance)
         seed = checks.integer("seed", seed)
@@ -215,6 +231,10 @@ class Solver(ABC):
             self._solve(run)
         except OutOfTime:
             ending = "stopped"
+        except KeyboardInterrupt:
+            if run.outcome is None:
+                raise
+            raise Interrupted(functools.partial(self._finish, run, "stopped", run.seconds)) from None
         except Infeasible as proof:
             ending, run.message = "infeasible", str(proof)
         except Exception as error:

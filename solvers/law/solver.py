@@ -143,7 +143,7 @@ class Workflow:
         for iteration in range(1, self.options.iterations + 1):
             self.run.check_time()
             requests = self._requests(facts, design, best, experts, reminder)
-            replies = self.session.ask(requests)
+            replies = self.session.ask(requests, self.run.seconds_left)
             self.replies += len(replies)
             proposed, complaint = self._proposed(sub_problem, design, replies)
             if proposed is None:

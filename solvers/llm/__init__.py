@@ -4,9 +4,10 @@ The way of a request: ``Request`` → ``Session`` (caps, several at a time) → 
 → ``OpenAIChat`` (an endpoint) → ``Reply`` → ``parse`` (a validated answer, or a sentence with the error).
 """
 
+from solvers.llm.caps import Usage
 from solvers.llm.chat import STANDIN_MODEL, CapReached, EndpointError, Message, Reply, Request
 from solvers.llm.options import ChatOptions
-from solvers.llm.session import Session, Usage
+from solvers.llm.session import Session
 from solvers.llm.structured import Malformed, parse, schema_of
 
 __all__ = [

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -15,6 +16,10 @@ STANDIN_MODEL = "no-LLM"
 
 MAX_REPLY_CHARACTERS = 100_000
 """Longer texts are cut before they are read or recorded."""
+
+
+STOPPED = "stopped"
+"""The fault of a reply that was not waited for: the run was interrupted, or its time was over."""
 
 
 class EndpointError(OSError):
@@ -82,13 +87,15 @@ class Reply:
     detail
         The reason in a sentence.
     prompt_tokens, completion_tokens
-        The server's counts of tokens, or estimates if ``estimated`` is true.
+        The server's counts of tokens, or estimates if ``estimated`` is true; of all requests together.
     seconds
         The time from the request to the end of the reply, including retries, s.
     fingerprint
         The server's model and version (``system_fingerprint``).
     recorded
         Whether the reply comes from a transcript.
+    requests
+        The requests that were sent for it: the first, repetitions, and those in another form after a refusal.
     """
 
     text: str = ""
@@ -100,6 +107,7 @@ class Reply:
     seconds: float = 0.0
     fingerprint: str = ""
     recorded: bool = False
+    requests: int = 1
 
 
 class Closing:
@@ -118,12 +126,32 @@ class Closing:
         self._resources.close()
 
 
+class Permit:
+    """What allows one call to send requests. This one always allows more; that of a session keeps to its caps.
+
+    Attributes
+    ----------
+    requests
+        The requests that the call has sent, which whoever sends them counts.
+    stopped
+        Done as soon as nobody waits for the reply any more.
+    """
+
+    def __init__(self, stopped: Future[None] | None = None) -> None:
+        self.requests = 0
+        self.stopped: Future[None] = stopped or Future()
+
+    def another(self, used: Reply) -> str:
+        """Return an empty text if another request may be sent after those of ``used``, else a sentence why not."""
+        return ""
+
+
 class Chat(Protocol):
     """Answers requests; safe to be called from several threads."""
 
     model: str
 
-    def complete(self, request: Request) -> Reply:
+    def complete(self, request: Request, permit: Permit | None = None) -> Reply:
         """Return the reply; raise EndpointError where no request could be answered."""
 
 

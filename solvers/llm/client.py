@@ -5,17 +5,31 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import queue
 import threading
 import time
+from concurrent.futures import wait
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from secagent_env.support.extras import require
 from secagent_env.support.secrets import excerpt, secrets_of, shown_url
-from solvers.llm.bounded import ENDING, TOO_LARGE, TOO_LATE, bounded_client
-from solvers.llm.chat import Closing, EndpointError, Reply, Request
+from solvers.llm.bounded import (
+    ENDING,
+    TOO_LARGE,
+    Stopped,
+    backoff_s,
+    bounded_client,
+    no_certificates,
+    retry_after_s,
+    trusted_certificates,
+    within,
+)
+from solvers.llm.chat import STOPPED, Closing, EndpointError, Permit, Reply, Request
 from solvers.llm.completion import failed, reply_of
-from solvers.llm.dialect import Dialect
+from solvers.llm.dialect import Dialect, about_context, message_of
+from solvers.llm.environment import URL_VARIABLE, check_environment, endpoint_url, needs_certificates, proxy_variables
 from solvers.llm.options import check_url
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -23,23 +37,46 @@ OPENAI_URL = "https://api.openai.com/v1"
 FAILURES_IN_A_ROW = 3
 """The number of broken connections in a row, each after its retries, that ends a run."""
 
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-"""Hosts on this machine, for which proxies are not used."""
-
-UNREACHABLE = {"ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol"}
+COMPLETIONS = "/chat/completions"
 
 LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
 """Libraries that log headers and addresses, with any secrets in them."""
+
+LONGEST_WAIT_S = 1e6
+"""The longest wait for a socket, s: some eleven days."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What became of one request.
+
+    Attributes
+    ----------
+    reply
+        The reply, or the fault.
+    dialect
+        The dialect to ask in at once; None if there is no other.
+    wait_s
+        The wait that the server asks for before it is asked again, s, 0 if none; None if asking again does not help.
+    broken
+        What broke the connection; empty where the server answered, or only came too late.
+    """
+
+    reply: Reply
+    dialect: Dialect | None = None
+    wait_s: float | None = None
+    broken: str = ""
 
 
 class OpenAIChat(Closing):
     """Asks a model over HTTP; a context manager, safe to be used from several threads.
 
-    The openai library retries temporary failures. Parameters that the server refuses are left out from then on;
-    structured output falls back from a JSON schema to any JSON object, then to plain text.
+    Temporary failures are retried here, not by the openai library, so that every request that is sent is counted and
+    allowed. Parameters that the server refuses are left out from then on; structured output falls back from a JSON
+    schema to any JSON object, then to plain text. Redirects are not followed.
 
-    The arguments are those of :class:`~solvers.llm.options.ChatOptions`; an endpoint without a key gets a placeholder,
-    and a body that begins in time may take up to twice as long. Without key and endpoint it raises EndpointError.
+    The arguments are those of :class:`~solvers.llm.options.ChatOptions`; an endpoint without a key gets a placeholder.
+    Without key and endpoint, and for a proxy or certificates that cannot be used, it raises EndpointError.
     """
 
     def __init__(
@@ -52,9 +89,9 @@ class OpenAIChat(Closing):
         retries: int = 2,
     ) -> None:
         self._openai = require("openai", extra="llm")
-        url = base_url or os.environ.get("OPENAI_BASE_URL", "").strip()
+        url = endpoint_url(base_url)
         if url:
-            check_url("base_url" if base_url else "OPENAI_BASE_URL", url)
+            check_url("base_url" if base_url else URL_VARIABLE, url)
         key = api_key or os.environ.get("OPENAI_API_KEY", "").strip()
         if not url and not key:
             raise EndpointError(
@@ -64,9 +101,11 @@ class OpenAIChat(Closing):
         if not (key.isascii() and key.isprintable()):
             raise EndpointError("the key in OPENAI_API_KEY holds characters that no key has: set it anew")
         self.model = model
-        self._url = shown_url(url or OPENAI_URL)
         self._secrets = secrets_of(url, key)
-        self._timeout_s = timeout_s
+        url = url or OPENAI_URL
+        check_environment(url)
+        self._url, self._proxies = shown_url(url), proxy_variables(url)
+        self._timeout_s, self._retries = min(timeout_s, LONGEST_WAIT_S), retries
         self._dialect = Dialect()
         self._lock = threading.Lock()
         self._answered = False
@@ -75,57 +114,102 @@ class OpenAIChat(Closing):
             logger = logging.getLogger(name)
             if logger.level == logging.NOTSET:
                 logger.setLevel(logging.WARNING)
-        self._client = self._openai.OpenAI(
+        self._context = trusted_certificates() if needs_certificates(url) else no_certificates()
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._api = self._openai.OpenAI(
             api_key=key or "none",
-            base_url=url.partition("?")[0] or OPENAI_URL,
+            base_url=url.partition("?")[0],
             default_query=dict(parse_qsl(urlsplit(url).query)),
-            timeout=timeout_s,
-            max_retries=retries,
-            http_client=bounded_client(timeout_s, proxies=urlsplit(url).hostname not in LOOPBACK),
+            max_retries=0,
+            timeout=self._timeout_s,
+            http_client=self._connection(),
         )
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._api.close()
+        while not self._idle.empty():
+            self._idle.get().close()
 
-    def complete(self, request: Request) -> Reply:
-        """Return the reply; raise EndpointError where no request could be answered."""
+    def _connection(self) -> Any:
+        """Return a connection that nobody uses, which may be a new one."""
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return bounded_client(self._timeout_s, context=self._context, proxies=bool(self._proxies))
+
+    def complete(self, request: Request, permit: Permit | None = None) -> Reply:
+        """Return the reply; raise EndpointError where no request could be answered.
+
+        Each request that is sent is counted in ``permit``, and every one after the first needs its leave.
+        """
         began = time.perf_counter()
-        reply = self._complete(request)
-        return dataclasses.replace(reply, seconds=time.perf_counter() - began)
+        permit = permit or Permit()
+        reply = self._complete(request, permit)
+        return dataclasses.replace(reply, requests=permit.requests, seconds=time.perf_counter() - began)
 
-    def _complete(self, request: Request) -> Reply:
-        openai = self._openai
-        dialect = self._dialect
+    def _complete(self, request: Request, permit: Permit) -> Reply:
+        dialect, retries, used = self._dialect, 0, Reply()
         while True:
-            try:
-                raw = self._client.chat.completions.with_raw_response.create(**dialect.parameters(self.model, request))
-            except openai.APIStatusError as error:
-                self._note(answered=True)
-                narrower = _after(error, dialect)
-                if narrower is None:
-                    return self._refused(error, request)
-                dialect = narrower
-            except openai.APIConnectionError as error:
-                return self._unanswered(error, request)
-            except openai.OpenAIError as error:
-                return failed("server error", self._excerpt(str(error)), request, charged=False)
+            attempt = self._attempt(dialect, request, permit)
+            used = dataclasses.replace(
+                attempt.reply,
+                prompt_tokens=used.prompt_tokens + attempt.reply.prompt_tokens,
+                completion_tokens=used.completion_tokens + attempt.reply.completion_tokens,
+                estimated=used.estimated or attempt.reply.estimated,
+                requests=permit.requests,
+            )
+            if attempt.dialect is not None:
+                dialect = attempt.dialect
+            elif attempt.wait_s is not None and retries < self._retries:
+                wait([permit.stopped], min(attempt.wait_s or backoff_s(retries), self._timeout_s))
+                retries += 1
             else:
-                self._note(answered=True)
-                self._dialect = dialect
-                return self._read(raw.http_response, request)
+                break
+            if obstacle := permit.another(used):
+                used = dataclasses.replace(used, detail=f"{used.detail}; {obstacle}")
+                break
+        if attempt.broken:
+            self._check_server(attempt.broken, reached=permit.requests > 0)
+        if not used.fault:
+            self._dialect = dialect
+        return used
+
+    def _attempt(self, dialect: Dialect, request: Request, permit: Permit) -> Attempt:
+        """Send a request once, and wait for what comes of it."""
+        openai, timeout_s, connection = self._openai, self._timeout_s, self._connection()
+        create = self._api.with_options(http_client=connection).chat.completions.with_raw_response.create
+        parameters = dialect.parameters(self.model, request)
+        before = connection.sent
+        try:
+            raw = within(timeout_s, connection, lambda: create(**parameters), permit.stopped)
+        except openai.APIStatusError as error:
+            self._note(answered=True)
+            return self._refused(error, dialect, request)
+        except Stopped:
+            sent = connection.sent > before
+            return Attempt(failed(STOPPED, "the run was stopped before the reply came", request, charged=sent))
+        except (TimeoutError, openai.APIConnectionError) as error:
+            return self._unanswered(error, request, sent=connection.sent > before)
+        except openai.OpenAIError as error:
+            return Attempt(failed("server error", self._excerpt(str(error)), request))
+        else:
+            self._note(answered=True)
+            return Attempt(self._read(raw.http_response, request))
+        finally:
+            permit.requests += connection.sent - before
+            if not connection.over:
+                self._idle.put(connection)
 
     def _read(self, response: Any, request: Request) -> Reply:
-        ending = response.extensions.get(ENDING, "")
-        if ending == TOO_LARGE:
+        if response.extensions.get(ENDING) == TOO_LARGE:
             return failed(TOO_LARGE, "the reply is too large and was not read to its end", request, charged=True)
-        if ending == TOO_LATE:
-            return failed(TOO_LATE, f"the reply did not end within {self._timeout_s:g} s", request, charged=True)
         return reply_of(response.content, request, self._secrets)
 
-    def _refused(self, error: Any, request: Request) -> Reply:
-        """Return the fault of an error status; raise EndpointError where the next request would fail too."""
-        status, text = error.status_code, self._excerpt(_message(error))
+    def _refused(self, error: Any, dialect: Dialect, request: Request) -> Attempt:
+        """Return what follows from an error status; raise EndpointError where the next request would fail too."""
+        status, said = error.status_code, message_of(error)
+        text = self._excerpt(said)
         if status in (401, 403):
             raise EndpointError(
                 f"{self._url} refused the key ({status}): check api_key or OPENAI_API_KEY; it says: {text}"
@@ -136,25 +220,45 @@ class OpenAIChat(Closing):
             ) from None
         if status == 402 or error.code == "insufficient_quota":
             raise EndpointError(f"the credit at {self._url} is used up ({status}); it says: {text}") from None
+        if 300 <= status < 400:
+            raise EndpointError(
+                f"{self._url} redirects to {self._excerpt(_target(error.response))} ({status}), and nothing is sent "
+                "there: give that address as base_url if it is the right one"
+            ) from None
+        if about_context(error.code, said):
+            return Attempt(failed("context too small", f"the model's context is too small: {text}", request))
+        if narrower := dialect.after(error):
+            return Attempt(failed("rejected", text, request), dialect=narrower)
         if status == 429:
-            return failed("rate limited", f"the server takes no more requests for now: {text}", request, charged=False)
-        if status >= 500 or status in (408, 409):
-            return failed("server error", f"the server failed ({status}): {text}", request, charged=False)
-        return failed("rejected", f"the server rejected the request ({status}): {text}", request, charged=False)
+            fault = failed("rate limited", f"the server takes no more requests for now: {text}", request)
+        elif status >= 500 or status in (408, 409):
+            fault = failed("server error", f"the server failed ({status}): {text}", request)
+        else:
+            return Attempt(failed("rejected", f"the server rejected the request ({status}): {text}", request))
+        wait_s = retry_after_s(error.response.headers)
+        if wait_s > self._timeout_s:
+            detail = f"{fault.detail}; it asks to wait {wait_s:.3g} s, longer than timeout_s={self._timeout_s:g}"
+            return Attempt(dataclasses.replace(fault, detail=detail))
+        return Attempt(fault, wait_s=wait_s)
 
-    def _unanswered(self, error: Any, request: Request) -> Reply:
-        """Return the fault of a broken connection; raise EndpointError where no server seems to be there."""
-        reason = type(error.__cause__).__name__
-        unreachable = reason in UNREACHABLE
-        if isinstance(error, self._openai.APITimeoutError) and not unreachable:
-            return failed(TOO_LATE, f"no reply came within {self._timeout_s:g} s", request, charged=True)
-        text = self._excerpt(str(error.__cause__ or error)) or reason
+    def _unanswered(self, error: Exception, request: Request, *, sent: bool) -> Attempt:
+        """Return the fault of a connection without a reply."""
+        if sent and isinstance(error, (TimeoutError, self._openai.APITimeoutError)):
+            late = failed("timeout", f"no whole reply came within {self._timeout_s:g} s", request, charged=True)
+            return Attempt(late, wait_s=0.0)
+        cause = error.__cause__ or error
+        text = self._excerpt(str(cause)) or f"{type(cause).__name__} after {self._timeout_s:g} s"
+        fault = failed("broken connection", f"the connection broke: {text}", request, charged=sent)
+        return Attempt(fault, wait_s=0.0, broken=text)
+
+    def _check_server(self, broken: str, *, reached: bool) -> None:
+        """Count a broken connection; raise EndpointError where no server seems to be there."""
         failures = self._note(answered=False)
-        if unreachable and not self._answered:
-            raise EndpointError(f"nobody answers at {self._url} ({text}): check base_url, and that it runs") from None
+        if not reached and not self._answered:
+            proxies = f", and the proxies in {', '.join(self._proxies)}" * bool(self._proxies)
+            raise EndpointError(f"nobody answers at {self._url} ({broken}): check base_url, and that it runs{proxies}")
         if failures >= FAILURES_IN_A_ROW:
-            raise EndpointError(f"{self._url} broke off {failures} connections in a row ({text})") from None
-        return failed("broken connection", f"the connection broke: {text}", request, charged=not unreachable)
+            raise EndpointError(f"{self._url} broke off {failures} connections in a row ({broken})")
 
     def _note(self, *, answered: bool) -> int:
         """Count an answer or a failure, and return the number of failures in a row."""
@@ -167,20 +271,10 @@ class OpenAIChat(Closing):
         return excerpt(text, 160, self._secrets)
 
 
-def _after(error: Any, dialect: Dialect) -> Dialect | None:
-    """Return the dialect to try after an error status; None where the error is not about parameters."""
-    if error.status_code not in (400, 422):
-        return None
-    parameter = error.param if isinstance(error.param, str) else ""
-    body = error.body
-    if not parameter and isinstance(body, dict) and isinstance(body.get("detail"), list):
-        places = [item.get("loc") for item in body["detail"] if isinstance(item, dict)]
-        parameter = " ".join(str(name) for place in places if isinstance(place, list) for name in place)
-    return dialect.after_refusal(parameter, _message(error))
-
-
-def _message(error: Any) -> str:
-    """Return the server's message in an error of any form."""
-    body = error.body
-    message = body.get("message") if isinstance(body, dict) else body
-    return message if isinstance(message, str) else str(error.message)
+def _target(response: Any) -> str:
+    """Return the address of a redirect that would be base_url, without secrets."""
+    try:
+        target = shown_url(urljoin(str(response.request.url), response.headers.get("location", "")))
+    except ValueError:
+        return "no address"
+    return target.removesuffix(COMPLETIONS)

@@ -38,7 +38,7 @@ def reply_of(content: bytes, request: Request, secrets: Sequence[str]) -> Reply:
     )
 
 
-def failed(fault: str, detail: str, request: Request, *, charged: bool) -> Reply:
+def failed(fault: str, detail: str, request: Request, *, charged: bool = False) -> Reply:
     """Return the reply for a request without an answer; ``charged``: the server may have charged for it."""
     return Reply(fault=fault, detail=detail, **(_charged(request) if charged else {}))
 

@@ -15,6 +15,18 @@ STRUCTURES = ("json_schema", "json_object", "text")
 
 ABOUT_STRUCTURE = re.compile(r"response_format|json_schema|json_object|schema|structured|grammar|guided", re.IGNORECASE)
 
+ABOUT_CONTEXT = re.compile(
+    r"context[ _-]?(length|size|window)|maximum (model|sequence) length|max_model_len|prompt is too long|"
+    r"input token count.*exceed|\btokens\b.*\bmust be <=",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What servers say of a prompt and a reply that are longer than the model's context: OpenAI, vLLM, llama.cpp, TGI, …"""
+
+
+def about_context(code: object, message: str) -> bool:
+    """Return whether a refusal says that a request is longer than the model's context: no other form is shorter."""
+    return code == "context_length_exceeded" or ABOUT_CONTEXT.search(message) is not None
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -55,6 +67,17 @@ class Dialect:
             parameters["response_format"] = {"type": "json_object"}
         return parameters
 
+    def after(self, error: Any) -> Dialect | None:
+        """Return the dialect to try after an error status; None where the error is not about parameters."""
+        if error.status_code not in (400, 422):
+            return None
+        parameter = error.param if isinstance(error.param, str) else ""
+        body = error.body
+        if not parameter and isinstance(body, dict) and isinstance(body.get("detail"), list):
+            places = [item.get("loc") for item in body["detail"] if isinstance(item, dict)]
+            parameter = " ".join(str(name) for place in places if isinstance(place, list) for name in place)
+        return self.after_refusal(parameter, message_of(error))
+
     def after_refusal(self, parameter: str, message: str) -> Dialect | None:
         """Return the dialect to try after a refusal, or None if none is left.
 
@@ -72,3 +95,10 @@ class Dialect:
         if self.structure < len(STRUCTURES) - 1 and not known:
             return dataclasses.replace(self, structure=self.structure + 1)
         return None
+
+
+def message_of(error: Any) -> str:
+    """Return the server's message in an error of any form."""
+    body = error.body
+    message = body.get("message") if isinstance(body, dict) else body
+    return message if isinstance(message, str) else str(error.message)

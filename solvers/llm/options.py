@@ -12,6 +12,7 @@ from secagent_env.support.checks import integer, number
 from secagent_env.support.errors import check_name
 from secagent_env.support.secrets import filled_in
 from solvers.llm.chat import STANDIN_MODEL, Message, Request
+from solvers.llm.environment import URL_VARIABLE, check_environment, endpoint_url
 from solvers.llm.structured import schema_of
 from solvers.llm.transcript import Transcript, only_model
 
@@ -40,14 +41,17 @@ class ChatOptions:
     reply_tokens
         The most tokens of one reply.
     timeout_s
-        The longest wait for a reply, for each retry, s.
+        The longest time from sending a request to the end of its reply, s; for each repetition anew, and the longest
+        wait before one. The server's ``Retry-After`` is kept; one that is longer ends the repetitions.
     retries
         How often a request is sent again after an error of the server or the connection.
     concurrency
         The most requests under way at a time.
     max_calls, max_tokens, max_cost
-        Caps on the requests, on the tokens of prompts and replies together, and on the cost in the currency of the
-        prices; None: no cap. A request that could exceed a cap is not sent. Recorded replies count in full.
+        Caps on the requests that are sent, repetitions and those in another form included, on the tokens of prompts and
+        replies together, and on the cost in the currency of the prices; None: no cap. A request that could exceed a cap
+        is not sent. Tokens are those that the server counts, or an estimate where that is larger: of each prompt that
+        is sent, and of the reply. Recorded replies count in full.
     prices
         The prices of a million tokens, as in ``{"input": 0.4, "output": 1.6}``.
     transcript
@@ -107,6 +111,11 @@ class ChatOptions:
                     raise ValueError(f"{name} needs model=: name the model to ask, or leave both out for the stand-in")
         if self.base_url is not None:
             check_url("base_url", self.base_url)
+        if not self.in_process and self.replay is None:
+            url = endpoint_url(self.base_url)
+            if url:
+                check_url(URL_VARIABLE, url)
+            check_environment(url)
         number("temperature", self.temperature, 0, 2)
         number("timeout_s", self.timeout_s, above=0)
         for name, least in {"reply_tokens": 1, "retries": 0, "concurrency": 1}.items():

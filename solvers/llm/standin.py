@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from solvers.llm.chat import MAX_REPLY_CHARACTERS, STANDIN_MODEL, Message, Reply, Request, estimated_tokens
+from solvers.llm.chat import MAX_REPLY_CHARACTERS, STANDIN_MODEL, Message, Permit, Reply, Request, estimated_tokens
 
 Rules = Callable[[Sequence[Message], int], str]
 """Return the answer to messages and a seed; the same for the same messages and seed."""
@@ -24,7 +24,7 @@ class StandIn:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
 
-    def complete(self, request: Request) -> Reply:
+    def complete(self, request: Request, permit: Permit | None = None) -> Reply:
         """Return the answer of the rules, with the tokens estimated."""
         began = time.perf_counter()
         text = self._rules(request.messages, request.seed)[:MAX_REPLY_CHARACTERS]

@@ -20,7 +20,7 @@ from typing import Any
 
 from secagent_env.support.digests import sealed, verified
 from secagent_env.support.reading import parse_json
-from solvers.llm.chat import MAX_REPLY_CHARACTERS, Chat, Closing, EndpointError, Reply, Request
+from solvers.llm.chat import MAX_REPLY_CHARACTERS, Chat, Closing, EndpointError, Permit, Reply, Request
 
 FORMAT = "secagent transcript"
 VERSION = 1
@@ -180,6 +180,7 @@ def _content(fields: dict[str, Any]) -> tuple[str, str, Reply]:
     key, model, content = fields["key"], fields["model"], fields["reply"]
     if not isinstance(key, str) or not isinstance(model, str):
         raise TypeError
+    content = {"requests": 1, **content}  # of versions that did not count them
     values = {name: _typed(content[name], default) for name, default in REPLY_FIELDS.items()}
     values["text"] = values["text"][:MAX_REPLY_CHARACTERS]
     return key, model, Reply(**values)
@@ -205,12 +206,12 @@ class Recorded:
         self._chat = chat
         self._transcript = transcript
 
-    def complete(self, request: Request) -> Reply:
+    def complete(self, request: Request, permit: Permit | None = None) -> Reply:
         """Return the recorded answer, or a new one."""
         reply = self._transcript.replies.get(request.key(self.model))
         if reply is not None and not reply.fault:
             return dataclasses.replace(reply, recorded=True)
-        reply = self._chat.complete(request)
+        reply = self._chat.complete(request, permit)
         self._transcript.append(self.model, request, reply)
         return reply
 
@@ -225,7 +226,7 @@ class Replay:
         self.model = only_model(transcript) if model is None else model
         self._transcript = transcript
 
-    def complete(self, request: Request) -> Reply:
+    def complete(self, request: Request, permit: Permit | None = None) -> Reply:
         """Return the recorded reply; raise EndpointError where there is none."""
         reply = self._transcript.replies.get(request.key(self.model))
         if reply is None:

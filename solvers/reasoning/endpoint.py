@@ -18,9 +18,10 @@ from secagent_env.support.checks import integer
 from secagent_env.support.errors import check_name
 from secagent_env.support.shares import apportioned
 from solvers.knowledge.store.lookup import group_of
+from solvers.llm.caps import Usage
 from solvers.llm.chat import Closing, Message, Reply
 from solvers.llm.options import ChatOptions
-from solvers.llm.session import Session, Usage
+from solvers.llm.session import Session
 from solvers.llm.structured import M, Malformed, parse, parse_reply
 from solvers.reasoning import overlap_standin, prompts
 from solvers.reasoning.answer import Answer

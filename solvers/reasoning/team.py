@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +15,7 @@ from secagent_env import Decision
 from secagent_env.questions import Question
 from secagent_env.support.checks import integer
 from secagent_env.support.errors import check_name
+from secagent_env.support.threads import several
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.encoder import Encoder
 from solvers.knowledge.store.lookup import group_of, query
@@ -168,8 +168,7 @@ class Supervisor:
                 return Answer(None, explanation=str(error), fault=CAP)
 
         if any(_concurrency(self.reasoners[agent]) for agent in chosen):
-            with ThreadPoolExecutor(len(chosen), "secagent-team") as pool:
-                answers = list(pool.map(answer, chosen))
+            answers = several(len(chosen), answer, chosen)
         else:
             answers = [answer(agent) for agent in chosen]
         if len(failures) == len(chosen):
@@ -223,11 +222,7 @@ def ask_all(
     at_once = max(map(_concurrency, supervisor.reasoners))
     if not at_once:
         return [row(question) for question in questions]
-    with ThreadPoolExecutor(at_once, "secagent-questions") as pool:
-        try:
-            return list(pool.map(row, questions))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    return several(at_once, row, questions)
 
 
 def _concurrency(reasoner: Reasoner) -> int:

@@ -15,7 +15,7 @@ class Handler(BaseHTTPRequestHandler):
     server: "FaultyServer"
 
     def do_POST(self):
-        self.body = body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.body = body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
         with self.server.lock:
             step = self.server.script[min(len(self.server.bodies), len(self.server.script) - 1)]
             self.server.bodies.append(body)
@@ -29,6 +29,8 @@ class Handler(BaseHTTPRequestHandler):
         finally:
             with self.server.lock:
                 self.server.now -= 1
+
+    do_GET = do_POST  # what some redirects turn a request into
 
     def log_message(self, format, *args):
         pass
@@ -140,6 +142,28 @@ def drips(status: int = 200) -> Step:
         handler.begin(status)
         while not handler.server.over.wait(0.02):
             handler.wfile.write(b" ")
+
+    return step
+
+
+def drips_headers(handler: Handler) -> None:
+    """Send a header byte by byte, for ever."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while not handler.server.over.wait(0.02):
+        handler.wfile.write(b"x")
+
+
+def hints(handler: Handler) -> None:
+    """Send one 103 Early Hints after the other, for ever."""
+    while not handler.server.over.wait(0.02):
+        handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+
+
+def redirects(status: int, location: str = "") -> Step:
+    """Redirect, by default to the same address."""
+
+    def step(handler: Handler) -> None:
+        handler.begin(status, 0, Location=location or handler.path)
 
     return step
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from eval.experiments.knowledge_transfer.cells import (
 from eval.sweep.cells import Cell, Row
 from eval.sweep.promises import columns, count, document, returns
 from secagent_env.questions import Question
+from secagent_env.support.threads import several
 from solvers.reasoning.answer import Answer
 from solvers.reasoning.endpoint import Agents, EndpointReasoner, complaint_of
 
@@ -67,5 +67,4 @@ def answers_of(
     def one(question: Question, passages: Sequence[str]) -> Answer:
         return student.answer(question, passages, np.random.default_rng([seed, zlib.crc32(question.key.encode())]))
 
-    with ThreadPoolExecutor(student.group.concurrency, "secagent-student") as pool:
-        return list(pool.map(one, asked, texts))
+    return several(student.group.concurrency, one, asked, texts)

@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 
 from secagent_env.support.checks import number
 from solvers.knowledge.compress.shortening import shorten
+from solvers.llm.caps import Usage
 from solvers.llm.chat import CapReached, Closing, Message, Reply, Request
 from solvers.llm.options import ChatOptions
-from solvers.llm.session import Session, Usage
+from solvers.llm.session import Session
 from solvers.llm.structured import Malformed, parse
 
 SYSTEM = """\

@@ -119,8 +119,8 @@ def test_a_cap_on_calls_is_met_exactly_and_nothing_beyond_it_is_sent():
 
 
 def test_what_could_exceed_a_cap_is_not_sent_but_what_fits_after_settling_is():
-    # A request can take 2·(14 + 4) + 100 tokens, and takes 20: two fit at once, the third and fourth after these.
-    with FaultyServer(says("x", usage=(10, 10))) as server, open_session(server, max_tokens=200) as session:
+    # A request can take 2·(14 + 4) + 100 tokens, and takes 20: the first fits, and the others one after the other.
+    with FaultyServer(says("x", usage=(14, 6))) as server, open_session(server, max_tokens=200) as session:
         replies = session.ask(requests(10))
         assert [reply.fault for reply in replies] == [""] * 4 + ["cap"] * 6
         assert len(server.bodies) == 4

@@ -30,7 +30,7 @@ class Scripted:
     def __init__(self, *replies, model="m"):
         self.model, self.replies, self.asked = model, list(replies), []
 
-    def complete(self, request):
+    def complete(self, request, permit=None):
         self.asked.append(request)
         return self.replies.pop(0)
 
@@ -73,6 +73,7 @@ def test_a_line_holds_the_request_and_the_reply(tmp_path):
             "estimated": True,
             "seconds": 0.25,
             "fingerprint": "fp — ü",
+            "requests": 1,
         },
     }
 

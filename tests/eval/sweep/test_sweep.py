@@ -386,7 +386,7 @@ sweep = sweep_cells.squares(folder, int(sys.argv[2]), sleep=0.1)
 frame = run_sweep(sweep, folder / "out", workers=2)
 print(*map(int, frame["square"]))
 """
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1] / "support"), *sys.path])}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2] / "support"), *sys.path])}
 
 
 def children(pid: int) -> list[int]:

@@ -14,7 +14,7 @@ import solvers
 from eval.sweep.sources import PACKAGES, reachable, source_file, sources_digest
 from training.learn import learner
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SOLVE = "eval.compare.solving"
 
 
