@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,10 +22,15 @@ from eval.command.cli import main
 from eval.compare.comparison import Comparison, parse_solvers
 from eval.compare.comparison import run as compare
 from eval.compare.looks import CATALOGUE, PALETTE, looks
+from eval.experiments.genainet_power.experiment import PowerGames
+from eval.experiments.knowledge_energy.experiment import KnowledgeEnergy
+from eval.experiments.knowledge_transfer.experiment import KnowledgeTransfer
 from eval.experiments.protocol import run as run_experiment
 from eval.experiments.secure.experiment import EnergyTables
 from eval.experiments.secure.printed import EXHIBITS
+from eval.experiments.votes.experiment import Votes
 from eval.report import write_report
+from eval.report.data import documents
 from eval.report.data.received import Received
 from eval.report.data.recompute import decisions
 from eval.report.data.results import gather
@@ -597,3 +604,28 @@ def test_a_text_that_is_none_is_told(tmp_path):
     (tmp_path / "knowledge-energy.md").write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match=r"knowledge-energy\.md is not UTF-8"):
         write_report(tmp_path)
+
+
+# --- What it needs ----------------------------------------------------------------------------------------------
+
+
+def test_the_documents_are_those_of_the_experiments():
+    experiments = {PowerGames, KnowledgeEnergy, KnowledgeTransfer, Votes}
+    assert set(documents.FILES) == {f"{experiment.name}.md" for experiment in experiments}
+
+
+def test_a_report_needs_no_extra_but_its_own(tmp_path: Path):
+    compare(Comparison(solvers={"law": {}, "exact": {}}, scenario=SMALL, instances=2), tmp_path)
+    code = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("pydantic", "openai", "cvxpy", "clarabel", "pymoo", "torch"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+from eval.command.cli import main
+sys.exit(main(["report", sys.argv[1]]))
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "law (no LLM)" in (tmp_path / "report.html").read_text(encoding="utf-8")
