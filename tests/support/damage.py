@@ -4,6 +4,7 @@ import copy
 import io
 import json
 import logging
+import operator
 import resource
 import signal
 import time
@@ -48,8 +49,8 @@ VALUES: tuple[Any, ...] = (
 class Format:
     """A format of files, or of messages where ``named`` is false.
 
-    ``load`` returns what a file holds, to be compared; it is given a path. ``rewritten`` returns containers with right
-    checksums and wrong content, each with a word on whether its digest fits, where the format has one.
+    ``load`` returns what the file at a path holds, to be compared by ``same``. ``rewritten`` returns containers with
+    right checksums and wrong content, each with a word on whether its digest fits, where the format has one.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Format:
     rewritten: Callable[[np.random.Generator], tuple[bytes, bool]]
     digest: bool
     named: bool = True
+    same: Callable[[Any, Any], bool] = operator.eq
 
 
 @dataclass
@@ -73,9 +75,11 @@ class Report:
 def fuzz(form: Format, count: int, seed: int, folder: Path) -> Report:
     """Load so many damaged files of a format, every second of them a valid container; the same ones for a seed."""
     report = Report()
-    original = form.load(_written(folder, form.whole))
+    whole = _written(folder, form.whole, f"whole.{form.name}")
+    original = form.load(whole)
+    whole.unlink()
     unverified = _Unverified()
-    logging.getLogger("secagent.files").addHandler(unverified)
+    logging.getLogger("secagent").addHandler(unverified)
     before = signal.signal(signal.SIGALRM, _too_long)
     try:
         for number in range(count):
@@ -92,7 +96,7 @@ def fuzz(form: Format, count: int, seed: int, folder: Path) -> Report:
                 if fault := _bad_sentence(outcome, path if form.named else None):
                     report.faults.append(f"{number}: {fault}")
                 report.outcomes["refused"] += 1
-            elif _same(outcome, original):
+            elif form.same(outcome, original):
                 report.outcomes["harmless"] += 1
             elif unverified.messages:
                 report.outcomes["called unverified"] += 1
@@ -103,7 +107,7 @@ def fuzz(form: Format, count: int, seed: int, folder: Path) -> Report:
             path.unlink()
     finally:
         signal.signal(signal.SIGALRM, before)
-        logging.getLogger("secagent.files").removeHandler(unverified)
+        logging.getLogger("secagent").removeHandler(unverified)
     return report
 
 
@@ -211,14 +215,15 @@ class _Unverified(logging.Handler):
         self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.messages.append(record.getMessage())
+        if "unverified" in record.getMessage():
+            self.messages.append(record.getMessage())
 
 
 def _too_long(*_: Any) -> None:
     raise TimeoutError("it takes too long")
 
 
-def _written(folder: Path, content: bytes, name: str = "whole") -> Path:
+def _written(folder: Path, content: bytes, name: str) -> Path:
     path = folder / name
     path.write_bytes(content)
     return path
@@ -268,7 +273,3 @@ def _bad_sentence(error: Exception, path: Path | None) -> str:
     if "\n" in text or not text or len(text) > 1000:
         return f"is not one sentence: {text[:300]!r}"
     return ""
-
-
-def _same(first: Any, second: Any) -> bool:
-    return bool(first == second)

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 from damage import VALUES, Format, as_json, changed, damaged, resealed, rezipped
 from hashing_encoder import HashingEncoder
 
 import solvers
 from eval.compare.decisions import load_decision, save_decision
 from eval.experiments.groups import read_groups
+from eval.sweep import cell_files
+from eval.sweep.store import Store
 from secagent_env import Instance, Scenario, sample_instance
 from secagent_env.support.digests import digest
 from secagent_env.support.reading import parse_json
@@ -25,6 +29,8 @@ from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.passages import Passage
 from solvers.knowledge.structure.graph import KnowledgeGraph
 from solvers.knowledge.structure.topology import KnowledgeTopology
+from solvers.llm.chat import Message, Reply, Request
+from solvers.llm.transcript import Transcript
 
 Rewritten = Callable[[np.random.Generator], tuple[bytes, bool]]
 
@@ -198,6 +204,80 @@ def _groups() -> Format:
     return _toml("groups.toml", GROUPS, lambda path: [str(vars(group)) for group in read_groups(path)])
 
 
+# --- Transcripts -----------------------------------------------------------------------------------------------
+
+
+def _transcript() -> Format:
+    def write(path: Path) -> None:
+        with Transcript(path, writable=True) as transcript:
+            for number in range(4):
+                request = Request(
+                    (Message("user", f"question {number}"),), "answer", {"type": "object"}, number, 0.5, 100
+                )
+                transcript.append("a model", request, Reply(text=f'{{"answer": {number}}}', prompt_tokens=10 + number))
+
+    whole = _content_of(write)
+    lines = whole.splitlines()
+
+    def load(path: Path) -> dict[str, Any]:
+        with Transcript(path) as transcript:
+            return {**transcript.replies, **dict.fromkeys(transcript.models)}
+
+    def fewer(outcome: dict[str, Any], original: dict[str, Any]) -> bool:
+        """Whether nothing is there that was not: what is lost is asked again."""
+        return outcome.items() <= original.items()
+
+    def rewritten(generator: np.random.Generator) -> tuple[bytes, bool]:
+        place = int(generator.integers(len(lines)))
+        other, fits = resealed(json.loads(lines[place]), generator)
+        return b"\n".join([*lines[:place], as_json(other), *lines[place + 1 :], b""]), fits
+
+    return Format("jsonl", whole, load, rewritten, digest=True, same=fewer)
+
+
+# --- Cells -----------------------------------------------------------------------------------------------------
+
+
+def _cells() -> Format:
+    rows = {
+        **{
+            "key": [f"{i:020x}" for i in range(5)],
+            "part": [0] * 5,
+            "experiment": ["compare"] * 5,
+            "scheme": ["exact"] * 5,
+        },
+        **{"value": [1, 2, 3, 4, 5], "seed": [0] * 5, "index": list(range(5)), "function": ["f:g"] * 5},
+        **{"options": ["{}"] * 5, "kind": ["k" * 20] * 5, "version": ["0.1.0"] * 5, "sources": ["s" * 20] * 5},
+        **{"error": [None] * 4 + ["failed"], "cell_seconds": [0.5] * 5, "finished": [1.7e9 + i for i in range(5)]},
+        **{"energy_j": [1.5, 2.5, 1e-300, 1e300, None], "status": ["optimal"] * 5, "feasible": [True] * 4 + [None]},
+    }
+    whole = cell_files.pack(pyarrow.table(rows)).to_pybytes()
+
+    def load(path: Path) -> dict[str, Any]:
+        store = Store(path.parent)
+        found = store.table().to_pydict()
+        for file, reason in store.left_out.items():
+            raise ValueError(f"{file}: {reason}")
+        return found
+
+    def rewritten(generator: np.random.Generator) -> tuple[bytes, bool]:
+        others: Any = changed({**rows, "rows": list(zip(*rows.values(), strict=True))}, generator)
+        others.pop("rows", None)
+        try:
+            table = pyarrow.table(others)
+        except (pyarrow.ArrowException, TypeError, ValueError, OverflowError):
+            name = str(generator.choice(list(rows)))
+            table = pyarrow.table({**rows, name: [[1]] * 5})
+        if generator.random() < 2 / 3 and {str(kind) for kind in table.schema.types} <= set(cell_files.TYPES):
+            return cell_files.pack(table).to_pybytes(), True
+        metadata = dict(pyarrow.parquet.read_schema(pyarrow.BufferReader(whole)).metadata)
+        sink = pyarrow.BufferOutputStream()
+        pyarrow.parquet.write_table(table.replace_schema_metadata(metadata), sink, write_page_checksum=True)
+        return sink.getvalue().to_pybytes(), False
+
+    return Format("parquet", whole, load, rewritten, digest=True)
+
+
 # --- Policies --------------------------------------------------------------------------------------------------
 
 
@@ -336,6 +416,8 @@ FORMATS: dict[str, Callable[[], Format]] = {
     "decision": _decision,
     "scenario": _scenario,
     "groups": _groups,
+    "transcript": _transcript,
+    "cell": _cells,
     "policy": _policy,
     "knowledge base": _base,
     "difference of bases": _difference,
