@@ -120,8 +120,8 @@ class OpenAIChat(Closing):
             api_key=key or "none",
             base_url=url.partition("?")[0],
             default_query=dict(parse_qsl(urlsplit(url).query)),
-            max_retries=0,
             timeout=self._timeout_s,
+            max_retries=0,
             http_client=self._connection(),
         )
 

@@ -216,7 +216,7 @@ STEPS = {
 }
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=12),
     st.integers(1, 9),

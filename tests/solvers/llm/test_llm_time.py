@@ -196,7 +196,7 @@ def test_a_server_that_asks_for_a_longer_wait_is_not_asked_again(wanted):
     assert reply.detail.endswith("longer than timeout_s=2")
 
 
-@pytest.mark.parametrize("wanted", ["-1", "nan", "soon", "Fri, 31 Dec 1999 23:59:59 GMT", "²", ""])
+@pytest.mark.parametrize("wanted", ["-1", "nan", "Fri, 31 Dec 1999 23:59:59 GMT", "²"])
 def test_nonsense_for_a_wait_is_no_wait(wanted):
     script = fails(429, Retry_After=wanted), says("{}")
     with FaultyServer(*script) as server, OpenAIChat("m", base_url=server.base_url, timeout_s=2.0, retries=1) as chat:
@@ -247,17 +247,17 @@ def test_a_wait_before_a_repetition_ends_with_the_time_too():
 
 
 def test_an_interrupted_solve_ends_at_once_and_has_the_best_so_far(interrupt):
-    with FaultyServer(stands_in, stands_in, hangs) as server:
-        moments = interrupt(server, 3)
+    with FaultyServer(*[stands_in] * 4, hangs) as server:
+        moments = interrupt(server, 8)
         with pytest.raises(Interrupted) as caught:
-            law(server).solve(SMALL)
+            law(server, proposals=4).solve(SMALL)
         took = time.monotonic() - moments[0]
         print(f"Ctrl-C: {took:.2f} s")
         assert took < SLACK_S
         solution = caught.value.solution()
-    assert solution.status in ("optimal", "stopped")
-    assert solution.outcome.feasible
-    assert solution.usage["requests"] == 3
+    assert (solution.status, bool(solution.outcome.feasible)) == ("stopped", True)
+    assert solution.usage["requests"] == 8
+    assert solution.usage["faults"] == {"stopped": 4}
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("secagent-llm")]
 
 
