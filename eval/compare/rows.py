@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eval.sweep.cells import Row
-from eval.sweep.promises import Promise, columns, count, finite, flag, optional, text
+from eval.sweep.promises import Promise, columns, count, counts, finite, flag, optional, text
 from secagent_env import Instance, Outcome, evaluate
 from solvers import Solution
 from solvers.certificate.bounds import lower_bound
@@ -128,6 +128,7 @@ RESULT = Promise(
         "feasible": flag,
         **dict.fromkeys((*NUMBERS, *LLM), optional(finite)),
         **dict.fromkeys((REPAIRED, *BELIEFS), optional(flag)),
+        FAULTS: optional(counts),
     },
     _check,
 )

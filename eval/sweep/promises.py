@@ -111,3 +111,5 @@ numbers = Kind(lambda value: _are_numbers(_parsed(value)))
 """Lists of numbers or truth values, or of such lists, as JSON."""
 document = Kind(lambda value: isinstance(_parsed(value), dict))
 """Dicts, as JSON."""
+counts = Kind(lambda value: document.fits(value) and all(map(count.fits, _parsed(value).values())))
+"""Dicts of counts, as JSON."""

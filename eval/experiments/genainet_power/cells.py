@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from eval.sweep.cells import Cell, Row
-from eval.sweep.promises import columns, count, numbers, returns, text
+from eval.sweep.promises import columns, count, counts, numbers, returns, text
 from secagent_env.power_control import sample_game
 from secagent_env.sampling.seeds import instance_generator
 from solvers.genainet import GenAINet
@@ -21,7 +21,15 @@ TEAMS: dict[str, dict[str, Any]] = {
 """Options of the team of each scheme."""
 
 
-@returns(columns(method=text, power_w=numbers, messages=count, proposals=count, faults=count))
+@returns(
+    columns(
+        method=text,
+        power_w=numbers,
+        **dict.fromkeys(("messages", "proposals", "faults", "used"), count),
+        kinds=counts,
+        trouble=text,
+    )
+)
 def play(cell: Cell) -> Row:
     """Return the row of a cell: the powers of every round, (R + 1, N), W, the counts of messages, and what was wrong.
 

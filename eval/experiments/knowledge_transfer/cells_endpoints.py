@@ -24,7 +24,7 @@ from eval.experiments.knowledge_transfer.cells import (
     row_of,
 )
 from eval.sweep.cells import Cell, Row
-from eval.sweep.promises import columns, count, document, returns
+from eval.sweep.promises import columns, count, counts, returns, text
 from secagent_env.questions import Question
 from secagent_env.support.threads import several
 from solvers.reasoning.answer import Answer
@@ -32,7 +32,7 @@ from solvers.reasoning.endpoint import Agents, EndpointReasoner, complaint_of
 
 FUNCTION = "eval.experiments.knowledge_transfer.cells_endpoints:answer"
 CONDITIONS = (WITHOUT, CHOSEN, ALL, WITH_ANSWERS)
-_ASKED = columns(faults=document, calls=count)
+_ASKED = columns(faults=counts, calls=count, used=count, complaint=text)
 
 
 @returns(PROMISED | _ASKED)

@@ -13,7 +13,7 @@ import numpy as np
 from eval.experiments.groups import groups_of
 from eval.experiments.votes.cells import questions_of
 from eval.sweep.cells import Cell, Row
-from eval.sweep.promises import columns, count, document, numbers, returns
+from eval.sweep.promises import columns, count, counts, document, numbers, returns
 from solvers.reasoning.endpoint import Agents, complaint_of, grouped
 from solvers.reasoning.team import Supervisor
 
@@ -23,8 +23,9 @@ FUNCTION = "eval.experiments.votes.cells_endpoints:ask"
 @returns(
     columns(
         **dict.fromkeys(("asked", "right", "calls", "tokens"), count),
-        **dict.fromkeys(("answers_by_group", "right_by_group"), numbers),
-        faults=document,
+        **dict.fromkeys(("answers_by_group", "used_by_group", "right_by_group"), numbers),
+        faults=counts,
+        complaints=document,
     )
 )
 def ask(cell: Cell) -> Row:

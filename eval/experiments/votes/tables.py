@@ -258,11 +258,10 @@ def endpoint_table(rows: Any, data_sets: Sequence[DataSet], groups: Sequence[Gro
                 percent(share(int(r), int(a))) if u else NONE for r, u, a in zip(right, used, answers, strict=True)
             ]
             for number in np.flatnonzero((used == 0) & (answers > 0)).tolist():
-                [first, *_] = filter(None, (json.loads(text).get(str(number)) for text in own["complaints"]))
-                notes.append(
-                    f"{data_set.title}, {scheme}: no answer of {groups[number].chat_name} could be used, the first: "
-                    f"{first}."
-                )
+                complaints = (json.loads(text).get(str(number)) for text in own["complaints"])
+                first = next(filter(None, complaints), "not told")
+                model = groups[number].chat_name
+                notes.append(f"{data_set.title}, {scheme}: no answer of {model} could be used, the first: {first}.")
             printed = TABLE_V[data_set.name].get(scheme)
             lines.append(
                 [
