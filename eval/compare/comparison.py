@@ -21,7 +21,7 @@ from eval.compare.lineup import default_solvers, make, module_of
 from eval.compare.rows import NO_LLM, frame_of
 from eval.sweep.cells import Cell
 from eval.sweep.engine import How, Sweep, run_sweep
-from eval.sweep.grid import MOST, Grid
+from eval.sweep.grid import Grid, number_of
 from secagent_env import Scenario, __version__
 from secagent_env.support import checks
 from secagent_env.support.extras import require
@@ -105,7 +105,7 @@ class Comparison:
     csi_error: float = 0.0
 
     def __post_init__(self) -> None:
-        checks.integer("instances", self.instances, 1, MOST)
+        number_of("instances", self.instances)
         checks.integer("seed", self.seed)
         if self.max_seconds is not None:
             checks.number("max_seconds", self.max_seconds, above=0)

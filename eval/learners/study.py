@@ -20,7 +20,7 @@ from eval.learners.report import markdown, save_curves
 from eval.learners.runs import Judgement, Training
 from eval.learners.shipping import best_training, ship
 from eval.sweep.cells import Cell
-from eval.sweep.grid import MOST_AT_ONCE
+from eval.sweep.grid import MOST_AT_ONCE, number_of
 from secagent_env.support.checks import integer
 from secagent_env.support.extras import require
 
@@ -67,8 +67,8 @@ class Learners(Experiment):
     )
 
     def __post_init__(self) -> None:
-        integer("instances", self.instances, 1, MOST_AT_ONCE)
-        integer("references", self.references, 0, 1000)
+        number_of("instances", self.instances, most=MOST_AT_ONCE)
+        integer("references", self.references)
         if not self.trainings:
             raise ValueError("there is no training to judge")
         first = self.trainings[0]

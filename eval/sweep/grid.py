@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from eval.sweep.cells import Cell
+from secagent_env.support.checks import integer
 
 MOST_CELLS = 10_000_000
 """Of a run: more do not fit into memory."""
@@ -15,6 +16,14 @@ MOST = 10**9
 """Of whatever cells are counted by: nothing could compute more."""
 MOST_AT_ONCE = 1_000_000
 """Of networks or games that a single cell computes with."""
+
+
+def number_of(name: str, value: object, *, most: int = MOST) -> int:
+    """Return a number of things to compute, at least 1; raise ValueError if it is none, or nothing could compute it."""
+    number = integer(name, value, 1)
+    if number > most:
+        raise ValueError(f"{name} must be at most {most}, got {number}: nothing could compute so many")
+    return number
 
 
 class Grid(Sequence[Cell]):

@@ -462,10 +462,6 @@ def test_an_incomplete_decision_names_what_is_missing(instance: Instance):
         (["compare", "--workers", "0"], "workers must be an integer ≥ 1, got 0"),
         (["compare", "--solvers", "exact", "--out", "bad.toml"], "bad.toml: File exists"),
         (["compare", "--solvers", "exact", "--out", "bad.toml/x"], "bad.toml/x: Not a directory"),
-        (
-            ["compare", "--solvers", "exact", "--out", "foreign"],
-            "foreign/cells/mine.parquet holds no results of secagent; move it away, or use another folder",
-        ),
         (["compare", "--scheduler", "somewhere"], "'somewhere' is no scheduler's address"),
         (["compare", "--scheduler", "ftp://here:1"], "one is tcp://host:8786"),
         (

@@ -19,10 +19,9 @@ from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import percent, tabulated
 from eval.stats.statistics import CONFIDENCE, bootstrap_mean
 from eval.sweep.cells import Cell
-from eval.sweep.grid import MOST_AT_ONCE
+from eval.sweep.grid import MOST_AT_ONCE, number_of
 from secagent_env.power_control import sample_game
 from secagent_env.power_control.match import ROUNDS
-from secagent_env.support.checks import integer
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class PowerControlTables(Experiment):
     seed: int = option(0, "of the games; default: %(default)s")
 
     def __post_init__(self) -> None:
-        integer("draws", self.draws, 1, MOST_AT_ONCE)
+        number_of("draws", self.draws, most=MOST_AT_ONCE)
 
     def cells(self) -> list[Cell]:
         """Return a cell for each number of pairs and method."""

@@ -25,10 +25,9 @@ from eval.experiments.options import option, options_of, texts
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.pictures import save_figure, save_picture
 from eval.sweep.cells import Cell
-from eval.sweep.grid import MOST, Grid
+from eval.sweep.grid import Grid, number_of
 from secagent_env.power_control import sample_game
 from secagent_env.power_control.match import ROUNDS
-from secagent_env.support.checks import integer
 from secagent_env.support.secrets import check_written
 from solvers.genainet import GenAINet
 
@@ -88,7 +87,7 @@ class PowerGames(Experiment):
 
         Raises ValueError if an option is out of range.
         """
-        draws = integer("the number of games", self.draws, 1, MOST)
+        draws = number_of("the number of games", self.draws)
         for num_pairs in self.pairs:
             sample_game(num_pairs, self.seed, (0,))
         check_written(self.model)

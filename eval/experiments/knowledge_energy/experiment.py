@@ -26,9 +26,8 @@ from eval.experiments.knowledge_transfer.results import Point, points_of
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.experiments.question_source import TELEQNA
 from eval.sweep.cells import Cell
-from eval.sweep.grid import MOST
+from eval.sweep.grid import number_of
 from secagent_env import Scenario
-from secagent_env.support.checks import integer
 from solvers.knowledge.link import with_knowledge
 
 RATIOS = (0.0, 0.1, PRINTED_RATIO, 1.0)
@@ -67,7 +66,7 @@ class KnowledgeEnergy(Experiment):
     transfer: KnowledgeTransfer = field(default_factory=KnowledgeTransfer)
 
     def __post_init__(self) -> None:
-        integer("the number of instances", self.instances, 1, MOST)
+        number_of("the number of instances", self.instances)
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Self:

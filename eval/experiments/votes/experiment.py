@@ -24,9 +24,9 @@ from eval.experiments.votes.printed import TABLE_V
 from eval.experiments.votes.results import FITTED, DataSet, VoteResults, fit, selected_accuracies
 from eval.experiments.votes.tables import endpoint_table, figures, flat, markdown
 from eval.sweep.cells import Cell
-from eval.sweep.grid import MOST, Grid
+from eval.sweep.grid import Grid, number_of
 from secagent_env import Scenario
-from secagent_env.support.checks import integer, number
+from secagent_env.support.checks import number
 from solvers.reasoning.endpoint import Group
 
 PRESET = "qwen"
@@ -52,8 +52,8 @@ class Votes(Experiment):
 
     def __post_init__(self) -> None:
         number("correlation", self.correlation, 0, 1)
-        integer("the number of questions", self.questions, 1, MOST)
-        integer("the number of networks", self.instances, 1, MOST)
+        number_of("the number of questions", self.questions)
+        number_of("the number of networks", self.instances)
 
     def cells(self) -> Grid:
         """Return the cells in which every scheme selects agents in every network."""

@@ -23,10 +23,9 @@ from eval.stats.pictures import drawing, save_figure
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from eval.studies.lifetime.cells import FUNCTION, describe_policy
 from eval.sweep.cells import Cell
-from eval.sweep.grid import MOST, Grid
+from eval.sweep.grid import Grid, number_of
 from secagent_env import Scenario
 from secagent_env.rendering.style import BLUE, DIM, FAINT
-from secagent_env.support.checks import integer
 from solvers.interface.registry import module_of
 from training.learn.seeds import TEST
 
@@ -60,7 +59,7 @@ class Lifetime(Experiment):
     seed: int = option(TEST.start, "of the first episode (default: the test seeds)")
 
     def __post_init__(self) -> None:
-        integer("episodes", self.episodes, 1, MOST)
+        number_of("episodes", self.episodes)
         for name in self.policies:
             describe_policy(name)
 

@@ -22,9 +22,8 @@ from eval.stats.paired import paired_difference
 from eval.stats.statistics import CONFIDENCE, Interval, share
 from eval.studies.paradigms.cells import FUNCTION, Line
 from eval.sweep.cells import Cell
-from eval.sweep.grid import MOST
+from eval.sweep.grid import number_of
 from secagent_env.questions import load
-from secagent_env.support.checks import integer
 
 TITLES = {"levels": "Levels of collaboration", "feedback": "Feedback", "sharing": "Ways of sharing"}
 """Of the tables, by the scheme of the cells."""
@@ -50,7 +49,7 @@ class Paradigms(Experiment):
     seed: int = option(0, "of the questions drawn (default: %(default)s)")
 
     def __post_init__(self) -> None:
-        integer("the number of questions", self.questions, 1, MOST)
+        number_of("the number of questions", self.questions)
         if self.data is not None:
             load(TELEQNA, self.data)
 

@@ -21,9 +21,8 @@ from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.pictures import drawing, save_figure
 from eval.studies.representations.cells import FOUND, FUNCTION, Representation, corpora
 from eval.sweep.cells import Cell
-from eval.sweep.grid import MOST
+from eval.sweep.grid import number_of
 from secagent_env.rendering.style import BLUE, FAINT, GREEN, INK, ORANGE
-from secagent_env.support.checks import integer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,9 +49,9 @@ class Representations(Experiment):
     seed: int = option(0, "of the questions drawn (default: %(default)s)")
 
     def __post_init__(self) -> None:
-        integer("questions", self.questions, 1, MOST)
+        number_of("questions", self.questions)
         if self.passages is not None:
-            integer("passages", self.passages, 1, MOST)
+            number_of("passages", self.passages)
 
     def cells(self) -> list[Cell]:
         """Return a cell for each corpus."""

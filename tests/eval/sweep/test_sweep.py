@@ -583,5 +583,5 @@ def test_a_plan_counts_millions_without_making_them(tmp_path: Path):
 def test_a_count_that_nothing_could_compute_is_refused(command: str, tmp_path: Path, capsys: pytest.CaptureFixture):
     assert main([*command.split(), "--instances", str(10**11), "--dry-run", "--out", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err == (
-        "secagent: error: instances must be an integer from 1 to 1000000000, got 100000000000\n"
+        "secagent: error: instances must be at most 1000000000, got 100000000000: nothing could compute so many\n"
     )
