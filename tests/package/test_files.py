@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from concurrent_writers import faults
+from hardship import as_nobody, as_root, disk, visible
 
 from secagent_env.support import files
 from secagent_env.support.files import append_line, check_target, is_temporary, remove_stale, whole_file, write_text
@@ -28,8 +29,6 @@ SOURCES = [
     for path in sorted((ROOT / folder).rglob("*.py"))
     if path not in (WRITER, TRANSCRIPT)
 ]
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices, mounts disks and becomes another user")
 
 # --- No other writer ------------------------------------------------------------------------------------------
 
@@ -220,32 +219,10 @@ def test_a_block_that_fails_leaves_the_old_file(tmp_path: Path):
     assert names(tmp_path) == ["file"]
 
 
-def as_nobody(function: Callable[[], object]) -> str:
-    """Return the error that a function raises in a process of another user."""
-    reading, writing = os.pipe()
-    if (child := os.fork()) == 0:
-        os.setgroups([])
-        os.setgid(65534)
-        os.setuid(65534)
-        try:
-            function()
-            os.write(writing, b"no error")
-        except BaseException as error:
-            os.write(writing, f"{type(error).__name__}: {error}".encode())
-        os._exit(0)
-    os.close(writing)
-    with open(reading) as file:
-        message = file.read()
-    os.waitpid(child, 0)
-    return message
-
-
 @as_root
 @pytest.mark.parametrize("what", ["folder", "file"])
 def test_what_is_read_only_is_an_error_with_its_name(tmp_path: Path, what: str):
-    for parent in tmp_path.parents[:-2]:
-        parent.chmod(0o755)
-    tmp_path.chmod(0o755)
+    visible(tmp_path)
     path = tmp_path / "folder" / "file"
     path.parent.mkdir()
     path.write_text("old")
@@ -262,10 +239,7 @@ def test_what_is_read_only_is_an_error_with_its_name(tmp_path: Path, what: str):
 
 @as_root
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path):
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("disks cannot be mounted here")
-    try:
+    with disk(tmp_path, "64k"):
         path = tmp_path / "file"
         write_text(path, "old")
         with pytest.raises(OSError, match="No space left on device") as error:
@@ -273,8 +247,6 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path):
         assert error.value.filename == str(path)
         assert path.read_text() == "old"
         assert names(tmp_path) == ["file"]
-    finally:
-        subprocess.run(["umount", tmp_path], check=True)
 
 
 def test_a_missing_folder_is_named(tmp_path: Path):
@@ -295,13 +267,13 @@ def test_a_missing_folder_is_named(tmp_path: Path):
 
 def test_threads_and_processes_do_not_disturb_each_other(tmp_path: Path):
     assert faults(tmp_path / "shared.json", 1.5) == []
-    assert names(tmp_path) == ["shared.json"]
+    assert names(tmp_path) == ["shared.json", "shared.npz"]
 
 
 @pytest.mark.slow
 def test_ten_seconds_of_threads_and_processes(tmp_path: Path):
-    assert faults(tmp_path / "shared.json", 10) == []
-    assert names(tmp_path) == ["shared.json"]
+    assert faults(tmp_path / "shared.json", 10, threads=8) == []
+    assert names(tmp_path) == ["shared.json", "shared.npz"]
 
 
 def test_lines_of_several_writers_do_not_mix(tmp_path: Path):

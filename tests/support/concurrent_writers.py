@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+from secagent_env import Instance, sample_instance
 from secagent_env.support.files import write_text
 
 
@@ -34,9 +35,12 @@ def _threads(path: Path, process: int, count: int, seconds: float) -> list[str]:
 
 def _save_and_load(path: Path, name: str, seconds: float) -> list[str]:
     end, found, count = time.monotonic() + seconds, [], 0
+    instances = sample_instance("small", 1, 3)
     while time.monotonic() < end:
         count += 1
         try:
+            instances[count % 3].save(path.with_suffix(".npz"))
+            assert Instance.load(path.with_suffix(".npz")).scenario == instances.scenario
             write_text(path, json.dumps({"name": name, "count": count, "end": "x" * (count % 7000)}) + "\n")
             document = json.loads(path.read_text())
             assert list(document) == ["name", "count", "end"]

@@ -1,13 +1,9 @@
 """Commands on a full disk, and in a folder of another user: one sentence with the path, nothing half-written."""
 
-import contextlib
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hardship import as_nobody, as_root, disk, visible
 
 from eval.command.cli import main
 from eval.sweep.engine import read_results
@@ -15,7 +11,6 @@ from eval.sweep.engine import read_results
 pytest.importorskip("pyarrow")
 pytest.importorskip("plotly")
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts disks and becomes another user")
 COMPARE = ["compare", "--scenario", "small", "--solvers", "exact", "randas", "--workers", "1"]
 
 
@@ -24,18 +19,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports in which nothing is computed again."""
     monkeypatch.setattr("eval.report.write.decisions", lambda *_: [])
     monkeypatch.setattr("eval.report.write.convergence", lambda *_: {})
-
-
-@contextlib.contextmanager
-def disk(folder: Path, size: str) -> Iterator[None]:
-    """Mount a small disk on a folder."""
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("disks cannot be mounted here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 def files(folder: Path) -> list[str]:
@@ -54,6 +37,7 @@ def refused(capsys: pytest.CaptureFixture, *arguments: str) -> str:
 def test_a_disk_that_is_full_at_any_moment_keeps_what_is_computed(
     tmp_path: Path, capsys: pytest.CaptureFixture, quick: None
 ):
+    (tmp_path / "disk").mkdir()
     with disk(tmp_path / "disk", "30k"):
         out = tmp_path / "disk" / "out"
         message = refused(capsys, *COMPARE, "--instances", "40", "--out", str(out))
@@ -70,6 +54,7 @@ def test_a_disk_that_is_full_at_any_moment_keeps_what_is_computed(
 
 @as_root
 def test_a_disk_with_room_for_the_cells_alone_keeps_them(tmp_path: Path, capsys: pytest.CaptureFixture):
+    (tmp_path / "disk").mkdir()
     with disk(tmp_path / "disk", "40k"):
         out = tmp_path / "disk" / "out"
         message = refused(capsys, *COMPARE, "--instances", "1", "--out", str(out))
@@ -78,36 +63,16 @@ def test_a_disk_with_room_for_the_cells_alone_keeps_them(tmp_path: Path, capsys:
         assert not [name for name in files(out) if "partial" in name or name.endswith(".png")]
 
 
-def as_nobody(arguments: list[str], folder: Path) -> str:
-    """Return the status and the errors of a command that another user runs."""
-    log = folder / "errors"
-    if (child := os.fork()) == 0:
-        descriptor = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-        sys.stderr = os.fdopen(descriptor, "w")
-        os.setgroups([])
-        os.setgid(65534)
-        os.setuid(65534)
-        try:
-            status = main(arguments)
-            sys.stderr.flush()
-            os._exit(status)
-        except BaseException:
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    return f"{os.waitstatus_to_exitcode(status)}: {log.read_text()}"
-
-
 @as_root
 def test_a_folder_that_may_only_be_read_is_told_before_anything_is_computed(tmp_path: Path, quick: None):
     out = tmp_path / "out"
     compare = ["-q", *COMPARE, "--instances", "1", "--out", str(out)]
     assert main(compare) == 0
     assert main(["-q", "report", str(out), "--out", str(tmp_path / "report.html")]) == 0
-    for parent in (tmp_path, *tmp_path.parents[:-2]):
-        parent.chmod(0o755)
+    visible(tmp_path)
     before = files(out)
-    assert as_nobody(compare, tmp_path) == f"2: secagent: error: {out / 'cells'}: Permission denied\n"
-    assert as_nobody(["-q", "report", str(out)], tmp_path) == f"2: secagent: error: {out}: Permission denied\n"
+    assert as_nobody(lambda: main(compare)) == f"2: secagent: error: {out / 'cells'}: Permission denied\n"
+    assert as_nobody(lambda: main(["-q", "report", str(out)])) == f"2: secagent: error: {out}: Permission denied\n"
     study = ["-q", "study", "law", "--instances", "1", "--workers", "1", "--out", str(out)]
-    assert as_nobody(study, tmp_path) == f"2: secagent: error: {out}: Permission denied\n"
+    assert as_nobody(lambda: main(study)) == f"2: secagent: error: {out}: Permission denied\n"
     assert files(out) == before
