@@ -96,7 +96,7 @@ def add_sweep(parser: argparse.ArgumentParser, workers: str = "one per core") ->
 
 
 def sweep_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the arguments of :func:`eval.sweep.engine.plan`, and of ``run_sweep`` but for its progress bar."""
+    """Return the arguments of :func:`eval.sweep.plan.plan`, and of ``run_sweep`` but for its progress bar."""
     return {
         "workers": args.workers,
         "scheduler": args.scheduler,

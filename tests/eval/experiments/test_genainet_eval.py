@@ -89,7 +89,7 @@ def test_the_table_is_written_and_the_rounds_are_drawn(tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--draws", "0"], "the number of games must be an integer from 1"),
+        (["--draws", "0"], "the number of games must be an integer ≥ 1"),
         (["--base-url", "http://localhost:1/v1"], "model"),
         (["--pairs", "0"], "num_pairs"),
         (["--picture", "rounds.gif"], "a picture's name must end with"),
