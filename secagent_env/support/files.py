@@ -25,7 +25,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _MACHINE = f"{zlib.crc32(socket.gethostname().encode()):08x}"
-_TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8})-[0-9a-f]{16}\.partial")
+_TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8})-[0-9a-f]{16}\.partial", re.DOTALL)
 """The names of temporary files: the file's own name, the machine, and a random number."""
 STALE_AFTER_S = 86_400.0
 """The age at which a temporary file of another machine counts as left behind: its lock cannot be asked."""
