@@ -129,6 +129,22 @@ def remove_stale(folder: str | Path) -> int:
     return removed
 
 
+@contextmanager
+def held(folder: str | Path) -> Iterator[bool]:
+    """Hold a folder, as long as the block lasts; False if another process, or another block, holds it.
+
+    It ends with the process, however that ends, and leaves nothing in the folder. Where there are no locks it is True.
+    """
+    if fcntl is None:
+        yield True
+        return
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        yield _lock(descriptor) is not False
+    finally:
+        os.close(descriptor)
+
+
 def is_temporary(name: str) -> bool:
     """Whether a file's name is that of a temporary file, of a writer that is at work or was killed."""
     return _TEMPORARY.fullmatch(name) is not None

@@ -18,6 +18,7 @@ import pytest
 import solvers
 from secagent_env import Scenario, sample_instance
 from secagent_env.support.digests import sealed
+from secagent_env.support.files import held
 from training.learn import seeds
 
 pytest.importorskip("sb3_contrib")
@@ -259,6 +260,15 @@ def test_another_training_in_the_same_folder_is_refused(tmp_path: Path, changes:
         train(task(**{"steps": 256, **changes}), tmp_path)
 
 
+def test_two_trainings_in_one_folder_at_a_time_are_refused(tmp_path: Path):
+    train(task(steps=256), tmp_path)
+    before = (tmp_path / "evaluations.jsonl").read_bytes()
+    with held(tmp_path), pytest.raises(ValueError, match=r"another process trains in .*name another folder"):
+        train(task(steps=256), tmp_path)
+    assert (tmp_path / "evaluations.jsonl").read_bytes() == before
+    train(task(steps=256), tmp_path)
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(ValueError, match="is not empty and holds no training"):
@@ -322,6 +332,17 @@ def test_a_broken_checkpoint_is_told_in_one_sentence(tmp_path: Path, name: str):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(ValueError, match=r"^the checkpoint .*checkpoint is broken \(.*\); train into another folder"):
         train(task("sac", steps=256), tmp_path)
+
+
+def test_other_lines_among_evaluations_and_other_progress_are_no_fault_of_ours(tmp_path: Path):
+    train(task(steps=256), tmp_path)
+    whole = (tmp_path / "evaluations.jsonl").read_text()
+    (tmp_path / "evaluations.jsonl").write_text(f'3\n[]\n{{"steps": "x"}}\n{{}}\n{whole}{{"steps": 1')
+    train(task(steps=256), tmp_path)
+    assert (tmp_path / "evaluations.jsonl").read_text() == whole
+    put(tmp_path / "checkpoint", {"counters": Checkpoint.load(tmp_path / "checkpoint").state.counters})
+    with pytest.raises(ValueError, match=r"^the checkpoint .* is broken \(KeyError: 'segment'\)"):
+        train(task(steps=256), tmp_path)
 
 
 def put(folder: Path, numbers: object) -> None:

@@ -1,7 +1,8 @@
 """A results folder that may come from anyone: what lies in it is read as data, and what it leads to is left alone.
 
 Links out of the folder, pipes, devices, pictures of more than :data:`MAX_BYTES` and texts of more than
-:data:`MAX_TEXT_BYTES` are left out, with a sentence, unless the user trusts the folder, which allows links. Nothing in it makes the report write anywhere else.
+:data:`MAX_TEXT_BYTES` are left out, with a sentence, unless the user trusts the folder, which allows links. Nothing in
+it makes the report write anywhere else.
 """
 
 from __future__ import annotations
