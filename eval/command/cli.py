@@ -128,6 +128,8 @@ def _failed(error: BaseException) -> int:
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         # Files are written by one writer, which names them.
+        if isinstance(error, FileNotFoundError) and not error.filename:
+            return "the working directory is no longer there: change to another one"
         place = error.filename or ("cannot write to stdout" if error.errno == errno.ENOSPC else "")
         return f"{place}: {error.strerror}" if place else error.strerror
     text = " ".join(str(error).split()) or type(error).__name__

@@ -25,7 +25,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _MACHINE = f"{zlib.crc32(socket.gethostname().encode()):08x}"
-_TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8})-[0-9a-f]{16}\.partial")
+_TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8})-[0-9a-f]{16}\.partial", re.DOTALL)
 """The names of temporary files: the file's own name, the machine, and a random number."""
 STALE_AFTER_S = 86_400.0
 """The age at which a temporary file of another machine counts as left behind: its lock cannot be asked."""
@@ -127,6 +127,22 @@ def remove_stale(folder: str | Path) -> int:
                 with contextlib.suppress(OSError):  # another process removed it
                     removed += _remove_if_stale(entry.path, own=name[1] == _MACHINE)
     return removed
+
+
+@contextmanager
+def held(folder: str | Path) -> Iterator[bool]:
+    """Hold a folder, as long as the block lasts; False if another process, or another block, holds it.
+
+    It ends with the process, however that ends, and leaves nothing in the folder. Where there are no locks it is True.
+    """
+    if fcntl is None:
+        yield True
+        return
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        yield _lock(descriptor) is not False
+    finally:
+        os.close(descriptor)
 
 
 def is_temporary(name: str) -> bool:

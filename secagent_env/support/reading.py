@@ -152,6 +152,12 @@ class ArrayFile:
         with _damage_as_value_error():
             return {name: _array(self._archive, name, size) for name, (_, size) in found.items()}
 
+    def read_all(self, most: int) -> dict[str, np.ndarray]:
+        """Return all arrays, which must have at most so many bytes in all."""
+        with _damage_as_value_error():
+            _check_total(sum(_shape_and_bytes(self._archive, name)[1] for name in self.names), most)
+            return {name: _array(self._archive, name, most) for name in self.names}
+
 
 def short(error: BaseException, most: int = 200) -> str:
     """Return an error's sentence in one line of at most so many characters."""
@@ -227,9 +233,9 @@ def _array(archive: zipfile.ZipFile, name: str, most: int) -> np.ndarray:
         return array
 
 
-def _check_total(size: int) -> None:
-    if size > MAX_ARRAY_BYTES:
-        raise ValueError(f"its arrays have {size / 1e6:.3g} MB, and at most {MAX_ARRAY_BYTES / 1e6:.3g} MB are read")
+def _check_total(size: int, most: int = MAX_ARRAY_BYTES) -> None:
+    if size > most:
+        raise ValueError(f"its arrays have {size / 1e6:.3g} MB, and at most {most / 1e6:.3g} MB are read")
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -50,6 +50,8 @@ _NAMED = re.compile(r"""(api[_-]?key\s*[=:])(\s*["'][^"']*|[^\s"',)}]+)""", re.I
 _LONG_KEY = re.compile(r"\bsk-[\w-]{16,}", re.ASCII)
 _USER = re.compile(r"""(?<=://)(?!(?:[\w.-]*:)?\$[A-Z_][A-Z0-9_]*@)[^\s"'<>]+(?=@)""")
 _QUERY = re.compile(r"""([?&](?!api-version=)[\w.-]+=)(?!\$[A-Z_])[^\s"'<>&#]+""")
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that terminals obey, or that turn the order of others round."""
 _VARIABLE = re.compile(r"\$([A-Z_][A-Z0-9_]*)", re.ASCII)
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -96,11 +98,14 @@ def excerpt(text: str, length: int = 200, secrets: Iterable[str] = ()) -> str:
 
 
 def public(text: str) -> str:
-    """Return a message without the environment's secrets, and without what looks like one in an address or option."""
+    """Return a message without the environment's secrets, and without what looks like one in an address or option.
+
+    What would steer the terminal is written out: names of files and texts in them may be anybody's.
+    """
     text = without_secrets(text, _of_environment())
     for pattern, shown in ((_NAMED, rf"\1{HIDDEN}"), (_LONG_KEY, HIDDEN), (_USER, HIDDEN), (_QUERY, rf"\1{HIDDEN}")):
         text = pattern.sub(shown, text)
-    return text
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class PublicFormatter(logging.Formatter):

@@ -312,15 +312,16 @@ with whole_file(sys.argv[1]) as file:
         process.kill()
 
 
-def test_what_a_killed_writer_leaves_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    path = tmp_path / "file"
+@pytest.mark.parametrize("name", ["file", "two\nlines", "x" * 255])
+def test_what_a_killed_writer_leaves_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    path = tmp_path / name
     write_text(path, "old")
     killed_writer(path)
     assert path.read_text() == "old"
     assert len(names(tmp_path)) == 2
     monkeypatch.setattr(files, "_swept", {})
     write_text(path, "new")
-    assert names(tmp_path) == ["file"]
+    assert names(tmp_path) == [name]
 
 
 def test_a_file_of_another_machine_is_removed_after_a_day(tmp_path: Path):

@@ -197,6 +197,13 @@ def rewritten(path: Path, out: Path, **changes: str | None) -> Path:
     return out
 
 
+def without_digest(model: onnx.ModelProto) -> bytes:
+    kept = [entry for entry in model.metadata_props if entry.key != "digest"]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    return bytes(model.SerializeToString())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -249,6 +256,48 @@ def test_a_network_that_is_not_what_its_metadata_tell_is_refused(tmp_path: Path)
     rewritten(path, path, scenario=json.dumps(PAPER.to_dict()))
     with pytest.raises(ValueError, match="are not those that its metadata describe"):
         training.load_agent(path)
+
+
+def test_a_network_that_returns_something_else_gets_one_sentence(tmp_path: Path):
+    path = flat_policy(tmp_path / "p.onnx", np.zeros(20))
+    model = onnx.load(path)
+    for node in (
+        onnx.helper.make_node("ReduceSum", ["observation"], ["action"], keepdims=0),
+        onnx.helper.make_node("SequenceConstruct", ["observation"], ["action"]),
+        onnx.helper.make_node("Constant", [], ["action"], value_floats=[0.0] * 20),
+        onnx.helper.make_node("Constant", [], ["action"], value=onnx.numpy_helper.from_array(np.zeros((7, 20)))),
+    ):
+        output = onnx.helper.make_empty_tensor_value_info("action")
+        if node.op_type == "SequenceConstruct":
+            output = onnx.helper.make_tensor_sequence_value_info("action", onnx.TensorProto.FLOAT, None)
+        del model.graph.node[:], model.graph.initializer[:], model.graph.output[:]
+        model.graph.node.append(node)
+        model.graph.output.append(output)
+        path.write_bytes(without_digest(model))
+        agent = training.load_agent(path)
+        with pytest.raises(ValueError, match="the policy constant returns no action for each observation"):
+            agent.solve_batch(sample_instance(SMALL, batch=(3,)))
+        with pytest.raises(ValueError, match="returns no action"):
+            agent.solve(sample_instance(SMALL))
+
+
+@pytest.mark.parametrize("place", ["weights.bin", "../weights.bin", "{folder}/weights.bin"])
+def test_a_policy_takes_its_weights_from_no_other_file(tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    model = onnx.load(flat_policy(Path("p.onnx"), np.zeros(20)))
+    tensor = onnx.TensorProto(
+        name="outside", data_type=onnx.TensorProto.FLOAT, dims=[1, 20], data_location=onnx.TensorProto.EXTERNAL
+    )
+    tensor.external_data.add(key="location", value=place.format(folder=Path.cwd()))
+    for folder in (Path(), Path("..")):
+        (folder / "weights.bin").write_bytes(np.zeros(20, np.float32).tobytes())
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.node.append(onnx.helper.make_node("Identity", ["outside"], ["action"]))
+    model.graph.initializer.append(tensor)
+    Path("p.onnx").write_bytes(without_digest(model))
+    with pytest.raises(ValueError, match=r"cannot load a policy from p.onnx"):
+        training.load_agent("./p.onnx")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import os
 import signal
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise, product
@@ -15,6 +17,8 @@ import pytest
 
 import solvers
 from secagent_env import Scenario, sample_instance
+from secagent_env.support.digests import sealed
+from secagent_env.support.files import held
 from training.learn import seeds
 
 pytest.importorskip("sb3_contrib")
@@ -22,7 +26,7 @@ pytest.importorskip("yaml")
 
 import torch
 
-from training.learn.checkpoint import Checkpoint, recover
+from training.learn.checkpoint import Checkpoint, _digest, recover
 from training.learn.learner import ALGORITHMS, State, Task, learner_class, module_of
 from training.learn.run_folder import RunFolder
 from training.learn.settings import ENVIRONMENTS, FOLDER, Settings, load_settings
@@ -256,6 +260,15 @@ def test_another_training_in_the_same_folder_is_refused(tmp_path: Path, changes:
         train(task(**{"steps": 256, **changes}), tmp_path)
 
 
+def test_two_trainings_in_one_folder_at_a_time_are_refused(tmp_path: Path):
+    train(task(steps=256), tmp_path)
+    before = (tmp_path / "evaluations.jsonl").read_bytes()
+    with held(tmp_path), pytest.raises(ValueError, match=r"another process trains in .*name another folder"):
+        train(task(steps=256), tmp_path)
+    assert (tmp_path / "evaluations.jsonl").read_bytes() == before
+    train(task(steps=256), tmp_path)
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(ValueError, match="is not empty and holds no training"):
@@ -319,6 +332,85 @@ def test_a_broken_checkpoint_is_told_in_one_sentence(tmp_path: Path, name: str):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(ValueError, match=r"^the checkpoint .*checkpoint is broken \(.*\); train into another folder"):
         train(task("sac", steps=256), tmp_path)
+
+
+def test_other_lines_among_evaluations_and_other_progress_are_no_fault_of_ours(tmp_path: Path):
+    train(task(steps=256), tmp_path)
+    whole = (tmp_path / "evaluations.jsonl").read_text()
+    (tmp_path / "evaluations.jsonl").write_text(f'3\n[]\n{{"steps": "x"}}\n{{}}\n{whole}{{"steps": 1')
+    train(task(steps=256), tmp_path)
+    assert (tmp_path / "evaluations.jsonl").read_text() == whole
+    put(tmp_path / "checkpoint", {"counters": Checkpoint.load(tmp_path / "checkpoint").state.counters})
+    with pytest.raises(ValueError, match=r"^the checkpoint .* is broken \(KeyError: 'segment'\)"):
+        train(task(steps=256), tmp_path)
+
+
+def put(folder: Path, numbers: object) -> None:
+    """Write the numbers of a checkpoint, with the digests of what lies beside them."""
+    if isinstance(numbers, dict):
+        files = {path.name: _digest(path) for path in folder.iterdir() if path.name != "counters.json"}
+        numbers = sealed({"counters": {}, "progress": {}, "files": files, **numbers})
+    (folder / "counters.json").write_text(json.dumps(numbers))
+
+
+def pressed(path: Path) -> None:
+    """Compress an archive."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [[], 3, None, {"files": [1]}, {"files": "x"}, {"files": None}, {"files": {}}, {"counters": 1}, {"progress": "x"}],
+)
+def test_a_checkpoint_with_other_numbers_is_told_in_one_sentence(tmp_path: Path, numbers: object):
+    checkpoint(1).save(tmp_path / "checkpoint")
+    put(tmp_path / "checkpoint", numbers)
+    with pytest.raises(ValueError, match=r"^the checkpoint .*checkpoint is broken \("):
+        Checkpoint.load(tmp_path / "checkpoint")
+
+
+def test_a_file_that_was_put_into_a_checkpoint_or_taken_out_is_noticed(tmp_path: Path):
+    checkpoint(1).save(tmp_path / "checkpoint")
+    torch.save({"x": torch.ones(1)}, tmp_path / "checkpoint" / "best.pt")
+    with pytest.raises(ValueError, match=r"the files in it are not those that counters.json names"):
+        Checkpoint.load(tmp_path / "checkpoint")
+    checkpoint(1).save(tmp_path / "checkpoint")
+    (tmp_path / "checkpoint" / "replay.npz").unlink()
+    with pytest.raises(ValueError, match=r"the files in it are not those that counters.json names"):
+        Checkpoint.load(tmp_path / "checkpoint")
+
+
+@pytest.mark.parametrize("name", ["parameters.pt", "replay.npz", "counters.json"])
+def test_a_pipe_in_a_checkpoint_is_not_waited_for(tmp_path: Path, name: str):
+    checkpoint(1).save(tmp_path / "checkpoint")
+    (tmp_path / "checkpoint" / name).unlink()
+    os.mkfifo(tmp_path / "checkpoint" / name)
+    with pytest.raises(ValueError, match=f"{name} is no file"):
+        Checkpoint.load(tmp_path / "checkpoint")
+
+
+@pytest.mark.parametrize("name", ["parameters.pt", "replay.npz"])
+def test_a_checkpoint_unpacks_to_no_more_than_its_files_have(tmp_path: Path, name: str):
+    state = State({"x": torch.zeros(10**6)}, {}, {"a": np.zeros(10**6)})
+    Checkpoint(state, None, {}).save(tmp_path / "checkpoint")
+    pressed(tmp_path / "checkpoint" / name)
+    put(tmp_path / "checkpoint", {})
+    with pytest.raises(
+        ValueError, match=r"unpacks to more than it has|arrays have 8 MB, and at most 0\.\d+ MB are read"
+    ):
+        Checkpoint.load(tmp_path / "checkpoint")
+
+
+def test_a_checkpoint_of_an_earlier_version_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    checkpoint(1).save(tmp_path / "checkpoint")
+    put(tmp_path / "checkpoint", [])
+    (tmp_path / "checkpoint" / "counters.json").write_text('{"counters": {"n": 1}, "progress": {}}')
+    assert Checkpoint.load(tmp_path / "checkpoint").state.counters == {"n": 1}
+    assert "unverified" in caplog.text
 
 
 def test_a_checkpoint_of_another_network_is_told_in_one_sentence(tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -15,10 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from secagent_env.support.digests import sealed, verified
-from secagent_env.support.errors import check_name
+from secagent_env.support.digests import DIGEST, sealed, verified
 from secagent_env.support.files import whole_file, write_text
-from secagent_env.support.reading import parse_json, read_bytes
+from secagent_env.support.reading import open_arrays, parse_json, read_bytes
 from training.learn.learner import State
 
 _TENSORS, _BEST, _NUMBERS, _ARRAYS = "parameters.pt", "best.pt", "counters.json", "replay.npz"
@@ -73,16 +73,12 @@ class Checkpoint:
         if not folder.exists():
             return None
         try:
-            path = folder / _NUMBERS
-            numbers = verified(parse_json(read_bytes(path), finite=False), path)
-            for name, digest in numbers.get("files", {}).items():
-                if _digest(folder / check_name("file", name, _FILES)) != digest:
-                    raise ValueError(f"{name} is damaged: its content is not what its digest says")
+            numbers = _numbers(folder)
             tensors, best = (_tensors(folder / name) for name in (_TENSORS, _BEST))
             arrays = {}
             if (folder / _ARRAYS).exists():
-                with open(folder / _ARRAYS, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                    arrays = {name: archive[name] for name in archive.files}
+                with open_arrays(folder / _ARRAYS) as file:
+                    arrays = file.read_all((folder / _ARRAYS).stat().st_size)
             return cls(State(tensors or {}, numbers["counters"], arrays), best, numbers["progress"])
         except (*_BROKEN, OSError) as error:
             raise broken(folder, error) from error
@@ -113,6 +109,30 @@ def broken(folder: Path, error: BaseException) -> ValueError:
     )
 
 
+def _numbers(folder: Path) -> dict[str, Any]:
+    """Return the numbers of a checkpoint, after the files beside them have been compared with their digests."""
+    there = [name for name in (_NUMBERS, *_FILES) if os.path.lexists(folder / name)]
+    for name in there:
+        if not (folder / name).is_file():
+            raise ValueError(f"{name} is no file")
+    path = folder / _NUMBERS
+    document = parse_json(read_bytes(path), finite=False)
+    if not isinstance(document, dict):
+        raise ValueError(f"{_NUMBERS} holds no numbers of a checkpoint")
+    numbers = verified(document, path)
+    if not all(isinstance(numbers[name], dict) for name in ("counters", "progress")):
+        raise ValueError(f"{_NUMBERS} holds no numbers of a checkpoint")
+    digests = numbers.get("files")
+    if digests is None and DIGEST not in document:  # of an earlier version
+        return numbers
+    if not isinstance(digests, dict) or {_NUMBERS, *digests} != set(there):
+        raise ValueError(f"the files in it are not those that {_NUMBERS} names")
+    for name, digest in digests.items():
+        if _digest(folder / name) != digest:
+            raise ValueError(f"{name} is damaged: its content is not what its digest says")
+    return numbers
+
+
 def _digest(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -121,6 +141,9 @@ def _digest(path: Path) -> str:
 def _tensors(path: Path) -> dict[str, Any] | None:
     if not path.exists() and path.name == _BEST:
         return None
+    with zipfile.ZipFile(path) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+            raise ValueError(f"{path.name} unpacks to more than it has")
     tensors: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return dict(tensors)
 

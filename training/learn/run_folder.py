@@ -93,7 +93,7 @@ class RunFolder:
         for line in read_bytes(self.evaluations).splitlines():
             with contextlib.suppress(ValueError):  # the end of a line that was being written
                 rows.append(parse_json(line, finite=False))
-        return rows
+        return [row for row in rows if isinstance(row, dict) and isinstance(row.get("steps"), int)]
 
     def forget_evaluations_after(self, steps: int) -> None:
         """Drop the evaluations after the checkpoint's steps, which will be learnt again."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from secagent_env.support import checks
 from secagent_env.support.extras import require
+from secagent_env.support.files import held
 
 for module in ("torch", "stable_baselines3", "tensorboard", "tqdm"):
     require(module, "rl")
@@ -22,7 +23,7 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat  # n
 from torch.utils.tensorboard import SummaryWriter  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from training.learn.checkpoint import Checkpoint  # noqa: E402
+from training.learn.checkpoint import Checkpoint, broken  # noqa: E402
 from training.learn.export import export_policy, policy_metadata  # noqa: E402
 from training.learn.learner import Learner, Task, learner_class  # noqa: E402
 from training.learn.run_folder import RunFolder  # noqa: E402
@@ -74,22 +75,33 @@ def train(
         learner = learner_class(task.algo)(task, device)  # first: a wrong hyperparameter leaves no folder behind
         try:
             folder.open(task, command)
-            single = task.environment == "allocation"
-            validation: Validation = (
-                AllocationValidation(task, folder.bounds) if single else EpisodeValidation(make_envs(task, EPISODES))
-            )
-            checkpoint = Checkpoint.load(folder.checkpoint)
-            training = _Training(task, folder, learner, validation)
-            if checkpoint is None:
-                folder.forget_evaluations_after(-1)
-                training.evaluate()
-            else:
-                checkpoint.restore(learner, folder.checkpoint)
-                training.resume(checkpoint)
-            training.go(progress)
-            return training.finish()
+            with held(folder.path) as alone:
+                if not alone:
+                    raise ValueError(f"another process trains in {out}; wait for it, or name another folder with --out")
+                return _trained(task, folder, learner, progress)
         finally:
             learner.close()
+
+
+def _trained(task: Task, folder: RunFolder, learner: Learner, progress: bool | None) -> dict[str, Any]:
+    """Train, or go on with the training in the folder, and return the best evaluation."""
+    single = task.environment == "allocation"
+    validation: Validation = (
+        AllocationValidation(task, folder.bounds) if single else EpisodeValidation(make_envs(task, EPISODES))
+    )
+    checkpoint = Checkpoint.load(folder.checkpoint)
+    training = _Training(task, folder, learner, validation)
+    if checkpoint is None:
+        folder.forget_evaluations_after(-1)
+        training.evaluate()
+    else:
+        checkpoint.restore(learner, folder.checkpoint)
+        try:
+            training.resume(checkpoint)
+        except (KeyError, TypeError) as error:
+            raise broken(folder.checkpoint, error) from error
+    training.go(progress)
+    return training.finish()
 
 
 def _check(task: Task, device: str, threads: int) -> None:

@@ -262,6 +262,10 @@ class TrainedAgent(Solver):
             actions = [self._session.run(["action"], chunk)[0] for chunk in chunks]
         except Exception as error:  # onnxruntime's own types
             raise ValueError(f"the network of the policy {self.name} cannot be computed: {short(error)}") from None
+        for action, chunk in zip(actions, chunks, strict=True):
+            rows = len(next(iter(chunk.values()), ()))
+            if not isinstance(action, np.ndarray) or action.shape[:1] != (rows,) or action.ndim != 2:
+                raise ValueError(f"the network of the policy {self.name} returns no action for each observation")
         action = actions[0] if len(actions) == 1 else np.concatenate(actions)
         return np.asarray(action.reshape(*batch, action.shape[-1]))
 
@@ -290,6 +294,8 @@ def open_session(content: bytes) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4  # an exception says what fails
+    # Nowhere: else a model could name files, whose content it would take for its weights.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", f"{os.devnull}/none")
     try:
         return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception:  # onnxruntime has a dozen types of its own

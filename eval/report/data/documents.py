@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.report.data.received import Received
+from eval.report.data.received import MAX_TEXT_BYTES, Received
 
 EXPERIMENTS = ("table5", "genainet-table1", "knowledge-energy", "genainet")
 """By name: their modules need extras that a report does not."""
@@ -28,7 +28,7 @@ def read_documents(received: Received, places: Iterable[Path]) -> list[Document]
     documents: dict[str, Document] = {}
     for folder in places:
         for name, picture in FILES.items():
-            content = received.read(folder / name) if name not in documents else None
+            content = received.read(folder / name, MAX_TEXT_BYTES) if name not in documents else None
             if content is None:
                 continue
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from eval.experiments.secure.experiment import SOLVE
 from eval.experiments.secure.printed import EXHIBITS, Exhibit
 from eval.report.data.provenance import Provenance, provenance
-from eval.report.data.received import Received
+from eval.report.data.received import MAX_TEXT_BYTES, Received
 from secagent_env.support.extras import require
 from secagent_env.support.reading import short
 
@@ -65,11 +64,10 @@ def _read(received: Received, folder: Path, experiment: Exhibit) -> ExperimentFi
     """Return the figures of an experiment; None if there are none, or they are left out."""
     pandas = require("pandas", extra="eval")
     path = folder / f"{experiment.name}.csv"
-    content = received.read(path)
-    if content is None:
-        return None
     try:
-        figures = pandas.read_csv(io.BytesIO(content))
+        figures = received.table(path)
+        if figures is None:
+            return None
         numbers = [name for name in (experiment.varies, *COLUMNS[1:]) if name in figures]
         figures[numbers] = figures[numbers].apply(pandas.to_numeric)
         figures["scheme"] = figures["scheme"].astype(str) if "scheme" in figures else ""
@@ -89,4 +87,4 @@ def _read(received: Received, folder: Path, experiment: Exhibit) -> ExperimentFi
 
 
 def _text(received: Received, path: Path) -> str:
-    return (received.read(path) or b"").decode(errors="replace")
+    return (received.read(path, MAX_TEXT_BYTES) or b"").decode(errors="replace")

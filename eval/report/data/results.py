@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -93,11 +92,10 @@ def gather(folder: Path | str, runs: Iterable[Path | str] = (), *, trust_paths: 
 def _learners(received: Received, path: Path) -> Any:
     """Return the tests of learners, a pandas DataFrame; None if there are none, or they are left out."""
     pandas = require("pandas", extra="eval")
-    content = received.read(path) if received.is_folder(path.parent) else None
-    if content is None:
-        return None
     try:
-        frame = pandas.read_csv(io.BytesIO(content))
+        frame = received.table(path) if received.is_folder(path.parent) else None
+        if frame is None:
+            return None
         numbers = [name for name in frame if name != "learner"]
         frame[numbers] = frame[numbers].apply(pandas.to_numeric)
         return frame.assign(learner=frame["learner"].astype(str)) if {"learner", "num_agents"} <= set(frame) else None

@@ -80,3 +80,12 @@ def test_characters_that_an_encoding_lacks_are_replaced_by_similar_ones():
     import eval.command.streams  # noqa: F401  registers the handler
 
     assert "1 ± 2 µs – 3 × 4 ≤ λ".encode("ascii", "secagent") == b"1 +- 2 us - 3 x 4 <= \\u03bb"
+
+
+def test_a_working_directory_that_is_gone_is_told(folder: Path):
+    gone = "mkdir gone && cd gone && rmdir ../gone &&"
+    ran = shell(folder, f"{gone} secagent sample --out x.npz")
+    told = b"secagent: error: the working directory is no longer there: change to another one\n"
+    assert (ran.returncode, ran.stderr) == (2, told)
+    ran = shell(folder, f"{gone} secagent sample --out {folder}/x.npz")
+    assert ran.returncode == 0

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -304,6 +305,38 @@ def test_labels_have_different_file_names(labels: list[str]):
     assert list(names) == labels
     assert len(set(names.values())) == len(labels)
     assert all(re.fullmatch(r"[a-z0-9-]{1,60}", name) for name in names.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("fig4.csv", "scheme" + "," * 10**6, "is left out: it has more than 1 MB"),
+        ("table5.md", "# a" * 10**6, "is left out: it has more than 1 MB"),
+        ("fig4.csv", "scheme" + "," * 900_000, "is broken: it has more than 1000 columns"),
+        ("learners/learners.csv", "scheme\n" + "," * 900_000, "is broken: it has more than 1000 columns"),
+        ("learners/learners.csv", '"' + "a" * 900_000, "is broken: field larger than field limit"),
+        ("fig4.csv", "\ud800", "is broken: 'utf-8' codec can't decode"),
+    ],
+)
+def test_tables_and_texts_that_no_command_writes_are_left_out(
+    folder: Path, name: str, content: str, reason: str, quick: None, caplog: pytest.LogCaptureFixture
+):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(content.encode("utf-8", "surrogatepass"))
+    started = time.monotonic()
+    write_report(folder)
+    assert f"{name} {reason}" in caplog.text
+    assert time.monotonic() - started < 10
+
+
+def test_what_is_said_of_a_folder_steers_no_terminal(folder: Path, capsys, quick: None):
+    alter(folder, lambda rows: [row | {"version": "\x1b[2J\u202e\x07\r", "options": {}} for row in rows])
+    assert main(["report", str(folder)]) == 2
+    assert "version of secagent (\\x1b[2J\\u202e\\x07 )" in capsys.readouterr().err
+    (folder / "cells" / "0.parquet").rename(folder / "cells" / "\x9b2J.parquet")
+    (folder / "cells" / "\x9b2J.parquet").write_bytes(b"")
+    assert main(["report", str(folder)]) == 2
+    assert "/\\x9b2J.parquet is left out" in capsys.readouterr().err
 
 
 def test_plain_labels_keep_their_names():
