@@ -266,9 +266,11 @@ def test_a_key_that_appears_as_soon_as_a_reply_is_read_goes_no_further():
     escaped = "".join(f"\\u{ord(character):04X}" if character.isalpha() else character for character in key)
     for written in (escaped, escaped.lower(), key.replace("/", r"\/")):
         kept = r'"caf\u00e9 \u0022quoted\u0022 \u005c"'
-        with FaultyServer(says(f'{{"reason": "{written}", "kept": {kept}}}')) as server:
-            with OpenAIChat("m", base_url=server.base_url, api_key=key) as chat:
-                reply = chat.complete(REQUEST)
+        with (
+            FaultyServer(says(f'{{"reason": "{written}", "kept": {kept}}}')) as server,
+            OpenAIChat("m", base_url=server.base_url, api_key=key) as chat,
+        ):
+            reply = chat.complete(REQUEST)
         assert json.loads(reply.text) == {"reason": "[key]", "kept": json.loads(kept)}
 
 
