@@ -80,6 +80,9 @@ def _main(argv: Sequence[str] | None) -> int:
         return int(done.code or 0)
     except EXPECTED as error:  # a study's options cannot be read, since an extra is not installed
         return _failed(error)
+    except KeyboardInterrupt:  # the options of a study are read from its modules, which takes a moment
+        say("secagent: interrupted")
+        return 130
     if args.command is None:
         parser.print_help(sys.stderr)
         return 2

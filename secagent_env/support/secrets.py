@@ -48,8 +48,10 @@ LIKE_A_KEY = re.compile(r"\b(sk|pk|key)-[\w.*-]{4,}|\bBearer\s+[\w.~+/=*-]{4,}",
 
 _NAMED = re.compile(r"""(api[_-]?key\s*[=:])(\s*["'][^"']*|[^\s"',)}]+)""", re.IGNORECASE)
 _LONG_KEY = re.compile(r"\bsk-[\w-]{16,}", re.ASCII)
-_USER = re.compile(r"""(?<=://)(?!(?:[\w.-]*:)?\$[A-Z_][A-Z0-9_]*@)[^\s"'<>]+(?=@)""")
-_QUERY = re.compile(r"""([?&](?!api-version=)[\w.-]+=)(?!\$[A-Z_])[^\s"'<>&#]+""")
+_BEFORE_USER = r"(?:(?<=://)|(?<=http:/)(?!/)|(?<=https:/)(?!/))"  # paths have one slash where addresses have two
+_USER = re.compile(rf"""{_BEFORE_USER}(?!(?:[\w.-]*:)?\$[A-Z_][A-Z0-9_]*@)[^\s"'<>]+(?=@)""")
+_PASSWORD = re.compile(r"""(?<![^\s"'<>/=])([^\s"'<>/=:@]*:)(?!\$[A-Z_][A-Z0-9_]*@|[/\[])[^\s"'<>]+(?=@)""")
+_QUERY = re.compile(r"""([?&#](?!api-version=)[\w.-]+=)(?!\$[A-Z_])[^\s"'<>&#]+""")
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Characters that terminals obey, or that turn the order of others round."""
 _VARIABLE = re.compile(r"\$([A-Z_][A-Z0-9_]*)", re.ASCII)
@@ -103,8 +105,8 @@ def public(text: str) -> str:
     What would steer the terminal is written out: names of files and texts in them may be anybody's.
     """
     text = without_secrets(text, _of_environment())
-    for pattern, shown in ((_NAMED, rf"\1{HIDDEN}"), (_LONG_KEY, HIDDEN), (_USER, HIDDEN), (_QUERY, rf"\1{HIDDEN}")):
-        text = pattern.sub(shown, text)
+    for pattern in (_NAMED, _LONG_KEY, _USER, _PASSWORD, _QUERY):
+        text = pattern.sub(lambda match: "".join(match.groups()[:1]) + HIDDEN, text)
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
@@ -148,12 +150,14 @@ def check_written(options: Mapping[str, Any]) -> None:
     """Raise ValueError if options, which are written to files, hold a secret."""
     if options.get("api_key") is not None:
         raise ValueError("api_key is no option here, since options are written to files; set OPENAI_API_KEY instead")
-    url = options.get("base_url")
-    if isinstance(url, str) and any(not _VARIABLE.fullmatch(value) for _, value in _secret_values(_split(url))):
-        raise ValueError(
-            "base_url must not hold a password or key here, since options are written to files: in its place, name an "
-            "environment variable that holds it, as in 'http://me:$LLM_PASSWORD@127.0.0.1:8000/v1'"
-        )
+    for name, url in options.items():
+        if not isinstance(url, str) or not (name == "base_url" or "://" in url):
+            continue
+        if any(not _VARIABLE.fullmatch(value) for _, value in _secret_values(_split(url))):
+            raise ValueError(
+                f"{name} must not hold a password or key here, since options are written to files: in its place, name "
+                "an environment variable that holds it, as in 'http://me:$LLM_PASSWORD@127.0.0.1:8000/v1'"
+            )
 
 
 def filled_in(url: str) -> str:

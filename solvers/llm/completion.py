@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from solvers.llm.chat import MAX_REPLY_CHARACTERS, Reply, Request, estimated_tok
 
 MOST_TOKENS = 1_000_000_000
 """The most tokens that a server can credibly count in one request."""
+
+_ESCAPED = re.compile(r"\\(?:u00(2[013-9a-f]|[3467][0-9a-f]|5[0-9abd-f])|(/))", re.IGNORECASE)
+"""A character of ASCII, but quotes and backslashes, as JSON may write it."""
 
 
 def reply_of(content: bytes, request: Request, secrets: Sequence[str]) -> Reply:
@@ -27,7 +31,7 @@ def reply_of(content: bytes, request: Request, secrets: Sequence[str]) -> Reply:
         shown = excerpt(content[:1000].decode(errors="replace"), 80, secrets)
         detail = f"the server sent no chat completion but: {shown}" if shown else "the server sent an empty body"
         return failed("bad body", detail, request, charged=True)
-    text = without_secrets(_text(message.get("content"))[:MAX_REPLY_CHARACTERS], secrets)
+    text = _public(_text(message.get("content"))[:MAX_REPLY_CHARACTERS], secrets)
     fault, detail = _fault(message, body["choices"][0].get("finish_reason"), text, secrets)
     return Reply(
         "" if fault else text,
@@ -50,6 +54,13 @@ def _text(content: Any) -> str:
         content = "".join(part for part in parts if isinstance(part, str))
     # JSON can escape halves of surrogate pairs, which cannot be written to files.
     return content.encode(errors="replace").decode() if isinstance(content, str) else ""
+
+
+def _public(text: str, secrets: Sequence[str]) -> str:
+    """Return a text without secrets, those too that appear as soon as the JSON in it is read."""
+    plain = _ESCAPED.sub(lambda match: match[2] or chr(int(match[1], 16)), text)
+    public = without_secrets(plain, secrets)
+    return text if public == plain else public
 
 
 def _fault(message: dict[str, Any], finish: Any, text: str, secrets: Sequence[str]) -> tuple[str, str]:

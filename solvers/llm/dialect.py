@@ -22,6 +22,9 @@ ABOUT_CONTEXT = re.compile(
 )
 """What servers say of a prompt and a reply that are longer than the model's context: OpenAI, vLLM, llama.cpp, TGI, …"""
 
+MOST_SEARCHED = 4000
+"""The most characters of a server's message that are searched: patterns take time by the square of a text's length."""
+
 
 def about_context(code: object, message: str) -> bool:
     """Return whether a refusal says that a request is longer than the model's context: no other form is shorter."""
@@ -98,7 +101,7 @@ class Dialect:
 
 
 def message_of(error: Any) -> str:
-    """Return the server's message in an error of any form."""
+    """Return the beginning of the server's message in an error of any form."""
     body = error.body
     message = body.get("message") if isinstance(body, dict) else body
-    return message if isinstance(message, str) else str(error.message)
+    return (message if isinstance(message, str) else str(error.message))[:MOST_SEARCHED]

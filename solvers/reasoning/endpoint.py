@@ -30,7 +30,7 @@ from solvers.reasoning.tools import Calculator, Converter, Search, Tool
 
 NO_OPTION, UNUSABLE = "none of the options", "unusable answer"
 """Faults of answers without an option, and of replies that are no answers."""
-_IN_PROSE = re.compile(r"\b(?:answer|option)\b(?:\s+is)?\s*[:=]?\s*[\"'(*]*([A-Z])\b(?!['’])")
+_IN_PROSE = re.compile(r"\b(?:answer|option)\b(?:\s+is)?\s*(?:[:=]\s*)?[\"'(*]*([A-Z])\b(?!['’])")
 
 
 @dataclass(frozen=True, kw_only=True)

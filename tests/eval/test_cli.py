@@ -630,3 +630,12 @@ def test_a_command_leaves_the_logger_as_it_was(capsys):
     main(["-v", "reproduce", "nothing"])
     assert logger.level == level
     assert not logger.handlers
+
+
+def test_ctrl_c_while_options_are_read_ends_with_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eval.command.cli.Parser.parse_args", interrupted)
+    assert main(["study", "law"]) == 130
+    assert capsys.readouterr().err == "secagent: interrupted\n"

@@ -17,7 +17,7 @@ from solvers.knowledge.store.encoder import Encoder
 
 STRENGTHS = ("light", "telegraphic")
 
-_BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
+_BRACKETS = re.compile(r"(?<!\s)\s*[(\[][^()\[\]]*[)\]]")
 _EMPTY = re.compile(
     r"\b(?:(?:it|this|that) (?:is|means) (?:the case )?that|refers? to the fact that|in order to|in general,?|"
     r"as well as|it should be noted that|note that|basically,?|essentially,?|typically,?|in addition,?|furthermore,?|"

@@ -84,6 +84,8 @@ def test_options_for_files_hold_no_secrets(url: str):
     assert "pw" not in str(caught.value)
     with pytest.raises(ValueError, match="set OPENAI_API_KEY"):
         check_written({"api_key": "k"})
+    with pytest.raises(ValueError, match="model must not hold a password or key"):
+        check_written({"model": url})
 
 
 def test_environment_variables_stand_for_secrets():
@@ -103,6 +105,8 @@ def test_messages_show_no_addresses_with_secrets_and_nothing_of_the_environment(
         "got 'law(base_url=\"http://me:p@w@h/v1?api-key=x\")'": "got 'law(base_url=\"http://[key]@h/v1?api-key=[key]\")'",
         "api_key='s' and API-KEY=s, give api_key= or set": "api_key=[key]' and API-KEY=[key], give api_key= or set",
         "CDEFGHIJ proxy-word sk-0123456789abcdef": "[key] [key] [key]",
+        "unrecognized arguments: --base-url me:p@w@h x.py#L1": "unrecognized arguments: --base-url me:[key]@h x.py#L1",
+        "http:/me:p@h http:/k@h h/v1#key=k 'C:/a@b.png'": "http:/[key]@h http:/[key]@h h/v1#key=[key] 'C:/a@b.png'",
         "write 'http://me:$LLM_PASSWORD@h/v1?k=$LLM_KEY' in results/key-figures": None,
     }.items():
         assert public(text) == (shown or text)

@@ -261,6 +261,19 @@ def test_a_key_that_the_server_echoes_goes_no_further(step, caplog):
     assert "pass-word" not in logged
 
 
+def test_a_key_that_appears_as_soon_as_a_reply_is_read_goes_no_further():
+    key = "sk-ab/cd-0123456789"
+    escaped = "".join(f"\\u{ord(character):04X}" if character.isalpha() else character for character in key)
+    for written in (escaped, escaped.lower(), key.replace("/", r"\/")):
+        kept = r'"caf\u00e9 \u0022quoted\u0022 \u005c"'
+        with (
+            FaultyServer(says(f'{{"reason": "{written}", "kept": {kept}}}')) as server,
+            OpenAIChat("m", base_url=server.base_url, api_key=key) as chat,
+        ):
+            reply = chat.complete(REQUEST)
+        assert json.loads(reply.text) == {"reason": "[key]", "kept": json.loads(kept)}
+
+
 def test_a_server_on_this_machine_is_not_looked_for_through_a_proxy(monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{unused_port()}")

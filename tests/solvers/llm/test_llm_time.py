@@ -110,6 +110,19 @@ def test_a_request_takes_no_longer_than_its_timeout(name, step, retries):
     assert (reply.fault, reply.detail) == ("timeout", f"no whole reply came within {TIMEOUT_S} s")
 
 
+@pytest.mark.parametrize("words", ["input token count ", "tokens "])
+def test_a_long_refusal_is_not_searched_for_long(words):
+    with (
+        FaultyServer(fails(400, words * 100_000)) as server,
+        OpenAIChat("m", base_url=server.base_url, timeout_s=60.0, retries=0) as chat,
+    ):
+        began = time.monotonic()
+        reply = chat.complete(REQUEST)
+        took = time.monotonic() - began
+    assert reply.fault == "rejected"
+    assert took < 5.0
+
+
 def test_the_connection_of_a_reply_that_is_not_waited_for_is_closed():
     closed = threading.Event()
 

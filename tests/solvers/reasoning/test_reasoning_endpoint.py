@@ -58,6 +58,15 @@ def agent(*replies, tools=(), **options) -> EndpointReasoner:
     return EndpointReasoner(Group(**options), Scripted(*replies), tools)
 
 
+def test_an_answer_in_prose_is_found_in_little_time():
+    began = time.monotonic()
+    answer = agent(f"answer{' ' * 90_000}!").answer(QUESTION, (), np.random.default_rng(0))
+    assert (answer.option, answer.fault) == (None, "unusable answer")
+    for prose in ("The answer is B", "option  :  (B)", "answer = B.", "answer: (B)"):
+        assert agent(prose).answer(QUESTION, (), np.random.default_rng(0)).option == 1
+    assert time.monotonic() - began < 5.0
+
+
 def answered(reasoner, question=QUESTION, texts=()):
     return reasoner.answer(question, texts, np.random.default_rng(0))
 
