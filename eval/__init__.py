@@ -9,7 +9,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+"""Variables that set the number of threads of NumPy's linear algebra."""
 
 
 @contextmanager
@@ -19,8 +20,8 @@ def one_blas_thread() -> Iterator[None]:
     Matrices here are too small for more, workers would fight for the cores, and sums would depend on the
     number of threads.
     """
-    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
-    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
+    before = {name: os.environ.get(name) for name in BLAS_THREADS}
+    os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
     try:
         yield
     finally:

@@ -23,6 +23,7 @@ import scipy
 import solvers
 from eval import usable_cores
 from eval.bench import environments as bench_environments
+from eval.bench import threads as bench_threads
 from eval.bench.timing import Figure, in_turns, limit_in_words, processor_seconds, ratio_of, seconds_of, spread, verdict
 from eval.compare.comparison import DEFAULT_SOLVERS
 from eval.compare.lineup import make
@@ -66,6 +67,8 @@ def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda t
         size = scenario.replace(num_agents=agents, num_antennas=antennas)
         times = _evaluate(size, GROWTH_BATCH, max(5, repeats // 3), share)
         growth.append({"num_agents": agents, "num_antennas": antennas, **times})
+    progress("measuring solves with NumPy's default threads, beside busy processes")
+    threads = bench_threads.measure(repeats=1 if quick else 5, solves=5 if quick else 50)
     progress("measuring the sampler and the environment")
     sampling = _sampling(scenario, repeats, share)
     return {
@@ -75,6 +78,7 @@ def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda t
         "growth_batch": GROWTH_BATCH,
         "evaluate": evaluation,
         "growth": growth,
+        "threads": threads,
         "sampling": sampling,
         "episode": _episode(scenario, repeats, share),
         "environments": bench_environments.measure(scenario, BATCH, repeats // 2, STEPPING * share, progress),
@@ -255,6 +259,7 @@ def report(results: Figure) -> str:
         *bench_environments.report(results["environments"], tabulated),
         "A solve:\n\n" + tabulated(solve, ["solver", "time", "feasible"]),
         _goals(results),
+        bench_threads.report(results["threads"]),
         "Where the time of asc goes: "
         + ", ".join(f"{name} {share:.0%}" for name, share in results["profile"].items())
         + ".",

@@ -63,6 +63,32 @@ def lean_namespace(*arrays: Array) -> Any:
     return LEAN_NUMPY if xp is np else xp
 
 
+def plain_array(name: str, value: Any, dtype: type | None = None) -> Array:
+    """Return lists and NumPy's arrays as an array of NumPy's own class, in this machine's byte order.
+
+    Whole numbers become float64, and longer types float64 or complex128; truth values stay. Arrays of other libraries
+    are returned as they are. ValueError is raised for what holds no numbers, and for masked arrays, since nothing here
+    would respect their masks.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise ValueError(f"{name} must hold plain numbers, got a masked array: fill it first, as .filled(0) does")
+    if hasattr(value, "dtype") and not isinstance(value, (np.ndarray, np.generic)):
+        return value
+    try:
+        array = np.asarray(value, dtype)
+    except OverflowError:
+        raise ValueError(f"{name} must be an array of numbers, got {value!r:.80}") from None
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be an array of numbers, got rows of different lengths or other things") from None
+    if array.dtype.kind not in "bifcu":
+        raise ValueError(f"{name} must be an array of numbers, got {value!r:.80}")
+    if array.dtype.kind in "iu":
+        return array.astype(np.float64)
+    if array.dtype.itemsize > 8 * (1 + (array.dtype.kind == "c")):
+        return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
 def require_shape(name: str, array: Array, trailing: tuple[int, ...], letters: str) -> tuple[int, ...]:
     """Return the batch dimensions of ``array``; its last dimensions must be ``trailing``."""
     split = len(array.shape) - len(trailing)
@@ -118,16 +144,9 @@ class Batched:
         """
         arrays = {name: array for name in self._arrays if (array := getattr(self, name)) is not None}
         for name, array in arrays.items():
-            if isinstance(array, np.ma.MaskedArray):
-                raise ValueError(
-                    f"{name} must hold plain numbers, got a masked array: fill it first, as .filled(0) does"
-                )
-            if not hasattr(array, "dtype"):
-                try:
-                    arrays[name] = np.asarray(array, complex if name in complex_ else float)
-                except (TypeError, OverflowError):
-                    raise ValueError(f"{name} must be an array of numbers, got {array!r:.80}") from None
-                object.__setattr__(self, name, arrays[name])
+            dtype = complex if name in complex_ and not hasattr(array, "dtype") else None
+            arrays[name] = plain_array(name, array, dtype)
+            object.__setattr__(self, name, arrays[name])
         xp = namespace(*arrays.values())
         for name, array in arrays.items():
             batch = require_shape(name, array, tuple(sizes[letter] for letter in letters[name]), letters[name])

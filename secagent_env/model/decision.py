@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-
-from secagent_env.model.batched import Array, Batched, namespace, require_finite
+from secagent_env.model.batched import Array, Batched, namespace, plain_array, require_finite
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,8 +38,7 @@ class Decision(Batched):
 
     def __post_init__(self) -> None:
         for name in self._arrays:
-            if not hasattr(getattr(self, name), "dtype"):
-                object.__setattr__(self, name, _as_array(name, getattr(self, name)))
+            object.__setattr__(self, name, plain_array(name, getattr(self, name)))
         xp = namespace(self.selection, self.beamformer, self.power_w)
         if self.selection.dtype != xp.bool:
             require_finite("selection", self.selection, xp)
@@ -67,13 +64,3 @@ class Decision(Batched):
             object.__setattr__(self, "beamformer", xp.astype(self.beamformer, complex_dtype))
         require_finite("beamformer", self.beamformer, xp)
         require_finite("power_w", self.power_w, xp)
-
-
-def _as_array(name: str, value: Any) -> np.ndarray:
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array of numbers, got rows of different lengths") from error
-    if array.dtype.kind not in "bifcu":
-        raise ValueError(f"{name} must be an array of numbers, got {value!r}")
-    return array.astype(np.float64) if name == "power_w" and array.dtype.kind in "biu" else array

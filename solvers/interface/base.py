@@ -15,6 +15,7 @@ import numpy as np
 
 from secagent_env import Decision, Instance, Outcome, evaluate
 from secagent_env.support import checks
+from secagent_env.support.blas import single_threaded
 from secagent_env.support.secrets import public
 from solvers.certificate.bounds import LowerBound, lower_bound, transmission_bound
 from solvers.certificate.integer_program import why_infeasible
@@ -185,6 +186,7 @@ class Solver(ABC):
     jamming: bool = True
     """Whether unselected agents may jam; with False they are silent, those of the start too."""
 
+    @single_threaded()
     def solve(
         self,
         instance: Instance,

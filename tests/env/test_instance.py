@@ -59,8 +59,8 @@ def test_other_bad_fields_are_named(instance):
         instance.replace(accuracy=np.full(6, 1.5))
     with pytest.raises(ValueError, match="channel_bs must be complex floating point, got float64"):
         instance.replace(channel_bs=instance.channel_bs.real)
-    with pytest.raises(ValueError, match="gain_eve must be real floating point, got int"):
-        instance.replace(gain_eve=np.ones((6, 1), int))
+    with pytest.raises(ValueError, match="gain_eve must be real floating point, got bool"):
+        instance.replace(gain_eve=np.ones((6, 1), bool))
     with pytest.raises(ValueError, match="gain_eve must be an array, got None"):
         instance.replace(gain_eve=None)
     with pytest.raises(ValueError, match="scenario must be a Scenario, got str"):
@@ -147,15 +147,38 @@ def header(path, **changes):
     ("accuracy", "message"),
     [
         (np.ma.masked_less(np.full(6, 0.9), 0.5), "accuracy must hold plain numbers, got a masked array: fill it"),
-        (np.array([0.9, None, {}, 1, 1, 1], dtype=object), "accuracy must be real floating point, got object"),
+        (np.array([0.9, None, {}, 1, 1, 1], dtype=object), "accuracy must be an array of numbers, got array"),
         ([0.9, {}, 0.9, 0.9, 0.9, 0.9], "accuracy must be an array of numbers"),
         ([10**400] * 6, "accuracy must be an array of numbers"),
-        (["much"] * 6, "could not convert"),
+        (["much"] * 6, "accuracy must be an array of numbers, got"),
     ],
 )
 def test_arrays_that_hold_something_else_are_refused(instance, accuracy, message):
     with pytest.raises(ValueError, match=message):
         instance.replace(accuracy=accuracy)
+
+
+@pytest.mark.parametrize("dtype", [int, np.uint8, np.longdouble, ">f8"])
+def test_numbers_of_other_types_are_converted(instance, dtype):
+    given = instance.replace(inference_time_s=np.arange(6).astype(dtype)).inference_time_s
+    assert type(given) is np.ndarray
+    assert given.dtype.isnative
+    assert given.dtype == float
+    assert given.tolist() == [0, 1, 2, 3, 4, 5]
+    power = np.arange(6).astype(dtype)
+    decision = Decision(selection=np.ones(6, int), beamformer=np.zeros(4, np.clongdouble), power_w=power)
+    assert (decision.selection.dtype, decision.beamformer.dtype, decision.power_w.dtype) == (bool, complex, float)
+
+
+def test_subclasses_of_arrays_become_arrays(instance):
+    class Units(np.ndarray):
+        """As libraries for units have them."""
+
+    units = instance.gain_eve.view(Units)
+    assert type(instance.replace(gain_eve=units).gain_eve) is np.ndarray
+    assert type(Decision(selection=[True], beamformer=[1j], power_w=np.ones(1).view(Units)).power_w) is np.ndarray
+    with pytest.raises(ValueError, match="power_w must hold plain numbers, got a masked array"):
+        Decision(selection=[True], beamformer=[1j], power_w=np.ma.masked_array([1.0], [True]))
 
 
 def test_large_arrays_are_refused_before_they_take_memory(tmp_path, instance, monkeypatch):

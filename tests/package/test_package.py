@@ -89,7 +89,7 @@ def test_metadata(metadata: Message):
 def test_base_installation_is_light(metadata: Message):
     base = (entry for entry in metadata.get_all("Requires-Dist") if "extra ==" not in entry)
     required = {re.match(r"[\w-]+", entry)[0] for entry in base}
-    assert required == {"numpy", "scipy", "gymnasium", "array-api-compat"}
+    assert required == {"numpy", "scipy", "gymnasium", "array-api-compat", "threadpoolctl"}
 
 
 def test_installed_wheel_runs_the_main_job_outside_the_repository(wheel: Path, tmp_path: Path):

@@ -199,7 +199,7 @@ def test_bad_draws(arguments, message):
         ({"initial_power_w": [0.0, 1.0]}, "initial_power_w must be in"),
         ({"initial_power_w": [1.0, 11.0]}, "initial_power_w must be in"),
         ({"initial_power_w": np.ones((3, 2))}, "batch dimensions"),
-        ({"initial_power_w": np.array([1, 2])}, "floating"),
+        ({"initial_power_w": np.array([True, False])}, "floating"),
         ({"max_power_w": 0}, "max_power_w"),
         ({"noise_w": math.inf}, "noise_w"),
     ],

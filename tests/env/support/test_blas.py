@@ -1,0 +1,74 @@
+"""One thread for small matrices: for as long as any block lasts, and in no block what was before."""
+
+import threading
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+import solvers
+from secagent_env import sample_instance
+from secagent_env.support import blas
+from secagent_env.support.blas import single_threaded
+
+
+def blas_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+@pytest.fixture(autouse=True)
+def _three_threads():
+    limits = threadpool_limits(3, user_api="blas")
+    blas._let_go()
+    if blas_threads() != {3}:
+        pytest.skip("the linear algebra here has no threads")
+    yield
+    limits.restore_original_limits()
+    blas._let_go()
+
+
+def test_blocks_may_be_nested():
+    with single_threaded():
+        with single_threaded():
+            assert blas_threads() == {1}
+        assert blas_threads() == {1}
+    assert blas_threads() == {3}
+
+
+def test_an_error_ends_a_block_too():
+    with pytest.raises(ZeroDivisionError), single_threaded():
+        _ = 1 / 0
+    assert blas_threads() == {3}
+
+
+def test_the_last_of_several_threads_restores_what_was():
+    inside, over = threading.Barrier(2, timeout=10), threading.Event()
+
+    def work():
+        with single_threaded():
+            inside.wait()
+            over.wait(10)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    with single_threaded():
+        inside.wait()
+    assert blas_threads() == {1}
+    over.set()
+    thread.join()
+    assert blas_threads() == {3}
+
+
+def test_a_solve_uses_one_thread_and_restores_the_others():
+    seen = []
+
+    class Watch(solvers.Solver):
+        name = "watch"
+
+        def _solve(self, run):
+            seen.append(blas_threads())
+            np.linalg.eigh(np.eye(3))
+
+    Watch().solve(sample_instance("small", 0))
+    assert seen == [{1}]
+    assert blas_threads() == {3}
