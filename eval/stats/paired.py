@@ -69,9 +69,17 @@ def cliffs_delta(values: np.ndarray, reference: np.ndarray) -> float:
     first, second = np.asarray(values, float).ravel(), np.asarray(reference, float).ravel()
     if not first.size or not second.size:
         return float("nan")
-    if first.size == second.size:
-        first = np.where(tied(first, second), second, first)  # equal but for rounding
+    first, second = np.split(_levels(np.concatenate([first, second])), [first.size])
     return float(2 * stats.mannwhitneyu(first, second).statistic / (first.size * second.size) - 1)
+
+
+def _levels(values: np.ndarray) -> np.ndarray:
+    """Return the ranks of values, from 0, of which those that are equal but for rounding are one."""
+    order = np.argsort(values)
+    ascending = values[order]
+    levels = np.empty(values.size)
+    levels[order] = np.concatenate([[0], np.cumsum(~tied(ascending[1:], ascending[:-1]))])
+    return np.where(np.isnan(values), np.nan, levels)
 
 
 def tied(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -233,7 +233,8 @@ def _array(archive: zipfile.ZipFile, name: str, most: int) -> np.ndarray:
         return array
 
 
-def _check_total(size: int, most: int = MAX_ARRAY_BYTES) -> None:
+def _check_total(size: int, most: int | None = None) -> None:
+    most = MAX_ARRAY_BYTES if most is None else most
     if size > most:
         raise ValueError(f"its arrays have {size / 1e6:.3g} MB, and at most {most / 1e6:.3g} MB are read")
 

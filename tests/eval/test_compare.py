@@ -200,6 +200,7 @@ def wait_for_rows(folder: Path, count: int) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_killed_runs_resume_to_the_same_rows(tmp_path: Path):
     results = tmp_path / "results"
     for target in (3, 9):

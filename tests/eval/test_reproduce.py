@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faulty_server import FaultyServer, fails
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -207,6 +207,7 @@ POSITIVE = hnp.arrays(float, 6, elements=st.floats(0.1, 100))
 
 @settings(max_examples=20, deadline=None)
 @given(POSITIVE, POSITIVE)
+@example(np.full(6, 0.1), np.array([np.nextafter(0.1, 1), 1.0, 1.0, 1.0, 1.0, 1.0]))
 def test_effect_sizes_are_antisymmetric_and_ratios_reciprocal(first: np.ndarray, second: np.ndarray):
     assert cliffs_delta(first, second) == pytest.approx(-cliffs_delta(second, first))
     there, back = probability_larger(first, second), probability_larger(second, first)

@@ -63,7 +63,11 @@ def test_a_full_disk_behind_stderr_hides_only_what_is_said_there(folder: Path):
     ("environment", "command"),
     [
         ({"PYTHONIOENCODING": "ascii", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}, f"{COMPARE} 2"),
-        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "MPLBACKEND": "nonsense"}, f"{COMPARE} 1"),
+        pytest.param(
+            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "MPLBACKEND": "nonsense"},
+            f"{COMPARE} 1",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_ascii_and_the_backend_of_a_notebook_end_no_command(folder: Path, environment: dict, command: str):

@@ -615,7 +615,7 @@ def test_the_documents_are_those_of_the_experiments():
 
 
 def test_a_report_needs_no_extra_but_its_own(tmp_path: Path):
-    compare(Comparison(solvers={"law": {}, "exact": {}}, scenario=SMALL, instances=2), tmp_path)
+    compare(Comparison(solvers={"law": {"rounds": 1, "iterations": 1}}, scenario=SMALL, instances=1), tmp_path)
     code = """
 import sys
 class Missing:

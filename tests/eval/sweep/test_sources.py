@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,7 +128,12 @@ print(json.dumps({"executed": sorted(executed), "code": cell.code}))
 SCHEMES = [*solvers.names(), "ppo", "law(expert_search=false)"]
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+def some_of(names: Iterable[str], *quick: str) -> list[Any]:
+    """Return names as parameters of a test, all but some of them marked slow: each takes a process of its own."""
+    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("scheme", some_of(SCHEMES, "asc", "exact", "ppo", "law(expert_search=false)"))
 def test_a_cell_executes_only_code_that_its_key_depends_on(scheme: str):
     """A reference that knows nothing of imports: what the interpreter executes while a cell is computed."""
     if scheme == "ga":
@@ -167,7 +174,7 @@ MODULES = {**{name: solvers.interface.registry.module_of(name) for name in solve
            **{f"learner {name}": learner.module_of(name) for name in learner.ALGORITHMS}}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", some_of(MODULES, "asc", "law", "learner ppo"))
 def test_a_change_in_its_own_module_discards_a_schemes_results_and_no_others(name: str, tmp_path: Path):
     """For every registered solver and learner; schemes that import the module are the only others."""
     for package in PACKAGES:
