@@ -1,5 +1,8 @@
 """One thread for small matrices: for as long as any block lasts, and in no block what was before."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import solvers
+from eval import BLAS_THREADS
 from secagent_env import sample_instance
 from secagent_env.support import blas
 from secagent_env.support.blas import single_threaded
@@ -16,8 +20,8 @@ def blas_threads() -> set[int]:
     return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 
 
-@pytest.fixture(autouse=True)
-def _three_threads():
+@pytest.fixture
+def three_threads():
     limits = threadpool_limits(3, user_api="blas")
     blas._let_go()
     if blas_threads() != {3}:
@@ -27,7 +31,15 @@ def _three_threads():
     blas._let_go()
 
 
-def test_blocks_may_be_nested():
+def test_all_of_this_in_a_process_with_threads():
+    """The tests' own processes have one thread, and skip."""
+    environment = {name: value for name, value in os.environ.items() if name not in BLAS_THREADS}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "not all_of_this"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "4 passed" in done.stdout, done.stdout
+
+
+def test_blocks_may_be_nested(three_threads):
     with single_threaded():
         with single_threaded():
             assert blas_threads() == {1}
@@ -35,13 +47,13 @@ def test_blocks_may_be_nested():
     assert blas_threads() == {3}
 
 
-def test_an_error_ends_a_block_too():
+def test_an_error_ends_a_block_too(three_threads):
     with pytest.raises(ZeroDivisionError), single_threaded():
         _ = 1 / 0
     assert blas_threads() == {3}
 
 
-def test_the_last_of_several_threads_restores_what_was():
+def test_the_last_of_several_threads_restores_what_was(three_threads):
     inside, over = threading.Barrier(2, timeout=10), threading.Event()
 
     def work():
@@ -59,7 +71,7 @@ def test_the_last_of_several_threads_restores_what_was():
     assert blas_threads() == {3}
 
 
-def test_a_solve_uses_one_thread_and_restores_the_others():
+def test_a_solve_uses_one_thread_and_restores_the_others(three_threads):
     seen = []
 
     class Watch(solvers.Solver):
