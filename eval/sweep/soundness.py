@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from eval.sweep.cells import LABELS
 from secagent_env.support.extras import require
+from secagent_env.support.reading import parse_json
 
 TEXTS = ("key", "experiment", "scheme", "function", "options", "kind", "version", "sources")
 NUMBERS = {"part": 1e9, "cell_seconds": 1e11, "finished": 9e9}
@@ -97,6 +97,6 @@ def _wrong_cells(table: Any) -> list[tuple[str, Any]]:
 
 def _is_dict(text: str) -> bool:
     try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
+        return isinstance(parse_json(text), dict)
+    except ValueError:
         return False

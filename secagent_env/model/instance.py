@@ -121,7 +121,7 @@ class Instance(Batched):
         arrays = {name: np.asarray(a) for name in self._arrays if (a := getattr(self, name)) is not None}
         check_array_bytes(arrays)
         header = {"format": FORMAT, "version": FORMAT_VERSION, "scenario": self.scenario.to_dict()}
-        text = json.dumps({**header, DIGEST: digest({"header": parse_json(json.dumps(header)), **arrays})})
+        text = json.dumps({**header, DIGEST: digest({"header": header, **arrays})})
         with whole_file(path) as file:
             np.savez_compressed(file, header=np.array(text), **arrays)  # type: ignore[arg-type]
 

@@ -52,15 +52,6 @@ def read_text(path: str | Path, most: int = MAX_BYTES) -> str:
         raise ValueError(f"{path} is not UTF-8 text (byte {error.start})") from None
 
 
-def read_json(path: str | Path, most: int = MAX_BYTES) -> Any:
-    """Return the data of a JSON file; ValueError names the file and says why it holds none."""
-    text = read_text(path, most)
-    try:
-        return parse_json(text)
-    except ValueError as error:
-        raise ValueError(f"{path} is not a valid JSON file: {error}") from None
-
-
 def read_toml(path: str | Path) -> dict[str, Any]:
     """Return the data of a TOML file; ValueError names the file and says why it holds none."""
     text = read_text(path, MAX_TOML_BYTES)
@@ -188,18 +179,6 @@ def _archive(file: BinaryIO) -> zipfile.ZipFile:
     return zipfile.ZipFile(file)
 
 
-def _described(entry: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return shape, order and type of an array, and leave the entry at its numbers."""
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    version = np.lib.format.read_magic(entry)
-    if version not in readers:
-        raise ValueError(f"an array is of the format {version}")
-    shape, fortran, dtype = readers[version](entry)
-    if dtype.kind not in "biufcU":
-        raise ValueError(f"an array holds {dtype}, not numbers")
-    return shape, fortran, dtype
-
-
 def _open(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
     entry = archive.getinfo(f"{name}.npy")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.flag_bits & 1:
@@ -209,25 +188,23 @@ def _open(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
 
 def _shape_and_bytes(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], int]:
     """Return the shape and the size of an array, from its header alone."""
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     with _open(archive, name) as entry:
-        shape, _, dtype = _described(entry)
+        version = np.lib.format.read_magic(entry)
+        if version not in readers:
+            raise ValueError(f"an array is of the format {version}")
+        shape, _, dtype = readers[version](entry)
+    if dtype.kind not in "biufcU":
+        raise ValueError(f"an array holds {dtype}, not numbers")
     return shape, dtype.itemsize * math.prod(shape)
 
 
 def _array(archive: zipfile.ZipFile, name: str, most: int) -> np.ndarray:
     """Return an array of at most so many bytes; the checksum of its entry is verified."""
+    if _shape_and_bytes(archive, name)[1] > most:
+        raise ValueError(f"{name} is too large")
     with _open(archive, name) as entry:
-        shape, fortran, dtype = _described(entry)
-        if dtype.itemsize * math.prod(shape) > most:
-            raise ValueError(f"{name} is too large")
-        array = np.empty(shape, dtype, order="F" if fortran else "C")
-        numbers = array.reshape(-1, order="A").view(np.uint8)
-        while numbers.size:
-            part = np.frombuffer(entry.read(min(numbers.size, 1 << 20)), np.uint8)
-            if not part.size:
-                raise EOFError(f"{name} is cut")
-            numbers[: part.size] = part
-            numbers = numbers[part.size :]
+        array: np.ndarray = np.lib.format.read_array(entry, allow_pickle=False)
         if entry.read(1):
             raise ValueError(f"{name} is longer than it says")
         return array

@@ -21,24 +21,10 @@ RUN = 8
 SHORTEST = 4
 """Shorter secrets are taken for none. Those of fewer than ``RUN`` characters are struck out as whole words."""
 
-PLACEHOLDERS = frozenset(
-    [
-        "none",
-        "null",
-        "empty",
-        "dummy",
-        "fake",
-        "test",
-        "token",
-        "local",
-        "unused",
-        "default",
-        "ollama",
-        "lm-studio",
-        "not-needed",
-        "no-key",
-    ]
-)
+PLACEHOLDERS = {
+    *("none", "null", "empty", "dummy", "fake", "test", "token", "local", "unused", "default"),
+    *("ollama", "lm-studio", "not-needed", "no-key"),
+}
 """What people write for a key that a server does not ask for: words that any text may hold."""
 
 HIDDEN = "[key]"

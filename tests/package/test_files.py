@@ -333,6 +333,24 @@ def test_a_file_of_another_machine_is_removed_after_a_day(tmp_path: Path):
     assert names(tmp_path) == []
 
 
+def test_a_file_that_is_taken_for_stale_before_it_is_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    lock, taken = files._lock, []
+
+    def late(descriptor: int) -> bool | None:
+        if not taken:
+            taken.extend(path for path in tmp_path.iterdir() if is_temporary(path.name))
+            taken[0].unlink()  # as another process does, which holds the lock for a moment
+        return lock(descriptor)
+
+    monkeypatch.setattr(files, "_lock", late)
+    write_text(tmp_path / "file", "whole")
+    assert len(taken) == 1
+    assert (tmp_path / "file").read_text() == "whole"
+    assert names(tmp_path) == ["file"]
+
+
 def test_files_of_others_are_left_alone(tmp_path: Path):
     mine = [".file.partial", "file.partial", ".file.0-0.partial", ".hidden"]
     for name in mine:

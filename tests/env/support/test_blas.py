@@ -54,17 +54,17 @@ def test_an_error_ends_a_block_too(three_threads):
 
 
 def test_the_last_of_several_threads_restores_what_was(three_threads):
-    inside, over = threading.Barrier(2, timeout=10), threading.Event()
+    inside, over = threading.Event(), threading.Event()
 
     def work():
         with single_threaded():
-            inside.wait()
+            inside.set()
             over.wait(10)
 
     thread = threading.Thread(target=work)
-    thread.start()
-    with single_threaded():
-        inside.wait()
+    with single_threaded():  # the first, in another thread than the last
+        thread.start()
+        inside.wait(10)
     assert blas_threads() == {1}
     over.set()
     thread.join()
