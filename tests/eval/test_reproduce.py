@@ -217,6 +217,15 @@ def test_effect_sizes_are_antisymmetric_and_ratios_reciprocal(first: np.ndarray,
     assert ratio.low <= ratio.mean * (1 + 1e-9) or ratio.low <= ratio.high
 
 
+def test_values_that_are_equal_but_for_rounding_are_ties():
+    values = np.array([1.0, 2.0, np.inf])
+    rounded = np.array([np.nextafter(1.0, 2), np.nextafter(2.0, 1), np.inf])
+    assert cliffs_delta(values, rounded) == 0
+    assert cliffs_delta(values, rounded[:2]) == pytest.approx((3 - 1) / 6)
+    assert cliffs_delta(np.array([1.0, 1.0]), np.array([1.0 + 1e-6])) == -1
+    assert np.isnan(cliffs_delta(np.array([np.nan, 1.0]), np.array([1.0])))
+
+
 def test_profiles_count_what_is_good_enough():
     gaps = np.array([[0.0, 0.02, np.nan, 0.5], [0.0, 0.0, 0.02, np.inf]])
     shares = [share.mean for share in performance_profile(gaps, [0.0, 0.02, 1.0])]

@@ -235,6 +235,11 @@ def test_damage_is_told_from_the_digest(cheapest: Path, tmp_path: Path, caplog: 
         with pytest.raises(ValueError, match=f"^cannot load a policy from {path}: it is damaged"):
             training.load_agent(path)
     assert not caplog.records
+    entry = whole[whole.index(b"\x0a\x06digest\x12\x40") :][:74]
+    path.write_bytes(whole + b"\x72\x4a" + entry)  # a second entry of the metadata
+    training.load_agent(path)
+    assert [record.message for record in caplog.records] == [f"{path} holds no digest: it is read unverified"]
+    caplog.clear()
     unsealed = rewritten(cheapest, tmp_path / "unsealed.onnx")
     for _ in range(2):
         training.load_agent(unsealed)
