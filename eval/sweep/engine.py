@@ -26,6 +26,7 @@ from eval.sweep.store import Store
 from eval.sweep.workers import Backend, Here, Loky, Work
 from secagent_env.support.checks import integer
 from secagent_env.support.extras import require
+from secagent_env.support.interrupts import remembered
 
 logger = logging.getLogger("secagent.sweep")
 
@@ -152,6 +153,7 @@ def run_sweep(
             opened(len(state.missing)) as backend,
             _progress(total, kept, progress) as advance,
             closing(backend.run(state.missing, sweep.work(), state.times.expected)) as results,
+            remembered() as interrupts,
         ):
             for chunk in results:
                 finished = [(state.cells[done.key], done) for done in chunk]
@@ -159,6 +161,7 @@ def run_sweep(
                 for cell, done in finished:
                     state.times.add(cell, done)
                 advance(len(finished))
+                interrupts.check()
     store.compact()
     return frame_of(sweep.cells, believed(state.cells, store.records(state.cells))[0])
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pkgutil
 import re
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from lost_interrupt import interrupt_in_finaliser
 
 from eval.command.cli import main
 
@@ -103,6 +105,31 @@ def test_ctrl_c_leaves_a_run_that_resumes(capsys: pytest.CaptureFixture):
     assert re.search(r"resuming after \d+ of 2048 steps", capsys.readouterr().err)
     steps = [json.loads(line)["steps"] for line in evaluations.read_text().splitlines()]
     assert steps == [*range(0, 2049, 256)]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    "moment", ["training.learn.sb3:Watch._on_rollout_start", "training.learn.train:_Training.save"]
+)
+def test_ctrl_c_that_a_finaliser_drops_ends_the_training_at_its_next_step(
+    moment: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    arguments = [*PPO, "--steps", "1024", "--out", "run"]
+    place = pkgutil.resolve_name(moment.rpartition(".")[0])
+    original, calls = getattr(place, moment.rpartition(".")[2]), []
+
+    def interrupted(*positional) -> None:
+        calls.append(None)
+        if len(calls) == 2:
+            interrupt_in_finaliser()
+        original(*positional)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place, original.__name__, interrupted)
+        assert main(arguments) == 130
+    assert len(calls) == 2
+    assert capsys.readouterr().err.endswith("resumes the training from its last checkpoint in run\n")
+    assert main(arguments) == 0
 
 
 def test_lifetime_can_be_trained(capsys: pytest.CaptureFixture):

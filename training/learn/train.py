@@ -14,6 +14,7 @@ from typing import Any
 from secagent_env.support import checks
 from secagent_env.support.extras import require
 from secagent_env.support.files import held
+from secagent_env.support.interrupts import Interrupts, remembered
 
 for module in ("torch", "stable_baselines3", "tensorboard", "tqdm"):
     require(module, "rl")
@@ -68,29 +69,33 @@ def train(
         If the folder holds another training, its checkpoint is broken, or hyperparameters do not fit.
     OSError
         If a file cannot be written.
+    KeyboardInterrupt
+        If interrupted; the next call goes on from the last checkpoint.
     """
     folder = RunFolder(out)
     _check(task, device, threads)
-    with _threads(threads):
+    with _threads(threads), remembered() as interrupts:
         learner = learner_class(task.algo)(task, device)  # first: a wrong hyperparameter leaves no folder behind
         try:
             folder.open(task, command)
             with held(folder.path) as alone:
                 if not alone:
                     raise ValueError(f"another process trains in {out}; wait for it, or name another folder with --out")
-                return _trained(task, folder, learner, progress)
+                return _trained(task, folder, learner, interrupts, progress)
         finally:
             learner.close()
 
 
-def _trained(task: Task, folder: RunFolder, learner: Learner, progress: bool | None) -> dict[str, Any]:
+def _trained(
+    task: Task, folder: RunFolder, learner: Learner, interrupts: Interrupts, progress: bool | None
+) -> dict[str, Any]:
     """Train, or go on with the training in the folder, and return the best evaluation."""
     single = task.environment == "allocation"
     validation: Validation = (
         AllocationValidation(task, folder.bounds) if single else EpisodeValidation(make_envs(task, EPISODES))
     )
     checkpoint = Checkpoint.load(folder.checkpoint)
-    training = _Training(task, folder, learner, validation)
+    training = _Training(task, folder, learner, validation, interrupts)
     if checkpoint is None:
         folder.forget_evaluations_after(-1)
         training.evaluate()
@@ -117,8 +122,11 @@ def _check(task: Task, device: str, threads: int) -> None:
 class _Training:
     """A running training."""
 
-    def __init__(self, task: Task, folder: RunFolder, learner: Learner, validation: Validation) -> None:
+    def __init__(
+        self, task: Task, folder: RunFolder, learner: Learner, validation: Validation, interrupts: Interrupts
+    ) -> None:
         self.task, self.folder, self.learner, self.validation = task, folder, learner, validation
+        self.interrupts = interrupts
         self.segment = 0
         self.best: dict[str, Any] | None = None
         self.best_row: dict[str, Any] | None = None
@@ -141,10 +149,15 @@ class _Training:
             tqdm(total=settings.steps, initial=done, unit="step", unit_scale=True, disable=disable) as bar,
         ):
             bar.set_description(self.task.algo)
+
+            def advance(steps: int) -> None:
+                bar.update(steps)
+                self.interrupts.check()
+
             while self.learner.steps < settings.steps:
                 self.segment += 1
                 steps = min(settings.segment_steps, settings.steps - self.learner.steps)
-                self.learner.learn(self.segment, steps, log, bar.update)
+                self.learner.learn(self.segment, steps, log, advance)
                 last = self.learner.steps >= settings.steps
                 if last or self.segment % settings.evaluate_every == 0:
                     row = self.evaluate(log)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lost_interrupt import interrupt_in_finaliser
 from sweep_cells import squares
 
 from eval.command.cli import main
@@ -443,6 +444,23 @@ def test_two_processes_on_one_folder(tmp_path: Path):
     outputs = [process.communicate(timeout=60)[0].decode().split() for process in both]
     assert outputs == [[str(v**2) for v in range(12)]] * 2
     assert len(Store(tmp_path / "out" / "cells").table()) == 12
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_a_finaliser_drops_ends_the_sweep_and_keeps_what_is_finished(tmp_path: Path, monkeypatch):
+    append, sweep = Store.append, squares(tmp_path, 4)
+
+    def interrupted(store: Store, finished) -> None:
+        interrupt_in_finaliser()
+        append(store, finished)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "append", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(sweep, tmp_path / "out", workers=1)
+    assert logged(tmp_path) == [0]
+    run_sweep(sweep, tmp_path / "out", workers=1)
+    assert logged(tmp_path) == [0, 1, 2, 3]
 
 
 @needs_proc
