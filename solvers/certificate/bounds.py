@@ -9,13 +9,17 @@ import numpy as np
 
 from secagent_env import Instance
 from secagent_env.model.physics import LN2
-from solvers.certificate.integer_program import CheapestSelection
-from solvers.certificate.linear_test import secret_at_best, secret_senders
-from solvers.certificate.secrecy_program import cheapest_secret_selection
+from solvers.certificate.linear_test import secret_at_best
+from solvers.certificate.ordered import OrderedSelections
+from solvers.certificate.screen import unservable_core
 from solvers.certificate.selection import cheapest_selection
 
 ROUNDING = 1e-12
 """Relative amount subtracted from a bound, so that rounding never lifts it above an achieved energy."""
+UNSERVABLE = (
+    "latency_s: no selection of enough agents that are fast and accurate enough can be served in secret and in time, "
+    "whoever jams and at whatever powers"
+)
 
 
 @dataclass(frozen=True)
@@ -53,25 +57,24 @@ def transmission_bound(instance: Instance, selection: np.ndarray) -> float:
     return float(np.sum(uplink_energy_floor(instance), where=selection)) * (1 - ROUNDING)
 
 
-def lower_bound(instance: Instance) -> LowerBound:
-    """Return the bound: the integer program, each agent at its execution and least uplink energy.
+def lower_bound(instance: Instance, screened: int = 300) -> LowerBound:
+    """Return the bound: the cheapest selection, each agent at its execution and least uplink energy.
 
-    Where its selection cannot send in secret without jammers, the larger program with the rows of secrecy
-    (:mod:`solvers.certificate.secrecy_program`) is solved as well. Both relax the whole problem, so the larger minimum
-    counts.
+    Selections are taken in the order of that cost (:mod:`solvers.certificate.ordered`). Those that are proved to be
+    unservable (:mod:`solvers.certificate.screen`) are left out, at most ``screened`` of them.
     """
     cost = instance.execution_energy_j + uplink_energy_floor(instance)
     eligible = secret_at_best(instance)
     choice = cheapest_selection(instance, cost, eligible)
-    if choice.selection is not None and not secret_senders(instance)[choice.selection].all():
-        stronger = cheapest_secret_selection(instance, cost, eligible)
-        if math.isinf(stronger.cost):
-            choice = stronger
-        else:
-            selection = choice.selection if stronger.selection is None else stronger.selection
-            choice = CheapestSelection(max(choice.cost, stronger.cost), selection)
-    return LowerBound(
-        choice.cost * (1 - ROUNDING) if math.isfinite(choice.cost) else math.inf,
-        choice.selection,
-        choice.message,
-    )
+    if choice.selection is None:
+        return LowerBound(math.inf, None, choice.message)
+    ordered = OrderedSelections(instance, cost, eligible)
+    for left in range(screened, -1, -1):
+        found = ordered.next()
+        if found is None:
+            return LowerBound(math.inf, None, UNSERVABLE)
+        core = unservable_core(instance, found[1]) if left else None
+        if core is None:
+            break
+        ordered.forbid(core)
+    return LowerBound(found[0] * (1 - ROUNDING), found[1])

@@ -11,11 +11,11 @@ from solvers.certificate.integer_program import (
     TOLERANCE,
     CheapestSelection,
     TimeFloors,
-    integer_program,
     selection_of,
     usable_agents,
     why_infeasible,
 )
+from solvers.certificate.ordered import OrderedSelections
 
 
 def eligible_agents(instance: Instance) -> np.ndarray:
@@ -24,49 +24,20 @@ def eligible_agents(instance: Instance) -> np.ndarray:
 
 
 def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarray | None = None) -> CheapestSelection:
-    """Return the cheapest selection that meets (13), (15) and the time floors of (17), proved optimal.
+    """Return the cheapest selection that meets (13), (15) and the floors of the times in (17), proved optimal.
 
-    Where the cheapest N_min agents are accurate and fast enough they are the optimum, since costs (N,), J, are not
-    negative; otherwise HiGHS solves the integer program. Agents of infinite cost are not used, nor others than those
-    that are ``eligible``, (N,) bool; by default all are.
+    The costs (N,), J, are not negative; agents of infinite cost are not used, nor others than those that are
+    ``eligible``, (N,) bool; by default all are. The search is that of :mod:`solvers.certificate.ordered`.
     """
-    scenario = instance.scenario
-    floors = TimeFloors.of(instance)
-    limit = scenario.latency_limit_s * (1 + TOLERANCE)
-    usable = usable_agents(instance, cost, floors)
+    usable = usable_agents(instance, cost, TimeFloors.of(instance))
     eligible = usable if eligible is None else usable & eligible
     if message := why_infeasible(instance, eligible):
         return CheapestSelection(math.inf, None, message)
-    agents = np.flatnonzero(eligible)
-    surplus = instance.accuracy - scenario.min_accuracy
-    required = scenario.required_agents
-
-    def accurate(selection: np.ndarray) -> bool:
-        return bool(surplus[selection].mean() >= -TOLERANCE)
-
-    selection = selection_of(agents[np.argsort(cost[agents], kind="stable")[:required]], scenario.num_agents)
-    if accurate(selection) and floors.latency(selection) <= limit:
-        return CheapestSelection(float(cost[selection].sum()), selection)
-    bound = 0.0
-    # Each program relaxes the next; the first minimum is already a bound, and most often the answer. HiGHS accepts
-    # a small shortfall in the accuracy: re-check, and ask for a margin where it used it.
-    for timed in (False, True):
-        for margin in (-TOLERANCE, 0.0, TOLERANCE):
-            program = integer_program(cost, surplus - margin, required, agents, floors if timed else None, limit)
-            if program is None:
-                message = "latency_s: no selection of enough, and accurate enough, agents can be that fast"
-                return CheapestSelection(math.inf, None, message)
-            members, minimum = program
-            assert members is not None  # there was no time limit
-            bound = max(bound, minimum) if margin < 0 else bound
-            selection = selection_of(members, scenario.num_agents)
-            if selection.sum() >= required and accurate(selection):
-                break
-        else:
-            raise RuntimeError("the integer program's solution misses the accuracy it was asked for")
-        if floors.latency(selection) <= limit * (1 + 1e-6):
-            break
-    return CheapestSelection(min(bound, float(cost[selection].sum())), selection)
+    found = OrderedSelections(instance, cost, eligible).next()
+    if found is None:
+        message = "latency_s: no selection of enough, and accurate enough, agents can be that fast"
+        return CheapestSelection(math.inf, None, message)
+    return CheapestSelection(*found)
 
 
 def random_selection(instance: Instance, rng: np.random.Generator, tries: int = 10_000) -> np.ndarray | None:

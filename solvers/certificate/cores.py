@@ -1,0 +1,69 @@
+r"""Agents that cannot all send in secret, whoever jams: cores, by the linear test of the uplink.
+
+By :mod:`solvers.certificate.secrecy_program` a selection S can send in secret at some powers only if the ratios
+r_me = |h_m,e|² / g_m of the agents outside S and (1, …, 1), the noise's, have a mixture θ with θ_e > ρ_e for every
+eavesdropper, ρ_e = max_S r_ne. By Farkas' lemma there is none iff some weights λ ≥ 0 of the eavesdroppers, not all 0,
+have
+
+    Σ_e λ_e (r_me − ρ_e) ≤ 0    for all m outside S and for the noise.
+
+The agents of S with the ratios ρ_e at λ_e > 0 are a core, at most E of them: no selection that holds them all can send
+in secret. The weights come from a linear program; that they prove it is checked on the numbers themselves.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import optimize
+
+from secagent_env import Instance
+
+SAFETY = 1e-9
+"""Relative amount by which a sum has to be negative."""
+
+
+def insecure_core(instance: Instance, selection: np.ndarray) -> np.ndarray | None:
+    """Return agents (N,) bool of a selection that cannot all send in secret; None if that is not proved."""
+    ratio = instance.gain_eve / np.maximum(instance.bs_gain, 1e-300)[:, None]
+    members = np.flatnonzero(selection)
+    loudest = members[np.argmax(ratio[members], axis=0)]  # (E,)
+    level = ratio[loudest, np.arange(ratio.shape[1])]
+    if (level < 1).all():
+        return None  # beside noise alone
+    core = np.zeros(len(selection), bool)
+    core[loudest] = True
+    weight = _weights(_rows(ratio, level, core))
+    if weight is None:
+        return None
+    smaller = np.zeros(len(selection), bool)
+    smaller[loudest[weight > 0]] = True
+    for candidate in (smaller, core):
+        if (_rows(ratio, level, candidate) @ weight <= 0).all():
+            return candidate
+    return None
+
+
+def _rows(ratio: np.ndarray, level: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """Return (r_me − ρ_e) of the noise and of all agents outside the core, (·, E), larger by the safety, scaled."""
+    helpers = np.concatenate([np.ones((1, ratio.shape[1])), ratio[~core]])
+    rows = helpers - level + SAFETY * np.maximum(helpers, level)
+    return np.asarray(rows / np.abs(rows).max(axis=1, keepdims=True))
+
+
+def _weights(rows: np.ndarray) -> np.ndarray | None:
+    """Return weights (E,) that make every row's sum negative, as few as a vertex has; None if there are none."""
+    eves = rows.shape[1]
+    if eves == 1:
+        return np.ones(1) if (rows <= 0).all() else None
+    result = optimize.linprog(
+        np.append(np.zeros(eves), 1.0),
+        A_ub=np.hstack([rows, -np.ones((len(rows), 1))]),
+        b_ub=np.zeros(len(rows)),
+        A_eq=np.append(np.ones(eves), 0.0)[None],
+        b_eq=[1.0],
+        bounds=[*[(0, None)] * eves, (-1, 1)],
+    )
+    if result.x is None or result.x[-1] > 0:
+        return None
+    weight = np.where(result.x[:-1] > 1e-12, result.x[:-1], 0.0)
+    return np.asarray(weight / weight.sum())

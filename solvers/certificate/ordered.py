@@ -1,0 +1,161 @@
+"""Selections in the order of their cost: an enumeration by best-first search, and a lower bound on what is left.
+
+Agents are sorted by c_n − λ s_n, their cost less the price λ ≥ 0 of accuracy, with s_n = Acc_n − Acc_min, its
+tolerance included. A selection that meets (15) has Σ s_n ≥ 0 and costs at least the sum of these. The price is the one
+that lifts the bound of the first node most, by Lagrangian duality; every price is valid. A node holds the agents
+chosen among the first i and stands for all selections that add at least one of the others. Its cheapest completion
+takes the next agents in the order until there are N_min, and every one whose reduced cost is negative: a difference
+of prefix sums. So a node costs microseconds, and no bound depends on a solver.
+
+Branches are cut where no completion meets (15), where the floors of the times of (17) exceed the limit, and where a
+set of agents is chosen that is known not to be servable together.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+from secagent_env import Instance
+from solvers.certificate.integer_program import TOLERANCE, TimeFloors, selection_of, usable_agents
+
+
+@dataclass(order=True)
+class _Node:
+    """Selected agents among the first ``next`` in the order; with ``complete`` nobody is added to them."""
+
+    bound: float
+    number: int
+    complete: bool
+    members: int  # a bit for each agent's place in the order
+    next: int
+    count: int
+    cost: float
+    reduced: float
+    surplus: float
+    times: tuple[float, float, float]
+
+
+class OrderedSelections:
+    """Selections that meet (13), (15) and the floors of (17), cheapest first.
+
+    Parameters
+    ----------
+    instance
+        A single instance.
+    cost
+        (N,), not negative, J; agents of infinite cost are not used.
+    eligible
+        (N,) bool, the agents that may be selected.
+    """
+
+    def __init__(self, instance: Instance, cost: np.ndarray, eligible: np.ndarray) -> None:
+        scenario = instance.scenario
+        self._floors = floors = TimeFloors.of(instance)
+        self._required = scenario.required_agents
+        self._num_agents = scenario.num_agents
+        self._limit = scenario.latency_limit_s * (1 + TOLERANCE)
+        agents = np.flatnonzero(usable_agents(instance, cost, floors) & eligible)
+        surplus = instance.accuracy[agents] - scenario.min_accuracy + TOLERANCE
+        self._heap: list[_Node] = []
+        self._number = itertools.count(step=-1)  # of equal bounds the latest first
+        self._cores: dict[int, list[int]] = {}
+        if len(agents) < self._required:
+            return
+        price = _price(cost[agents], surplus, self._required)
+        reduced = cost[agents] - price * surplus
+        order = np.lexsort((-surplus, reduced))  # of equal costs the more accurate first
+        self.agents = agents[order]
+        self._place = {int(agent): place for place, agent in enumerate(self.agents)}
+        self._cost = cost[self.agents].tolist()
+        self._surplus = surplus[order].tolist()
+        self._reduced = reduced[order].tolist()
+        self._times = np.stack([floors.downlink, floors.inference, floors.uplink], axis=1)[self.agents].tolist()
+        self._prefix = np.concatenate([[0.0], np.cumsum(reduced[order])]).tolist()
+        self._negative = int(np.searchsorted(reduced[order], 0.0))
+        self._spare = np.append(np.cumsum(np.maximum(surplus[order], 0.0)[::-1])[::-1], 0.0).tolist()
+        self._push(_Node(0.0, 0, False, 0, 0, 0, 0.0, 0.0, 0.0, (0.0, 0.0, 0.0)))
+
+    @property
+    def least_j(self) -> float:
+        """A lower bound on the cost of every selection that has not been yielded, J; infinite at the end."""
+        return self._heap[0].bound if self._heap else math.inf
+
+    def forbid(self, core: np.ndarray) -> None:
+        """Leave out every selection that contains ``core`` (N,) bool, from now on."""
+        places = [self._place[int(agent)] for agent in np.flatnonzero(core)]
+        self._cores.setdefault(max(places), []).append(sum(1 << place for place in places))
+
+    def next(self) -> tuple[float, np.ndarray] | None:
+        """Return the cheapest selection (N,) bool that is left, and its cost; None at the end."""
+        while self._heap:
+            found = self.advance()
+            if found is not None:
+                return found
+        return None
+
+    def advance(self) -> tuple[float, np.ndarray] | None:
+        """Expand the node of the least bound; return its cost and selection (N,) bool if it is one, else None."""
+        node = heapq.heappop(self._heap)
+        if node.complete:
+            if self._forbidden(node.members, range(node.next)):
+                return None
+            places = [place for place in range(node.next) if node.members >> place & 1]
+            return node.cost, selection_of(self.agents[places], self._num_agents)
+        i = node.next
+        self._push(_Node(**{**vars(node), "next": i + 1}))
+        joined = _Node(
+            0.0,
+            0,
+            False,
+            node.members | 1 << i,
+            i + 1,
+            node.count + 1,
+            node.cost + self._cost[i],
+            node.reduced + self._reduced[i],
+            node.surplus + self._surplus[i],
+            tuple(map(max, node.times, self._times[i])),  # type: ignore[arg-type]
+        )
+        if self._latency(joined) <= self._limit and not self._forbidden(joined.members, (i,)):
+            self._push(joined)
+            if joined.count >= self._required and joined.surplus >= 0:
+                complete = {"complete": True, "bound": joined.cost, "number": next(self._number)}
+                heapq.heappush(self._heap, _Node(**{**vars(joined), **complete}))
+        return None
+
+    def _push(self, node: _Node) -> None:
+        """Add a node to which at least one agent is still joined, unless it has no completion."""
+        missing = max(self._required - node.count, 1)
+        if node.next + missing > len(self._cost) or node.surplus + self._spare[node.next] < 0:
+            return
+        end = max(node.next + missing, self._negative)
+        node.bound = node.reduced + self._prefix[end] - self._prefix[node.next]
+        node.number = next(self._number)
+        heapq.heappush(self._heap, node)
+
+    def _latency(self, node: _Node) -> float:
+        """Return a lower bound on the latency of a node's completions, s: at least N_min agents send at once."""
+        downlink, inference, uplink = node.times
+        return downlink + inference + max(uplink, self._floors.together(max(node.count, self._required)))
+
+    def _forbidden(self, members: int, last: range | tuple[int, ...]) -> bool:
+        return any(core & members == core for place in last for core in self._cores.get(place, ()))
+
+
+def _price(cost: np.ndarray, surplus: np.ndarray, required: int) -> float:
+    """Return the price of accuracy that maximises the bound Σ min(…) of the cheapest ``required`` agents."""
+
+    def bound(price: float) -> float:
+        reduced = np.sort(cost - price * surplus)
+        return float(reduced[:required].sum() + np.minimum(reduced[required:], 0.0).sum())
+
+    if surplus[np.argsort(cost, kind="stable")[:required]].sum() >= 0:
+        return 0.0
+    most = 2 * float(cost.max()) / max(float(np.abs(surplus).max()), 1e-12)
+    result = optimize.minimize_scalar(lambda price: -bound(price), bounds=(0.0, most), method="bounded")
+    return float(result.x) if bound(result.x) > bound(0.0) else 0.0

@@ -1,0 +1,126 @@
+"""Best-first search over selections: each set's bound is raised, cheapest first, until the best decision meets it.
+
+Selections come in the order of a cost that no decision of theirs undercuts (:mod:`solvers.certificate.ordered`). A set
+that has come up is open. Work on it proves that it cannot be served, raises its bound, or finds decisions. The bound of
+the whole problem is the least among the open sets, those that are settled, and all that have not come up yet.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from secagent_env import Decision
+from solvers.asc.links import Links
+from solvers.beam.beamforming import best_beam
+from solvers.certificate.bounds import ROUNDING, UNSERVABLE, LowerBound, uplink_energy_floor
+from solvers.certificate.linear_test import secret_at_best
+from solvers.certificate.ordered import OrderedSelections
+from solvers.certificate.screen import relaxed_multicast_rate, too_slow, unservable_core
+from solvers.certificate.uplink import uplink_powers
+from solvers.interface.base import Infeasible
+
+RECORDED = 1e-5
+"""Relative change of the bound or of the best energy that the history records."""
+
+
+@dataclass(order=True)
+class _OpenSet:
+    """A selection with a lower bound on the energy of its decisions, J, and the work that raises it."""
+
+    lower_j: float
+    number: int
+    selection: np.ndarray = field(compare=False)
+    work: Iterator[float] = field(compare=False)
+
+
+class SetSearch:
+    """The search in a solver's run: ``solve`` ends when the bound is within the relative ``gap`` of the best energy."""
+
+    def __init__(self, links: Links, gap: float) -> None:
+        self.run, self.links, self.gap = links.run, links, gap
+        instance = self.run.instance
+        cost = instance.execution_energy_j + uplink_energy_floor(instance)
+        self._ordered = OrderedSelections(instance, cost, secret_at_best(instance))
+        self._open: list[_OpenSet] = []
+        self._number = itertools.count()
+        self._settled_j = math.inf
+        self._recorded = (0.0, math.inf)
+        self.sets = 0
+
+    @property
+    def bound_j(self) -> float:
+        """A lower bound on the energy of every feasible decision, J."""
+        return min(self._next_j, self._settled_j)
+
+    @property
+    def _next_j(self) -> float:
+        """The least bound of what is still to be worked on, J."""
+        return min(self._ordered.least_j, self._open[0].lower_j if self._open else math.inf)
+
+    def solve(self) -> None:
+        """Search until the gap is met; raise Infeasible where it is proved that no set can be served."""
+        while self._next_j < self.run.energy_j * (1 - self.gap):
+            self.run.check_time()
+            if self._open and self._open[0].lower_j <= self._ordered.least_j:
+                self._continue(heapq.heappop(self._open))
+            elif (found := self._ordered.advance()) is not None:
+                self.sets += 1
+                cost, selection = found
+                self._continue(_OpenSet(cost, next(self._number), selection, self._work(selection, cost)))
+            self._tell()
+        if math.isinf(self.bound_j) and not self.run.feasible:
+            raise Infeasible(UNSERVABLE)
+
+    def _continue(self, open_set: _OpenSet) -> None:
+        """Do one piece of work on a set; keep it open, or settle it where none is left."""
+        lower = next(open_set.work, None)
+        if lower is None:
+            self._settled_j = min(self._settled_j, open_set.lower_j)
+        elif math.isfinite(lower):
+            open_set.lower_j = max(open_set.lower_j, lower)
+            heapq.heappush(self._open, open_set)
+
+    def _work(self, selection: np.ndarray, cost: float) -> Iterator[float]:
+        """Yield lower bounds on a set's energy, J, cheap ones first; infinite where it cannot be served."""
+        instance = self.run.instance
+        core = unservable_core(instance, selection)
+        if core is not None:
+            self._ordered.forbid(core)
+            yield math.inf
+        yield cost
+        if too_slow(instance, selection, relaxed_multicast_rate(instance, selection)):
+            self._ordered.forbid(selection)
+            yield math.inf
+        yield cost
+        self._serve_silently(selection)
+
+    def _serve_silently(self, selection: np.ndarray) -> None:
+        """Consider the best beam without jammers, and the least powers in the time that it leaves."""
+        instance, scenario = self.run.instance, self.run.instance.scenario
+        beam = best_beam(instance, selection, np.zeros(len(selection)), self.run.rng)
+        if beam.secrecy <= 0:
+            return
+        downlink = scenario.downlink_bits / (scenario.bandwidth_hz * beam.secrecy)
+        left = scenario.latency_limit_s - float(instance.inference_time_s[selection].max()) - downlink
+        power = uplink_powers(instance, selection, left * (1 - 1e-9))
+        if power is not None:
+            decision = Decision(selection=selection, beamformer=beam.beamformer, power_w=power)
+            if self.run.consider(decision).feasible:
+                self.links.powers(decision, 1)
+
+    def _tell(self) -> None:
+        """Put the bound where the solution takes it from, and into the history where it or the best energy changed."""
+        bound, best = self.bound_j * (1 - ROUNDING), self.run.energy_j
+        if self.run.bound is None or bound > self.run.bound.energy_j:
+            selection = self._open[0].selection if self._open else None
+            self.run.bound = LowerBound(bound, selection)
+        before, before_best = self._recorded
+        if bound > before * (1 + RECORDED) or best < before_best * (1 - RECORDED):
+            self._recorded = (bound, best)
+            self.run.record(sub_problem="sets", bound_j=bound, sets=self.sets, open=len(self._open))
