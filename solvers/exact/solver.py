@@ -30,8 +30,9 @@ from solvers.certificate.joint_program import protect, unservable
 from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.secrecy_program import cheapest_secret_selection
 from solvers.interface.base import Infeasible, Solver, SolverRun, at_powers
+from solvers.power.powers import polish
 
-SENDER_SNR = np.logspace(-6, 4, 81)
+SENDER_SNR = np.logspace(-5, 4, 73)
 """Candidate receive SNRs of the senders at the base station, relative to the noise alone."""
 MOST_ANTENNAS = 8
 """With more antennas jammers and beam are not sought together: the beam alone mostly protects."""
@@ -64,9 +65,10 @@ class Exact(Solver):
             raise Infeasible(bound.message)
         for lowest in (LOWEST_POWER_W, 0.0):  # an agent next to the base station may be too loud at -70 dBm
             if self._serve(run, bound.selection, lowest):
-                return
-        if not (self.jamming and self._enumerate(run)):
-            self.search._solve(run)
+                return polish(run)
+        if self.jamming and self._enumerate(run):
+            return polish(run)
+        self.search._solve(run)
 
     def _enumerate(self, run: SolverRun) -> bool:
         """Try selections in the order of their bounds, with jammers; return whether the best decision is feasible."""
