@@ -15,7 +15,7 @@ from solvers.beam.beamforming import SDR, Beam, best_beam, leakage_beam
 from solvers.certificate.linear_test import secret_senders
 from solvers.interface.base import SolverRun
 from solvers.interface.ranking import rank_by_secrecy, relative_violations
-from solvers.power.powers import optimise_powers, silence_jammers
+from solvers.power.powers import cheapest_powers, least_powers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,12 +137,16 @@ class Links:
         if not np.isfinite(evaluate(instance, decision).uplink_time_s):
             jammer_w = np.where(decision.selection, 0.0, decision.power_w)
             decision = self.levels(decision.selection, decision.beamformer, jammer_w)
-        search = optimise_powers(
-            instance, decision, tolerance=options.power_tolerance, max_iterations=options.power_iterations
+        search = cheapest_powers(
+            instance,
+            decision,
+            lowest_w=least_powers(self.run, decision),
+            tolerance=options.power_tolerance,
+            max_iterations=options.power_iterations,
+            check_time=self.run.check_time,
         )
         if self.rank(search.decision) <= self.rank(decision):
             decision = search.decision
-        decision = silence_jammers(instance, decision)
         self.record(decision, iteration, "powers", method=search.message, transmission_energies_j=search.energies_j)
         return decision
 

@@ -34,6 +34,7 @@ from solvers.asc.starts import (
 from solvers.certificate.bounds import lower_bound
 from solvers.certificate.linear_test import secret_senders
 from solvers.interface.base import Solver, SolverRun
+from solvers.power.powers import polish
 
 GOOD_GAP = 1e-3
 """Further starts are tried only where the energy is further above the lower bound than this, relatively."""
@@ -91,6 +92,7 @@ class ASC(ASCOptions, Solver):
             for decision in self._jammed_starts(links, eligible):
                 self.coordinate(links, decision)
             self.exchange(links, eligible)
+        polish(run)
 
     def coordinate(self, links: Links, decision: Decision) -> Decision:
         """Algorithm 2 from a start: selection, beam and powers in turn, until the energy stops falling."""

@@ -27,9 +27,7 @@ JAMMER_LEVELS = (1e-6, 1e-3)
 """Sizes and powers (relative to p_max) of the jammer patterns."""
 
 
-def sender_powers(
-    instance: Instance, snr: float | np.ndarray = START_SNR, lowest_w: float = LOWEST_POWER_W
-) -> np.ndarray:
+def sender_powers(instance: Instance, snr: float | np.ndarray = START_SNR, lowest_w: float = 0.0) -> np.ndarray:
     """Return powers (…, N), W, at which each agent alone is received with the SNR ``snr`` (…), within the budget."""
     scenario = instance.scenario
     power = np.asarray(snr)[..., None] * scenario.noise_power_w / np.maximum(instance.bs_gain, 1e-300)
@@ -163,5 +161,5 @@ def sender_levels(instance: Instance, selection: np.ndarray, beamformer: np.ndar
     """Return decisions (·) that differ in the common level of the senders, beside given jammers."""
     noise = instance.scenario.noise_power_w
     disturbance = 1 + float(np.sum(instance.bs_gain * jammer_w, where=~selection)) / noise
-    levels = sender_powers(instance, np.logspace(-6, 2, 17) * disturbance)
+    levels = sender_powers(instance, np.logspace(-5, 2, 15) * disturbance)
     return at_powers(selection, beamformer, np.where(selection, levels, jammer_w))

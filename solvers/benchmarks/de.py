@@ -19,10 +19,11 @@ from solvers.asc.solver import ASC
 from solvers.beam.sdr import Downlink
 from solvers.interface.base import OutOfTime, SolverRun
 from solvers.interface.ranking import secrecy_shortfall
+from solvers.power.powers import polish
 
 INFEASIBLE_COST = 100.0
 """Where the costs of infeasible decisions begin: above the logarithm of any transmission energy in joules."""
-SNR_RANGE = (float(np.log(1e-6)), float(np.log(1e2)))
+SNR_RANGE = (float(np.log(1e-5)), float(np.log(1e2)))
 """Logarithms of the least and the largest receive SNR of a sender that are searched."""
 
 
@@ -76,6 +77,7 @@ class DE(ASC):
             callback=record,
             seed=run.rng,
         )
+        polish(run)
         if not run.feasible:
             run.message = "differential evolution found no feasible beam and powers for the selection of ASC"
 
@@ -132,7 +134,7 @@ class _Space:
         v = real + 1j * imaginary
         v /= np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-300)
         power = np.zeros((len(x), self.selection.size))
-        watts = np.clip(self.reference_w * np.exp(level), self.lowest_w, self.max_power_w)
+        watts = np.minimum(self.reference_w * np.exp(level), self.max_power_w)
         power[:, self.active] = np.where(self.senders | (level > 0), watts, 0.0)
         return Decision(
             selection=np.broadcast_to(self.selection, power.shape),

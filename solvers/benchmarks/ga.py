@@ -22,6 +22,7 @@ from solvers.certificate.bounds import uplink_energy_floor
 from solvers.certificate.integer_program import TOLERANCE, TimeFloors, why_infeasible
 from solvers.certificate.linear_test import secret_at_best, secret_senders
 from solvers.interface.base import Solver, SolverRun
+from solvers.power.powers import polish
 
 PARTS = (
     "algorithms.soo.nonconvex.ga",
@@ -66,6 +67,7 @@ class GA(LinkOptions, Solver):
                 tried += 1
                 if evaluate(instance, links.alternate(links.start(selection))).feasible:
                     break
+        polish(run)
         if not run.feasible:
             run.message = (
                 f"no beam and powers were found that make one of the {tried} best selections secret and fast enough"

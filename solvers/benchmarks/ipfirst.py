@@ -18,6 +18,7 @@ from solvers.certificate.integer_program import CheapestSelection
 from solvers.certificate.linear_test import linear_test
 from solvers.certificate.selection import cheapest_selection, eligible_agents
 from solvers.interface.base import Infeasible, Solver, SolverRun
+from solvers.power.powers import polish
 
 NO_LIMIT_S = 1e12
 JAMMER_FACTORS = (1.0, 10.0, 100.0)
@@ -73,6 +74,7 @@ class IPFirst(LinkOptions, Solver):
         if self.jamming and not hopeless:
             for start in self._jammed_starts(links, selection):
                 links.alternate(start)
+        polish(run)
         if run.outcome is not None and not run.outcome.feasible:
             why = "proved: they cannot all send in secret" if hopeless else "no proof"
             run.message = f"the cheapest agents cannot be served in secret and in time ({why})"

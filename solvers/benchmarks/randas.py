@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from solvers.asc.links import LinkOptions, Links
 from solvers.certificate.selection import random_selection
 from solvers.interface.base import Solver, SolverRun
+from solvers.power.powers import polish
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,5 +22,6 @@ class RandAS(LinkOptions, Solver):
         assert selection is not None
         links = Links(run, self)
         links.alternate(links.start(selection))
+        polish(run)
         if run.outcome is not None and not run.outcome.feasible:
             run.message = "no beam and powers were found that make the random selection secret and fast enough"

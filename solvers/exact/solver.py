@@ -24,8 +24,9 @@ from solvers.beam.beamforming import leakage_beam, null_beam
 from solvers.certificate.bounds import lower_bound
 from solvers.exact.search import SetSearch
 from solvers.interface.base import Infeasible, Solver, SolverRun, at_powers
+from solvers.power.powers import polish
 
-SENDER_SNR = np.logspace(-6, 4, 81)
+SENDER_SNR = np.logspace(-5, 4, 73)
 """Candidate receive SNRs of the senders at the base station, relative to the noise alone."""
 
 
@@ -53,8 +54,9 @@ class Exact(Solver):
             raise Infeasible(bound.message)
         for lowest in (LOWEST_POWER_W, 0.0):  # an agent next to the base station may be too loud at -70 dBm
             if self._serve(run, bound.selection, lowest):
-                return
+                return polish(run)
         SetSearch(Links(run, self.asc), self.target_gap).solve()
+        polish(run)
         if run.energy_j > (1 + self.target_gap) * run.bound.energy_j:
             self.asc._solve(run)
 

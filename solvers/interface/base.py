@@ -20,7 +20,7 @@ from secagent_env.support.secrets import public
 from solvers.certificate.bounds import LowerBound, lower_bound, transmission_bound
 from solvers.certificate.integer_program import why_infeasible
 from solvers.certificate.selection import eligible_agents
-from solvers.interface.ranking import rank_by_violation
+from solvers.interface.ranking import rank_by_violation, to_ties
 
 logger = logging.getLogger("secagent.solvers")
 
@@ -125,7 +125,7 @@ class SolverRun:
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
-        self._rank = np.asarray(np.inf)
+        self._rank = (math.inf, math.inf)
         self._began = time.perf_counter()
 
     @property
@@ -161,15 +161,19 @@ class SolverRun:
         return eligible
 
     def consider(self, decision: Decision) -> Outcome:
-        """Score a decision (or a batch of them), keep the best one seen, and return the outcome."""
+        """Score a decision (or a batch of them), keep the best one seen, and return the outcome.
+
+        The best has the least energy, and among those of equal energy, up to rounding, the least transmission energy.
+        """
         if self.express is not None:
             decision = self.express(decision)
         outcome = evaluate(self.instance, decision)
         self.evaluations += math.prod(decision.batch_shape)
-        rank, candidate = rank_by_violation(self.instance, outcome), outcome
+        ranks, candidate = to_ties(rank_by_violation(self.instance, outcome)), outcome
         if decision.batch_shape:
-            best = int(np.argmin(rank))
-            decision, candidate, rank = decision[best], outcome[best], rank[best]
+            best = int(np.lexsort((outcome.transmission_energy_j, ranks))[0])
+            decision, candidate, ranks = decision[best], outcome[best], ranks[best]
+        rank = (float(ranks), float(candidate.transmission_energy_j))
         if self.outcome is None or rank < self._rank:
             self.decision, self.outcome, self._rank = decision, candidate, rank
         return outcome

@@ -14,6 +14,8 @@ from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, upl
 
 INFEASIBLE = 1e100
 """Where the ranks of infeasible decisions begin."""
+TIE = 2.0**-40
+"""Energies within this relative distance, 10⁻¹², may be ties, which the transmission energy decides."""
 
 
 def rank_by_violation(instance: Instance, outcome: Outcome) -> np.ndarray:
@@ -22,6 +24,15 @@ def rank_by_violation(instance: Instance, outcome: Outcome) -> np.ndarray:
     for name, excess in relative_violations(instance, outcome).items():
         relative = relative + np.where(outcome.violated[name], np.minimum(excess, 10.0), 0.0)
     return _feasible_first(outcome, 1.0 + relative)
+
+
+def to_ties(rank: np.ndarray) -> np.ndarray:
+    """Return ranks (…) rounded to 40 bits: decisions whose transmission energies alone differ, by next to nothing, tie.
+
+    Where the rounding happens to part two of them, the whole energies decide, and say the same.
+    """
+    mantissa, exponent = np.frexp(rank)
+    return np.asarray(np.ldexp(np.rint(mantissa / TIE) * TIE, exponent))
 
 
 def rank_by_secrecy(instance: Instance, outcome: Outcome) -> np.ndarray:

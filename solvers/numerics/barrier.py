@@ -6,6 +6,7 @@ general conic solver would first rewrite every logarithm into cones of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +31,7 @@ def minimise(
     first_gap: float = 1.0,
     reduction: float = 30.0,
     max_steps: int = 200,
+    check_time: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Return a strictly feasible z whose f is within about ``gap`` of the minimum.
 
@@ -43,6 +45,8 @@ def minimise(
         The duality gap M/sharpness where the method stops and where it starts, and the factor between stages.
     max_steps
         Newton steps in all; when they are used up, or a step fails, the last z is returned.
+    check_time
+        Called before each step; it may raise.
     """
     f, slack = program.values(z)
     if not (slack > 0).all():
@@ -54,6 +58,7 @@ def minimise(
         final = sharpness >= last
         while steps < max_steps:
             steps += 1
+            check_time()
             gradient, hessian = program.newton(z, sharpness)
             direction = _descent(hessian, gradient)
             if direction is None:

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Decision, Instance, Outcome
-from secagent_env.allocation.actions import LOWEST_POWER_W
 from secagent_env.model.physics import downlink_sinr, uplink_sinr
 
 LATENCY_RESERVE = 1e-6
@@ -83,10 +82,13 @@ class PowerProgram:
     """Minimise the transmission energy, or in a ``hurry`` the latency, in z = (δ (A,), η (K,), η_dl, η_max).
 
     η_dl belongs to the downlink time, η_max to the longest uplink time. The energy is minimised within the
-    latency limit, of which the slowest inference and a small reserve are taken off: :attr:`limit`.
+    latency limit, of which the slowest inference and a small reserve are taken off: :attr:`limit`. Positive powers lie
+    between ``lowest_w``, (N,), W, and the budget.
     """
 
-    def __init__(self, instance: Instance, decision: Decision, outcome: Outcome, *, hurry: bool) -> None:
+    def __init__(
+        self, instance: Instance, decision: Decision, outcome: Outcome, lowest_w: np.ndarray, *, hurry: bool
+    ) -> None:
         scenario = instance.scenario
         self._shape = decision.power_w
         self.active = np.flatnonzero(decision.power_w > 0)
@@ -95,7 +97,7 @@ class PowerProgram:
         self.hurry = hurry
         self.limit = scenario.latency_limit_s * (1 - LATENCY_RESERVE)
         self.room = self.limit - float(outcome.inference_time_s)
-        self.low = np.log(LOWEST_POWER_W / power)
+        self.low = np.log(lowest_w[self.active] / power)
         self.high = np.log(scenario.max_power_w / power)
         self.count = count = len(power)
         self.senders = senders = np.flatnonzero(selected)

@@ -15,6 +15,7 @@ from solvers.power.power_program import PowerProgram
 from solvers.power.powers import optimise_powers, silence_jammers
 
 AMONG = Scenario(num_agents=8, num_antennas=4, num_eavesdroppers=2, eve_area_m=(20, 100), min_selected=2)
+FLOOR = np.full(AMONG.num_agents, LOWEST_POWER_W)
 CASES = {
     "no jammers": (Scenario(num_agents=8, num_antennas=6, min_selected=3), 0.0),
     "jammers": (AMONG, 1e-7),
@@ -58,7 +59,7 @@ def transmission(instance: Instance, decision: Decision, powers: np.ndarray) -> 
 @pytest.mark.parametrize("hurry", [False, True])
 def test_gradient_and_hessian_are_those_of_the_values(case, hurry):
     instance, decision = case
-    program = PowerProgram(instance, decision, evaluate(instance, decision), hurry=hurry)
+    program = PowerProgram(instance, decision, evaluate(instance, decision), FLOOR, hurry=hurry)
     z = program.interior()
 
     def barrier(z):
@@ -77,7 +78,7 @@ def test_gradient_and_hessian_are_those_of_the_values(case, hurry):
 def test_the_program_bounds_the_truth(case):
     """Whatever satisfies its constraints satisfies the true ones, and its times are no shorter than the true ones."""
     instance, decision = case
-    program = PowerProgram(instance, decision, evaluate(instance, decision), hurry=False)
+    program = PowerProgram(instance, decision, evaluate(instance, decision), FLOOR, hurry=False)
     senders = program.active[program.senders]
     inside = program.interior()
     best = minimise(program, inside, gap=1e-3)
@@ -100,7 +101,7 @@ def test_every_iterate_is_feasible_and_the_energy_never_rises(case):
     instance, decision = case
     before = evaluate(instance, decision)
     for iterations in range(1, 7):  # the same run, stopped earlier: every iterate is seen
-        search = optimise_powers(instance, decision, max_iterations=iterations)
+        search = optimise_powers(instance, decision, lowest_w=FLOOR, max_iterations=iterations)
         assert not search.outcome.violated["latency_s"]
         assert not search.outcome.violated["agent_power_w"]
         energies = search.energies_j
@@ -116,7 +117,7 @@ def test_every_iterate_is_feasible_and_the_energy_never_rises(case):
 def test_no_other_powers_are_better(case):
     """Against a random search around the result and around the start, over all transmitters."""
     instance, decision = case
-    found = optimise_powers(instance, decision, tolerance=1e-6).decision.power_w
+    found = optimise_powers(instance, decision, lowest_w=LOWEST_POWER_W, tolerance=1e-6).decision.power_w
     (energy,) = transmission(instance, decision, found[None])
     rng = np.random.default_rng(1)
     for centre, spread in itertools.product((found, decision.power_w), (0.01, 0.3, 2.0)):
@@ -139,7 +140,7 @@ def test_the_optimum_of_two_senders_and_a_jammer_agrees_with_a_grid(seed, limit)
     if limit is None:  # the start just meets the limit
         limit = latency * (1 + 1e-4)
     instance = instance.replace(scenario=scenario.replace(latency_limit_s=limit))
-    search = optimise_powers(instance, decision, tolerance=1e-6)
+    search = optimise_powers(instance, decision, lowest_w=LOWEST_POWER_W, tolerance=1e-6)
     assert not search.outcome.violated["latency_s"]
 
     def objective(x):
@@ -187,7 +188,7 @@ def test_powers_stay_within_what_an_action_can_say():
     """A start beyond the budget, or below −70 dBm, is clipped; the optimum on the lower edge is found."""
     instance, decision = start(*CASES["no jammers"], seed=0)
     power = np.where(decision.selection, 1e-13, 0.0)
-    search = optimise_powers(instance, decision.replace(power_w=power))
+    search = optimise_powers(instance, decision.replace(power_w=power), lowest_w=LOWEST_POWER_W)
     np.testing.assert_allclose(search.decision.power_w[decision.selection], LOWEST_POWER_W, rtol=1e-2)
     assert (search.decision.power_w[decision.selection] >= LOWEST_POWER_W).all()
 
