@@ -83,7 +83,7 @@ class DE(ASC):
 
     def _selection_of_asc(self, run: SolverRun) -> np.ndarray | None:
         """Return the selection that ASC makes, the time it took included; None if it finds none."""
-        asc = SolverRun(run.instance, run.seed, run.start, run.max_seconds, run.express)
+        asc = SolverRun(run.given, run.seed, run.start, run.max_seconds, run.express)
         with contextlib.suppress(OutOfTime):
             super()._solve(asc)
         run.evaluations += asc.evaluations

@@ -21,6 +21,7 @@ from solvers.certificate.bounds import LowerBound, lower_bound, transmission_bou
 from solvers.certificate.integer_program import why_infeasible
 from solvers.certificate.selection import eligible_agents
 from solvers.interface.ranking import rank_by_violation, to_ties
+from solvers.interface.scaling import scaled
 
 logger = logging.getLogger("secagent.solvers")
 
@@ -106,9 +107,13 @@ class Infeasible(Exception):
 
 @dataclass
 class SolverRun:
-    """One call of ``solve``: the instance, the seed's generator, the clock, and the best decision so far."""
+    """One call of ``solve``: the instance, the seed's generator, the clock, and the best decision so far.
 
-    instance: Instance
+    ``given`` is the instance as it was given, on which decisions are scored; ``instance`` is the same one
+    :func:`~solvers.interface.scaling.scaled`, on which solvers search.
+    """
+
+    given: Instance
     seed: int
     start: Decision | None = None
     max_seconds: float | None = None
@@ -124,6 +129,7 @@ class SolverRun:
     usage: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.instance = scaled(self.given)
         self.rng = np.random.default_rng(self.seed)
         self._rank = (math.inf, math.inf)
         self._began = time.perf_counter()
@@ -167,9 +173,9 @@ class SolverRun:
         """
         if self.express is not None:
             decision = self.express(decision)
-        outcome = evaluate(self.instance, decision)
+        outcome = evaluate(self.given, decision)
         self.evaluations += math.prod(decision.batch_shape)
-        ranks, candidate = to_ties(rank_by_violation(self.instance, outcome)), outcome
+        ranks, candidate = to_ties(rank_by_violation(self.given, outcome)), outcome
         if decision.batch_shape:
             best = int(np.lexsort((outcome.transmission_energy_j, ranks))[0])
             decision, candidate, ranks = decision[best], outcome[best], ranks[best]

@@ -54,7 +54,7 @@ class Score:
 
 def score(run: SolverRun, translator: Translator, sub_problem: str, designs: Sequence[Design]) -> list[Score]:
     """Return the scores of designs; each counts as an evaluation and can become the result of the run."""
-    instance = run.instance
+    instance = run.given
     decisions = translator.decision(designs)
     outcomes = run.consider(decisions)
     # The violations (P,) of all constraints together; only comparisons have a meaning.

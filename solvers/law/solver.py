@@ -104,7 +104,7 @@ class Workflow:
 
     def __init__(self, options: LAW, run: SolverRun, session: Session) -> None:
         self.options, self.run, self.session = options, run, session
-        self.translator = Translator(run.instance, None if run.start is None else run.start.beamformer)
+        self.translator = Translator(run.given, None if run.start is None else run.start.beamformer)
         self.replies = self.used = self.unusable = 0
         self.complaint = ""
         self.step = 0
@@ -121,7 +121,7 @@ class Workflow:
 
     def start(self) -> Design:
         """Return the design of the user's start, or a random selection of N_min accurate agents at a high SNR."""
-        instance = self.run.instance
+        instance = self.run.given
         if self.run.start is not None:
             return design_of(instance, self.run.start)
         selection = random_selection(instance, self.run.rng)
@@ -137,7 +137,7 @@ class Workflow:
     def solve(self, sub_problem: str, design: Design, number: int) -> Design:
         """Return the best design found for one sub-problem, with the numbers of the others fixed."""
         [best] = score(self.run, self.translator, sub_problem, [design])
-        facts = prompts.facts(self.run.instance, sub_problem, design, self.translator, self.options.jamming)
+        facts = prompts.facts(self.run.given, sub_problem, design, self.translator, self.options.jamming)
         experts: list[Score] = []
         reminder = ""
         for iteration in range(1, self.options.iterations + 1):
@@ -178,7 +178,7 @@ class Workflow:
                 prompt=[(message.role, message.content) for message in requests[0].messages],
                 replies=[(reply.text, reply.fault, reply.detail) for reply in replies],
                 feasible=bool(proposed is not None and proposed.outcome.feasible),
-                **({} if proposed is None else _numbers(self.run.instance, proposed.outcome)),
+                **({} if proposed is None else _numbers(self.run.given, proposed.outcome)),
             )
         return best.design
 
@@ -188,7 +188,7 @@ class Workflow:
         """Return the requests of one step: one prompt with different seeds."""
         options = self.options
         messages = prompts.messages(
-            self.run.instance,
+            self.run.given,
             facts,
             design,
             self.translator,

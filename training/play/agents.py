@@ -115,7 +115,7 @@ class TrainedAgent(Solver):
     # --- As a solver ------------------------------------------------------------------------------------------
 
     def _solve(self, run: SolverRun) -> None:
-        instance = run.instance
+        instance = run.given
         decision = self._forward(instance)
         outcome = run.consider(decision)
         violated = [name for name, beyond in outcome.violated.items() if beyond]
