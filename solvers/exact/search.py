@@ -10,21 +10,23 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from secagent_env import Decision
-from solvers.asc.links import Links
 from solvers.beam.beamforming import best_beam
 from solvers.certificate.bounds import ROUNDING, UNSERVABLE, LowerBound, uplink_energy_floor
-from solvers.certificate.linear_test import secret_at_best
+from solvers.certificate.linear_test import secret_at_best, secret_senders
 from solvers.certificate.ordered import OrderedSelections
 from solvers.certificate.screen import relaxed_multicast_rate, too_slow, unservable_core
 from solvers.certificate.uplink import uplink_powers
-from solvers.interface.base import Infeasible
+from solvers.interface.base import Infeasible, SolverRun
+from solvers.jamming.search import SetBoxes
 
+PATIENCE = 20
+"""Boxes that are relaxed before another search may find a better decision."""
 RECORDED = 1e-5
 """Relative change of the bound or of the best energy that the history records."""
 
@@ -40,23 +42,44 @@ class _OpenSet:
 
 
 class SetSearch:
-    """The search in a solver's run: ``solve`` ends when the bound is within the relative ``gap`` of the best energy."""
+    """The search in a solver's run, which ends when the bound is within the relative ``gap`` of the best energy.
 
-    def __init__(self, links: Links, gap: float) -> None:
-        self.run, self.links, self.gap = links.run, links, gap
-        instance = self.run.instance
+    Parameters
+    ----------
+    run
+        Of the solver.
+    gap
+        Relative.
+    steps
+        Pieces of work on sets, at most.
+    start
+        Called once where beam and jammers have to be sought together for long, to find a good decision.
+    jamming
+        Without jamming the search ends when no *silent* decision can be better; the bound of the run stays that of all.
+    """
+
+    def __init__(self, run: SolverRun, *, gap: float, steps: int, start: Callable[[], None], jamming: bool) -> None:
+        self.run, self.gap, self.steps, self.start, self.jamming = run, gap, steps, start, jamming
+        instance = run.instance
         cost = instance.execution_energy_j + uplink_energy_floor(instance)
-        self._ordered = OrderedSelections(instance, cost, secret_at_best(instance))
+        eligible = secret_at_best(instance) if jamming else secret_senders(instance)
+        self._ordered = OrderedSelections(instance, cost, eligible)
         self._open: list[_OpenSet] = []
         self._number = itertools.count()
         self._settled_j = math.inf
         self._recorded = (0.0, math.inf)
         self.sets = 0
+        self._boxes = 0
 
     @property
     def bound_j(self) -> float:
         """A lower bound on the energy of every feasible decision, J."""
-        return min(self._next_j, self._settled_j)
+        return min(self._next_j, self._settled_j, self._cutoff_j)
+
+    @property
+    def _cutoff_j(self) -> float:
+        """What a decision would have to undercut to be of interest, J."""
+        return self.run.energy_j * (1 - self.gap)
 
     @property
     def _next_j(self) -> float:
@@ -65,7 +88,7 @@ class SetSearch:
 
     def solve(self) -> None:
         """Search until the gap is met; raise Infeasible where it is proved that no set can be served."""
-        while self._next_j < self.run.energy_j * (1 - self.gap):
+        while self._next_j < self._cutoff_j and self.steps > 0:
             self.run.check_time()
             if self._open and self._open[0].lower_j <= self._ordered.least_j:
                 self._continue(heapq.heappop(self._open))
@@ -74,11 +97,12 @@ class SetSearch:
                 cost, selection = found
                 self._continue(_OpenSet(cost, next(self._number), selection, self._work(selection, cost)))
             self._tell()
-        if math.isinf(self.bound_j) and not self.run.feasible:
+        if math.isinf(self.bound_j) and self.jamming:
             raise Infeasible(UNSERVABLE)
 
     def _continue(self, open_set: _OpenSet) -> None:
         """Do one piece of work on a set; keep it open, or settle it where none is left."""
+        self.steps -= 1
         lower = next(open_set.work, None)
         if lower is None:
             self._settled_j = min(self._settled_j, open_set.lower_j)
@@ -98,29 +122,45 @@ class SetSearch:
             self._ordered.forbid(selection)
             yield math.inf
         yield cost
-        self._serve_silently(selection)
+        rate = self._serve_silently(selection)
+        if not self.jamming:
+            if too_slow(instance, selection, rate):
+                yield math.inf
+            return
+        boxes = SetBoxes(instance, selection, cutoff_j=self._cutoff_j)
+        while not boxes.done:
+            for decision in boxes.step(self._cutoff_j):
+                self.run.consider(decision)
+            yield max(cost, boxes.lower_j)
+            self._boxes += 1
+            if self._boxes == PATIENCE:
+                self.start()
+        yield max(cost, boxes.lower_j)
 
-    def _serve_silently(self, selection: np.ndarray) -> None:
-        """Consider the best beam without jammers, and the least powers in the time that it leaves."""
+    def _serve_silently(self, selection: np.ndarray) -> float:
+        """Consider the best beam without jammers, and the least powers in the time that it leaves.
+
+        Returns a bound on the rate of the downlink without jammers, bit/s/Hz.
+        """
         instance, scenario = self.run.instance, self.run.instance.scenario
         beam = best_beam(instance, selection, np.zeros(len(selection)), self.run.rng)
         if beam.secrecy <= 0:
-            return
+            return beam.bound
         downlink = scenario.downlink_bits / (scenario.bandwidth_hz * beam.secrecy)
         left = scenario.latency_limit_s - float(instance.inference_time_s[selection].max()) - downlink
         power = uplink_powers(instance, selection, left * (1 - 1e-9))
         if power is not None:
             decision = Decision(selection=selection, beamformer=beam.beamformer, power_w=power)
-            if self.run.consider(decision).feasible:
-                self.links.powers(decision, 1)
+            self.run.consider(decision)
+        return beam.bound
 
     def _tell(self) -> None:
         """Put the bound where the solution takes it from, and into the history where it or the best energy changed."""
         bound, best = self.bound_j * (1 - ROUNDING), self.run.energy_j
-        if self.run.bound is None or bound > self.run.bound.energy_j:
+        if self.jamming and (self.run.bound is None or bound > self.run.bound.energy_j):
             selection = self._open[0].selection if self._open else None
             self.run.bound = LowerBound(bound, selection)
         before, before_best = self._recorded
         if bound > before * (1 + RECORDED) or best < before_best * (1 - RECORDED):
             self._recorded = (bound, best)
-            self.run.record(sub_problem="sets", bound_j=bound, sets=self.sets, open=len(self._open))
+            self.run.record(sub_problem="sets", bound_j=bound, sets=self.sets, open=len(self._open), steps=self.steps)

@@ -13,11 +13,12 @@ the order of their bounds, and each is worked on until it is served or its bound
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from secagent_env.support import checks
-from solvers.asc.links import Links
 from solvers.asc.solver import ASC
 from solvers.asc.starts import sender_powers
 from solvers.beam.beamforming import leakage_beam, null_beam
@@ -38,14 +39,17 @@ class Exact(Solver):
     jamming
         False keeps every unselected agent silent.
     target_gap
-        The search ends at this gap between the best decision and the bound.
+        The search ends at this gap between the best decision and the bound, relative to the decision.
+    max_steps
+        It ends after so many pieces of work too: tests of a set, or semidefinite programs.
     """
 
     name = "exact"
 
-    def __init__(self, jamming: bool = True, target_gap: float = 1e-6) -> None:
+    def __init__(self, jamming: bool = True, target_gap: float = 1e-3, max_steps: int = 500) -> None:
         self.jamming = checks.flag("jamming", jamming)
         self.target_gap = checks.number("target_gap", target_gap, low=0)
+        self.max_steps = checks.integer("max_steps", max_steps, low=1)
         self.asc = ASC(jamming=jamming)
 
     def _solve(self, run: SolverRun) -> None:
@@ -55,10 +59,15 @@ class Exact(Solver):
         for lowest in (LOWEST_POWER_W, 0.0):  # an agent next to the base station may be too loud at -70 dBm
             if self._serve(run, bound.selection, lowest):
                 return polish(run)
-        SetSearch(Links(run, self.asc), self.target_gap).solve()
+        search = SetSearch(
+            run,
+            gap=self.target_gap,
+            steps=self.max_steps,
+            start=functools.partial(self.asc._solve, run),
+            jamming=self.jamming,
+        )
+        search.solve()
         polish(run)
-        if run.energy_j > (1 + self.target_gap) * run.bound.energy_j:
-            self.asc._solve(run)
 
     def _serve(self, run: SolverRun, selection: np.ndarray, lowest_w: float) -> bool:
         """Try a selection with silent jammers over a grid of powers; return whether one is feasible."""
