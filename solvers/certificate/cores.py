@@ -1,14 +1,25 @@
 r"""Agents that cannot all send in secret, whoever jams: cores, by the linear test of the uplink.
 
-By :mod:`solvers.certificate.secrecy_program` a selection S can send in secret at some powers only if the ratios
-r_me = |h_m,e|² / g_m of the agents outside S and (1, …, 1), the noise's, have a mixture θ with θ_e > ρ_e for every
-eavesdropper, ρ_e = max_S r_ne. By Farkas' lemma there is none iff some weights λ ≥ 0 of the eavesdroppers, not all 0,
-have
+At powers p of everybody, let T = Σ_m g_m p_m + σ² be what the base station hears in total, T_e = Σ_m |h_m,e|² p_m + σ²
+what eavesdropper e does, θ_e = T_e / T and r_ne = |h_n,e|² / g_n. In c_n^ul > 0, that is
+
+    g_n / (T − g_n p_n) > |h_n,e|² / (T_e − |h_n,e|² p_n)   for every e,
+
+the own power cancels: agent n sends in secret iff r_ne < θ_e for every e. θ is the mixture Σ_m z_m r_m + z_0 (1, …, 1)
+of all agents' ratios and the noise's, with the shares z_m = g_m p_m / T and z_0 = σ² / T of what the base station hears.
+Selected agents do not help each other: with the share ζ of a selection S, ρ_e = max_S r_ne and the mixture θ' of all
+others alone,
+
+    ρ_e < θ_e ≤ (1 − ζ) θ'_e + ζ ρ_e   gives   ρ_e < θ'_e.
+
+So S can send in secret at some powers only if a mixture of the ratios outside S and the noise's exceeds ρ. By Farkas'
+lemma there is none iff some weights λ ≥ 0 of the eavesdroppers, not all 0, have
 
     Σ_e λ_e (r_me − ρ_e) ≤ 0    for all m outside S and for the noise.
 
 The agents of S with the ratios ρ_e at λ_e > 0 are a core, at most E of them: no selection that holds them all can send
-in secret. The weights come from a linear program; that they prove it is checked on the numbers themselves.
+in secret. The weights come from a linear program; that they prove it is checked on the numbers themselves. Left out are
+p ≤ p_max, and that colluding eavesdroppers share what they hear, where each one alone hears less.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ one serves [0, b₀]. Beyond b₁ = (1 + min_k ‖h_k‖²) / γ(T_high) − 1 t
     energy ≥ base + (T + U) P,     T + U ≤ τ less the time of computing.
 
 **Uplink.** The agents of S can send in secret only if the powers of the unselected agents alone make θ'_e > r_ne for
-all n ∈ S and e (proved in :mod:`solvers.certificate.secrecy_program`), where θ'_e = I_e / (1 + Σ_m g_m p_m / σ²). To
+all n ∈ S and e (proved in :mod:`solvers.certificate.cores`), where θ'_e = I_e / (1 + Σ_m g_m p_m / σ²). To
 send within the time U they need θ'_e ≥ ρ_e(U) > max r_ne (:meth:`~solvers.jamming.problem.SetProblem.least_ratio`): one
 linear row per eavesdropper, and others for several together. Of colluding eavesdroppers each one alone hears less, so
 that its row is necessary, too.
