@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 
 from secagent_env import Instance
 from secagent_env.support import checks
 from solvers.beam.linearised_sdr import relax_linearised
 from solvers.beam.sdr import Downlink, polish, randomise, relax, secrecy_bound
+from solvers.numerics.hermitian import whitened
 
 SDR = ("whitened", "linearised")
 """Ways to solve the semidefinite relaxation."""
@@ -109,8 +109,8 @@ def null_beam(instance: Instance, selection: np.ndarray, sweeps: int = 20) -> np
     in the eavesdroppers' directions.
     """
     antennas = instance.scenario.num_antennas
-    eves = instance.channel_eve
-    _, values, rows = np.linalg.svd(eves / max(np.abs(eves).max(), 1e-300), full_matrices=True)
+    length = np.linalg.norm(instance.channel_eve, axis=1, keepdims=True)
+    _, values, rows = np.linalg.svd(instance.channel_eve / np.maximum(length, 1e-300), full_matrices=True)
     rank = int(np.sum(values > 1e-12 * max(values[0], 1e-300)))
     if rank >= antennas:
         return None
@@ -148,8 +148,8 @@ def leakage_beam(instance: Instance, selection: np.ndarray) -> np.ndarray:
     scenario = instance.scenario
     scale = np.sqrt(np.maximum(instance.bs_gain[selection], 1e-300))
     wanted = instance.channel_bs[selection] / scale[:, None]
-    heard = instance.channel_eve * np.sqrt(scenario.bs_power_w / scenario.noise_power_w)
-    noise = np.eye(scenario.num_antennas) + heard.T @ heard.conj()
-    _, vectors = scipy.linalg.eigh(wanted.T @ wanted.conj(), noise)
-    beam = vectors[:, -1]
+    whiten, _ = whitened(instance.channel_eve * np.sqrt(scenario.bs_power_w / scenario.noise_power_w))
+    seen = wanted @ whiten.T
+    _, vectors = np.linalg.eigh(seen.T @ seen.conj())
+    beam = whiten.conj().T @ vectors[:, -1]
     return np.asarray(beam / np.linalg.norm(beam) * np.sqrt(scenario.bs_power_w))

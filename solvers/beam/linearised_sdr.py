@@ -15,7 +15,7 @@ import numpy as np
 
 from solvers.beam.sdr import Downlink, Relaxation, secrecy_bound
 from solvers.numerics.barrier import minimise
-from solvers.numerics.hermitian import hermitian_basis, log_det_barrier, pivots
+from solvers.numerics.hermitian import hermitian_basis, log_det_barrier, pivots, whitened
 
 
 def relax_linearised(
@@ -46,26 +46,25 @@ class _Linearised:
 
     def __init__(self, problem: Downlink) -> None:
         d = self.dimension = problem.users.shape[1]
-        self.whiten = problem.whitening()
+        self.whiten, eves = whitened(problem.eves)
         self.basis = hermitian_basis(d)
-        self.users = self._rows(problem.users)
-        eves = self._rows(problem.eves)
-        self.leaks = eves.sum(axis=0, keepdims=True) if problem.colluding else eves
-        self.trace = np.einsum("ide,ed->i", self.basis, self.whiten @ self.whiten).real
+        self.users = self._rows(problem.users @ self.whiten.T)
+        leaks = self._rows(eves)
+        self.leaks = leaks.sum(axis=0, keepdims=True) if problem.colluding else leaks
+        self.trace = np.einsum("ide,ed->i", self.basis, self.whiten @ self.whiten.conj().T).real
         self.expand(np.append(np.zeros(d * d), [0.0, 0.0]))
 
-    def _rows(self, channels: np.ndarray) -> np.ndarray:
-        seen = channels @ self.whiten.T
+    def _rows(self, seen: np.ndarray) -> np.ndarray:
         return np.einsum("kd,ide,ke->ki", seen.conj(), self.basis, seen).real
 
     def start(self, beam: np.ndarray | None) -> np.ndarray:
         """Return the z of W = 0.9 vvᴴ + 0.1 W₀ for a beam v, where W₀ leaks little; of W₀ alone without a beam."""
-        w = self.whiten @ self.whiten
+        w = self.whiten.conj().T @ self.whiten
         w = w / np.trace(w).real
         if beam is not None:
             w = 0.9 * np.outer(beam, beam.conj()) + 0.1 * w
         inverse = np.linalg.inv(self.whiten)
-        z = np.einsum("ide,ed->i", self.basis, inverse @ w @ inverse).real
+        z = np.einsum("ide,ed->i", self.basis, inverse.conj().T @ w @ inverse).real
         return np.append(0.999 * z, [0.0, 0.0])
 
     def expand(self, z: np.ndarray) -> np.ndarray:
@@ -84,7 +83,7 @@ class _Linearised:
 
     def covariance(self, z: np.ndarray) -> np.ndarray:
         """Return W (d, d), scaled to trace 1."""
-        w = self.whiten @ np.tensordot(z[:-2], self.basis, 1) @ self.whiten
+        w = self.whiten.conj().T @ np.tensordot(z[:-2], self.basis, 1) @ self.whiten
         w = (w + w.conj().T) / 2
         return np.asarray(w / np.trace(w).real)
 

@@ -23,7 +23,7 @@ import scipy.linalg
 from secagent_env import Instance
 from secagent_env.model.physics import LN2, combine_eavesdroppers
 from solvers.numerics.barrier import minimise
-from solvers.numerics.hermitian import pivots
+from solvers.numerics.hermitian import pivots, whitened
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,6 @@ class Downlink:
         sinr_eve = combine_eavesdroppers(np.abs(beams @ self.eves.conj().T) ** 2, self.colluding)
         return np.log1p((sinr - sinr_eve) / (1 + sinr_eve)) / LN2
 
-    def whitening(self) -> np.ndarray:
-        """Return (I + Σ g̃_e g̃_eᴴ)^(−1/2), (d, d)."""
-        values, vectors = np.linalg.eigh(np.eye(self.eves.shape[1]) + self.eves.T @ self.eves.conj())
-        return np.asarray((vectors / np.sqrt(values)) @ vectors.conj().T)
-
     def coordinates(self, beamformer: np.ndarray) -> np.ndarray:
         """Return the unit vector v (…, d) of a beam w (…, L), what lies outside the span dropped."""
         v = beamformer @ self.basis.conj()
@@ -95,15 +90,18 @@ def secrecy_bound(problem: Downlink, user_weight: np.ndarray, eve_weight: np.nda
     λ (K,) and ν (E,) ≥ 0; they are scaled to sum to 1 (colluding: every ν_e = 1).
     """
     weight = np.maximum(user_weight, 0.0) / np.maximum(user_weight, 0.0).sum()
-    if problem.colluding:
-        eve = np.ones(len(problem.eves))
-    else:
+    eve = np.ones(len(problem.eves))
+    if not problem.colluding:
         eve = np.maximum(eve_weight, 0.0) / np.maximum(eve_weight, 0.0).sum()
-    identity = np.eye(problem.users.shape[1])
-    signal = identity + (problem.users.T * weight) @ problem.users.conj()
-    leak = identity + (problem.eves.T * eve) @ problem.eves.conj()
-    largest = scipy.linalg.eigh(signal, leak, eigvals_only=True, subset_by_index=[len(identity) - 1] * 2)[0]
-    return float(np.log2(max(largest, 1.0))) + 1e-9
+    leaks = problem.eves * np.sqrt(eve)[:, None]
+    signals = problem.users * np.sqrt(weight)[:, None]
+    whiten, _ = whitened(leaks)
+    seen = signals @ whiten.T
+    largest = np.linalg.eigvalsh(whiten @ whiten.conj().T + seen.T @ seen.conj())[-1]
+    # The decomposition is exact for channels that differ by a rounding of their length, and a beam hears both alike.
+    rounding = 1e-15 * sum(leaks.shape)
+    error = np.log1p(rounding * np.linalg.norm(signals)) + np.log1p(rounding * np.linalg.norm(leaks))
+    return float(np.log2(max(largest, 1.0)) + 2 * error / LN2) + 1e-9
 
 
 def relax(problem: Downlink, gap: float = 1e-5) -> Relaxation:
@@ -146,13 +144,13 @@ def polish(problem: Downlink, beam: np.ndarray, tolerance: float = 1e-3, max_ite
     by its tangent in |g̃_eᴴv|², an upper bound. The search stops when a step gains less than ``tolerance``, bit/s/Hz.
     """
     margin = float(problem.margin(beam))
-    users, d = len(problem.users), len(beam)
+    users = len(problem.users)
     weight = np.ones(users + len(problem.eves))
+    program = _Tangents(problem)
     for _ in range(max_iterations):
-        program = _Tangents(problem, beam)
+        program.expand(beam)
         z = minimise(program, program.start(), gap=min(0.1 * tolerance, 1e-3), first_gap=0.1)
-        trial = z[:d] + 1j * z[d : 2 * d]
-        trial /= np.linalg.norm(trial)
+        trial = program.beam(z)
         improved = float(problem.margin(trial))
         weight = 1 / program.values(z)[1][:-1]  # the barrier's multipliers
         if not improved > margin:
@@ -164,34 +162,50 @@ def polish(problem: Downlink, beam: np.ndarray, tolerance: float = 1e-3, max_ite
 
 
 class _Tangents:
-    """One step of :func:`polish`: minimise s − t in z = (Re v, Im v, s, t), s and t relative to the current rates."""
+    """One step of :func:`polish`: minimise s − t in z = (Re x, Im x, s, t), s and t relative to the current rates.
 
-    def __init__(self, problem: Downlink, beam: np.ndarray) -> None:
-        d = len(beam)
-        received = problem.users.conj() @ beam
+    x are coordinates in which I + Σ g̃_e g̃_eᴴ is the identity, v = Vᴴ x (:func:`~solvers.numerics.hermitian.whitened`).
+    """
+
+    def __init__(self, problem: Downlink) -> None:
+        self.whiten, eves = whitened(problem.eves)
+        self.users = problem.users @ self.whiten.T
+        self.length = np.sum(np.abs(self.whiten) ** 2, axis=1)  # ‖v‖² = Σ length |x|²
+        self.lengths = np.tile(self.length, 2)
+        d = len(self.length)
+        eves = eves.conj()
+        rows = np.stack([np.hstack([eves.real, -eves.imag]), np.hstack([eves.imag, eves.real])], axis=1)
+        self.eves = rows.reshape(1, -1, 2 * d) if problem.colluding else rows  # (groups, parts, 2d)
+
+    def expand(self, beam: np.ndarray) -> None:
+        """Take the tangents at a unit vector (d,)."""
+        point = (self.whiten @ beam) / self.length
+        received = self.users.conj() @ point
         sinr = np.abs(received) ** 2
         least = 1 + sinr.min()
-        slope = 2 * received.conj()[:, None] * problem.users.conj() / least
+        slope = 2 * received.conj()[:, None] * self.users.conj() / least
         self.slope = np.hstack([slope.real, -slope.imag])
         self.level = (1 - sinr) / least
-        eves = problem.eves.conj()
-        rows = np.stack([np.hstack([eves.real, -eves.imag]), np.hstack([eves.imag, eves.real])], axis=1)
-        groups = rows.reshape(1, -1, 2 * d) if problem.colluding else rows
-        x = np.concatenate([beam.real, beam.imag])
-        heard = np.sum((groups @ x) ** 2, axis=1)
-        # Per group: s ≥ base + x' Q x, with ln(1 + heard) at most its tangent; zero at the current v.
-        self.quadratic = groups.transpose(0, 2, 1) @ groups / (1 + heard)[:, None, None]
+        self.point = np.concatenate([point.real, point.imag])
+        heard = np.sum((self.eves @ self.point) ** 2, axis=1)
+        # Per group: s ≥ base + |parts x|², with ln(1 + heard) at most its tangent; zero at the current v.
+        self.parts = self.eves / np.sqrt(1 + heard)[:, None, None]
         self.base = np.log1p(heard) - np.log1p(heard.max()) - heard / (1 + heard)
-        self.beam = x
 
     def start(self) -> np.ndarray:
-        return np.concatenate([0.999 * self.beam, [0.01, -0.01]])
+        return np.concatenate([0.999 * self.point, [0.01, -0.01]])
+
+    def beam(self, z: np.ndarray) -> np.ndarray:
+        """Return the unit vector (d,) that z stands for."""
+        d = len(self.length)
+        v = self.whiten.conj().T @ (z[:d] + 1j * z[d : 2 * d])
+        return np.asarray(v / np.linalg.norm(v))
 
     def values(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         x, s, t = z[:-2], z[-2], z[-1]
         user = self.level + self.slope @ x - np.exp(t)
-        eve = s - self.base - (self.quadratic @ x) @ x
-        return s - t, np.concatenate([user, eve, [1 - x @ x]])
+        eve = s - self.base - np.sum((self.parts @ x) ** 2, axis=1)
+        return s - t, np.concatenate([user, eve, [1 - self.lengths @ x**2]])
 
     def newton(self, z: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
         x, t = z[:-2], z[-1]
@@ -201,32 +215,32 @@ class _Tangents:
         jacobian = np.zeros((len(slack), n))
         jacobian[:users, :-2] = self.slope
         jacobian[:users, -1] = -np.exp(t)
-        jacobian[users:-1, :-2] = -2 * (self.quadratic @ x)
+        jacobian[users:-1, :-2] = -2 * np.einsum("gp,gpi->gi", self.parts @ x, self.parts)
         jacobian[users:-1, -2] = 1
-        jacobian[-1, :-2] = -2 * x
+        jacobian[-1, :-2] = -2 * self.lengths * x
         scaled = jacobian / slack[:, None]
         gradient = -scaled.sum(axis=0)
         gradient[-2] += sharpness
         gradient[-1] -= sharpness
         hessian = scaled.T @ scaled
-        hessian[:-2, :-2] += 2 * np.tensordot(1 / slack[users:-1], self.quadratic, 1)
-        hessian[np.arange(n - 2), np.arange(n - 2)] += 2 / slack[-1]
+        curved = (self.parts / np.sqrt(slack[users:-1])[:, None, None]).reshape(-1, n - 2)
+        hessian[:-2, :-2] += 2 * curved.T @ curved
+        hessian[np.arange(n - 2), np.arange(n - 2)] += 2 * self.lengths / slack[-1]
         hessian[-1, -1] += np.exp(t) * np.sum(1 / slack[:users])
         return gradient, hessian
 
 
 class _Dual:
-    """The dual program in z = (y, λ), its matrices whitened by S = (I + Σ g̃_e g̃_eᴴ)^(1/2) and scaled to order one.
+    """The dual program in z = (y, λ), its matrices whitened by (I + Σ g̃_e g̃_eᴴ)^(−1/2) and scaled to order one.
 
     Without the whitening the eigenvalues span some fifteen orders of magnitude, and Cholesky fails.
     """
 
     def __init__(self, problem: Downlink) -> None:
         dimension = problem.users.shape[1]
-        self.whiten = problem.whitening()
-        self.identity = self.whiten @ self.whiten
+        self.whiten, eves = whitened(problem.eves)
+        self.identity = self.whiten @ self.whiten.conj().T
         self.users = problem.users @ self.whiten.T
-        eves = problem.eves @ self.whiten.T
         if problem.colluding:
             self.leaks = np.eye(dimension)[None]
         else:
@@ -295,7 +309,7 @@ class _Dual:
 
     def covariance(self, z: np.ndarray) -> np.ndarray:
         """Return W: on the central path the inverse of the slack, unwhitened and scaled to trace 1."""
-        w = self.whiten @ _inverse(self._slack(z)) @ self.whiten
+        w = self.whiten.conj().T @ _inverse(self._slack(z)) @ self.whiten
         w = (w + w.conj().T) / 2
         return np.asarray(w / np.trace(w).real)
 
