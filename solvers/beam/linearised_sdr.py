@@ -11,26 +11,33 @@ with which (49) is convex. Each step gains; the end is stationary, which need no
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from solvers.beam.sdr import Downlink, Relaxation, secrecy_bound
 from solvers.numerics.barrier import minimise
-from solvers.numerics.hermitian import hermitian_basis, log_det_barrier, pivots, whitened
+from solvers.numerics.hermitian import hermitian_basis, log_det_barrier, pivots
 
 
 def relax_linearised(
-    problem: Downlink, beam: np.ndarray | None = None, tolerance: float = 1e-3, max_iterations: int = 30
+    problem: Downlink,
+    beam: np.ndarray | None = None,
+    tolerance: float = 1e-3,
+    max_iterations: int = 30,
+    check_time: Callable[[], None] = lambda: None,
 ) -> Relaxation:
     """Solve (49) repeatedly, from W = vvᴴ of a unit vector v (d,), or from a W that leaks little.
 
     It stops when a step gains less than ``tolerance``, bit/s/Hz. The eigenvalue bound at the last step's multipliers
-    holds, but is tight only where the iteration ends at the relaxation's optimum.
+    holds, but is tight only where the iteration ends at the relaxation's optimum. ``check_time`` is called before each
+    Newton step and may raise.
     """
     program = _Linearised(problem)
     z = program.start(beam)
     value = -np.inf
     for _ in range(max_iterations):
-        z = minimise(program, program.expand(z), gap=1e-5, first_gap=0.1)
+        z = minimise(program, program.expand(z), gap=1e-5, first_gap=0.1, check_time=check_time)
         gain, value = program.rate(z) - value, program.rate(z)
         if gain < tolerance:
             break
@@ -46,12 +53,13 @@ class _Linearised:
 
     def __init__(self, problem: Downlink) -> None:
         d = self.dimension = problem.users.shape[1]
-        self.whiten, eves = whitened(problem.eves)
+        whitened = problem.whitened()
+        self.whiten = whitened.whiten
         self.basis = hermitian_basis(d)
-        self.users = self._rows(problem.users @ self.whiten.T)
-        leaks = self._rows(eves)
-        self.leaks = leaks.sum(axis=0, keepdims=True) if problem.colluding else leaks
-        self.trace = np.einsum("ide,ed->i", self.basis, self.whiten @ self.whiten.conj().T).real
+        self.users = self._rows(whitened.users)
+        eves = self._rows(whitened.eves)
+        self.leaks = eves.sum(axis=0, keepdims=True) if problem.colluding else eves
+        self.trace = np.einsum("idd,d->i", self.basis, whitened.length).real
         self.expand(np.append(np.zeros(d * d), [0.0, 0.0]))
 
     def _rows(self, seen: np.ndarray) -> np.ndarray:
