@@ -180,6 +180,7 @@ class Links:
                 sdp_dimensions=options.sdp_dimensions,
                 sdr=options.sdr,
                 tolerance=options.beam_tolerance,
+                check_time=self.run.check_time,
             )
         return self._beams[key]
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 
 from secagent_env import Instance
 from secagent_env.support import checks
 from solvers.beam.linearised_sdr import relax_linearised
-from solvers.beam.sdr import Downlink, polish, randomise, relax, secrecy_bound
+from solvers.beam.polish import ascend, polish
+from solvers.beam.sdr import Downlink, randomise, relax, secrecy_bound
+from solvers.numerics.hermitian import whitened
 
+FAR = 1.0
+"""How far below the relaxation's bound, bit/s/Hz, a beam is improved by an ascent before it is polished."""
 SDR = ("whitened", "linearised")
 """Ways to solve the semidefinite relaxation."""
 
@@ -50,11 +54,12 @@ def best_beam(
     sdp_dimensions: int = 64,
     tolerance: float = 1e-3,
     sdr: str = "whitened",
+    check_time: Callable[[], None] = lambda: None,
 ) -> Beam:
     """Maximise the downlink secrecy rate (42) over the beam, at a given selection and powers.
 
-    Semidefinite relaxation, Gaussian randomisation, and a polish of the best beams by successive convex
-    approximation (:mod:`solvers.beam.sdr`); it comes with an upper bound on what any beam reaches.
+    Semidefinite relaxation, Gaussian randomisation (:mod:`solvers.beam.sdr`), and a polish of the best beams by
+    successive convex approximation (:mod:`solvers.beam.polish`); it comes with an upper bound on what any beam reaches.
 
     Parameters
     ----------
@@ -78,6 +83,8 @@ def best_beam(
     sdr
         How the relaxation is solved: ``"whitened"``, by one semidefinite program, or ``"linearised"``, as in the
         paper, by (49) repeatedly.
+    check_time
+        Called between steps; it may raise.
     """
     checks.choice("sdr", sdr, SDR)
     problem = Downlink.of(instance, selection, power_w)
@@ -85,7 +92,11 @@ def best_beam(
     bound, method = np.inf, "polish"
     if problem.users.shape[1] <= sdp_dimensions:
         linearised = sdr == "linearised"
-        relaxation = relax_linearised(problem, candidates[0] if candidates else None) if linearised else relax(problem)
+        relaxation = (
+            relax_linearised(problem, candidates[0] if candidates else None, check_time=check_time)
+            if linearised
+            else relax(problem, check_time=check_time)
+        )
         method = "linearised sdr" if linearised else "sdr"
         bound = relaxation.bound
         candidates.extend(randomise(problem, relaxation.covariance, rng, draws))
@@ -94,7 +105,11 @@ def best_beam(
         candidates.extend(problem.coordinates(w) for w in closed_forms if w is not None)
     beams = np.stack(candidates)
     order = np.argsort(-problem.margin(beams), kind="stable")[: max(starts, 1)]
-    polished = [polish(problem, beams[i], tolerance) for i in order]
+    chosen = [
+        ascend(problem, beam, check_time=check_time) if problem.margin(beam) < bound - FAR else beam
+        for beam in beams[order]
+    ]
+    polished = [polish(problem, beam, tolerance, check_time=check_time) for beam in chosen]
     best = max(polished, key=lambda result: result.margin)
     bound = min(bound, secrecy_bound(problem, best.user_weight, best.eve_weight))
     return Beam(problem.basis @ best.beam, max(best.margin, 0.0), bound, method)
@@ -109,8 +124,8 @@ def null_beam(instance: Instance, selection: np.ndarray, sweeps: int = 20) -> np
     in the eavesdroppers' directions.
     """
     antennas = instance.scenario.num_antennas
-    eves = instance.channel_eve
-    _, values, rows = np.linalg.svd(eves / max(np.abs(eves).max(), 1e-300), full_matrices=True)
+    length = np.linalg.norm(instance.channel_eve, axis=1, keepdims=True)
+    _, values, rows = np.linalg.svd(instance.channel_eve / np.maximum(length, 1e-300), full_matrices=True)
     rank = int(np.sum(values > 1e-12 * max(values[0], 1e-300)))
     if rank >= antennas:
         return None
@@ -148,8 +163,8 @@ def leakage_beam(instance: Instance, selection: np.ndarray) -> np.ndarray:
     scenario = instance.scenario
     scale = np.sqrt(np.maximum(instance.bs_gain[selection], 1e-300))
     wanted = instance.channel_bs[selection] / scale[:, None]
-    heard = instance.channel_eve * np.sqrt(scenario.bs_power_w / scenario.noise_power_w)
-    noise = np.eye(scenario.num_antennas) + heard.T @ heard.conj()
-    _, vectors = scipy.linalg.eigh(wanted.T @ wanted.conj(), noise)
-    beam = vectors[:, -1]
+    whiten, _ = whitened(instance.channel_eve * np.sqrt(scenario.bs_power_w / scenario.noise_power_w))
+    seen = wanted @ whiten.T
+    _, vectors = np.linalg.eigh(seen.T @ seen.conj())
+    beam = whiten.conj().T @ vectors[:, -1]
     return np.asarray(beam / np.linalg.norm(beam) * np.sqrt(scenario.bs_power_w))

@@ -11,6 +11,8 @@ with which (49) is convex. Each step gains; the end is stationary, which need no
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from solvers.beam.sdr import Downlink, Relaxation, secrecy_bound
@@ -19,18 +21,23 @@ from solvers.numerics.hermitian import hermitian_basis, log_det_barrier, pivots
 
 
 def relax_linearised(
-    problem: Downlink, beam: np.ndarray | None = None, tolerance: float = 1e-3, max_iterations: int = 30
+    problem: Downlink,
+    beam: np.ndarray | None = None,
+    tolerance: float = 1e-3,
+    max_iterations: int = 30,
+    check_time: Callable[[], None] = lambda: None,
 ) -> Relaxation:
     """Solve (49) repeatedly, from W = vvᴴ of a unit vector v (d,), or from a W that leaks little.
 
     It stops when a step gains less than ``tolerance``, bit/s/Hz. The eigenvalue bound at the last step's multipliers
-    holds, but is tight only where the iteration ends at the relaxation's optimum.
+    holds, but is tight only where the iteration ends at the relaxation's optimum. ``check_time`` is called before each
+    Newton step and may raise.
     """
     program = _Linearised(problem)
     z = program.start(beam)
     value = -np.inf
     for _ in range(max_iterations):
-        z = minimise(program, program.expand(z), gap=1e-5, first_gap=0.1)
+        z = minimise(program, program.expand(z), gap=1e-5, first_gap=0.1, check_time=check_time)
         gain, value = program.rate(z) - value, program.rate(z)
         if gain < tolerance:
             break
@@ -46,26 +53,26 @@ class _Linearised:
 
     def __init__(self, problem: Downlink) -> None:
         d = self.dimension = problem.users.shape[1]
-        self.whiten = problem.whitening()
+        whitened = problem.whitened()
+        self.whiten = whitened.whiten
         self.basis = hermitian_basis(d)
-        self.users = self._rows(problem.users)
-        eves = self._rows(problem.eves)
+        self.users = self._rows(whitened.users)
+        eves = self._rows(whitened.eves)
         self.leaks = eves.sum(axis=0, keepdims=True) if problem.colluding else eves
-        self.trace = np.einsum("ide,ed->i", self.basis, self.whiten @ self.whiten).real
+        self.trace = np.einsum("idd,d->i", self.basis, whitened.length).real
         self.expand(np.append(np.zeros(d * d), [0.0, 0.0]))
 
-    def _rows(self, channels: np.ndarray) -> np.ndarray:
-        seen = channels @ self.whiten.T
+    def _rows(self, seen: np.ndarray) -> np.ndarray:
         return np.einsum("kd,ide,ke->ki", seen.conj(), self.basis, seen).real
 
     def start(self, beam: np.ndarray | None) -> np.ndarray:
         """Return the z of W = 0.9 vvᴴ + 0.1 W₀ for a beam v, where W₀ leaks little; of W₀ alone without a beam."""
-        w = self.whiten @ self.whiten
+        w = self.whiten.conj().T @ self.whiten
         w = w / np.trace(w).real
         if beam is not None:
             w = 0.9 * np.outer(beam, beam.conj()) + 0.1 * w
         inverse = np.linalg.inv(self.whiten)
-        z = np.einsum("ide,ed->i", self.basis, inverse @ w @ inverse).real
+        z = np.einsum("ide,ed->i", self.basis, inverse.conj().T @ w @ inverse).real
         return np.append(0.999 * z, [0.0, 0.0])
 
     def expand(self, z: np.ndarray) -> np.ndarray:
@@ -84,7 +91,7 @@ class _Linearised:
 
     def covariance(self, z: np.ndarray) -> np.ndarray:
         """Return W (d, d), scaled to trace 1."""
-        w = self.whiten @ np.tensordot(z[:-2], self.basis, 1) @ self.whiten
+        w = self.whiten.conj().T @ np.tensordot(z[:-2], self.basis, 1) @ self.whiten
         w = (w + w.conj().T) / 2
         return np.asarray(w / np.trace(w).real)
 

@@ -7,14 +7,16 @@ the ratio is maximised by **one** semidefinite program, not by the paper's linea
     min Σ y_e  subject to  Σ y_e (I + g̃_e g̃_eᴴ) ⪰ Σ λ_k (I + h̃_k h̃_kᴴ),  Σ λ_k ≥ 1,  y, λ ≥ 0,
 
 has one variable per receiver, so a barrier method solves it in milliseconds, and W is the inverse of its
-slack. The steps: solve it, round W to beams (Gaussian randomisation), and polish the best of them by successive
-convex approximation on v itself. Any y, λ prove a bound on every beam's secrecy rate, :func:`secrecy_bound`.
+slack. The steps: solve it, round W to beams (Gaussian randomisation), and polish the best of them
+(:mod:`solvers.beam.polish`). Any y, λ prove a bound on every beam's secrecy rate, :func:`secrecy_bound`.
 
 Dimension letters: K selected agents, E eavesdroppers, d ≤ min(L, K + E) dimensions of their span.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +25,7 @@ import scipy.linalg
 from secagent_env import Instance
 from secagent_env.model.physics import LN2, combine_eavesdroppers
 from solvers.numerics.barrier import minimise
-from solvers.numerics.hermitian import pivots
+from solvers.numerics.hermitian import pivots, whitened
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,44 @@ class Downlink:
         sinr_eve = combine_eavesdroppers(np.abs(beams @ self.eves.conj().T) ** 2, self.colluding)
         return np.log1p((sinr - sinr_eve) / (1 + sinr_eve)) / LN2
 
-    def whitening(self) -> np.ndarray:
-        """Return (I + Σ g̃_e g̃_eᴴ)^(−1/2), (d, d)."""
-        values, vectors = np.linalg.eigh(np.eye(self.eves.shape[1]) + self.eves.T @ self.eves.conj())
-        return np.asarray((vectors / np.sqrt(values)) @ vectors.conj().T)
+    def whitened(self) -> Whitened:
+        """Return the channels in coordinates in which I + Σ g̃_e g̃_eᴴ is the identity."""
+        whiten, eves = whitened(self.eves)
+        return Whitened(self.users @ whiten.T, eves, whiten, np.sum(np.abs(whiten) ** 2, axis=1))
 
     def coordinates(self, beamformer: np.ndarray) -> np.ndarray:
         """Return the unit vector v (…, d) of a beam w (…, L), what lies outside the span dropped."""
         v = beamformer @ self.basis.conj()
         return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-300)
+
+
+@dataclass(frozen=True)
+class Whitened:
+    """The channels in coordinates x of a beam v = Vᴴ x: of moderate size, however loud the eavesdroppers hear.
+
+    Attributes
+    ----------
+    users, eves
+        V h̃ (K, d) and V g̃ (E, d): receivers hear |(V h̃)ᴴ x|².
+    whiten
+        V (d, d), V (I + Σ g̃_e g̃_eᴴ) Vᴴ = I.
+    length
+        (d,), ‖v‖² = Σ length |x|²; V Vᴴ is diagonal.
+    """
+
+    users: np.ndarray
+    eves: np.ndarray
+    whiten: np.ndarray
+    length: np.ndarray
+
+    def point(self, beam: np.ndarray) -> np.ndarray:
+        """Return the x (d,) of a beam v (d,)."""
+        return np.asarray((self.whiten @ beam) / self.length)
+
+    def beam(self, point: np.ndarray) -> np.ndarray:
+        """Return the unit vector v (d,) along that of x (d,)."""
+        v = self.whiten.conj().T @ point
+        return np.asarray(v / np.linalg.norm(v))
 
 
 @dataclass(frozen=True)
@@ -95,27 +126,44 @@ def secrecy_bound(problem: Downlink, user_weight: np.ndarray, eve_weight: np.nda
     λ (K,) and ν (E,) ≥ 0; they are scaled to sum to 1 (colluding: every ν_e = 1).
     """
     weight = np.maximum(user_weight, 0.0) / np.maximum(user_weight, 0.0).sum()
-    if problem.colluding:
-        eve = np.ones(len(problem.eves))
-    else:
+    eve = np.ones(len(problem.eves))
+    if not problem.colluding:
         eve = np.maximum(eve_weight, 0.0) / np.maximum(eve_weight, 0.0).sum()
-    identity = np.eye(problem.users.shape[1])
-    signal = identity + (problem.users.T * weight) @ problem.users.conj()
-    leak = identity + (problem.eves.T * eve) @ problem.eves.conj()
-    largest = scipy.linalg.eigh(signal, leak, eigvals_only=True, subset_by_index=[len(identity) - 1] * 2)[0]
-    return float(np.log2(max(largest, 1.0))) + 1e-9
+    leaks = problem.eves * np.sqrt(eve)[:, None]
+    signals = problem.users * np.sqrt(weight)[:, None]
+    whiten, _ = whitened(leaks)
+    seen = signals @ whiten.T
+    largest = np.linalg.eigvalsh(whiten @ whiten.conj().T + seen.T @ seen.conj())[-1]
+    # The decomposition is exact for channels that differ by a rounding of their length, and a beam hears both alike.
+    rounding = 1e-15 * sum(leaks.shape)
+    error = np.log1p(rounding * np.linalg.norm(signals)) + np.log1p(rounding * np.linalg.norm(leaks))
+    return float(np.log2(max(largest, 1.0)) + 2 * error / LN2) + 1e-9
 
 
-def relax(problem: Downlink, gap: float = 1e-5) -> Relaxation:
+MANY = 100
+"""With more receivers than these the barrier method takes smaller strides, and the relaxation is solved less exactly:
+beams stay far below it."""
+
+
+def stride(problem: Downlink) -> float:
+    """Return the factor between the stages of the barrier method: of many constraints, large ones cost Newton steps."""
+    return 30.0 if len(problem.users) <= MANY else 6.0
+
+
+def relax(problem: Downlink, gap: float | None = None, check_time: Callable[[], None] = lambda: None) -> Relaxation:
     """Solve the semidefinite relaxation of (42) to a relative duality ``gap`` of the ratio of SINRs.
 
-    The bound holds at any gap.
+    The bound holds at any gap; by default it is 1e-5, or 1e-3 for many receivers. ``check_time`` is called before each
+    Newton step and may raise.
     """
     program = _Dual(problem)
     eves = program.num_eves
-    z = minimise(program, program.start(), gap=1e-2, first_gap=10.0)
-    program.unit = float(z[:eves].sum())  # the start was far too high
-    z = minimise(program, z, gap=gap, first_gap=1e-2)
+    if gap is None:
+        gap = 1e-5 if len(problem.users) <= MANY else 1e-3
+    search = functools.partial(minimise, program, reduction=stride(problem), check_time=check_time)
+    z = search(program.start(), gap=1e-2, first_gap=10.0)
+    before, program.unit = program.unit, float(z[:eves].sum())  # the start was far too high
+    z = search(z, gap=gap, first_gap=1e-2 * before / program.unit)
     weight_eve = z[:eves] if not problem.colluding else np.ones(len(problem.eves))
     return Relaxation(program.covariance(z), secrecy_bound(problem, z[eves:], weight_eve))
 
@@ -129,104 +177,17 @@ def randomise(problem: Downlink, covariance: np.ndarray, rng: np.random.Generato
     return beams / np.linalg.norm(beams, axis=1, keepdims=True)
 
 
-@dataclass(frozen=True)
-class Polished:
-    """A unit vector v (d,), its r − r_eve in bit/s/Hz, and the multipliers λ (K,) and ν of the last step."""
-
-    beam: np.ndarray
-    margin: float
-    user_weight: np.ndarray
-    eve_weight: np.ndarray
-
-
-def polish(problem: Downlink, beam: np.ndarray, tolerance: float = 1e-3, max_iterations: int = 30) -> Polished:
-    """Improve a unit vector (d,) by successive convex approximation on v; its secrecy rate never falls.
-
-    Around the current v₀ every |h̃_kᴴv|² is replaced by its tangent, a lower bound, and every ln(1 + |g̃_eᴴv|²)
-    by its tangent in |g̃_eᴴv|², an upper bound. The search stops when a step gains less than ``tolerance``, bit/s/Hz.
-    """
-    margin = float(problem.margin(beam))
-    users, d = len(problem.users), len(beam)
-    weight = np.ones(users + len(problem.eves))
-    for _ in range(max_iterations):
-        program = _Tangents(problem, beam)
-        z = minimise(program, program.start(), gap=min(0.1 * tolerance, 1e-3), first_gap=0.1)
-        trial = z[:d] + 1j * z[d : 2 * d]
-        trial /= np.linalg.norm(trial)
-        improved = float(problem.margin(trial))
-        weight = 1 / program.values(z)[1][:-1]  # the barrier's multipliers
-        if not improved > margin:
-            break
-        gain, margin, beam = improved - margin, improved, trial
-        if gain < tolerance:
-            break
-    return Polished(beam, margin, weight[:users], weight[users:])
-
-
-class _Tangents:
-    """One step of :func:`polish`: minimise s − t in z = (Re v, Im v, s, t), s and t relative to the current rates."""
-
-    def __init__(self, problem: Downlink, beam: np.ndarray) -> None:
-        d = len(beam)
-        received = problem.users.conj() @ beam
-        sinr = np.abs(received) ** 2
-        least = 1 + sinr.min()
-        slope = 2 * received.conj()[:, None] * problem.users.conj() / least
-        self.slope = np.hstack([slope.real, -slope.imag])
-        self.level = (1 - sinr) / least
-        eves = problem.eves.conj()
-        rows = np.stack([np.hstack([eves.real, -eves.imag]), np.hstack([eves.imag, eves.real])], axis=1)
-        groups = rows.reshape(1, -1, 2 * d) if problem.colluding else rows
-        x = np.concatenate([beam.real, beam.imag])
-        heard = np.sum((groups @ x) ** 2, axis=1)
-        # Per group: s ≥ base + x' Q x, with ln(1 + heard) at most its tangent; zero at the current v.
-        self.quadratic = groups.transpose(0, 2, 1) @ groups / (1 + heard)[:, None, None]
-        self.base = np.log1p(heard) - np.log1p(heard.max()) - heard / (1 + heard)
-        self.beam = x
-
-    def start(self) -> np.ndarray:
-        return np.concatenate([0.999 * self.beam, [0.01, -0.01]])
-
-    def values(self, z: np.ndarray) -> tuple[float, np.ndarray]:
-        x, s, t = z[:-2], z[-2], z[-1]
-        user = self.level + self.slope @ x - np.exp(t)
-        eve = s - self.base - (self.quadratic @ x) @ x
-        return s - t, np.concatenate([user, eve, [1 - x @ x]])
-
-    def newton(self, z: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
-        x, t = z[:-2], z[-1]
-        n = len(z)
-        _, slack = self.values(z)
-        users = len(self.level)
-        jacobian = np.zeros((len(slack), n))
-        jacobian[:users, :-2] = self.slope
-        jacobian[:users, -1] = -np.exp(t)
-        jacobian[users:-1, :-2] = -2 * (self.quadratic @ x)
-        jacobian[users:-1, -2] = 1
-        jacobian[-1, :-2] = -2 * x
-        scaled = jacobian / slack[:, None]
-        gradient = -scaled.sum(axis=0)
-        gradient[-2] += sharpness
-        gradient[-1] -= sharpness
-        hessian = scaled.T @ scaled
-        hessian[:-2, :-2] += 2 * np.tensordot(1 / slack[users:-1], self.quadratic, 1)
-        hessian[np.arange(n - 2), np.arange(n - 2)] += 2 / slack[-1]
-        hessian[-1, -1] += np.exp(t) * np.sum(1 / slack[:users])
-        return gradient, hessian
-
-
 class _Dual:
-    """The dual program in z = (y, λ), its matrices whitened by S = (I + Σ g̃_e g̃_eᴴ)^(1/2) and scaled to order one.
+    """The dual program in z = (y, λ), its matrices whitened by (I + Σ g̃_e g̃_eᴴ)^(−1/2) and scaled to order one.
 
     Without the whitening the eigenvalues span some fifteen orders of magnitude, and Cholesky fails.
     """
 
     def __init__(self, problem: Downlink) -> None:
         dimension = problem.users.shape[1]
-        self.whiten = problem.whitening()
-        self.identity = self.whiten @ self.whiten
-        self.users = problem.users @ self.whiten.T
-        eves = problem.eves @ self.whiten.T
+        whitened = problem.whitened()
+        self.whiten, self.users, eves = whitened.whiten, whitened.users, whitened.eves
+        self.identity = np.diag(whitened.length)
         if problem.colluding:
             self.leaks = np.eye(dimension)[None]
         else:
@@ -295,7 +256,7 @@ class _Dual:
 
     def covariance(self, z: np.ndarray) -> np.ndarray:
         """Return W: on the central path the inverse of the slack, unwhitened and scaled to trace 1."""
-        w = self.whiten @ _inverse(self._slack(z)) @ self.whiten
+        w = self.whiten.conj().T @ _inverse(self._slack(z)) @ self.whiten
         w = (w + w.conj().T) / 2
         return np.asarray(w / np.trace(w).real)
 

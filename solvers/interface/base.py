@@ -170,19 +170,26 @@ class SolverRun:
         """Score a decision (or a batch of them), keep the best one seen, and return the outcome.
 
         The best has the least energy, and among those of equal energy, up to rounding, the least transmission energy.
+        One out of a batch is scored once more by itself, since the sums of a batch may be rounded differently.
         """
         if self.express is not None:
             decision = self.express(decision)
         outcome = evaluate(self.given, decision)
         self.evaluations += math.prod(decision.batch_shape)
-        ranks, candidate = to_ties(rank_by_violation(self.given, outcome)), outcome
+        candidate = outcome
         if decision.batch_shape:
+            ranks = to_ties(rank_by_violation(self.given, outcome))
             best = int(np.lexsort((outcome.transmission_energy_j, ranks))[0])
-            decision, candidate, ranks = decision[best], outcome[best], ranks[best]
-        rank = (float(ranks), float(candidate.transmission_energy_j))
+            decision, candidate = decision[best], outcome[best]
+            if self._rank_of(candidate) < self._rank:
+                candidate = evaluate(self.given, decision)
+        rank = self._rank_of(candidate)
         if self.outcome is None or rank < self._rank:
             self.decision, self.outcome, self._rank = decision, candidate, rank
         return outcome
+
+    def _rank_of(self, outcome: Outcome) -> tuple[float, float]:
+        return float(to_ties(rank_by_violation(self.given, outcome))), float(outcome.transmission_energy_j)
 
     def record(self, **entries: Any) -> None:
         """Append a record to the history: these entries, the best energy so far, and the time."""

@@ -1,4 +1,4 @@
-"""Hermitian matrices: an orthonormal basis, and the barrier function −log det."""
+"""Hermitian matrices: an orthonormal basis, whitening, and the barrier function −log det."""
 
 from __future__ import annotations
 
@@ -19,6 +19,19 @@ def hermitian_basis(d: int) -> np.ndarray:
                 imaginary[i, j], imaginary[j, i] = 1j * np.sqrt(0.5), -1j * np.sqrt(0.5)
                 basis.append(imaginary)
     return np.stack(basis)
+
+
+def whitened(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return V (d, d) with V (I + Σ g gᴴ) Vᴴ = I, and the images V g (E, d), for vectors g (E, d) of any lengths.
+
+    V Vᴴ is diagonal. From singular values: I + Σ g gᴴ itself would lose I beside vectors longer than 10⁸.
+    """
+    left, values, right = np.linalg.svd(vectors.T)
+    size = np.zeros(len(left))
+    size[: len(values)] = values
+    images = np.zeros_like(vectors, dtype=complex)
+    images[:, : len(values)] = right[: len(values)].T * (values / np.hypot(1.0, values))
+    return left.conj().T / np.hypot(1.0, size)[:, None], images
 
 
 def pivots(matrix: np.ndarray) -> np.ndarray | None:

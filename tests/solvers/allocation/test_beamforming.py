@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from secagent_env import Decision, Instance, Scenario, evaluate, sample_instance
-from solvers.beam import sdr
+from solvers.beam import beamforming, sdr
+from solvers.beam import polish as polish_module
 from solvers.beam.beamforming import best_beam, leakage_beam, null_beam
 from solvers.beam.linearised_sdr import relax_linearised
+from solvers.beam.polish import ascend, polish, smooth_secrecy
 
 AMONG = Scenario(num_agents=12, num_antennas=6, num_eavesdroppers=3, eve_area_m=(20, 100), min_selected=4)
 CASES = {
@@ -125,12 +127,94 @@ def test_the_polish_never_loses_and_ends_at_a_stationary_beam(case):
     for _ in range(5):
         start = rng.normal(size=(dimension, 2)) @ [1, 1j]
         start /= np.linalg.norm(start)
-        result = sdr.polish(problem, start, tolerance=1e-6, max_iterations=100)
+        result = polish(problem, start, tolerance=1e-6, max_iterations=100)
         assert result.margin >= problem.margin(start)
         assert result.margin == pytest.approx(problem.margin(result.beam))
         nearby = result.beam + 1e-4 * (rng.normal(size=(500, dimension, 2)) @ [1, 1j])
         nearby /= np.linalg.norm(nearby, axis=1, keepdims=True)
         assert problem.margin(nearby).max() <= result.margin + 2e-5
+
+
+def test_the_smooth_secrecy_rate_of_the_ascent(case):
+    problem = sdr.Downlink.of(*case)
+    space = problem.whitened()
+    d = len(space.length)
+    rng = np.random.default_rng(3)
+    beams = rng.normal(size=(4, d, 2)) @ [1, 1j]
+    for beam in beams / np.linalg.norm(beams, axis=1, keepdims=True):
+        x = space.point(beam)
+        np.testing.assert_allclose(space.beam(x), beam, atol=1e-12)
+        value, gradient = smooth_secrecy(problem, space, x, 4.0)
+        step = 1e-7 * np.linalg.norm(x)
+        for direction in (*np.eye(d), *(1j * np.eye(d))):
+            up, down = (smooth_secrecy(problem, space, x + sign * step * direction, 4.0)[0] for sign in (1, -1))
+            slope = (gradient.conj() @ direction).real
+            assert (up - down) / (2 * step) == pytest.approx(slope, abs=1e-4 * (np.abs(gradient).max() + 1))
+        assert smooth_secrecy(problem, space, 7 * x, 4.0)[0] == pytest.approx(value, abs=1e-9)
+        margin = problem.margin(beam) * np.log(2)
+        assert value <= margin + 1e-9
+        assert smooth_secrecy(problem, space, x, 1e7)[0] == pytest.approx(margin, abs=1e-5)
+
+
+def test_the_ascent_comes_near_a_local_optimum_from_anywhere(case):
+    problem = sdr.Downlink.of(*case)
+    best = sdr.relax(problem).bound
+    rng = np.random.default_rng(4)
+    d = problem.users.shape[1]
+    for start in rng.normal(size=(5, d, 2)) @ [1, 1j]:
+        beam = ascend(problem, start / np.linalg.norm(start))
+        assert np.linalg.norm(beam) == pytest.approx(1)
+        assert problem.margin(beam) >= polish(problem, beam, tolerance=1e-4).margin - 0.05
+        assert problem.margin(beam) <= best + 1e-6
+
+
+@pytest.mark.parametrize("antennas", [8, 40])
+def test_hundreds_of_receivers(antennas, monkeypatch):
+    instance = sample_instance(Scenario(num_agents=300, num_antennas=antennas), seed=0)
+    selection, silent = np.arange(300) < 150, np.zeros(300)
+    steps = []
+    for program in (sdr._Dual, polish_module._Tangents):
+        newton = program.newton
+        monkeypatch.setattr(program, "newton", lambda *args, newton=newton: steps.append(1) or newton(*args))
+    beam = best_beam(instance, selection, silent, np.random.default_rng(0), starts=1, tolerance=1e-2)
+    assert len(steps) < 200
+    assert beam.secrecy == pytest.approx(secrecy(instance, selection, silent, beam.beamformer[None])[0])
+    assert beam.secrecy <= beam.bound
+    # The polish alone, from the best of the draws, ends lower.
+    steps.clear()
+    monkeypatch.setattr(beamforming, "FAR", np.inf)
+    slow = best_beam(instance, selection, silent, np.random.default_rng(0), starts=1, tolerance=1e-2)
+    assert beam.secrecy > slow.secrecy
+    assert sdr.relax(sdr.Downlink.of(instance, selection, silent), gap=1e-6).bound <= beam.bound + 1e-3
+
+
+def test_a_beam_ends_when_the_time_is_over(case):
+    class Over(Exception):
+        pass
+
+    def over() -> None:
+        raise Over
+
+    for sdr_name, dimensions in (("whitened", 64), ("linearised", 64), ("whitened", 1)):
+        with pytest.raises(Over):
+            best_beam(*case, np.random.default_rng(0), sdr=sdr_name, sdp_dimensions=dimensions, check_time=over)
+
+
+@pytest.mark.parametrize("length", [1e6, 1e15])
+def test_bounds_hold_and_beams_are_good_at_any_signal_to_noise_ratio(case, length):
+    instance, selection, power_w = case
+    quiet = instance.replace(scenario=instance.scenario.replace(noise_power_w=1e-14 / length**2))
+    beam = best_beam(quiet, selection, power_w, np.random.default_rng(0), starts=3)
+    (reached,) = secrecy(quiet, selection, power_w, beam.beamformer[None])
+    assert reached <= beam.bound
+    others = random_beams(quiet, 500)
+    others = [
+        others,
+        *(w[None] for w in (null_beam(quiet, selection), leakage_beam(quiet, selection)) if w is not None),
+    ]
+    assert secrecy(quiet, selection, power_w, np.concatenate(others)).max() <= reached + 0.03 * max(
+        reached, 1
+    )  # a null is as deep as rounding lets it
 
 
 def test_beyond_the_dimensions_of_the_semidefinite_program_the_polish_stands_alone(case):
