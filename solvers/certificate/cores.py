@@ -6,7 +6,7 @@ what eavesdropper e does, θ_e = T_e / T and r_ne = |h_n,e|² / g_n. In c_n^ul >
     g_n / (T − g_n p_n) > |h_n,e|² / (T_e − |h_n,e|² p_n)   for every e,
 
 the own power cancels: agent n sends in secret iff r_ne < θ_e for every e. θ is the mixture Σ_m z_m r_m + z_0 (1, …, 1)
-of all agents' ratios and the noise's, with the shares z_m = g_m p_m / T and z_0 = σ² / T of what the base station hears.
+of all agents' ratios and the noise's, with the shares z_m = g_m p_m / T and z_0 = σ² / T of what it hears.
 Selected agents do not help each other: with the share ζ of a selection S, ρ_e = max_S r_ne and the mixture θ' of all
 others alone,
 
