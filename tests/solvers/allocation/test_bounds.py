@@ -11,6 +11,7 @@ from secagent_env import Decision, Scenario, evaluate, sample_instance
 from secagent_env.model.presets import PRESETS
 from solvers.asc.links import LinkOptions, Links
 from solvers.certificate.bounds import LowerBound, lower_bound, uplink_energy_floor
+from solvers.certificate.integer_program import TimeFloors
 from solvers.certificate.joint_program import protect, unservable
 from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.secrecy_program import cheapest_secret_selection
@@ -128,6 +129,40 @@ def test_out_of_time_the_bound_is_weaker_not_wrong():
         cut = cheapest_secret_selection(instance, cost, np.ones(60, bool), cuts=members)
         assert cut.cost >= full.cost * (1 - 1e-9)
         assert not any(cut.selection[group].all() for group in members)
+
+
+# --- Times ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("output_tokens", [64, 200_000])
+def test_the_floors_of_the_times_are_those_of_one_agent_alone_and_of_all_senders_together(output_tokens):
+    scenario = AMONG.replace(num_antennas=4, output_tokens=output_tokens, bandwidth_hz=1e5, eve_area_m=(150, 150))
+    instance = sample_instance(scenario, 1)
+    floors = TimeFloors.of(instance)
+    snr = instance.bs_gain / scenario.noise_power_w
+    downlink = scenario.downlink_bits / (1e5 * np.log2(1 + scenario.bs_power_w * snr))
+    uplink = scenario.uplink_bits / (1e5 * np.log2(1 + scenario.max_power_w * snr))
+    np.testing.assert_allclose(floors.alone, downlink + instance.inference_time_s + uplink, rtol=1e-9)
+    for size in (1, 2, 4):
+        chosen = np.arange(6) < size
+        # Of K that send at once not all have an SINR above 1/(K − 1), and log2(1 + x) ≤ x / ln 2.
+        together = (size - 1) * scenario.uplink_bits * np.log(2) / 1e5
+        first, second = downlink[chosen].max(), instance.inference_time_s[chosen].max()
+        assert floors.latency(chosen) == pytest.approx(first + second + max(uplink[chosen].max(), together))
+    assert together > uplink.max()
+
+
+def test_no_decision_is_faster_than_the_floors():
+    met = 0
+    for seed in range(3):
+        instance = sample_instance(AMONG.replace(num_antennas=4, eve_area_m=(150, 150), bandwidth_hz=1e5), seed)
+        floors = TimeFloors.of(instance)
+        outcome = random_outcomes(instance, 2000, seed)[0]
+        for chosen, latency in zip(random_selections(instance, seed, 2000), outcome.latency_s, strict=True):
+            if np.isfinite(latency):
+                assert floors.latency(chosen) <= latency
+                met += 1
+    assert met > 50
 
 
 # --- The whole problem ---------------------------------------------------------------------------------------
