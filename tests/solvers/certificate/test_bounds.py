@@ -11,6 +11,7 @@ from secagent_env.model.presets import PRESETS
 from solvers.asc.links import LinkOptions, Links
 from solvers.certificate.bounds import LowerBound, lower_bound, uplink_energy_floor
 from solvers.certificate.cores import insecure_core
+from solvers.certificate.integer_program import TimeFloors
 from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.selection import cheapest_selection
 from solvers.interface.base import SolverRun
@@ -64,6 +65,40 @@ def test_the_bound_is_the_cheapest_selection_that_can_all_send():
         raised += bool(bound.energy_j > cheapest_selection(instance, cost).cost * 1.001)
         assert lower_bound(instance, screened=0).energy_j <= bound.energy_j
     assert raised >= 5
+
+
+# --- Times ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("output_tokens", [64, 200_000])
+def test_the_floors_of_the_times_are_those_of_one_agent_alone_and_of_all_senders_together(output_tokens):
+    scenario = AMONG.replace(num_antennas=4, output_tokens=output_tokens, bandwidth_hz=1e5, eve_area_m=(150, 150))
+    instance = sample_instance(scenario, 1)
+    floors = TimeFloors.of(instance)
+    snr = instance.bs_gain / scenario.noise_power_w
+    downlink = scenario.downlink_bits / (1e5 * np.log2(1 + scenario.bs_power_w * snr))
+    uplink = scenario.uplink_bits / (1e5 * np.log2(1 + scenario.max_power_w * snr))
+    np.testing.assert_allclose(floors.alone, downlink + instance.inference_time_s + uplink, rtol=1e-9)
+    for size in (1, 2, 4):
+        chosen = np.arange(6) < size
+        # Of K that send at once not all have an SINR above 1/(K − 1).
+        together = scenario.uplink_bits / 1e5 / np.log2(size / (size - 1)) if size > 1 else 0.0
+        first, second = downlink[chosen].max(), instance.inference_time_s[chosen].max()
+        assert floors.latency(chosen) == pytest.approx(first + second + max(uplink[chosen].max(), together))
+    assert together > uplink.max()
+
+
+def test_no_decision_is_faster_than_the_floors():
+    met = 0
+    for seed in range(3):
+        instance = sample_instance(AMONG.replace(num_antennas=4, eve_area_m=(150, 150), bandwidth_hz=1e5), seed)
+        floors = TimeFloors.of(instance)
+        outcome = random_outcomes(instance, 2000, seed)[0]
+        for chosen, latency in zip(random_selections(instance, seed, 2000), outcome.latency_s, strict=True):
+            if np.isfinite(latency):
+                assert floors.latency(chosen) <= latency
+                met += 1
+    assert met > 50
 
 
 # --- The whole problem ---------------------------------------------------------------------------------------
@@ -131,6 +166,16 @@ def random_outcomes(instance, count, seed=0):
     decision = Decision(selection=selection, beamformer=beam, power_w=power)
     everybody = evaluate(instance, decision.replace(selection=np.ones((count, n), bool)))
     return evaluate(instance, decision), everybody.uplink_secrecy > 0
+
+
+def random_selections(instance, seed, count):
+    """The selections of random_outcomes."""
+    rng = np.random.default_rng(seed)
+    n, antennas = instance.scenario.num_agents, instance.scenario.num_antennas
+    rng.normal(size=(count, antennas, 2))
+    rng.uniform(-12, 0, (count, n))
+    rng.random((count, n))
+    return rng.random((count, n)) < rng.uniform(0.2, 1, (count, 1))
 
 
 def never_above(instance, bound: LowerBound, seed: int) -> int:
