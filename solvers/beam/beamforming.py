@@ -69,7 +69,7 @@ def best_beam(
     draws
         Gaussian draws from the relaxed solution.
     starts
-        How many of the candidates are polished.
+        How many of the candidates are polished; with 0 the best of them is taken as it is.
     sdp_dimensions
         In more dimensions than these (at most L, and at most selected agents plus eavesdroppers) closed-form
         beams are polished instead, and the bound is the eigenvalue bound at the polish's multipliers.
@@ -94,7 +94,7 @@ def best_beam(
         candidates.extend(problem.coordinates(w) for w in closed_forms if w is not None)
     beams = np.stack(candidates)
     order = np.argsort(-problem.margin(beams), kind="stable")[: max(starts, 1)]
-    polished = [polish(problem, beams[i], tolerance) for i in order]
+    polished = [polish(problem, beams[i], tolerance, 30 if starts else 0) for i in order]
     best = max(polished, key=lambda result: result.margin)
     bound = min(bound, secrecy_bound(problem, best.user_weight, best.eve_weight))
     return Beam(problem.basis @ best.beam, max(best.margin, 0.0), bound, method)

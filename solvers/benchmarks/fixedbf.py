@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Instance
-from solvers.asc.links import Links
-from solvers.asc.solver import ASC, GOOD_GAP
-from solvers.asc.starts import JAMMED, cheapest_protected, jammers_of
+from solvers.asc_plus.links import Links
+from solvers.asc_plus.solver import GOOD_GAP, ASCPlus
+from solvers.asc_plus.starts import JAMMED, cheapest_protected, jammers_of
 from solvers.beam.beamforming import Beam
 from solvers.beam.sdr import Downlink
 from solvers.certificate.linear_test import linear_test
@@ -39,7 +39,7 @@ class FixedBeamLinks(Links):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedBF(ASC):
+class FixedBF(ASCPlus):
     """ASC with the beam w = √(p_BS / L) · 1; its options are ASC's, of which those of the beam have no effect."""
 
     name = "fixedbf"
@@ -90,7 +90,7 @@ def reached_selection(
 
     At a given beam the downlink is a linear test in the jammers' powers as well, of the signals |h_nᴴw|² at agent n and
     |g_eᴴw|² at eavesdropper e. With the test of the uplink, beside weak senders, it is the integer program of
-    :func:`solvers.asc.starts.cheapest_protected`, in which selected agents have no power. (For colluding eavesdroppers
+    :func:`solvers.asc_plus.starts.cheapest_protected`, in which selected agents have no power. (For colluding eavesdroppers
     |g_eᴴw|² and |h_n,e|² are summed over them, which suffices.) Both tests are passed by a ``margin``; only agents that
     are ``allowed``, (N,) bool, are selected. None if there is none, or it is not found in so many seconds.
     """

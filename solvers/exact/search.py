@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from secagent_env import Decision
-from solvers.asc.links import Links
+from solvers.asc_plus.links import Links
 from solvers.beam.beamforming import best_beam
 from solvers.certificate.bounds import ROUNDING, UNSERVABLE, LowerBound, uplink_energy_floor
 from solvers.certificate.linear_test import secret_at_best
