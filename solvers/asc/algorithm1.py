@@ -103,11 +103,7 @@ class Algorithm1:
 
     def choose(self, costs: Costs, auxiliary: np.ndarray) -> np.ndarray | None:
         """Return α: the cheapest feasible iterate of the relaxation, the last one made feasible counted among them."""
-        iterates = list(self.relaxation(costs, auxiliary).iterates(self.options.relaxation_iterations))
-        candidates = [selection for selection in iterates if costs.meets(selection)]
-        if self.options.repair:
-            repaired = reconstruct(costs, iterates[-1] if iterates else np.zeros_like(auxiliary))
-            candidates += [] if repaired is None else [repaired]
+        candidates = self.candidates(costs, self.relaxed(costs, auxiliary))
         if not candidates:
             return None
         selection = min(candidates, key=costs.total)
@@ -123,9 +119,17 @@ class Algorithm1:
         self.trace[-1] |= {"penalty_j": penalty, "changed": int(np.sum(decided != auxiliary))}
         return decided
 
-    def relaxation(self, costs: Costs, auxiliary: np.ndarray) -> Relaxation:
-        """Return the relaxation (28) beside α̂."""
-        return Relaxation(costs, auxiliary, self.options.rho)
+    def relaxed(self, costs: Costs, auxiliary: np.ndarray) -> list[np.ndarray]:
+        """Return the iterates of the relaxation (28) beside α̂."""
+        return list(Relaxation(costs, auxiliary, self.options.rho).iterates(self.options.relaxation_iterations))
+
+    def candidates(self, costs: Costs, iterates: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the iterates that meet (13) and (15), and the last one, made to meet them."""
+        candidates = [selection for selection in iterates if costs.meets(selection)]
+        if self.options.repair:
+            repaired = reconstruct(costs, iterates[-1] if iterates else np.zeros_like(costs.allowed))
+            candidates += [] if repaired is None else [repaired]
+        return candidates
 
     def solve_auxiliary(self, costs: Costs, selection: np.ndarray, auxiliary: np.ndarray) -> np.ndarray:
         """Return the rounded solution of (41)."""

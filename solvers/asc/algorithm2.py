@@ -1,8 +1,8 @@
 """ASC: selection by ADMM, beam by SDR, powers by SCA, in turn (section IV-A, Algorithm 2), corrected, and nothing else.
 
 What the paper leaves open is decided openly: the start (:mod:`solvers.asc.starts`) knows no costs; an agent has a power
-as a sender and one as a jammer; what is returned is the best feasible iterate. Cheap starts, jammed starts, exchanges of
-agents and polished beams are those of :mod:`solvers.asc_plus`.
+as a sender and one as a jammer; what is returned is the best feasible iterate. Cheap starts, jammed starts, exchanges
+of agents and polished beams are those of :mod:`solvers.asc_plus`.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class ASC(ASCOptions, Solver):
             run.instance, run.rng, initial=self.initial, sender_snr=self.sender_snr, jamming=self.jamming
         )
         decision = run.start or problem.decision(selection)
-        problem = at_decision(problem, decision)
+        problem = self.problem_at(problem, decision)
         run.consider(decision)
         for iteration in range(1, self.max_iterations + 1):
             before = decision
             decision = self._select(links, problem, decision, iteration)
             decision = links.beam(decision, iteration)
             decision = links.powers(decision, iteration)
-            problem = at_decision(problem, decision)
+            problem = self.problem_at(problem, decision)
             if self._ended(links, before, decision):
                 break
 
@@ -85,21 +85,20 @@ class ASC(ASCOptions, Solver):
         stuck = not now.feasible and links.rank(after) >= links.rank(before)
         return stuck or saves_little(was, now, self.tolerance)
 
+    def problem_at(self, problem: SelectionProblem, decision: Decision) -> SelectionProblem:
+        """Return the selection problem at the beam and powers of a decision.
 
-def at_decision(problem: SelectionProblem, decision: Decision) -> SelectionProblem:
-    """Return the selection problem at the beam and powers of a decision.
-
-    An unselected agent would send at the median SNR of the senders, and a sender would jam with its power of before.
-    """
-    instance, selected = problem.instance, decision.selection
-    senders = selected & (decision.power_w > 0)
-    sender_w = problem.sender_w
-    if senders.any():
-        heard = instance.bs_gain[senders] * decision.power_w[senders] / instance.scenario.noise_power_w
-        sender_w = sender_powers(instance, float(np.median(heard)))
-    return SelectionProblem(
-        instance,
-        decision.beamformer,
-        sender_w=np.where(senders, decision.power_w, sender_w),
-        jammer_w=np.where(selected, problem.jammer_w, decision.power_w),
-    )
+        An unselected agent would send at the median SNR of the senders, a sender jam with its power of before.
+        """
+        instance, selected = problem.instance, decision.selection
+        senders = selected & (decision.power_w > 0)
+        sender_w = problem.sender_w
+        if senders.any():
+            heard = instance.bs_gain[senders] * decision.power_w[senders] / instance.scenario.noise_power_w
+            sender_w = sender_powers(instance, float(np.median(heard)))
+        return SelectionProblem(
+            instance,
+            decision.beamformer,
+            sender_w=np.where(senders, decision.power_w, sender_w),
+            jammer_w=np.where(selected, problem.jammer_w, decision.power_w),
+        )

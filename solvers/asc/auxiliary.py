@@ -57,12 +57,11 @@ class AuxiliaryProgram:
         limit, noise = scenario.latency_limit_s, scenario.noise_power_w
         self.penalty = rho
         self.alpha = selection.astype(float)
-        self.agents = n = len(self.alpha)
+        self.agents = len(self.alpha)
         self.times = np.minimum(np.stack([instance.inference_time_s, costs.uplink_time_s]) / limit, NEVER)
         self.bits = scenario.downlink_bits * LN2 / (scenario.bandwidth_hz * limit)
-        jamming = float(jammer_w[~selection].sum()) * limit / costs.unit_j
-        self.scale = 1 / max(1.0, jamming, rho * n)
-        self.jamming, self.rho = jamming * self.scale, rho * self.scale
+        self.limit = limit
+        self.weigh(float(jammer_w[~selection].sum()), costs)
 
         # Everything received is divided by the noise; column m of `heard` is what agent m adds while it jams.
         signal = np.abs(instance.channel_bs.conj() @ beamformer) ** 2 / noise
@@ -74,7 +73,17 @@ class AuxiliaryProgram:
         self.signal_eve = np.abs(instance.channel_eve.conj() @ beamformer) ** 2 / noise
         self.heard_eve = instance.gain_eve.T * (jammer_w / noise)
         self.colluding = scenario.colluding
-        z = self.start()
+        self.relax()
+
+    def weigh(self, jamming_w: float, costs: Costs) -> None:
+        """Set the weights of times and penalty, for jammers that have ``jamming_w`` together."""
+        jamming = jamming_w * self.limit / costs.unit_j
+        scale = 1 / max(1.0, jamming, self.penalty * self.agents)
+        self.jamming, self.rho = jamming * scale, self.penalty * scale
+
+    def relax(self) -> None:
+        """Set Ω, large enough for the start to be strictly feasible."""
+        n, z = self.agents, self.start()
         worst = 2 * self.bits + np.log1p(self.signal_eve.sum()) - np.min(self.rate + self.slope @ z[:n])
         self.omega = 2 * max(float(worst), 0.0) + 1
 
@@ -89,6 +98,7 @@ class AuxiliaryProgram:
         return np.log1p(sinr.sum(keepdims=True) if self.colluding else sinr), interference
 
     def values(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return objective and slacks, see :class:`~solvers.numerics.barrier.ConvexProgram`."""
         alpha, (downlink, *longest) = z[: self.agents], z[self.agents :]
         f = self.jamming * (downlink + longest[1]) + self.rho * float(np.sum((alpha - self.alpha) ** 2))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -101,6 +111,7 @@ class AuxiliaryProgram:
         return f, np.nan_to_num(slack, nan=-1.0)
 
     def newton(self, z: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return gradient and Hessian of the barrier function, see :class:`~solvers.numerics.barrier.ConvexProgram`."""
         n, size = self.agents, self.agents + 3
         alpha, downlink = z[:n], z[n]
         _, slack = self.values(z)

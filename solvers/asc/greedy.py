@@ -19,7 +19,7 @@ def reconstruct(costs: Costs, selection: np.ndarray) -> np.ndarray | None:
 
 
 def most_accurate(costs: Costs) -> np.ndarray | None:
-    """Return the N_min most accurate allowed agents, (N,) bool; None if they fail (15), and so no selection meets it."""
+    """Return the N_min most accurate allowed agents, (N,) bool; None where they fail (15), as all do then."""
     selection = np.zeros(len(costs.surplus), bool)
     order = np.argsort(np.where(costs.allowed, -costs.surplus, np.inf), kind="stable")
     selection[order[: costs.required]] = True

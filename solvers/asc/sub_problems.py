@@ -133,11 +133,13 @@ class SubProblems:
         jamming = np.where(selection, 0.0, power_w)
         key = selection.tobytes() + jamming.tobytes()
         if key not in self._beams:
-            self._beams[key] = self._search_beam(selection, jamming, start)
+            self._beams[key] = self._search_beam(self.run.instance, selection, jamming, start)
         return self._beams[key]
 
-    def _search_beam(self, selection: np.ndarray, jamming: np.ndarray, start: np.ndarray | None) -> Beam:
-        instance, options = self.run.instance, self.options
+    def _search_beam(
+        self, instance: Instance, selection: np.ndarray, jamming: np.ndarray, start: np.ndarray | None
+    ) -> Beam:
+        options = self.options
         if options.sdr == "principal":
             return closed_form(instance, selection, jamming, leakage_beam(instance, selection), "principal")
         return best_beam(

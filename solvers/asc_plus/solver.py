@@ -2,8 +2,8 @@
 
 Algorithm 2 improves a start, and its result depends on the start. The first one has no jammers. Where that ends
 infeasible, or agents were left out that only jammers could protect, it starts again from jammers that protect the
-uplink of cheap agents (:mod:`solvers.asc_plus.starts`), and then exchanges agents of the best decision, each time with new
-jammers, beam and powers.
+uplink of cheap agents (:mod:`solvers.asc_plus.starts`), and then exchanges agents of the best decision, each time with
+new jammers, beam and powers.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class ASCPlusOptions(LinkOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ASCPlus(ASCPlusOptions, Solver):
-    """The ADMM-SDR-SCA coordinated scheme, with good starts and exchanges; options are those of :class:`ASCPlusOptions`."""
+    """ASC with good starts and exchanges; its options are those of :class:`ASCPlusOptions`."""
 
     name = "asc-plus"
     links: ClassVar[type[Links]] = Links

@@ -16,6 +16,7 @@ Factory = Callable[..., Solver]
 # Named by module and class, so that listing the solvers imports none of their libraries.
 _factories: dict[str, Factory | str] = {
     "asc": "solvers.asc.algorithm2:ASC",
+    "asc-printed": "solvers.asc.printed:PrintedASC",
     "asc-plus": "solvers.asc_plus.solver:ASCPlus",
     "de": "solvers.benchmarks.de:DE",
     "exact": "solvers.exact.solver:Exact",
