@@ -61,7 +61,7 @@ class Hardness(Experiment):
 
 
 def by_instance(frame: Any) -> list[dict[str, Any]]:
-    """Return the figures of each instance: energies and times by scheme, the best energy, more of asc-plus, and proofs."""
+    """Return the figures of each instance: energies, the best one, times, more of asc-plus, and proofs."""
     instances = []
     for _, rows in frame.groupby("index"):
         schemes = {row["scheme"]: row for row in rows.to_dict("records")}

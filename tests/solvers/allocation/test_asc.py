@@ -47,7 +47,7 @@ def problem_of(scenario=SMALL, seed=0, jammer_w=1e-4) -> SelectionProblem:
     return SelectionProblem(instance, beam, send, np.full(send.size, jammer_w))
 
 
-# --- What it is made of -----------------------------------------------------------------------------------------
+# --- What it is made of --------------------------------------------------------------------------------------
 
 
 def imported(module: str, seen: set[str]) -> set[str]:
@@ -80,7 +80,7 @@ def test_asc_uses_neither_exchanges_nor_jammed_starts_nor_an_integer_program_for
     assert "solvers.asc_plus.exchanges" in imported("solvers.asc_plus.solver", set())
 
 
-# --- Costs, (27) --------------------------------------------------------------------------------------------------
+# --- Costs, (27) ---------------------------------------------------------------------------------------------
 
 
 def test_costs_are_those_of_a_sender_less_those_of_a_jammer_who_waits_for_both_links():
@@ -117,7 +117,7 @@ def test_one_agent_more_is_taken_at_its_own_rate_beside_the_others():
     assert not separable_costs(limited, alpha).allowed[6]
 
 
-# --- The relaxation, (29) to (31) ----------------------------------------------------------------------------------
+# --- The relaxation, (29) to (31) ----------------------------------------------------------------------------
 
 
 def test_agents_of_the_auxiliary_selection_are_favoured_and_prices_buy_agents_and_accuracy():
@@ -148,7 +148,7 @@ def test_the_relaxation_finds_what_brute_force_finds():
         assert min(map(costs.total, iterates)) == pytest.approx(np.sort(costs.change)[:3].sum())
 
 
-# --- The greedy method ----------------------------------------------------------------------------------------------
+# --- The greedy method ---------------------------------------------------------------------------------------
 
 
 def test_the_greedy_method_adds_by_energy_per_accuracy_and_drops_what_is_not_needed():
@@ -183,7 +183,7 @@ def test_what_the_greedy_method_returns_is_feasible_or_nothing_is():
     assert 10 < none < 290
 
 
-# --- The auxiliary selection, (41) ------------------------------------------------------------------------------------
+# --- The auxiliary selection, (41) ---------------------------------------------------------------------------
 
 
 def test_the_auxiliary_selection_leaves_out_whom_the_beam_does_not_reach():
@@ -253,7 +253,7 @@ def test_algorithm_1_returns_its_best_feasible_iterate_and_the_last_one_where_no
     np.testing.assert_array_equal(algorithm.returned(iterates), iterates[2])
 
 
-# --- The beam ---------------------------------------------------------------------------------------------------------
+# --- The beam ------------------------------------------------------------------------------------------------
 
 
 def test_beams_are_drawn_with_the_relaxation_s_covariance():
@@ -275,7 +275,7 @@ def test_beams_are_drawn_with_the_relaxation_s_covariance():
     assert abs(expected[1, 0].imag) > 0.2  # so that a transpose or a conjugate would show
 
 
-# --- Algorithm 2 --------------------------------------------------------------------------------------------------------
+# --- Algorithm 2 ---------------------------------------------------------------------------------------------
 
 
 def test_the_start_is_open_and_knows_no_costs():
@@ -382,7 +382,7 @@ def test_options_are_checked(options, message):
         solvers.make("asc", **options)
 
 
-# --- As printed -----------------------------------------------------------------------------------------------------------
+# --- As printed ----------------------------------------------------------------------------------------------
 
 
 def only(*errors: str, **options) -> PrintedASC:
