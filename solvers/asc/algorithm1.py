@@ -25,6 +25,7 @@ from solvers.asc.auxiliary import relaxed_selection
 from solvers.asc.costs import Costs, SelectionProblem, separable_costs
 from solvers.asc.greedy import reconstruct
 from solvers.asc.relaxation import Relaxation
+from solvers.asc.sub_problems import or_off
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +46,8 @@ class Algorithm1Options:
         Whether (41) is solved; otherwise α̂ = α.
     """
 
-    admm_iterations: int = 6
-    relaxation_iterations: int = 40
+    admm_iterations: int = or_off(6)
+    relaxation_iterations: int = or_off(40)
     rho: float = 0.01
     repair: bool = True
     auxiliary: bool = True

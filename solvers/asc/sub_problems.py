@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,11 @@ from solvers.power.powers import PowerSearch, least_powers, optimise_powers, sil
 
 BEAMS = (*SDR, "principal")
 """Ways to find a beam: by the semidefinite relaxation, or by the principal vector without it."""
+
+
+def or_off(default: int) -> Any:
+    """Return the field of an option that may be 0, which switches its part off."""
+    return field(default=default, metadata={"low": 0})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,22 +57,22 @@ class SubProblemOptions:
     max_iterations: int = 10
     tolerance: float = 1e-4
     sdr: str = "whitened"
-    draws: int = 60
-    polished: int = 0
+    draws: int = or_off(60)
+    polished: int = or_off(0)
     sdp_dimensions: int = 64
     beam_tolerance: float = 1e-2
-    power_iterations: int = 30
+    power_iterations: int = or_off(30)
     power_tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
-        for field in fields(self):  # each option is of the kind of its default
-            value = getattr(self, field.name)
-            if isinstance(field.default, bool):
-                checks.flag(field.name, value)
-            elif isinstance(field.default, int):
-                checks.integer(field.name, value, int(field.name in ("max_iterations", "sdp_dimensions")))
-            elif isinstance(field.default, float):
-                checks.number(field.name, value, above=0)
+        for each in fields(self):  # an option is of the kind of its default
+            value = getattr(self, each.name)
+            if isinstance(each.default, bool):
+                checks.flag(each.name, value)
+            elif isinstance(each.default, int):
+                checks.integer(each.name, value, each.metadata.get("low", 1))
+            elif isinstance(each.default, float):
+                checks.number(each.name, value, above=0)
         check_name("sdr", self.sdr, BEAMS)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Decision, evaluate
-from solvers.asc.sub_problems import SubProblemOptions, SubProblems, saves_little
+from solvers.asc.sub_problems import SubProblemOptions, SubProblems, or_off, saves_little
 from solvers.asc_plus.starts import MARGINS, jammer_patterns, protecting_jammers, sender_levels
 from solvers.beam.beamforming import leakage_beam
 from solvers.certificate.linear_test import secret_senders
@@ -25,7 +25,7 @@ class LinkOptions(SubProblemOptions):
         How many patterns of jammers are started from when the silent start is not good enough.
     """
 
-    polished: int = 1
+    polished: int = or_off(1)
     jammer_starts: int = 4
 
 
