@@ -5,53 +5,71 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eval.compare.looks import LIGHT
 from eval.stats.pictures import written_figure
 
-LEAST = 1e-7
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LEAST = 1e-6
 """Shares of the energy are not drawn below it."""
 ROUNDS = (("blue", "o"), ("orange", "^"), ("green", "s"))
 """Colour and marker of Algorithm 1's runs in the first rounds of Algorithm 2."""
 
 
-def draw(results: Mapping[str, Any], path: Path) -> None:
-    """Draw what Algorithms 1 and 2 do on each preset, from asc's rows by preset, and write the picture.
+def draw(results: Mapping[str, tuple[Any, Any]], path: Path) -> None:
+    """Draw what Algorithms 1 and 2 do on each preset, and write the picture.
 
-    Above the energy over the bound after each round of Algorithm 2; below the energy of computing over the bound after
-    each iteration of Algorithm 1, and the penalty. Means over the networks; an algorithm that has ended stays where it
-    is.
+    ``results`` has by preset the rows of asc, and of asc without Algorithm 1, whose selection is the start's. Above the
+    energy over the bound after each round of Algorithm 2; below the energy of computing over the bound after each
+    iteration of Algorithm 1, and the penalty. Means over the networks; an algorithm that has ended stays where it is.
     """
     note = (
-        "Shares of the lower bound, means over the networks; an algorithm that has ended stays where it is. Above, "
-        "rounds that end infeasible do not count; their numbers are in brackets. Dotted: the penalty of (25)."
+        "Shares of the lower bound, means over the networks; an algorithm that has ended stays where it is.\n"
+        "Above: round 0 is the start's selection with beam and powers; in brackets, on how many networks a round ends "
+        "infeasible.\nBelow: dotted is the penalty of (25)."
     )
-    with written_figure(path, 3.6 * len(results), 6.0, note) as figure:
+    with written_figure(path, 3.6 * len(results) + 1, 6.4, note) as figure:
         axes = figure.subplots(2, len(results), squeeze=False)
-        for (preset, rows), above, below in zip(results.items(), *axes, strict=True):
+        for (preset, (rows, start)), above, below in zip(results.items(), *axes, strict=True):
             bounds = rows["lower_bound_j"].to_numpy(float)
             courses = [json.loads(course) for course in rows["course"]]
-            over = over_rounds(courses, bounds)
-            means = [np.nanmean(column) if np.isfinite(column).any() else np.nan for column in over.T]
-            above.plot(range(1, len(means) + 1), np.maximum(means, LEAST), color=LIGHT["blue"], marker="o")
-            for r, (mean, column) in enumerate(zip(means, over.T, strict=True), start=1):
-                if np.isfinite(mean):
-                    label = f"({np.isnan(column).sum()})"
-                    above.annotate(label, (r, max(mean, LEAST)), (0, 6), textcoords="offset points", fontsize=7)
-            above.set(title=preset, yscale="log", xlabel="round r of Algorithm 2", xlim=(0.5, max(len(means), 2) + 0.5))
-            for r, (colour, marker) in enumerate(ROUNDS):
-                computing, penalty = over_iterations(courses, bounds, r)
-                steps = range(1, len(computing) + 1)
-                look = {"color": LIGHT[colour], "marker": marker, "ms": 4}
-                below.plot(steps, np.maximum(computing, LEAST), label=f"r = {r + 1}", **look)
-                below.plot(steps, np.where(penalty > LEAST, penalty, np.nan), ls=":", **look)
-            below.set(yscale="log", xlabel="iteration of Algorithm 1")
-            below.legend(fontsize=7)
+            first = start["energy_j"].where(start["feasible"].astype(bool)).to_numpy(float) / bounds - 1
+            _draw_rounds(above, np.column_stack([first, over_rounds(courses, bounds)]))
+            above.set_title(preset)
+            _draw_iterations(below, courses, bounds)
         axes[0, 0].set_ylabel("energy over the bound")
         axes[1, 0].set_ylabel("energy of computing over the bound")
+
+
+def _draw_rounds(ax: Axes, over: np.ndarray) -> None:
+    missing = np.isnan(over).sum(axis=0)
+    means = np.array(
+        [np.nanmean(column) if count < len(column) else np.nan for column, count in zip(over.T, missing, strict=True)]
+    )
+    shown = np.maximum(means, LEAST)
+    ax.plot(range(len(means)), shown, color=LIGHT["blue"], marker="o")
+    for r, (value, count) in enumerate(zip(shown, missing, strict=True)):
+        if np.isfinite(value) and count:
+            ax.annotate(f"({count})", (r, value), (0, 6), textcoords="offset points", fontsize=7)
+    ax.set(yscale="log", xlabel="round r of Algorithm 2")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _draw_iterations(ax: Axes, courses: Sequence[Mapping[str, Any]], bounds: np.ndarray) -> None:
+    for r, (colour, marker) in enumerate(ROUNDS):
+        computing, penalty = over_iterations(courses, bounds, r)
+        steps = range(1, len(computing) + 1)
+        look: dict[str, Any] = {"color": LIGHT[colour], "marker": marker, "ms": 4}
+        ax.plot(steps, np.maximum(computing, LEAST), label=f"r = {r + 1}", **look)
+        ax.plot(steps, np.where(penalty > LEAST, penalty, np.nan), ls=":", **look)
+    ax.set(yscale="log", xlabel="iteration of Algorithm 1")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(fontsize=7)
 
 
 def over_rounds(courses: Sequence[Mapping[str, Any]], bounds: np.ndarray) -> np.ndarray:

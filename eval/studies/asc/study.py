@@ -22,10 +22,10 @@ from secagent_env import Scenario
 from secagent_env.model.presets import PRESETS
 from solvers.asc.printed import ERRORS
 
-ASC, PLUS, PRINTED = "asc", "asc-plus", "asc-printed"
+ASC, PLUS, PRINTED, STILL = "asc", "asc-plus", "asc-printed", "no Algorithm 1"
 ABLATIONS: dict[str, dict[str, Any]] = {
     ASC: {},
-    "no Algorithm 1": {"admm_iterations": 0},
+    STILL: {"admm_iterations": 0},
     "no relaxation (28)": {"relaxation_iterations": 0},
     "no repair": {"repair": False},
     "no (41), α̂ = α": {"auxiliary": False},
@@ -75,7 +75,7 @@ class ASCParts(Experiment):
         return Report(
             "\n".join(text(preset, figures, self.instances) for preset in results),
             [figure.numbers() for figure in figures],
-            lambda path: draw({preset: variants[ASC] for preset, variants in results.items()}, path),
+            lambda path: draw({preset: (own[ASC], own[STILL]) for preset, own in results.items()}, path),
         )
 
 
