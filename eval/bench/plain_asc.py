@@ -3,8 +3,8 @@
 ASC (Algorithm 2 of *Secure and Energy-Efficient Wireless Agentic AI Networks*) alternates between a selection
 by the ADMM-like penalty method of Algorithm 1, a beam by semidefinite relaxation (SDR), and powers by
 successive convex approximation (SCA). Here every convex problem is built anew and handed to CVXPY whenever it
-is needed, and only :func:`secagent_env.evaluate` and the solvers' common interface are shared with the rest:
-an independent reference for the fast ``asc``, and the baseline of its speed figure.
+is needed, and only :func:`secagent_env.evaluate`, the solvers' common interface and the start of ``asc`` are shared
+with the rest: an independent reference for the fast ``asc``, and the baseline of its speed figure.
 
 The equation numbers are the paper's; where its equations are wrong, ``docs/model.md`` has the corrected ones,
 which are used here. Units: channels are divided by the noise amplitude, so that the noise power is 1 and gain
@@ -19,16 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from secagent_env import Decision, Instance
+from secagent_env import Decision, Instance, Outcome
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from secagent_env.support.extras import require
+from solvers.asc.starts import starting_point
 from solvers.interface.base import Solver, SolverRun
 from solvers.interface.ranking import rank_by_violation
 
 Array = np.ndarray
 LN2 = float(np.log(2))
-START_POWER_W = 3e-10
-"""Of a sender with the median channel; the others start at the same SNR. The less, the less is overheard."""
 TOLERANCE = 1e-3
 """The SCA of the powers stops when a step saves less than this share of the transmission energy."""
 
@@ -74,89 +73,116 @@ class Network:
 
 
 class PlainASC(Solver):
-    """ASC, straightforwardly.
+    """ASC, straightforwardly: the sub-problems of ``asc``, from its start.
 
     Parameters
     ----------
     outer, admm_steps, lr_steps, sca_steps
         r^max of Algorithm 2, r_ADMM^max and r_LR^max of Algorithm 1, and the most SCA steps of the powers.
     penalty
-        ρ of (25), in units of the mean execution energy.
+        ρ of (25), in units of the mean energy of a sender.
     samples
         Candidates of the Gaussian randomisation.
+    sender_snr
+        The SNR at which the base station receives each sender at the start.
     """
 
     name = "plain-asc"
 
     def __init__(
         self,
-        outer: int = 2,
-        admm_steps: int = 5,
-        lr_steps: int = 100,
+        outer: int = 10,
+        admm_steps: int = 6,
+        lr_steps: int = 40,
         sca_steps: int = 10,
-        penalty: float = 0.1,
-        samples: int = 100,
+        penalty: float = 0.01,
+        samples: int = 60,
+        sender_snr: float = 0.1,
     ) -> None:
         self.outer, self.admm_steps, self.lr_steps = outer, admm_steps, lr_steps
         self.sca_steps, self.penalty, self.samples = sca_steps, penalty, samples
+        self.sender_snr = sender_snr
         self.cp = require("cvxpy", "solvers")
 
     def _solve(self, run: SolverRun) -> None:
         """Algorithm 2."""
         if run.instance.scenario.colluding:
             raise ValueError("plain-asc knows no colluding eavesdroppers, got colluding=True")
+        run.eligible_agents()  # or it raises Infeasible
         net = Network(run.instance)
+        alpha, start = starting_point(run.instance, run.rng, initial="random", sender_snr=self.sender_snr, jamming=True)
         # An agent's power as a sender and as a jammer are kept apart: a silent jammer may become a sender.
-        equal_snr = START_POWER_W * np.median(net.gain) / net.gain
-        send = np.clip(equal_snr, LOWEST_POWER_W, net.scenario.max_power_w)
-        jam = np.full_like(send, LOWEST_POWER_W)
-        w = initial_beam(net)
-        alpha = repair(net, np.zeros(len(send), bool), net.execution, reachable(net, send, jam))
+        w, send, jam = start.beamformer, start.sender_w, start.jammer_w
+        before = run.consider(Decision(selection=alpha, beamformer=w, power_w=np.where(alpha, send, jam)))
         for r in range(self.outer):
             alpha = self._select(run, net, alpha, w, send, jam)
-            if not alpha.any():
-                return  # nobody could send in secret
             run.record(sub_problem="selection", outer=r)
             run.check_time()
             w = self._beam(run, net, alpha, w, jam)
-            run.consider(Decision(selection=alpha, beamformer=w, power_w=np.where(alpha, send, jam)))
             run.record(sub_problem="beam", outer=r)
             run.check_time()
             power = self._powers(run, net, alpha, w, np.where(alpha, send, jam))
             run.record(sub_problem="powers", outer=r)
             run.check_time()
-            send, jam = np.where(alpha, power, send), np.where(alpha, jam, power)
+            level = float(np.median((net.gain * power)[alpha]))  # at which the others would send
+            others = np.clip(level / net.gain, LOWEST_POWER_W, net.scenario.max_power_w)
+            send, jam = np.where(alpha, power, others), np.where(alpha, jam, power)
+            after = run.consider(Decision(selection=alpha, beamformer=w, power_w=power))
+            if self._ended(run, before, after):
+                return
+            before = after
+
+    def _ended(self, run: SolverRun, before: Outcome, after: Outcome) -> bool:
+        """Return whether a round saved little, of the energy and of the transmission's, or mended nothing."""
+        if not after.feasible:
+            return bool(rank_by_violation(run.instance, after) >= rank_by_violation(run.instance, before))
+        return bool(
+            before.feasible
+            and before.energy_j - after.energy_j <= 1e-4 * before.energy_j
+            and before.transmission_energy_j - after.transmission_energy_j <= 1e-2 * before.transmission_energy_j
+        )
 
     # --- Selection, Algorithm 1 -----------------------------------------------------------------------------
 
-    def _select(self, run: SolverRun, net: Network, alpha: Array, w: Array, send: Array, jam: Array) -> Array:
-        """Return the best selection that Algorithm 1 meets at this beam and these powers."""
-        unit, tau, rho = net.execution.mean(), net.scenario.latency_limit_s, self.penalty
-        best, best_merit, hat = alpha, np.inf, alpha
+    def _select(self, run: SolverRun, net: Network, start: Array, w: Array, send: Array, jam: Array) -> Array:
+        """Return the best feasible selection that Algorithm 1 meets at this beam and these powers, or the last one."""
+        tau, rho, required = net.scenario.latency_limit_s, self.penalty, net.scenario.required_agents
+        best, best_energy, hat, seen = start, np.inf, start, [start.tolist()]
+        margin = net.margin / np.abs(net.margin).mean()
         for _ in range(self.admm_steps):
             eligible = reachable(net, send, np.where(hat, send, jam))
             c_ul = net.uplink_secrecy(send, np.where(hat, send, jam))
             c_dl = net.downlink_secrecy(hat, w, jam)
             t_ul = np.minimum(net.uplink_s / np.maximum(c_ul, 1e-300), tau)
             t_dl = min(net.downlink_s / max(c_dl, 1e-300), tau)
-            e_select = (net.execution + send * t_ul) / unit
-            e_jam = jam * (t_dl + np.max(t_ul, where=hat, initial=0.0)) / unit
+            wait = min(t_dl + np.max(t_ul, where=hat, initial=0.0), tau)
+            unit = (net.execution + send * t_ul).mean()
+            cost = (net.execution + send * t_ul - jam * wait) / unit
 
-            mu, lam = 0.0, 0.0
+            mu, lam, candidates = 0.0, 0.0, []
             for r in range(1, self.lr_steps + 1):
-                reduced = e_select - e_jam + rho * (1 - 2 * hat) - mu - lam * net.margin
-                alpha = eligible & (reduced <= 0)  # (29)
-                step = 0.5 / np.sqrt(r)
-                mu = max(mu + step / len(alpha) * (net.scenario.required_agents - alpha.sum()), 0.0)  # (30)
-                lam = max(lam - step * net.margin[alpha].sum(), 0.0)  # (31)
-            alpha = repair(net, alpha, e_select - e_jam, eligible)
+                alpha = eligible & (cost + rho * (1 - 2 * hat) - mu - lam * margin <= 0)  # (29)
+                if alpha.sum() >= required and net.margin[alpha].sum() >= 0:
+                    candidates.append(alpha)
+                step = 1 / (required * np.sqrt(r))
+                mu = max(mu + step * (required - alpha.sum()), 0.0)  # (30)
+                lam = max(lam - step * margin[alpha].sum(), 0.0)  # (31)
+            repaired = repair(net, alpha, cost, eligible)
+            candidates += [] if repaired is None else [repaired]
+            if not candidates:
+                break
+            alpha = min(candidates, key=lambda selection: cost[selection].sum())
 
-            power = np.where(alpha, send, jam)
-            outcome = run.consider(Decision(selection=alpha, beamformer=w, power_w=power))
-            if (now := float(rank_by_violation(run.instance, outcome))) < best_merit:
-                best, best_merit = alpha, now
+            outcome = run.consider(Decision(selection=alpha, beamformer=w, power_w=np.where(alpha, send, jam)))
+            if outcome.feasible and outcome.energy_j < best_energy:
+                best, best_energy = alpha, float(outcome.energy_j)
+            if best_energy == np.inf:
+                best = alpha
             hat = self._select_hat(net, alpha, hat, eligible, w, send, jam)
             run.check_time()
+            if hat.tolist() in seen:
+                break
+            seen.append(hat.tolist())
         return best
 
     def _select_hat(
@@ -291,48 +317,35 @@ class PlainASC(Solver):
         return np.where(p > 0, np.clip(p * np.exp(x.value), LOWEST_POWER_W, net.scenario.max_power_w), 0.0)
 
 
-def initial_beam(net: Network) -> Array:
-    """Return w⁰ (L,): the sum of the agents' channels, without what the eavesdroppers would hear."""
-    beam = (net.h / np.sqrt(net.gain)[:, None]).sum(axis=0)
-    nulled = beam - net.h_eve.T @ np.linalg.lstsq(net.h_eve.T, beam, rcond=None)[0]
-    beam = nulled if np.linalg.norm(nulled) > 1e-6 * np.linalg.norm(beam) else beam
-    return np.asarray(beam * np.sqrt(net.scenario.bs_power_w) / np.linalg.norm(beam))
-
-
 def reachable(net: Network, send: Array, others: Array) -> Array:
     """Return which agents meet (17) at these powers as far as their own compute and uplink times go."""
     times = net.inference + net.uplink_s / np.maximum(net.uplink_secrecy(send, others), 1e-300)
     return np.asarray(times <= net.scenario.latency_limit_s)
 
 
-def repair(net: Network, alpha: Array, cost: Array, eligible: Array) -> Array:
-    """Return a selection near ``alpha`` that meets (13) and (15), greedily, or else one that does not.
+def repair(net: Network, alpha: Array, cost: Array, eligible: Array) -> Array | None:
+    """Return a selection that meets (13) and (15), greedily from ``alpha``; None if there is none.
 
-    A move exchanges one agent for another; "nobody", the last entry, makes it an agent more or an agent less.
+    Agents are added by their cost per accuracy, and then dropped, the dearest first, if they are not needed.
     """
     alpha, enough = alpha & eligible, net.scenario.required_agents
-    while alpha.sum() < enough and (eligible & ~alpha).any():  # (13): the cheapest that are left
-        alpha[np.argmin(np.where(eligible & ~alpha, cost, np.inf))] = True
-    nobody = len(alpha)
-    cost, margin = np.append(cost, 0.0), np.append(net.margin, 0.0)
-    while True:
-        out = np.append(np.flatnonzero(alpha), nobody)
-        into = np.append(np.flatnonzero(eligible & ~alpha), nobody)
-        dearer = cost[into][:, None] - cost[out]
-        better = margin[into][:, None] - margin[out]
-        if alpha.sum() <= enough:
-            better[-1, :] = -np.inf  # nobody may leave without a substitute
-        slack = net.margin[alpha].sum()
-        if slack < 0:  # (15): the move of the least cost per accuracy gained
-            value = np.where(better > 1e-12, dearer / np.maximum(better, 1e-12), np.inf)
-        else:  # both hold: the move that saves most, if they go on holding
-            value = np.where((dearer < -1e-12) & (better + slack >= 0), dearer, np.inf)
-        j, i = np.unravel_index(np.argmin(value), value.shape)
-        if value[j, i] == np.inf:
-            return alpha
-        moved = np.append(alpha, False)
-        moved[out[i]], moved[into[j]] = False, True
-        alpha = moved[:-1]
+    while alpha.sum() < enough or net.margin[alpha].sum() < 0:
+        short = alpha.any() and net.margin[alpha].sum() < 0
+        worth = net.margin if short else net.margin + net.scenario.min_accuracy
+        free = eligible & ~alpha & (worth > 0)
+        if not free.any():
+            ranked = np.argsort(np.where(eligible, -net.margin, np.inf))[:enough]
+            if not eligible[ranked].all() or net.margin[ranked].sum() < 0:
+                return None
+            alpha = np.isin(np.arange(len(alpha)), ranked)
+            break
+        price = np.where(cost > 0, cost / np.where(free, worth, 1.0), cost)
+        alpha[np.argmin(np.where(free, price, np.inf))] = True
+    for n in sorted(np.flatnonzero(alpha), key=lambda n: -cost[n]):
+        rest = alpha & (np.arange(len(alpha)) != n)
+        if cost[n] > 0 and rest.sum() >= enough and net.margin[rest].sum() >= 0:
+            alpha = rest
+    return alpha
 
 
 def log_sum(cp: ModuleType, constant: float, terms: Array, x: Any) -> Any:
@@ -353,8 +366,12 @@ def solved(cp: ModuleType, problem: Any) -> bool:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Solution may be inaccurate")
         warnings.filterwarnings("ignore", "Initializing a Constant with a nested list")  # its own, at L = 1
-        try:
-            problem.solve(solver=cp.CLARABEL)
-        except cp.error.SolverError:
+        for scaled in (True, False):  # its own scaling of the rows at times spoils what is scaled already
+            try:
+                problem.solve(solver=cp.CLARABEL, equilibrate_enable=scaled)
+                break
+            except cp.error.SolverError:
+                continue
+        else:
             return False
     return problem.status in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE)

@@ -29,9 +29,11 @@ PALETTE = {
 LIGHT = {name: light for name, (light, _) in PALETTE.items()}
 """By name: on a light ground."""
 
-CATALOGUE = {
+CATALOGUE: dict[str, tuple[str, ...]] = {
     "exact": ("ink", "x"),
+    "asc-plus": ("blue", "diamond-tall", "dash"),
     "asc": ("blue", "circle"),
+    "asc-printed": ("blue", "octagon", "dot"),
     "law": ("orange", "triangle-up"),
     "l2o": ("sky", "hexagon"),
     "ppo": ("purple", "star"),
@@ -46,7 +48,7 @@ CATALOGUE = {
     "fixedtp": ("olive", "hourglass"),
     "randas": ("red", "triangle-down"),
 }
-"""By the first word of a label, in the order of tables and legends."""
+"""By the first word of a label, in the order of tables and legends: colour, marker, and dash unless it is solid."""
 
 _OTHERS = (("brown", "star-diamond"), ("pink", "octagon"), ("green", "star-triangle-up"), ("grey", "star-square"))
 _DASHES: dict[str, Any] = {
@@ -146,16 +148,18 @@ def looks(labels: Iterable[str]) -> dict[str, Look]:
     variants: Counter[str] = Counter()
     for label in sorted(given, key=place):
         name = names[label]
-        colour, symbol = CATALOGUE.get(name) or _OTHERS[unknown.index(name) % len(_OTHERS)]
+        colour, symbol, *dash = CATALOGUE.get(name) or _OTHERS[unknown.index(name) % len(_OTHERS)]
+        first = dashes.index(dash[0]) if dash else 0
         variant = variants[name]
         variants[name] += 1
-        shown[label] = Look(colour, symbol + "-open" * (variant % 2), dashes[variant % len(dashes)])
+        shown[label] = Look(colour, symbol + "-open" * (variant % 2), dashes[(first + variant) % len(dashes)])
     return shown
 
 
 def base_name(label: str) -> str:
     """Return the scheme in a label such as ``law (no LLM)``, ``asc(draws=9)`` or ``ppo-mlp``."""
-    return re.split(r"[\s(_-]", label.strip().lower(), maxsplit=1)[0]
+    word = re.split(r"[\s(]", label.strip().lower(), maxsplit=1)[0]
+    return word if word in CATALOGUE else re.split("[_-]", word, maxsplit=1)[0]
 
 
 def drawn(label: str) -> str:

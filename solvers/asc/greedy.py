@@ -1,160 +1,50 @@
-"""Greedy repair of a selection, and exchanges of agents while they pay, at separable costs."""
+"""The greedy method of Algorithm 1, lines 9-12: a selection that meets (13) and (15), by additions and drops alone."""
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass
-
 import numpy as np
 
-from solvers.certificate.integer_program import TOLERANCE
-
-PAIRS_AT_MOST = 200_000
-"""Double exchanges are tried only if there are at most so many."""
+from solvers.asc.costs import Costs
 
 
-@dataclass(frozen=True)
-class Costs:
-    """The cost that each agent adds when it is selected.
+def reconstruct(costs: Costs, selection: np.ndarray) -> np.ndarray | None:
+    """Return a selection (N,) bool of allowed agents that meets (13) and (15), from a given one; None if none is found.
 
-    Attributes
-    ----------
-    change
-        E_sel − E_jam, (N,), in units of ``unit_j``, the mean of E_sel.
-    surplus
-        Acc_n − Acc_min, (N,).
-    allowed
-        The agents that can be selected at all, (N,) bool.
-    required
-        N_min.
-    unit_j
-        J.
-    uplink_time_s
-        t_n^ul of each agent as a sender, (N,), s, infinite without secrecy.
+    While (15) fails the agent of the least energy per accuracy above Acc_min is added; while (13) alone fails, that of
+    the least energy per accuracy. Where that does not suffice, the most accurate agents are taken. Then agents are
+    dropped, the dearest first, as long as both constraints go on holding. No selected agent is exchanged for another.
     """
-
-    change: np.ndarray
-    surplus: np.ndarray
-    allowed: np.ndarray
-    required: int
-    unit_j: float
-    uplink_time_s: np.ndarray
-
-    def total(self, selection: np.ndarray) -> float:
-        """Return the cost of a selection (N,) bool."""
-        return float(self.change[selection].sum())
-
-    def meets(self, selection: np.ndarray) -> bool:
-        """Whether (13) and (15) hold for a selection (N,) bool."""
-        return int(selection.sum()) >= self.required and self.shortfall(selection) <= 0
-
-    def shortfall(self, selection: np.ndarray) -> float:
-        """Return by how much Σ α_n (Acc_n − Acc_min) falls short, beyond the tolerance; ≤ 0 if (15) holds."""
-        return -float(self.surplus[selection].sum()) - TOLERANCE * int(selection.sum())
+    completed = _completed(costs, selection & costs.allowed)
+    return None if completed is None else _thinned(costs, completed)
 
 
-def repair(costs: Costs, selection: np.ndarray, *, improve: bool = True) -> np.ndarray | None:
-    """Return a selection that meets (13) and (15) among the allowed agents, close to a given one; None if none does.
-
-    Agents are added until there are N_min, then added or exchanged, the cheapest accuracy first, until (15) holds.
-    Then, with ``improve``, agents are dropped, added and exchanged, singly and two at a time, while that lowers the
-    cost.
-    """
-    selection = selection & costs.allowed
-    missing = costs.required - int(selection.sum())
-    if missing > 0:
-        free = np.flatnonzero(costs.allowed & ~selection)
-        if free.size < missing:
-            return None
-        selection[free[np.argsort(costs.change[free], kind="stable")[:missing]]] = True
-    while costs.shortfall(selection) > 0:
-        inside, outside = np.flatnonzero(selection), np.flatnonzero(costs.allowed & ~selection)
-        # Row 0 adds an agent, the others put it in the place of one that is selected.
-        price = np.concatenate([[0.0], costs.change[inside]])
-        merit = np.concatenate([[0.0], costs.surplus[inside]])
-        gain = costs.surplus[outside] - merit[:, None]
-        extra = costs.change[outside] - price[:, None]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rate = np.where(gain > 1e-15, np.where(extra > 0, extra / gain, extra), np.inf)
-        if not np.isfinite(rate).any():
-            selection = _most_accurate(costs)
-            if not costs.meets(selection):
-                return None
-            break
-        row, column = np.unravel_index(np.argmin(rate), rate.shape)
-        selection[outside[column]] = True
-        if row:
-            selection[inside[row - 1]] = False
-    return _improve(costs, selection) if improve else selection
-
-
-def _most_accurate(costs: Costs) -> np.ndarray:
-    """Return the N_min most accurate allowed agents."""
+def most_accurate(costs: Costs) -> np.ndarray | None:
+    """Return the N_min most accurate allowed agents, (N,) bool; None where they fail (15), as all do then."""
     selection = np.zeros(len(costs.surplus), bool)
     order = np.argsort(np.where(costs.allowed, -costs.surplus, np.inf), kind="stable")
     selection[order[: costs.required]] = True
+    return selection if costs.meets(selection) and not (selection & ~costs.allowed).any() else None
+
+
+def _completed(costs: Costs, selection: np.ndarray) -> np.ndarray | None:
+    """Return the selection with agents added until (13) and (15) hold."""
+    while not costs.meets(selection):
+        short = selection.any() and costs.shortfall(selection) > 0
+        worth = costs.surplus if short else np.maximum(costs.accuracy, 1e-12)
+        free = np.flatnonzero(costs.allowed & ~selection & (worth > 0))
+        if not free.size:
+            return most_accurate(costs)
+        price = costs.change[free]  # an agent that saves energy comes first, whatever its accuracy
+        selection = selection.copy()
+        selection[free[np.argmin(np.where(price > 0, price / worth[free], price))]] = True
     return selection
 
 
-def _improve(costs: Costs, selection: np.ndarray) -> np.ndarray:
-    """Return the selection after the best drops, additions and (double) exchanges, until none lowers the cost."""
-    while True:
-        drop, add, saving = _best_move(costs, selection, double=False)
-        if saving <= 1e-12:
-            drop, add, saving = _best_move(costs, selection, double=True)
-        if saving <= 1e-12:
-            return selection
-        selection = selection.copy()
-        selection[drop] = False
-        selection[add] = True
-
-
-def _best_move(costs: Costs, selection: np.ndarray, *, double: bool) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return the feasible move that saves most: agents to drop, agents to add, and the saving."""
-    inside, outside = np.flatnonzero(selection), np.flatnonzero(costs.allowed & ~selection)
-    drops, adds = _groups(inside, double), _groups(outside, double)
-    none = np.empty(0, int)
-    if double and len(drops[2]) * len(adds[2]) > PAIRS_AT_MOST:
-        return none, none, 0.0
-    spare = -costs.shortfall(selection)
-    best: tuple[np.ndarray, np.ndarray, float] = (none, none, 0.0)
-    for (down, drop), (up, add) in itertools.product(enumerate(drops), enumerate(adds)):
-        if double and max(down, up) < 2:
-            continue
-        if len(inside) - down + up < costs.required or not len(drop) or not len(add):
-            continue
-        saving = costs.change[drop].sum(axis=1)[:, None] - costs.change[add].sum(axis=1)
-        lost = costs.surplus[drop].sum(axis=1)[:, None] - costs.surplus[add].sum(axis=1)
-        # The rounding granted in (15) grows with the number of agents.
-        saving[lost > spare + TOLERANCE * (up - down)] = -np.inf
-        i = int(np.argmax(saving))
-        if saving.flat[i] > best[2]:
-            row, column = divmod(i, saving.shape[1])
-            best = (drop[row], add[column], float(saving.flat[i]))
-    return best
-
-
-def _groups(agents: np.ndarray, double: bool) -> list[np.ndarray]:
-    """Return the index arrays of no agent (1, 0), of each one (n, 1), and of each pair (n(n−1)/2, 2)."""
-    groups = [np.empty((1, 0), int), agents[:, None]]
-    if double:
-        first, second = np.triu_indices(len(agents), 1)
-        groups.append(np.stack([agents[first], agents[second]], axis=1))
-    return groups
-
-
-def exchanges(costs: Costs, selection: np.ndarray, count: int) -> np.ndarray:
-    """Return the ``count`` cheapest selections (·, N) that one drop, addition or exchange leads to and (15) allows."""
-    inside, outside = np.flatnonzero(selection), np.flatnonzero(~selection)
-    rows = []
-    for drop, add in itertools.product(_groups(inside, False), _groups(outside, False)):
-        pairs = np.repeat(selection[None], len(drop) * len(add), axis=0)
-        index = np.arange(len(pairs))[:, None]
-        pairs[index, np.repeat(drop, len(add), axis=0)] = False
-        pairs[index, np.tile(add, (len(drop), 1))] = True
-        rows.append(pairs)
-    moved = np.concatenate(rows)
-    size = moved.sum(axis=1)
-    good = (size >= costs.required) & (moved @ costs.surplus >= -TOLERANCE * size)
-    moved = moved[good]
-    return np.asarray(moved[np.argsort(moved @ costs.change, kind="stable")[:count]])
+def _thinned(costs: Costs, selection: np.ndarray) -> np.ndarray:
+    """Return the selection without agents that cost something and are not needed."""
+    for agent in np.flatnonzero(selection)[np.argsort(-costs.change[selection], kind="stable")]:
+        rest = selection.copy()
+        rest[agent] = False
+        if costs.change[agent] > 0 and costs.meets(rest):
+            selection = rest
+    return selection

@@ -74,7 +74,7 @@ def best_beam(
     draws
         Gaussian draws from the relaxed solution.
     starts
-        How many of the candidates are polished.
+        How many of the candidates are polished; with 0 the best of them is taken as it is.
     sdp_dimensions
         In more dimensions than these (at most L, and at most selected agents plus eavesdroppers) closed-form
         beams are polished instead, and the bound is the eigenvalue bound at the polish's multipliers.
@@ -106,10 +106,10 @@ def best_beam(
     beams = np.stack(candidates)
     order = np.argsort(-problem.margin(beams), kind="stable")[: max(starts, 1)]
     chosen = [
-        ascend(problem, beam, check_time=check_time) if problem.margin(beam) < bound - FAR else beam
+        ascend(problem, beam, check_time=check_time) if starts and problem.margin(beam) < bound - FAR else beam
         for beam in beams[order]
     ]
-    polished = [polish(problem, beam, tolerance, check_time=check_time) for beam in chosen]
+    polished = [polish(problem, beam, tolerance, 30 if starts else 0, check_time=check_time) for beam in chosen]
     best = max(polished, key=lambda result: result.margin)
     bound = min(bound, secrecy_bound(problem, best.user_weight, best.eve_weight))
     return Beam(problem.basis @ best.beam, max(best.margin, 0.0), bound, method)

@@ -15,7 +15,7 @@ from scipy import optimize
 
 from secagent_env import Decision, Instance
 from secagent_env.allocation.actions import LOWEST_POWER_W
-from solvers.asc.solver import ASC
+from solvers.asc_plus.solver import ASCPlus
 from solvers.beam.sdr import Downlink
 from solvers.interface.base import OutOfTime, SolverRun
 from solvers.interface.ranking import secrecy_shortfall
@@ -28,7 +28,7 @@ SNR_RANGE = (float(np.log(1e-5)), float(np.log(1e2)))
 
 
 @dataclass(frozen=True, kw_only=True)
-class DE(ASC):
+class DE(ASCPlus):
     """Differential evolution for beam and powers; the selection is ASC's, whose options hold.
 
     Parameters

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Instance
-from solvers.asc.links import Links
-from solvers.asc.solver import ASC, GOOD_GAP
-from solvers.asc.starts import JAMMED, cheapest_protected, jammers_of
+from solvers.asc.sub_problems import closed_form
+from solvers.asc_plus.links import Links
+from solvers.asc_plus.solver import GOOD_GAP, ASCPlus
+from solvers.asc_plus.starts import JAMMED, cheapest_protected, jammers_of
 from solvers.beam.beamforming import Beam
-from solvers.beam.sdr import Downlink
 from solvers.certificate.linear_test import linear_test
 from solvers.interface.base import SolverRun
 
@@ -32,14 +32,12 @@ class FixedBeamLinks(Links):
         return equal_beam(self.run.instance)
 
     def _best_beam(self, selection: np.ndarray, power_w: np.ndarray, start: np.ndarray | None) -> Beam:
-        beam = equal_beam(self.run.instance)
-        problem = Downlink.of(self.run.instance, selection, power_w)
-        secrecy = max(float(problem.margin(problem.coordinates(beam))), 0.0)
-        return Beam(beam, secrecy, np.inf, "fixed")
+        instance = self.run.instance
+        return closed_form(instance, selection, power_w, equal_beam(instance), "fixed")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedBF(ASC):
+class FixedBF(ASCPlus):
     """ASC with the beam w = √(p_BS / L) · 1; its options are ASC's, of which those of the beam have no effect."""
 
     name = "fixedbf"
@@ -90,9 +88,10 @@ def reached_selection(
 
     At a given beam the downlink is a linear test in the jammers' powers as well, of the signals |h_nᴴw|² at agent n and
     |g_eᴴw|² at eavesdropper e. With the test of the uplink, beside weak senders, it is the integer program of
-    :func:`solvers.asc.starts.cheapest_protected`, in which selected agents have no power. (For colluding eavesdroppers
-    |g_eᴴw|² and |h_n,e|² are summed over them, which suffices.) Both tests are passed by a ``margin``; only agents that
-    are ``allowed``, (N,) bool, are selected. None if there is none, or it is not found in so many seconds.
+    :func:`solvers.asc_plus.starts.cheapest_protected`, in which selected agents have no power. (For colluding
+    eavesdroppers |g_eᴴw|² and |h_n,e|² are summed over them, which suffices.) Both tests are passed by a ``margin``;
+    only agents that are ``allowed``, (N,) bool, are selected. None if there is none, or it is not found in so many
+    seconds.
     """
     scenario = instance.scenario
     n = scenario.num_agents

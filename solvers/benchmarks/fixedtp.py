@@ -13,10 +13,10 @@ import numpy as np
 
 from secagent_env import Decision, Instance, evaluate
 from secagent_env.support import checks
-from solvers.asc.links import Links
-from solvers.asc.relaxed_selection import SelectionProblem
-from solvers.asc.solver import ASC
-from solvers.asc.starts import cheap_selection
+from solvers.asc.costs import SelectionProblem
+from solvers.asc_plus.links import Links
+from solvers.asc_plus.solver import ASCPlus
+from solvers.asc_plus.starts import cheap_selection
 from solvers.interface.base import SolverRun, silent_decision
 from solvers.interface.ranking import bottleneck
 
@@ -36,7 +36,7 @@ class FixedPowerLinks(Links):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedTP(ASC):
+class FixedTP(ASCPlus):
     """Selection and beam at fixed powers; ASC's options hold, of which those of powers and jammers have no effect.
 
     Parameters

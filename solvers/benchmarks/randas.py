@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from solvers.asc.links import LinkOptions, Links
+from solvers.asc_plus.links import LinkOptions, Links
 from solvers.certificate.selection import random_selection
 from solvers.interface.base import Solver, SolverRun
 from solvers.power.powers import polish

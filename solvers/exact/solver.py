@@ -19,8 +19,8 @@ import numpy as np
 
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from secagent_env.support import checks
-from solvers.asc.solver import ASC
 from solvers.asc.starts import sender_powers
+from solvers.asc_plus.solver import ASCPlus
 from solvers.beam.beamforming import leakage_beam, null_beam
 from solvers.certificate.bounds import lower_bound
 from solvers.exact.search import SetSearch
@@ -50,7 +50,7 @@ class Exact(Solver):
         self.jamming = checks.flag("jamming", jamming)
         self.target_gap = checks.number("target_gap", target_gap, low=0)
         self.max_steps = checks.integer("max_steps", max_steps, low=1)
-        self.asc = ASC(jamming=jamming)
+        self.asc = ASCPlus(jamming=jamming)
 
     def _solve(self, run: SolverRun) -> None:
         run.bound = bound = lower_bound(run.instance)

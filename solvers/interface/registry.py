@@ -15,7 +15,9 @@ Factory = Callable[..., Solver]
 
 # Named by module and class, so that listing the solvers imports none of their libraries.
 _factories: dict[str, Factory | str] = {
-    "asc": "solvers.asc.solver:ASC",
+    "asc": "solvers.asc.algorithm2:ASC",
+    "asc-printed": "solvers.asc.printed:PrintedASC",
+    "asc-plus": "solvers.asc_plus.solver:ASCPlus",
     "de": "solvers.benchmarks.de:DE",
     "exact": "solvers.exact.solver:Exact",
     "fixedbf": "solvers.benchmarks.fixedbf:FixedBF",

@@ -25,7 +25,7 @@ from scipy import optimize
 from secagent_env import Instance
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from secagent_env.support.errors import check_name
-from solvers.asc.links import Links
+from solvers.asc_plus.links import Links
 from solvers.certificate.integer_program import TOLERANCE, why_infeasible
 from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.selection import cheapest_selection, eligible_agents, random_selection

@@ -58,7 +58,7 @@ def selecting(env, *agents):
     """Return the action that lets these agents compute, with a beam and powers that reach them in secret."""
     instance = env.unwrapped.instance
     chosen = np.isin(np.arange(instance.scenario.num_agents), agents)
-    power = np.where(chosen, sender_powers(instance), 0.0)
+    power = np.where(chosen, sender_powers(instance, 0.03), 0.0)
     return env.unwrapped.encode(
         Decision(selection=chosen, beamformer=null_beam(instance, chosen), power_w=power),
     )

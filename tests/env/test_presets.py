@@ -52,7 +52,7 @@ def test_the_cheapest_agents_are_too_slow_in_tight_latency():
 
 def test_every_phase_takes_time_in_tight_latency():
     network = instance_at(Scenario.preset("tight-latency"), 0, 1)
-    outcome = solvers.make("asc", **QUICK).solve(network).outcome
+    outcome = solvers.make("asc-plus", **QUICK).solve(network).outcome
     assert outcome.feasible
     limit = network.scenario.latency_limit_s
     assert min(outcome.downlink_time_s, outcome.inference_time_s, outcome.uplink_time_s) > 0.1 * limit
@@ -64,7 +64,7 @@ def test_every_phase_takes_time_in_tight_latency():
 
 def test_contested_takes_jammers_and_another_selection():
     network = instance_at(CONTESTED, 0, 0)
-    best = solvers.make("asc", **QUICK).solve(network)
+    best = solvers.make("asc-plus", **QUICK).solve(network)
     assert best.outcome.feasible
     jammers = ~best.decision.selection & (best.decision.power_w > 0)
     assert jammers.any()
@@ -78,7 +78,7 @@ def test_contested_takes_jammers_and_another_selection():
 @pytest.mark.slow
 def test_contested_meets_its_claims(tmp_path: Path):
     rows = by_instance(run_sweep(Sweep(Hardness(CONTESTED, 30).cells()), tmp_path))
-    assert np.mean([row["energy"]["asc"] < math.inf for row in rows]) > 0.8
+    assert np.mean([row["energy"]["asc-plus"] < math.inf for row in rows]) > 0.8
     for scheme, share in ((SILENT, 0.8), ("ipfirst", 0.5)):
         short = [row["energy"][scheme] >= DEARER * row["best"] for row in rows if row["best"] < math.inf]
         assert np.mean(short) >= share
@@ -129,7 +129,7 @@ def test_the_silent_bound_is_below_what_asc_finds_without_jammers():
     for i in range(3):
         network = instance_at(scenario, 0, i)
         lower, least = silent_optimum(network)
-        outcome = solvers.make("asc", jamming=False).solve(network).outcome
+        outcome = solvers.make("asc-plus", jamming=False).solve(network).outcome
         if outcome.feasible:
             found += 1
             assert lower <= outcome.energy_j
@@ -161,7 +161,7 @@ def test_the_tables_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["study", "hardness", "small", "--instances", "2", "--workers", "1", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "| ipfirst" in printed
-    assert "asc: share of τ" in printed
+    assert "asc-plus: share of τ" in printed
 
 
 def test_a_report_without_anything_solved_is_a_report(tmp_path: Path):

@@ -7,8 +7,9 @@ from functools import partial
 import numpy as np
 
 from secagent_env import Decision, Instance, evaluate
-from solvers.asc.greedy import exchanges
-from solvers.asc.starts import execution_costs, sender_levels, sender_powers
+from solvers.asc.starts import execution_costs, sender_powers
+from solvers.asc_plus.exchanges import exchanges
+from solvers.asc_plus.starts import sender_levels
 from solvers.beam.beamforming import leakage_beam
 from solvers.interface.ranking import rank_by_violation
 from training.play.repair import Score

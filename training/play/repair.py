@@ -16,8 +16,9 @@ from functools import partial
 import numpy as np
 
 from secagent_env import Decision, Instance, Outcome, evaluate
-from solvers.asc import greedy
-from solvers.asc.starts import execution_costs, jammer_patterns, jammers_of, sender_levels
+from solvers.asc.starts import execution_costs
+from solvers.asc_plus import exchanges
+from solvers.asc_plus.starts import jammer_patterns, jammers_of, sender_levels
 from solvers.beam.beamforming import leakage_beam
 from solvers.certificate.integer_program import TimeFloors, usable_agents
 from solvers.certificate.linear_test import secret_at_best, secret_senders
@@ -78,7 +79,7 @@ def _candidates(instance: Instance, decision: Decision) -> Iterator[Decision]:
         allowed = usable & secret_senders(instance, jammer_w)
         for _ in range(ROUNDS):
             costs = execution_costs(instance, allowed)
-            selection = greedy.repair(costs, np.asarray(decision.selection), improve=False)
+            selection = exchanges.repair(costs, np.asarray(decision.selection), improve=False)
             if selection is None:
                 break
             candidates = links(instance, selection, np.where(selection, 0.0, jammer_w), decision.beamformer)

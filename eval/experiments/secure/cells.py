@@ -14,7 +14,7 @@ from eval.compare.solving import instance_at, solver_seed
 from eval.sweep.cells import Cell, Row
 from eval.sweep.promises import returns
 from secagent_env import Scenario, evaluate
-from solvers.asc.solver import ASC
+from solvers.asc_plus.solver import ASCPlus
 from solvers.benchmarks.fixedtp import FixedTP
 from solvers.interface.base import SolverRun
 
@@ -28,7 +28,7 @@ class FixedTPAsWritten(FixedTP):
     name = "fixedtp (as written)"
 
     def _solve(self, run: SolverRun) -> None:
-        selection = ASC().solve(run.instance, seed=run.seed).decision.selection
+        selection = ASCPlus().solve(run.instance, seed=run.seed).decision.selection
         decision = self.links(run, self).jammed(selection, self.powers(run.instance))
         mute = int((selection & ~(evaluate(run.instance, decision).uplink_secrecy > 0)).sum())
         if mute:

@@ -11,7 +11,7 @@ from eval.compare.solving import instance_of, solver_of, solver_seed
 from eval.sweep.cells import Cell, Row
 from eval.sweep.promises import columns, count, flag, number, numbers, optional, returns
 from secagent_env import Instance, evaluate
-from solvers.asc.starts import sender_levels
+from solvers.asc_plus.starts import sender_levels
 from solvers.beam.beamforming import best_beam
 from solvers.benchmarks.ipfirst import cheapest_agents, uplink_hopeless
 from solvers.certificate.integer_program import TimeFloors

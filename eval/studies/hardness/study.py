@@ -26,8 +26,8 @@ from secagent_env.model.presets import PRESETS
 
 DEARER = 1.05
 """A scheme falls short where it ends infeasible, or at this many times the best known energy."""
-SILENT, PROOFS = "asc(jamming=false)", "proofs"
-LABELS = {SILENT: "asc, jammers silent"}
+SILENT, PROOFS = "asc-plus(jamming=false)", "proofs"
+LABELS = {SILENT: "asc-plus, jammers silent"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Hardness(Experiment):
         """Return the cells, instance by instance: the schemes, then the proofs."""
         # Where the beam can null every eavesdropper jammers are silent anyway.
         silent = self.scenario.num_antennas <= self.scenario.num_eavesdroppers
-        schemes: dict[str, dict[str, Any]] = {"asc": {}, "ipfirst": {}}
+        schemes: dict[str, dict[str, Any]] = {"asc-plus": {}, "ipfirst": {}}
         if silent:
             schemes[SILENT] = {"jamming": False}
         compared = Comparison(self.scenario, schemes, self.instances, self.seed).cells(self.name)
@@ -61,7 +61,7 @@ class Hardness(Experiment):
 
 
 def by_instance(frame: Any) -> list[dict[str, Any]]:
-    """Return the figures of each instance: energies and times by scheme, the best energy, those of asc, and proofs."""
+    """Return the figures of each instance: energies, the best one, times, more of asc-plus, and proofs."""
     instances = []
     for _, rows in frame.groupby("index"):
         schemes = {row["scheme"]: row for row in rows.to_dict("records")}
@@ -69,7 +69,7 @@ def by_instance(frame: Any) -> list[dict[str, Any]]:
         energy = {name: row["energy"] for name, row in schemes.items()}
         if SILENT in energy:
             energy[SILENT] = min(energy[SILENT], proofs["silent_energy"])
-        asc = schemes["asc"]
+        asc = schemes["asc-plus"]
         instances.append(
             {
                 **proofs,
@@ -96,7 +96,7 @@ def tables(rows: Sequence[dict[str, Any]]) -> str:
         seconds = f"{np.median([row['seconds'][name] for row in rows]):.2g} s"
         lines.append([LABELS.get(name, name), f"{len(able)}/{len(rows)}", short, mean, best, seconds])
     headers = ["scheme", "feasible", "infeasible or ≥ 5 % dearer", "mean energy", "best known of these", "median time"]
-    served = [row for row in rows if math.isfinite(row["energy"]["asc"])]
+    served = [row for row in rows if math.isfinite(row["energy"]["asc-plus"])]
     notes = [f"Shares of the {len(solved)} of {len(rows)} instances for which a feasible decision is known."]
     if SILENT in rows[0]["energy"]:
         never = sum(math.isinf(row["silent_bound"]) for row in solved)
@@ -104,14 +104,14 @@ def tables(rows: Sequence[dict[str, Any]]) -> str:
         notes.append(f"Without jammers: proved infeasible in {never}, proved infeasible or ≥ 5 % dearer in {dear}.")
     notes.append(f"Cheapest agents: proved infeasible in {sum(row['hopeless'] for row in solved)}.")
     if served:
-        dearer = np.array([row["energy"]["asc"] / row["cheapest"] - 1 for row in served])
+        dearer = np.array([row["energy"]["asc-plus"] / row["cheapest"] - 1 for row in served])
         gap, sent = (np.array([row[key] for row in served]) for key in ("gap", "transmission"))
         times = np.mean([row["times"] for row in served], axis=0)
         notes += [
-            f"asc: gap to the bound {gap.mean():.1%} in the mean, {np.median(gap):.1%} in the median, "
+            f"asc-plus: gap to the bound {gap.mean():.1%} in the mean, {np.median(gap):.1%} in the median, "
             f"{gap.max():.1%} at worst; {dearer.mean():.1%} above the cheapest agents.",
-            f"asc: transmission is {sent.mean():.2g} of the energy ({sent.min():.1g} to {sent.max():.2g}); "
+            f"asc-plus: transmission is {sent.mean():.2g} of the energy ({sent.min():.1g} to {sent.max():.2g}); "
             f"{np.mean([row['jammers'] for row in served]):.1f} jammers.",
-            "asc: share of τ: downlink {:.0%}, computing {:.0%}, uplink {:.0%}.".format(*times),
+            "asc-plus: share of τ: downlink {:.0%}, computing {:.0%}, uplink {:.0%}.".format(*times),
         ]
     return "\n\n".join([tabulated(lines, headers), "\n".join(notes)]) + "\n"

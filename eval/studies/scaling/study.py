@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SOLVERS = ("exact", "asc")
+SOLVERS = ("exact", "asc-plus")
 GAP_FLOOR = 1e-12
 """Gaps below it are drawn on it and written as 0: they are rounding errors."""
 Row = dict[str, Any]

@@ -87,7 +87,7 @@ def test_what_is_installed_does_not_count_but_for_what_is_named():
     assert source_file("numpy.linalg") is None
     assert source_file("numpy.linalg", own=("numpy",)).name == "__init__.py"
     assert source_file("json") is None
-    assert source_file("solvers.asc.solver") == ROOT / "solvers" / "asc" / "solver.py"
+    assert source_file("solvers.asc.algorithm2") == ROOT / "solvers" / "asc" / "algorithm2.py"
     assert source_file("solvers.asc.nothing") is source_file("solvers.standins.nothing") is None
 
 

@@ -8,7 +8,7 @@ import pytest
 import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
 from secagent_env.model.presets import PRESETS
-from solvers.asc.links import LinkOptions, Links
+from solvers.asc_plus.links import LinkOptions, Links
 from solvers.certificate.bounds import LowerBound, lower_bound, uplink_energy_floor
 from solvers.certificate.cores import insecure_core
 from solvers.certificate.integer_program import TimeFloors

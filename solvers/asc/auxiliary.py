@@ -9,46 +9,17 @@ r_eve is convex in α̂; r_n is too, and stands on the other side: it is replace
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from secagent_env import Decision, Instance
+from secagent_env import evaluate
 from secagent_env.model.physics import LN2
-from solvers.asc.greedy import Costs
+from solvers.asc.costs import Costs, SelectionProblem
 from solvers.numerics.barrier import minimise
 
 NEVER = 2.0
 """Cap on times, in units of τ: an agent that needs twice the limit keeps α̂_n below one half anyway."""
-
-
-@dataclass(frozen=True)
-class SelectionProblem:
-    """The selection problem (21): beam and powers are given.
-
-    Attributes
-    ----------
-    instance
-        A single instance.
-    beamformer
-        w, (L,) complex, √W.
-    sender_w, jammer_w
-        (N,) W: each agent's power if it is selected, and if it is not.
-    """
-
-    instance: Instance
-    beamformer: np.ndarray
-    sender_w: np.ndarray
-    jammer_w: np.ndarray
-
-    def decision(self, selection: np.ndarray) -> Decision:
-        """Return the decision that goes with a selection (…, N)."""
-        shape = (*selection.shape[:-1], self.beamformer.size)
-        return Decision(
-            selection=selection,
-            beamformer=np.broadcast_to(self.beamformer, shape),
-            power_w=np.where(selection, self.sender_w, self.jammer_w),
-        )
+PRECISION = 0.02
+"""To how much of the penalty of one agent (41) is solved."""
 
 
 def relaxed_selection(
@@ -60,14 +31,19 @@ def relaxed_selection(
     and the uplink times count.
     """
     if not problem.jammer_w.any():
-        # Neither energies nor rates depend on α̂ then: the nearest one to α, which is in time, is α itself.
-        return selection
-    program = _Program(problem, selection, around, costs, rho)
-    z = minimise(program, program.start(), gap=1e-3)
-    return np.asarray(z[: len(selection)] >= 0.5)
+        latency = evaluate(problem.instance, problem.decision(selection)).latency_s
+        if latency <= problem.instance.scenario.latency_limit_s:
+            return selection  # neither energies nor rates depend on α̂ then, and nothing keeps it from α
+    return rounded(AuxiliaryProgram(problem, selection, around, costs, rho))
 
 
-class _Program:
+def rounded(program: AuxiliaryProgram) -> np.ndarray:
+    """Return the solution α̂ of (41), rounded, (N,) bool."""
+    z = minimise(program, program.start(), gap=PRECISION * program.penalty)
+    return np.asarray(z[: program.agents] >= 0.5)
+
+
+class AuxiliaryProgram:
     """(41) in z = (α̂, t_dl, T_inf, T_ul); times in units of τ, rates in nats.
 
     M rows of eavesdroppers: one each, or one for all if they collude.
@@ -79,13 +55,13 @@ class _Program:
         instance, beamformer, jammer_w = problem.instance, problem.beamformer, problem.jammer_w
         scenario = instance.scenario
         limit, noise = scenario.latency_limit_s, scenario.noise_power_w
+        self.penalty = rho
         self.alpha = selection.astype(float)
-        self.agents = n = len(self.alpha)
+        self.agents = len(self.alpha)
         self.times = np.minimum(np.stack([instance.inference_time_s, costs.uplink_time_s]) / limit, NEVER)
         self.bits = scenario.downlink_bits * LN2 / (scenario.bandwidth_hz * limit)
-        jamming = float(jammer_w[~selection].sum()) * limit / costs.unit_j
-        self.scale = 1 / max(1.0, jamming, rho * n)
-        self.jamming, self.rho = jamming * self.scale, rho * self.scale
+        self.limit = limit
+        self.weigh(float(jammer_w[~selection].sum()), costs)
 
         # Everything received is divided by the noise; column m of `heard` is what agent m adds while it jams.
         signal = np.abs(instance.channel_bs.conj() @ beamformer) ** 2 / noise
@@ -97,7 +73,17 @@ class _Program:
         self.signal_eve = np.abs(instance.channel_eve.conj() @ beamformer) ** 2 / noise
         self.heard_eve = instance.gain_eve.T * (jammer_w / noise)
         self.colluding = scenario.colluding
-        z = self.start()
+        self.relax()
+
+    def weigh(self, jamming_w: float, costs: Costs) -> None:
+        """Set the weights of times and penalty, for jammers that have ``jamming_w`` together."""
+        jamming = jamming_w * self.limit / costs.unit_j
+        scale = 1 / max(1.0, jamming, self.penalty * self.agents)
+        self.jamming, self.rho = jamming * scale, self.penalty * scale
+
+    def relax(self) -> None:
+        """Set Ω, large enough for the start to be strictly feasible."""
+        n, z = self.agents, self.start()
         worst = 2 * self.bits + np.log1p(self.signal_eve.sum()) - np.min(self.rate + self.slope @ z[:n])
         self.omega = 2 * max(float(worst), 0.0) + 1
 
@@ -112,6 +98,7 @@ class _Program:
         return np.log1p(sinr.sum(keepdims=True) if self.colluding else sinr), interference
 
     def values(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return objective and slacks, see :class:`~solvers.numerics.barrier.ConvexProgram`."""
         alpha, (downlink, *longest) = z[: self.agents], z[self.agents :]
         f = self.jamming * (downlink + longest[1]) + self.rho * float(np.sum((alpha - self.alpha) ** 2))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -124,6 +111,7 @@ class _Program:
         return f, np.nan_to_num(slack, nan=-1.0)
 
     def newton(self, z: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return gradient and Hessian of the barrier function, see :class:`~solvers.numerics.barrier.ConvexProgram`."""
         n, size = self.agents, self.agents + 3
         alpha, downlink = z[:n], z[n]
         _, slack = self.values(z)

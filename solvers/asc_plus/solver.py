@@ -1,9 +1,9 @@
-"""ASC: selection by ADMM, beam by SDR, powers by SCA, in turn (section IV-A, Algorithm 2, corrected).
+"""ASC-plus: Algorithm 2 with what helps in practice: good starts, jammed ones too, and exchanges of agents.
 
 Algorithm 2 improves a start, and its result depends on the start. The first one has no jammers. Where that ends
 infeasible, or agents were left out that only jammers could protect, it starts again from jammers that protect the
-uplink of cheap agents (:mod:`solvers.asc.starts`), and then exchanges agents of the best decision, each time with new
-jammers, beam and powers.
+uplink of cheap agents (:mod:`solvers.asc_plus.starts`), and then exchanges agents of the best decision, each time with
+new jammers, beam and powers.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from typing import ClassVar
 import numpy as np
 
 from secagent_env import Decision, evaluate
-from solvers.asc.admm import select
-from solvers.asc.greedy import exchanges
-from solvers.asc.links import LinkOptions, Links, saves_little
-from solvers.asc.relaxed_selection import SelectionProblem
-from solvers.asc.starts import (
+from solvers.asc.costs import SelectionProblem
+from solvers.asc.starts import execution_costs, sender_powers
+from solvers.asc.sub_problems import saves_little
+from solvers.asc_plus.exchanges import exchanges
+from solvers.asc_plus.links import LinkOptions, Links
+from solvers.asc_plus.selection import select
+from solvers.asc_plus.starts import (
     MARGINS,
     START_SNR,
     cheap_selection,
-    execution_costs,
     jammer_patterns,
     jammers_of,
     protected_selection,
     protecting_jammers,
-    sender_powers,
 )
 from solvers.certificate.bounds import lower_bound
 from solvers.certificate.linear_test import secret_senders
@@ -45,8 +45,8 @@ JAMMER_FACTORS = (1.0, 30.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ASCOptions(LinkOptions):
-    """Options of ASC, beside those of :class:`~solvers.asc.links.LinkOptions`.
+class ASCPlusOptions(LinkOptions):
+    """Options of ASC-plus, beside those of :class:`~solvers.asc_plus.links.LinkOptions`.
 
     Parameters
     ----------
@@ -68,10 +68,10 @@ class ASCOptions(LinkOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ASC(ASCOptions, Solver):
-    """The ADMM-SDR-SCA coordinated scheme; its options are those of :class:`ASCOptions`."""
+class ASCPlus(ASCPlusOptions, Solver):
+    """ASC with good starts and exchanges; its options are those of :class:`ASCPlusOptions`."""
 
-    name = "asc"
+    name = "asc-plus"
     links: ClassVar[type[Links]] = Links
     """The second and third sub-problem."""
 

@@ -1,0 +1,1 @@
+"""ASC with what helps in practice: cheap and jammed starts, exchanges of agents, polished beams."""
