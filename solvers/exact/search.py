@@ -27,6 +27,8 @@ from solvers.jamming.search import SetBoxes
 
 PATIENCE = 20
 """Boxes that are relaxed before another search may find a better decision."""
+HOPELESS = 0.1
+"""Share of the pieces of work after which the search gives up where nothing feasible was found."""
 RECORDED = 1e-5
 """Relative change of the bound or of the best energy that the history records."""
 
@@ -88,7 +90,8 @@ class SetSearch:
 
     def solve(self) -> None:
         """Search until the gap is met; raise Infeasible where it is proved that no set can be served."""
-        while self._next_j < self._cutoff_j and self.steps > 0:
+        least = self.steps * (1 - HOPELESS)
+        while self._next_j < self._cutoff_j and self.steps > (0 if self.run.feasible else least):
             self.run.check_time()
             if self._open and self._open[0].lower_j <= self._ordered.least_j:
                 self._continue(heapq.heappop(self._open))
