@@ -1,0 +1,129 @@
+"""One selection's problem in units of the noise: what a beam and jammers have to reach, and at what cost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from secagent_env import Instance
+from secagent_env.model.physics import LN2
+from solvers.certificate.bounds import ROUNDING, uplink_energy_floor
+from solvers.certificate.integer_program import TOLERANCE, TimeFloors
+
+GRID = np.logspace(-9, 3, 1200)
+"""Where θ is looked at, relative to the largest ratio."""
+
+
+@dataclass(frozen=True)
+class SetProblem:
+    """A selection S of K agents, beside M agents that may jam and E eavesdroppers.
+
+    Attributes
+    ----------
+    users, eves
+        h (K, L) and g (E, L) complex, amplitudes at full power of the base station over those of the noise: |hᴴv|² is
+        the SNR of a beam v of length 1.
+    at_user, at_eve
+        (K, M) and (E, M), what a jammer of 1 W adds to the interference, in units of the noise.
+    at_bs
+        (M,), likewise at the base station.
+    ratios
+        r_ne = |h_n,e|² / g_n of the agents of S, (K, E).
+    jammers, most_w
+        The agents that may jam (M,), as indices, and the largest power, W.
+    exponent_s
+        The downlink in time T needs (1 + SINR) / (1 + SINR of the eavesdroppers) = exp(exponent_s / T).
+    uplink_exponent_s
+        Likewise for the uplink.
+    total_s, downlink_s, uplink_s
+        The time for both phases together, and what each of them takes at least, s.
+    base_j
+        A lower bound on the energy without the jammers': execution, and senders' energies at least, J.
+    """
+
+    users: np.ndarray
+    eves: np.ndarray
+    at_user: np.ndarray
+    at_eve: np.ndarray
+    at_bs: np.ndarray
+    ratios: np.ndarray
+    jammers: np.ndarray
+    most_w: float
+    exponent_s: float
+    uplink_exponent_s: float
+    total_s: float
+    downlink_s: float
+    uplink_s: float
+    base_j: float
+
+    @classmethod
+    def of(cls, instance: Instance, selection: np.ndarray) -> SetProblem:
+        """Return the problem of a selection (N,) bool, with somebody selected."""
+        scenario = instance.scenario
+        noise = scenario.noise_power_w
+        power = scenario.bs_power_w * (1 + TOLERANCE)
+        most = scenario.max_power_w * (1 + TOLERANCE)
+        jammers = np.flatnonzero(~selection)
+        users = instance.channel_bs[selection] * math.sqrt(power / noise)
+        eves = instance.channel_eve * math.sqrt(power / noise)
+        gain, heard = instance.bs_gain, instance.gain_eve
+        own = gain[selection, None]
+        floors = TimeFloors.of(instance)
+        uplink_s = max(float(floors.uplink[selection].max()), floors.per_sender * (len(users) - 1))
+        limit = scenario.latency_limit_s * (1 + TOLERANCE)
+        exponent = LN2 * scenario.downlink_bits / scenario.bandwidth_hz
+        snr = float(np.min(np.sum(np.abs(users) ** 2, axis=1)))
+        earliest = exponent / math.log1p(snr) * (1 - TOLERANCE) if snr > 0 else math.inf
+        floor = instance.execution_energy_j + uplink_energy_floor(instance)
+        return cls(
+            users=users,
+            eves=eves,
+            at_user=instance.gain_agents[jammers][:, selection].T / noise,
+            at_eve=heard[jammers].T / noise,
+            at_bs=gain[jammers] / noise,
+            ratios=np.divide(heard[selection], own, out=np.full((len(users), heard.shape[1]), np.inf), where=own > 0),
+            jammers=jammers,
+            most_w=most,
+            exponent_s=exponent,
+            uplink_exponent_s=floors.per_sender,
+            total_s=limit - float(instance.inference_time_s[selection].max()),
+            downlink_s=earliest,
+            uplink_s=uplink_s,
+            base_j=float(floor[selection].sum()) * (1 - ROUNDING),
+        )
+
+    def excess(self, time_s: float) -> float:
+        """Return γ − 1, by what (1 + SINR) / (1 + SINR_e) exceeds 1 when the downlink takes the time T, s."""
+        return math.expm1(min(self.exponent_s / time_s, 600.0))
+
+    def uplink_rows(self, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows (E, M) and (E,): jammers of powers p, W, make θ'_e ≥ ``least`` (E,) iff rows p + level ≥ 0."""
+        scale = 1 / np.maximum(least, 1.0)  # rows of moderate size
+        share = np.minimum(least, 1.0) if np.isinf(least).any() else least * scale
+        return scale[:, None] * self.at_eve - share[:, None] * self.at_bs, scale - share
+
+    def least_ratio(self, time_s: float) -> np.ndarray:
+        r"""Return lower bounds (E,) on θ' beside which S can send in secret within ``time_s``.
+
+        With κ = exp(uplink_exponent / t), agent n sends fast enough only if its share z_n of what the base station
+        hears is at least a_n(θ) = (κ − 1) / (κ − r_n/θ), where θ = (1 − Σ_S z_n) θ' + Σ_S z_n r_n. As θ' > r_n, θ
+        falls with every z_n, so that
+
+            θ' ≥ φ(θ) = θ + Σ_S a_n(θ) (θ − r_n) / (1 − Σ_S a_n(θ)),     Σ_S a_n(θ) < 1,
+
+        for some θ > max r_n, and the least value of φ counts. On an interval [θ₁, θ₂] it is at least the right side
+        with θ − r_n at θ₁ and a_n at θ₂, for a_n falls with θ.
+        """
+        rate = math.expm1(min(self.uplink_exponent_s / time_s, 600.0))
+        top = self.ratios.max(axis=0)  # (E,)
+        unit = np.maximum(top, 1e-12)
+        edges = top + unit * np.append(0.0, GRID)[:, None]  # (Q, E)
+        start, end = edges[:-1, None], edges[1:, None]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = rate / (rate + (end - self.ratios) / end)  # (Q − 1, K, E)
+            total = share.sum(axis=1)
+            more = np.sum(share * (start - self.ratios), axis=1) / (1 - total)
+        least = np.where(total < 1, edges[:-1] + more, np.inf).min(axis=0)
+        return np.where(np.isfinite(top), np.minimum(least, edges[-1]) * (1 - ROUNDING), np.inf)

@@ -1,0 +1,105 @@
+"""The search over boxes of one selection: a proved bound that rises, and decisions found on the way."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from secagent_env import Decision, Instance
+from solvers.certificate.bounds import ROUNDING
+from solvers.jamming.box import Box, relax
+from solvers.jamming.design import Designer
+from solvers.jamming.problem import SetProblem
+
+NO_LEAKAGE = 0.05
+"""Boxes in b end where the eavesdroppers' SINR costs the receivers this share of what they need."""
+FIRST_BUDGET = 0.02
+"""What the jammers of a box may spend when it is first relaxed, as a share of the energy without them."""
+GROWTH = 4.0
+"""By how much more, than was proved before, they may spend when it is relaxed again."""
+FINEST = 1e-4
+"""Boxes of a smaller relative width are not cut up."""
+
+
+class SetBoxes:
+    """Branch and bound over the downlink time and the eavesdroppers' SINR, at one selection.
+
+    :attr:`lower_j` is a lower bound, J, on the energy (20) of every feasible decision that selects exactly the
+    selection **and costs less than the cut-off**; infinite once it is proved that there is none. :attr:`done` says that
+    no step would raise it.
+
+    Parameters
+    ----------
+    instance, selection
+        A single instance, and (N,) bool.
+    cutoff_j
+        Only cheaper decisions are of interest, J; it may be infinite, and may fall later.
+    """
+
+    def __init__(self, instance: Instance, selection: np.ndarray, *, cutoff_j: float) -> None:
+        self.instance = instance
+        self.selection = selection
+        self.problem = problem = SetProblem.of(instance, selection)
+        most = len(problem.jammers) * problem.most_w * max(problem.total_s, 0.0)
+        # Nobody can spend more than this by jamming: an infinite cut-off is no different.
+        self._dearest_j = problem.base_j + 2 * most + 1e-9 * max(problem.base_j, 1.0)
+        self.cutoff_j = min(cutoff_j, self._dearest_j)
+        self._order = itertools.count()
+        self._heap: list[tuple[float, int, Box]] = []
+        self._designer = Designer(instance, selection, problem)
+        self.steps = 0
+        for box in _cover(problem):
+            self._push(0.0, box)
+
+    @property
+    def lower_j(self) -> float:
+        """The proved bound, J."""
+        if not self._heap or self.problem.base_j + self._heap[0][0] >= self.cutoff_j:
+            return math.inf
+        return (self.problem.base_j + self._heap[0][0]) * (1 - ROUNDING)
+
+    @property
+    def done(self) -> bool:
+        """Whether no step would raise the bound."""
+        return math.isinf(self.lower_j) or max(self._heap[0][2].widths(self.problem)) < FINEST
+
+    def step(self, cutoff_j: float) -> list[Decision]:
+        """Relax the box of the least bound, and cut it up; return decisions that are worth scoring.
+
+        Only decisions below the cut-off, J, are looked for from now on.
+        """
+        self.cutoff_j = min(self.cutoff_j, cutoff_j)
+        if self.done:
+            return []
+        before, _, box = heapq.heappop(self._heap)
+        self.steps += 1
+        most = self.cutoff_j - self.problem.base_j
+        budget = min(most, max(GROWTH * before, FIRST_BUDGET * self.problem.base_j))
+        relaxed = relax(self.problem, box, budget, before)
+        if relaxed.bound_j >= budget:
+            if budget < most:
+                self._push(budget, box)
+            return []
+        for half in box.halves(self.problem):
+            self._push(relaxed.bound_j, half)
+        return self._designer.decisions(relaxed, self.cutoff_j)
+
+    def _push(self, bound_j: float, box: Box) -> None:
+        heapq.heappush(self._heap, (bound_j, next(self._order), box))
+
+
+def _cover(problem: SetProblem) -> list[Box]:
+    """Return boxes that hold the downlink time and the eavesdroppers' SINR of every feasible decision."""
+    latest, longest = problem.total_s - problem.uplink_s, problem.total_s - problem.downlink_s
+    if not 0 < problem.downlink_s <= latest:
+        return []
+    excess = problem.excess(latest)
+    snr = float(np.min(np.sum(np.abs(problem.users) ** 2, axis=1)))
+    loudest = (snr - excess) / (1 + excess) * (1 + 1e-9) + 1e-300
+    least = NO_LEAKAGE * excess / (1 + excess)
+    box = Box((problem.downlink_s, latest), (problem.uplink_s, longest), (0.0, min(least, loudest)), inverse=False)
+    return [box] if loudest <= least else [box, replace(box, range=(1 / loudest, 1 / least), inverse=True)]
