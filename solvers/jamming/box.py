@@ -25,7 +25,8 @@ one serves [0, b₀]. Beyond b₁ = (1 + min_k ‖h_k‖²) / γ(T_high) − 1 t
 **Uplink.** The agents of S can send in secret only if the powers of the unselected agents alone make θ'_e > r_ne for
 all n ∈ S and e (proved in :mod:`solvers.certificate.secrecy_program`), where θ'_e = I_e / (1 + Σ_m g_m p_m / σ²). To
 send within the time U they need θ'_e ≥ ρ_e(U) > max r_ne (:meth:`~solvers.jamming.problem.SetProblem.least_ratio`): one
-linear row per eavesdropper. Of colluding eavesdroppers each one alone hears less, so that its row is necessary, too.
+linear row per eavesdropper, and others for several together. Of colluding eavesdroppers each one alone hears less, so
+that its row is necessary, too.
 
 **Relaxation over T ∈ [T₁, T₂], U ∈ [U₁, U₂] and u ∈ [u₁, u₂].** The uplink's rows hold with ρ_e(U₂). With
 γ₁ = γ(T₂) ≤ γ, and γ ≥ γ₁ + |γ'(T₂)| (T₂ − T) =: γ₁ + δ, since γ is convex in T:
@@ -101,7 +102,7 @@ class Box:
         (t1, t2), (u1, u2), (r1, r2) = self.time_s, self.uplink_s, self.range
         low = self.need(problem, t2, r1)
         by_time = math.log(self.need(problem, t1, r1) / low) + math.log((t2 + u1) / (t1 + u1))
-        ratio = problem.least_ratio(u1) / problem.least_ratio(u2)
+        ratio = problem.uplink_needs(u1)[1] / problem.uplink_needs(u2)[1]
         by_uplink = float(np.log(ratio).max()) + math.log((t1 + u2) / (t1 + u1))
         return by_time, by_uplink, math.log(self.need(problem, t2, r2) / low)
 
@@ -185,8 +186,8 @@ def _program(problem: SetProblem, box: Box, budget_j: float, before_j: float) ->
     budget[0, jammers] = span if box.inverse else 0.0
     budget_right = np.array([-r1 if box.inverse else -1.0])
 
-    rows, level = problem.uplink_rows(problem.least_ratio(u2))
-    uplink = np.hstack([unit * rows, np.zeros((eves, 2))])
+    rows, level = problem.uplink_rows(*problem.uplink_needs(u2))
+    uplink = np.hstack([unit * rows, np.zeros((len(rows), 2))])
     loud = np.flatnonzero(np.full(jammers, problem.most_w / unit) < 1.0)
     upper = np.zeros((len(loud) + 2, width))
     upper[np.arange(len(loud)), loud] = -1.0

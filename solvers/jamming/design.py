@@ -32,6 +32,10 @@ CLOSE = np.array([0.01, 0.3, 0.1])
 """Designs whose times and eavesdroppers' SINR differ by less, as logarithms, count as one."""
 MORE = np.logspace(-6, 3, 120)
 """By how much θ may exceed the largest ratio of gains."""
+LEAST_SPARE = 0.7
+"""The share of what the base station hears that is left to jammers and noise."""
+FURTHEST = 4.0
+"""By what factor u may grow in a step."""
 PROMISING = 0.02
 """Powers are optimised where that may make a design cheaper than the cut-off: where it is dearer by at most this."""
 SILENT = 1e-6
@@ -52,26 +56,30 @@ class Designer:
 
     def decisions(self, relaxed: Relaxed, cutoff_j: float) -> list[Decision]:
         """Return decisions near the relaxed solution; none where a close one has been tried."""
-        times = self._times(relaxed)
-        if times is None:
-            return []
-        time_s, senders = times
-        place = np.log([time_s, senders.time_s, relaxed.sinr + 1e-3])
-        if any((np.abs(place - other) < CLOSE).all() for other in self._tried):
-            return []
-        self._tried.append(place)
-        design = _improve(self.problem, relaxed, time_s, senders)
-        return [] if design is None else self._complete(*design, senders, cutoff_j)
+        decisions = []
+        for longest in (relaxed.time_s, *([] if self._tried else [math.inf])):  # once with all the time there is
+            times = self._times(longest)
+            if times is None:
+                continue
+            time_s, senders = times
+            place = np.log([time_s, senders.time_s, relaxed.sinr + 1e-3])
+            if any((np.abs(place - other) < CLOSE).all() for other in self._tried):
+                continue
+            self._tried.append(place)
+            design = _improve(self.problem, relaxed, time_s, senders)
+            if design is not None:
+                decisions += self._complete(*design, senders, cutoff_j)
+        return decisions
 
-    def _times(self, relaxed: Relaxed) -> tuple[float, _Senders] | None:
-        """Return a downlink time, s, and senders that leave time for it; None if none do.
+    def _times(self, longest_s: float) -> tuple[float, _Senders] | None:
+        """Return a downlink time of at most ``longest_s``, and senders that leave time for it; None if none do.
 
         They are chosen as if the jammers' powers were proportional to what the receivers need, and to ρ.
         """
         problem = self.problem
         best = None
         for senders in self._senders:
-            time_s = min(relaxed.time_s, (problem.total_s - senders.time_s) * (1 - 1e-6))
+            time_s = min(longest_s, (problem.total_s - senders.time_s) * (1 - 1e-6))
             if time_s > problem.downlink_s:
                 cost = senders.dearness + math.log(problem.excess(time_s)) + math.log(time_s + senders.time_s)
                 if best is None or cost < best[0]:
@@ -123,7 +131,9 @@ class _Senders:
             share = np.where(room > 0, rate / room, np.inf)  # (X, K)
             spare = 1 - share.sum(axis=1)
             least = (theta - share @ problem.ratios) / spare[:, None]
-        dear = np.where(spare > 0, np.log(np.maximum(least / theta * (1 + MORE[:, None]), 1e-300)).max(axis=1), np.inf)
+        dear = np.where(
+            spare >= LEAST_SPARE, np.log(np.maximum(least / theta * (1 + MORE[:, None]), 1e-300)).max(axis=1), np.inf
+        )
         best = int(np.nanargmin(dear))
         return cls(time_s, share[best], least[best], float(dear[best])) if np.isfinite(dear[best]) else None
 
@@ -135,7 +145,7 @@ def _improve(
 
     None where no step ends without slack.
     """
-    rows = problem.uplink_rows(senders.least)
+    rows = problem.uplink_rows(np.eye(len(senders.least)), senders.least)
     vectors = np.linalg.eigh(relaxed.covariance)[1]
     u = 1 / max(relaxed.sinr, 1e-6)
     x = vectors[:, -1] * math.sqrt(u * 0.999)
@@ -237,7 +247,9 @@ class _Tangents:
 
     def values(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         powers = z[2 * self.dimension : -2]
-        return float(self.cost @ z), np.concatenate([self._rows(z), powers, self.most - powers, z[-2:]])
+        return float(self.cost @ z), np.concatenate(
+            [self._rows(z), powers, self.most - powers, z[-2:], [FURTHEST - z[-2]]]
+        )
 
     def newton(self, z: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
         d2, curved = 2 * self.dimension, len(self.quadratic)
@@ -251,8 +263,11 @@ class _Tangents:
         above, below = 1 / z[d2:], 1 / (self.most - z[d2:-2])
         gradient[d2:] -= above
         gradient[d2:-2] += below
+        edge = 1 / (FURTHEST - z[-2])
+        gradient[-2] += edge
         diagonal = np.zeros(len(z))
-        diagonal[d2:] = above**2
+        diagonal[-2] = edge**2
+        diagonal[d2:] += above**2
         diagonal[d2:-2] += below**2
         hessian[np.diag_indices(len(z))] += diagonal
         return gradient, hessian

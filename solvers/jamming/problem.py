@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -98,11 +99,54 @@ class SetProblem:
         """Return γ − 1, by what (1 + SINR) / (1 + SINR_e) exceeds 1 when the downlink takes the time T, s."""
         return math.expm1(min(self.exponent_s / time_s, 600.0))
 
-    def uplink_rows(self, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return rows (E, M) and (E,): jammers of powers p, W, make θ'_e ≥ ``least`` (E,) iff rows p + level ≥ 0."""
+    def uplink_rows(self, weight: np.ndarray, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows (R, M) and (R,): jammers of powers p, W, make weight θ' ≥ ``least`` (R,) iff rows p + level ≥ 0.
+
+        ``weight`` is (R, E).
+        """
         scale = 1 / np.maximum(least, 1.0)  # rows of moderate size
-        share = np.minimum(least, 1.0) if np.isinf(least).any() else least * scale
-        return scale[:, None] * self.at_eve - share[:, None] * self.at_bs, scale - share
+        least = np.where(np.isinf(least), 1.0, least * scale)
+        weight = weight * scale[:, None]
+        return weight @ self.at_eve - least[:, None] * self.at_bs, weight.sum(axis=1) - least
+
+    def uplink_needs(self, time_s: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return weights (R, E) and numbers (R,): weight θ' is at least so much where S sends within ``time_s``.
+
+        For each eavesdropper alone, each two, and all of them.
+        """
+        eves = self.ratios.shape[1]
+        together = [self.least_sum(list(group), time_s) for group in itertools.combinations(range(eves), 2)]
+        if eves > 2:
+            together.append(self.least_sum(list(range(eves)), time_s))
+        rows = [row for row in together if row is not None]
+        weight = np.concatenate([np.eye(eves), *(row[0][None] for row in rows)])
+        return weight, np.concatenate([self.least_ratio(time_s), [row[1] for row in rows]])
+
+    def least_sum(self, group: list[int], time_s: float) -> tuple[np.ndarray, float] | None:
+        r"""Return weights (E,) and a lower bound on Σ weight_e θ'_e over a group of eavesdroppers, or None.
+
+        Let n(e) be the agent of S of the largest ratio r_e = r_n(e),e, and θ_e = (1 + x_e) r_e. From
+        :meth:`least_ratio`, since all terms are positive,
+
+            θ'_e / r_e ≥ 1 + x_e + Σ_n z_n (1 − r_ne / r_e),     z_n(e) ≥ a(x_e) = q (1 + x) / (q + (1 + q) x),
+
+        with q = κ − 1. Added up over the group, agent n, which is n(e) for m_n ≥ 1 of its eavesdroppers, contributes at
+        least m x + β a(x), where x is the least of these x_e and β_n = Σ (1 − r_ne / r_e) over the others. That is
+        convex and least at (1 + q) x = max(√(β q / m) − q, 0).
+        """
+        top, worst = self.ratios[:, group].max(axis=0), self.ratios[:, group].argmax(axis=0)
+        if len(set(worst.tolist())) < 2 or not (top > 1e-12).all() or not np.isfinite(top).all():
+            return None
+        q = math.expm1(min(self.uplink_exponent_s / time_s, 600.0))
+        least = float(len(group))
+        for agent in set(worst.tolist()):
+            own = int(np.sum(worst == agent))
+            beta = float(np.sum(1 - self.ratios[agent, group] / top))  # 0 where it is the worst one
+            x = max(math.sqrt(beta * q / own) - q, 0.0) / (1 + q)
+            least += own * x + beta * q * (1 + x) / (q + (1 + q) * x)
+        weight = np.zeros(self.ratios.shape[1])
+        weight[group] = 1 / top
+        return weight, least * (1 - ROUNDING)
 
     def least_ratio(self, time_s: float) -> np.ndarray:
         r"""Return lower bounds (E,) on θ' beside which S can send in secret within ``time_s``.
