@@ -114,39 +114,27 @@ def test_bound_of_one_antenna_meets_a_search_over_all_powers(bits, tokens):
         energy = brute_force(instance)
         if math.isinf(energy):
             continue
-        boxes, _, found = search(instance, selection, 150)
-        assert found < 1.01 * energy
-        assert 0.85 * found < min(boxes.lower_j, found) <= energy
+        boxes, _, found = search(instance, selection, 150, cutoff_j=1.001 * energy)
+        assert 0.8 * energy < min(boxes.lower_j, found) <= energy
+        assert tokens > 1000 or found < energy
         return
     raise AssertionError("no instance needs a jammer and can be served")
 
 
-@pytest.mark.parametrize("colluding", [False, True])
-def test_bound_is_below_what_random_searches_find(colluding):
+def test_bound_is_below_all_decisions_near_the_best(contested):
+    instance, selection, boxes, best, _ = contested
     rng = np.random.default_rng(0)
-    found_some = 0
-    for seed in range(40):
-        instance = small(seed, num_agents=5, num_antennas=2, num_eavesdroppers=2, min_selected=2, colluding=colluding,
-                         knowledge_bits=5e9)  # fmt: skip
-        worst = (instance.gain_eve / instance.bs_gain[:, None]).max(axis=1)
-        selection = np.isin(np.arange(5), np.argsort(worst)[:2])
-        boxes, best, energy = search(instance, selection, 10)
-        if best is None:
-            continue
-        found_some += 1
-        lower = min(boxes.lower_j, energy)
-        spread = 10.0 ** rng.uniform(-6, -1, (4000, 1))
-        beam = best.beamformer * (1 + spread * (rng.standard_normal((4000, 2)) + 1j * rng.standard_normal((4000, 2))))
-        beam /= np.maximum(np.linalg.norm(beam, axis=1, keepdims=True) / math.sqrt(instance.scenario.bs_power_w), 1.0)
-        power = np.minimum(
-            best.power_w * np.exp(spread * rng.standard_normal((4000, 5))), instance.scenario.max_power_w
-        )
-        near = Decision(selection=np.broadcast_to(selection, (4000, 5)), beamformer=beam, power_w=power)
-        outcome = evaluate(instance, near)
-        assert (outcome.energy_j[outcome.feasible] >= lower * (1 - 1e-12)).all()
-        if found_some == 3:
-            return
-    raise AssertionError("too few instances can be served")
+    count, agents, antennas = 4000, len(selection), len(best.beamformer)
+    spread = 10.0 ** rng.uniform(-6, -1, (count, 1))
+    noise = rng.standard_normal((count, antennas)) + 1j * rng.standard_normal((count, antennas))
+    limit = math.sqrt(instance.scenario.bs_power_w)
+    beam = best.beamformer + limit * spread * noise
+    beam *= limit / np.maximum(np.linalg.norm(beam, axis=1, keepdims=True), limit)
+    power = best.power_w * np.exp(spread * rng.standard_normal((count, agents)))
+    near = Decision(selection=np.broadcast_to(selection, (count, agents)), beamformer=beam, power_w=power)
+    outcome = evaluate(instance, near)
+    assert outcome.feasible.sum() > 10
+    assert (outcome.energy_j[outcome.feasible] >= boxes.lower_j).all()
 
 
 def needed(ratios: np.ndarray, rate: float, shares: np.ndarray) -> np.ndarray:
@@ -176,7 +164,7 @@ def test_needs_of_the_uplink_are_those_of_the_best_shares(uplink_s):
             weight, total = together
             reached = np.nanmin(needed(ratios, rate, shares) @ weight)
             assert total <= reached
-            assert total - 2 > 0.6 * (reached - 2)
+            assert total - 2 > (0.4 if uplink_s < 1e-2 else 0.6) * (reached - 2)
 
 
 def test_any_multipliers_prove_a_bound():
