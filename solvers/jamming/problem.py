@@ -17,6 +17,10 @@ GRID = np.logspace(-9, 3, 1200)
 """Where θ is looked at, relative to the largest ratio."""
 
 
+MOST_PAIRED = 6
+"""With more eavesdroppers than these no rows are made for two of them."""
+
+
 @dataclass(frozen=True)
 class SetProblem:
     """A selection S of K agents, beside M agents that may jam and E eavesdroppers.
@@ -112,10 +116,11 @@ class SetProblem:
     def uplink_needs(self, time_s: float) -> tuple[np.ndarray, np.ndarray]:
         """Return weights (R, E) and numbers (R,): weight θ' is at least so much where S sends within ``time_s``.
 
-        For each eavesdropper alone, each two, and all of them.
+        For each eavesdropper alone, each two (of few), and all of them.
         """
         eves = self.ratios.shape[1]
-        together = [self.least_sum(list(group), time_s) for group in itertools.combinations(range(eves), 2)]
+        pairs = itertools.combinations(range(eves), 2) if eves <= MOST_PAIRED else ()
+        together = [self.least_sum(list(group), time_s) for group in pairs]
         if eves > 2:
             together.append(self.least_sum(list(range(eves)), time_s))
         rows = [row for row in together if row is not None]

@@ -50,10 +50,10 @@ class SetBoxes:
         self.cutoff_j = min(cutoff_j, self._dearest_j)
         self._order = itertools.count()
         self._heap: list[tuple[float, int, Box]] = []
-        self._designer = Designer(instance, selection, problem)
         self.steps = 0
         for box in _cover(problem):
             self._push(0.0, box)
+        self._designer = Designer(instance, selection, problem) if self._heap else None
 
     @property
     def lower_j(self) -> float:
@@ -73,7 +73,7 @@ class SetBoxes:
         Only decisions below the cut-off, J, are looked for from now on.
         """
         self.cutoff_j = min(self.cutoff_j, cutoff_j)
-        if self.done:
+        if self.done or self._designer is None:
             return []
         before, _, box = heapq.heappop(self._heap)
         self.steps += 1

@@ -1,0 +1,212 @@
+"""One selection where jammers are needed: the bound is below every energy, and designs come close to it."""
+
+import dataclasses
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from secagent_env import Decision, Instance, Scenario, evaluate, sample_instance
+from secagent_env.model.physics import downlink_sinr
+from solvers.certificate.bounds import uplink_energy_floor
+from solvers.certificate.linear_test import secret_at_best
+from solvers.certificate.secrecy_program import cheapest_secret_selection
+from solvers.jamming.box import Box, relax
+from solvers.jamming.dual import Dual, SmallSDP
+from solvers.jamming.problem import SetProblem
+from solvers.jamming.search import SetBoxes
+from solvers.numerics.barrier import minimise
+
+
+def search(instance: Instance, selection: np.ndarray, steps: int, cutoff_j: float = math.inf):
+    """Return the boxes after so many steps, and the best decision found and its energy."""
+    boxes = SetBoxes(instance, selection, cutoff_j=cutoff_j)
+    best, energy = None, cutoff_j
+    while not boxes.done and boxes.steps < steps:
+        for decision in boxes.step(energy):
+            outcome = evaluate(instance, decision)
+            if outcome.feasible and outcome.energy_j < energy:
+                best, energy = decision, float(outcome.energy_j)
+    return boxes, best, energy
+
+
+@pytest.fixture(scope="module")
+def contested():
+    instance = sample_instance(Scenario.preset("contested"), 0)
+    cost = instance.execution_energy_j + uplink_energy_floor(instance)
+    selection = cheapest_secret_selection(instance, cost, secret_at_best(instance)).selection
+    return instance, selection, *search(instance, selection, 60)
+
+
+def test_bound_and_best_design_are_close_where_jammers_are_needed(contested):
+    _, selection, boxes, best, energy = contested
+    assert (best.selection == selection).all()
+    assert boxes.lower_j <= energy
+    assert boxes.lower_j > energy * (1 - 3e-3)
+    jamming = energy - boxes.problem.base_j
+    assert jamming > 0.05 * energy  # there is something to prove
+
+
+def place(instance: Instance, decision: Decision) -> tuple[float, float, float, float]:
+    """Return downlink and uplink time, the eavesdroppers' SINR, and the jammers' energy."""
+    outcome = evaluate(instance, decision)
+    heard = float(downlink_sinr(instance, decision)[1].max())
+    times = float(outcome.downlink_time_s), float(outcome.uplink_time_s)
+    return *times, heard, float(decision.power_w[~decision.selection].sum()) * sum(times)
+
+
+@pytest.mark.parametrize("width", [1.0, 1.01, 1.3, 4.0])
+@pytest.mark.parametrize("inverse", [True, False])
+def test_no_box_proves_more_than_a_decision_in_it_needs(contested, width, inverse):
+    instance, _, boxes, best, _ = contested
+    time_s, uplink_s, heard, spent = place(instance, best)
+    value = 1 / heard if inverse else heard
+    for share in (0.0, 0.5, 1.0):  # where in the box the decision lies
+        low, high = width**-share, width ** (1 - share)
+        box = Box(
+            (time_s * low, time_s * high), (uplink_s * low, uplink_s * high), (value * low, value * high), inverse
+        )
+        bound = relax(boxes.problem, box, 2 * spent).bound_j
+        assert bound <= spent * (1 + 1e-9)
+        if width <= 1.01:
+            assert bound > 0.9 * spent  # a term less, and this box is no longer tight
+        known = relax(boxes.problem, box, 2 * spent, 0.9 * bound).bound_j
+        assert bound * (1 - 1e-3) - 1e-3 * spent <= known <= spent * (1 + 1e-9)
+
+
+def test_what_was_known_before_counts_along_the_downlink_time(contested):
+    _, _, boxes, best, _ = contested
+    time_s, uplink_s, heard, spent = place(contested[0], best)
+    box = Box((0.8 * time_s, time_s), (0.9 * uplink_s, 1.1 * uplink_s), (0.9 / heard, 1.1 / heard), inverse=True)
+    bounds = [relax(boxes.problem, box, 2 * spent, before * spent).bound_j for before in (0.0, 0.7)]
+    assert bounds[1] > bounds[0] * 1.001
+    assert bounds[1] <= spent
+
+
+def small(seed: int, **fields) -> Instance:
+    shape = {"num_agents": 2, "num_antennas": 1, "num_eavesdroppers": 1, "min_selected": 1, "min_accuracy": 0.0}
+    return sample_instance(Scenario.preset("contested", **shape | {"compute_power_w": (1e-6, 1e-5)} | fields), seed)
+
+
+def brute_force(instance: Instance) -> float:
+    """Return the least energy of agent 0 as sender and agent 1 as jammer, beside one antenna and one eavesdropper."""
+    scenario = instance.scenario
+    jammer = np.logspace(-12, math.log10(scenario.max_power_w), 300)[:, None, None]
+    beam = np.logspace(-6, 0, 50)[:, None]
+    heard = instance.bs_gain[1] * jammer + scenario.noise_power_w
+    level = np.logspace(-6, 3, 50) * heard / instance.bs_gain[0]
+    shape = np.broadcast_shapes(jammer.shape, beam.shape, level.shape)
+    power = np.stack([np.broadcast_to(level, shape), np.broadcast_to(jammer, shape)], axis=-1)
+    amplitude = np.broadcast_to(np.sqrt(scenario.bs_power_w * beam), shape)[..., None]
+    selection = np.broadcast_to([True, False], power.shape)
+    outcome = evaluate(instance, Decision(selection=selection, beamformer=amplitude + 0j, power_w=power))
+    return float(np.where(outcome.feasible, outcome.energy_j, np.inf).min())
+
+
+@pytest.mark.parametrize(("bits", "tokens"), [(2e9, 32), (5e9, 20_000)])
+def test_bound_of_one_antenna_meets_a_search_over_all_powers(bits, tokens):
+    for seed in range(60):
+        instance = small(seed, knowledge_bits=bits, output_tokens=tokens)
+        if instance.gain_eve[0, 0] < instance.bs_gain[0] or instance.gain_eve[1, 0] < 3 * instance.bs_gain[1]:
+            continue  # nobody needs to jam, or the other one cannot
+        selection = np.array([True, False])
+        energy = brute_force(instance)
+        if math.isinf(energy):
+            continue
+        boxes, _, found = search(instance, selection, 150, cutoff_j=1.001 * energy)
+        assert 0.8 * energy < min(boxes.lower_j, found) <= energy
+        assert tokens > 1000 or found < energy
+        return
+    raise AssertionError("no instance needs a jammer and can be served")
+
+
+def test_bound_is_below_all_decisions_near_the_best(contested):
+    instance, selection, boxes, best, _ = contested
+    rng = np.random.default_rng(0)
+    count, agents, antennas = 4000, len(selection), len(best.beamformer)
+    spread = 10.0 ** rng.uniform(-6, -1, (count, 1))
+    noise = rng.standard_normal((count, antennas)) + 1j * rng.standard_normal((count, antennas))
+    limit = math.sqrt(instance.scenario.bs_power_w)
+    beam = best.beamformer + limit * spread * noise
+    beam *= limit / np.maximum(np.linalg.norm(beam, axis=1, keepdims=True), limit)
+    power = best.power_w * np.exp(spread * rng.standard_normal((count, agents)))
+    near = Decision(selection=np.broadcast_to(selection, (count, agents)), beamformer=beam, power_w=power)
+    outcome = evaluate(instance, near)
+    assert outcome.feasible.sum() > 10
+    assert (outcome.energy_j[outcome.feasible] >= boxes.lower_j).all()
+
+
+def needed(ratios: np.ndarray, rate: float, shares: np.ndarray) -> np.ndarray:
+    """Return θ' (·, E) beside which senders of shares (·, K) meet κ = 1 + rate at every eavesdropper."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        room = 1 + rate - rate / shares  # r / θ is at most this
+        theta = np.where(room[..., None] > 0, ratios / room[..., None], np.inf).max(axis=-2)
+        return (theta - shares @ ratios) / (1 - shares.sum(axis=-1, keepdims=True))
+
+
+@pytest.mark.parametrize("uplink_s", [1e-3, 1e-2, 1.0])
+def test_needs_of_the_uplink_are_those_of_the_best_shares(uplink_s):
+    instance = sample_instance(Scenario.preset("contested", num_agents=4, num_eavesdroppers=2, min_selected=2), 3)
+    problem = SetProblem.of(instance, np.array([True, True, False, False]))
+    rate = math.expm1(problem.uplink_exponent_s / uplink_s)
+    grid = np.logspace(math.log10(rate / 2), math.log10(0.999), 400)
+    shares = np.array([pair for pair in itertools.product(grid, grid) if sum(pair) < 1])
+    for ratios in (np.array([[1.0, 0.2], [0.3, 2.0]]), np.array([[5.0, 4.0], [0.1, 0.2]])):
+        problem = SetProblem(**vars(problem) | {"ratios": ratios})
+        best = np.nanmin(needed(ratios, rate, shares), axis=0)
+        least = problem.least_ratio(uplink_s)
+        assert (least <= best).all()
+        assert (least - ratios.max(axis=0) > 0.8 * (best - ratios.max(axis=0)) - 1e-9).all()
+        together = problem.least_sum([0, 1], uplink_s)
+        assert (together is None) == (ratios[0, 0] == 5.0)  # the first one is the worst at both
+        if together is not None:
+            weight, total = together
+            reached = np.nanmin(needed(ratios, rate, shares) @ weight)
+            assert total <= reached
+            assert total - 2 > (0.4 if uplink_s < 1e-2 else 0.6) * (reached - 2)
+
+
+def test_any_multipliers_prove_a_bound():
+    rng = np.random.default_rng(1)
+    vectors = rng.standard_normal((4, 3)) + 1j * rng.standard_normal((4, 3))
+    signs = np.array([1.0, 1.0, -1.0, -1.0])
+    matrix = rng.standard_normal((9, 5))
+    matrix[-2:] = 0.0
+    matrix[[-2, -1], [3, 4]] = -1.0
+    for _ in range(50):
+        root = rng.standard_normal((3, 3)) + 1j * rng.standard_normal((3, 3))
+        w = root @ root.conj().T
+        w /= np.trace(w).real / rng.uniform(0.1, 1.0)
+        x = rng.uniform(0, 1, 5)
+        x[:3] /= x[:3].sum() / rng.uniform(0.1, 1.0)
+        seen = np.einsum("qd,de,qe->q", vectors.conj(), w, vectors).real
+        left = matrix @ x + np.concatenate([signs * seen, [-np.trace(w).real], np.zeros(4)])
+        right = left - rng.exponential(0.1, 9) * rng.integers(0, 2, 9)
+        right[-2:] = -1.0
+        program = SmallSDP(vectors, signs, matrix, right, rng.uniform(0, 1, 5), np.ones(5), 3, 1.0)
+        value = float(program.cost @ x)
+        for scale in (0.1, 1.0, 10.0):
+            assert program.bound(scale * rng.standard_normal(9)) <= value
+        y = minimise(Dual(program, 10.0), Dual(program, 10.0).start(), gap=1e-3)
+        assert program.bound(y) <= value
+        assert program.bound(y) == pytest.approx(float(program.right @ y), abs=1e-9)
+
+
+def test_cutoff_says_what_is_of_interest(contested):
+    instance, selection, boxes, _, energy = contested
+    below, best, _ = search(
+        instance, selection, 60, cutoff_j=boxes.problem.base_j + 0.8 * (energy - boxes.problem.base_j)
+    )
+    assert below.done
+    assert math.isinf(below.lower_j)
+    assert best is None
+
+
+def test_nobody_left_to_jam_and_a_dead_channel():
+    instance = small(0, num_agents=2, min_selected=2)
+    boxes, _, energy = search(instance, np.array([True, True]), 30)
+    assert boxes.done or boxes.lower_j <= energy
+    channel = instance.channel_bs.copy()
+    channel[0] = 0.0
+    assert SetBoxes(dataclasses.replace(instance, channel_bs=channel), np.array([True, False]), cutoff_j=1.0).done
