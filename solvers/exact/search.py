@@ -27,7 +27,7 @@ from solvers.jamming.search import SetBoxes
 
 PATIENCE = 20
 """Boxes that are relaxed before another search may find a better decision."""
-HOPELESS = 0.1
+HOPELESS = 0.05
 """Share of the pieces of work after which the search gives up where nothing feasible was found."""
 RECORDED = 1e-5
 """Relative change of the bound or of the best energy that the history records."""

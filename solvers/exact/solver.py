@@ -42,7 +42,7 @@ class Exact(Solver):
         The search ends at this gap between the best decision and the bound, relative to the decision.
     max_steps
         It ends after so many pieces of work too: tests of a set, or semidefinite programs. Where nothing feasible was
-        found by then, after a tenth of them.
+        found by then, after a twentieth of them.
     """
 
     name = "exact"
