@@ -154,7 +154,7 @@ def transfer_time(bits: float, bandwidth_hz: float, secrecy: Array) -> Array:
     """Return the time bits / (B c) in s, (7) and (12); infinite where the secrecy rate c is zero."""
     xp = lean_namespace(secrecy)
     if xp is LEAN_NUMPY:  # the same bits as below, without two passes
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             return bits / (bandwidth_hz * secrecy)
     possible = secrecy > 0
     # The inner where keeps the gradient finite where nothing can be sent.

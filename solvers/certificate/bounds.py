@@ -49,7 +49,8 @@ def uplink_energy_floor(instance: Instance) -> np.ndarray:
     """
     scenario = instance.scenario
     floor = scenario.uplink_bits * LN2 * scenario.noise_power_w / scenario.bandwidth_hz
-    return np.divide(floor, instance.bs_gain, out=np.full_like(instance.bs_gain, np.inf), where=instance.bs_gain > 0)
+    with np.errstate(divide="ignore", over="ignore"):  # infinite for an agent that the base station does not hear
+        return np.asarray(floor / instance.bs_gain)
 
 
 def transmission_bound(instance: Instance, selection: np.ndarray) -> float:

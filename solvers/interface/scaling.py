@@ -9,24 +9,36 @@ from __future__ import annotations
 import functools
 import math
 
+import numpy as np
+
 from secagent_env import Instance, Scenario
+
+LARGEST = 1e60
+"""The largest power gain over the noise, 1/W: products of a few must not overflow."""
 
 
 def scaled(instance: Instance) -> Instance:
-    """Return an instance with a noise of 1 W, its channels over the root of its noise and its gains over its noise."""
+    """Return an instance with a noise of 1 W, its channels over the root of its noise and its gains over its noise.
+
+    Raises ValueError where the noise is negligible beside a channel beyond all measure.
+    """
     noise = instance.scenario.noise_power_w
     root = math.sqrt(noise)
     fields = {name: getattr(instance, name) for name in Instance._arrays}
-    return Instance._trusted(
-        **{
-            **fields,
-            "scenario": _with_noise_one(instance.scenario),
-            "channel_bs": instance.channel_bs / root,
-            "channel_eve": instance.channel_eve / root,
-            "gain_agents": instance.gain_agents / noise,
-            "gain_eve": instance.gain_eve / noise,
-        }
-    )
+    for name, unit, largest in (
+        ("channel_bs", root, math.sqrt(LARGEST)),
+        ("channel_eve", root, math.sqrt(LARGEST)),
+        ("gain_agents", noise, LARGEST),
+        ("gain_eve", noise, LARGEST),
+    ):
+        with np.errstate(over="ignore"):
+            fields[name] = fields[name] / unit
+        if not np.all(np.abs(fields[name]) <= largest):
+            raise ValueError(
+                f"{name} is too large beside noise_power_w: solvers take power gains of up to {LARGEST:g} "
+                f"times the noise, 1/W"
+            )
+    return Instance._trusted(**{**fields, "scenario": _with_noise_one(instance.scenario)})
 
 
 @functools.lru_cache(maxsize=64)

@@ -117,6 +117,9 @@ HARD = {
     "one agent": lambda: sample_instance(Scenario.preset("small", num_agents=1, min_selected=1), seed=0),
     "a deaf agent": lambda: deaf(sample_instance("small", seed=0), channel_bs=0),
     "deaf agents": lambda: deaf(sample_instance("small", seed=0), channel_bs=slice(None)),
+    "gains that all but vanish": lambda: in_other_units(sample_instance("small", seed=0), 1e-150).replace(
+        scenario=Scenario(**SMALL)
+    ),
     "a deaf eavesdropper": lambda: deaf(sample_instance("small", seed=0), channel_eve=0, gain_eve=(slice(None), 0)),
     "an agent nobody hears": lambda: deaf(
         sample_instance("small", seed=0), channel_bs=0, gain_eve=0, gain_agents=(0, slice(None))
@@ -154,6 +157,22 @@ def test_a_scaled_network_has_the_same_outcomes(case):
     again = scaled(in_other_units(instance, 2.0**-30))
     np.testing.assert_array_equal(again.channel_bs, other.channel_bs)
     np.testing.assert_array_equal(again.gain_eve, other.gain_eve)
+
+
+@pytest.mark.parametrize("field", ["channel_bs", "channel_eve", "gain_agents", "gain_eve"])
+def test_gains_beyond_all_measure_are_refused(field):
+    instance = sample_instance("small", seed=0)
+    noise = instance.scenario.noise_power_w
+    largest = 1e60 * noise if field.startswith("gain") else 1e30 * np.sqrt(noise)
+    array = getattr(instance, field).copy()
+    array.flat[1] = 0.99 * largest
+    assert np.isfinite(getattr(scaled(instance.replace(**{field: array})), field)).all()
+    for factor in (1.01, 1e200):
+        array.flat[1] = factor * largest
+        with pytest.raises(
+            ValueError, match=f"^{field} is too large beside noise_power_w: solvers take .* up to 1e[+]60"
+        ):
+            solvers.make("exact").solve(instance.replace(**{field: array}))
 
 
 @pytest.mark.parametrize(("vectors", "dimensions"), [(1, 4), (3, 4), (4, 4), (6, 4), (2, 1)])
