@@ -52,7 +52,7 @@ class Exact(Solver):
         run.bound = bound = lower_bound(run.instance)
         if bound.selection is None:
             raise Infeasible(bound.message)
-        for lowest in (LOWEST_POWER_W, 0.0):  # an agent next to the base station may be too loud at -70 dBm
+        for lowest in (LOWEST_POWER_W, 0.0):  # below what the flat action can say only if need be
             if self._serve(run, bound.selection, lowest):
                 return polish(run)
         SetSearch(Links(run, self.asc), self.target_gap).solve()

@@ -55,7 +55,7 @@ class Chosen(Exact):
             raise Infeasible(why_infeasible(run.instance, eligible_agents(run.instance)))
         if any(self._serve(run, selection, lowest_w) for lowest_w in (LOWEST_POWER_W, 0.0)):
             return
-        links = Links(run, self.search)
+        links = Links(run, self.asc)
         links.alternate(links.start(selection))
         if not run.feasible:
             super()._solve(run)

@@ -22,6 +22,8 @@ INAUDIBLE = 1e-9
 """Received power over noise below which a transmitter makes no difference to anybody."""
 POLISH = 1e-4
 """Share of the transmission energy within which it is minimised at the end of a search."""
+JOINING, JOINING_LEVEL = 3, 1e-3
+"""How many silent agents begin to jam in a further start, and how loud an eavesdropper hears each, over the noise."""
 
 
 @dataclass
@@ -45,15 +47,17 @@ class PowerSearch:
 
 
 def polish(run: SolverRun) -> None:
-    """Minimise the transmission energy of a search's best decision, within its selection and beam, without jammers too.
+    """Minimise the transmission energy of a search's best decision, at its selection and beam, and keep the result.
 
-    No power is lower than what the run's decisions are expressed in can say.
+    Where agents jam there may be several local minima: it is also started without jammers, and with others beside them. No
+    power is lower than the run's format of decisions can express.
     """
     if run.decision is None or not run.feasible:
         return
     decision = run.decision
-    lowest_w = least_powers(run, decision)
-    for start in [silenced(decision), decision] if _jammers(decision).size else [decision]:
+    jammed = _jammers(decision).size > 0
+    for start in [silenced(decision), decision, _joined(run.instance, decision)] if jammed else [decision]:
+        lowest_w = least_powers(run, start)
         search = cheapest_powers(run.instance, start, lowest_w=lowest_w, tolerance=POLISH, check_time=run.check_time)
         outcome = run.consider(search.decision)
         energies = {
@@ -184,6 +188,18 @@ def silence_jammers(instance: Instance, decision: Decision) -> Decision:
 def _jammers(decision: Decision) -> np.ndarray:
     """Return the indices of the agents that jam."""
     return np.flatnonzero(~decision.selection & (decision.power_w > 0))
+
+
+def _joined(instance: Instance, decision: Decision) -> Decision:
+    """Return the decision with a few more agents that jam softly: those best heard by some eavesdropper beside g_n."""
+    heard = instance.gain_eve.max(axis=1)
+    silent = ~decision.selection & (decision.power_w == 0) & (heard > 0)
+    ratio = np.where(silent, heard / np.maximum(instance.bs_gain, 1e-300), -1.0)
+    joining = np.argsort(-ratio, kind="stable")[: min(JOINING, int(silent.sum()))]
+    power = decision.power_w.copy()
+    soft = JOINING_LEVEL * instance.scenario.noise_power_w / heard[joining]
+    power[joining] = np.minimum(soft, instance.scenario.max_power_w)
+    return decision.replace(power_w=power)
 
 
 def _inaudible_powers(instance: Instance) -> np.ndarray:

@@ -78,8 +78,8 @@ NANOJOULES = (
     "its own model."
 )
 FLOOR = (
-    "All are within some percent of the same optimum, at powers that are as good as nothing. `asc` and `de` send with "
-    "at least -70 dBm, which is a little too loud for agents near the base station; `law` may send with less."
+    "All are within some percent of the same optimum, at powers that are as good as nothing, and differ mostly in the "
+    "agents that they select."
 )
 BEAM = (
     "An equal beam does not vanish at the eavesdropper. In about four typical networks of ten it serves the cheapest "

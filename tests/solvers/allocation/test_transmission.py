@@ -11,7 +11,7 @@ from scipy import optimize
 import solvers
 from secagent_env import Decision, Instance, Scenario, evaluate, sample_instance
 from secagent_env.allocation.actions import LOWEST_POWER_W, action_format
-from solvers.beam.beamforming import leakage_beam
+from solvers.beam.beamforming import best_beam, leakage_beam
 from solvers.certificate.bounds import uplink_energy_floor
 from solvers.certificate.linear_test import secret_senders
 from solvers.interface.base import OutOfTime, Solver, SolverRun
@@ -258,6 +258,26 @@ def test_jammers_that_are_needed_stay_and_cost_little():
         decision = Decision(selection=selection, beamformer=beam, power_w=power)
         found = cheapest_powers(instance, decision, tolerance=1e-5)
         assert found.outcome.transmission_energy_j <= reference(instance, decision, np.flatnonzero(~selection)) * 1.002
+
+
+@pytest.mark.parametrize("seed", [16, 52])
+def test_the_polish_lets_other_agents_jam_where_that_is_cheaper(seed):
+    scenario = Scenario(num_agents=8, num_antennas=3, num_eavesdroppers=2, min_selected=2, eve_area_m=(20, 100))
+    instance = sample_instance(scenario.replace(knowledge_bits=5e9), seed=seed)
+    order = np.argsort(instance.gain_eve.max(axis=1) / instance.bs_gain)
+    selection = np.isin(np.arange(8), order[:2])
+    power = np.where(selection, 0.05 * scenario.noise_power_w / instance.bs_gain, 0.0)
+    power[order[-1]] = 1e-7
+    beam = best_beam(instance, selection, power, np.random.default_rng(0)).beamformer
+    decision = Decision(selection=selection, beamformer=beam, power_w=power)
+    run = SolverRun(instance, 0)
+    run.consider(decision)
+    assert run.feasible
+    alone = cheapest_powers(instance, decision).outcome.transmission_energy_j
+    polish(run)
+    assert run.outcome.transmission_energy_j < 0.85 * alone
+    others = ~selection & (np.arange(8) != order[-1])
+    assert run.decision.power_w[others].any()
 
 
 # --- Ties, and the clock --------------------------------------------------------------------------------------
