@@ -49,8 +49,8 @@ class PowerSearch:
 def polish(run: SolverRun) -> None:
     """Minimise the transmission energy of a search's best decision, at its selection and beam, and keep the result.
 
-    Where agents jam there may be several local minima: it is also started without jammers, and with others beside them. No
-    power is lower than the run's format of decisions can express.
+    Where agents jam there may be several local minima: it is also started without jammers, and with others beside
+    them. No power is lower than the run's format of decisions can express.
     """
     if run.decision is None or not run.feasible:
         return

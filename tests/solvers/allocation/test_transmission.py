@@ -206,7 +206,7 @@ def test_a_format_of_actions_limits_how_weak_a_sender_is(name):
     def express(decision):
         return form.decode(form.encode(decision, instance), instance)
 
-    for solver in ("exact", "asc"):
+    for solver in ("exact", "asc-plus"):
         free = solvers.make(solver).solve(instance)
         solution = solvers.make(solver).solve(instance, express=express)
         assert solution.status == "optimal"
@@ -224,17 +224,17 @@ def test_a_format_of_actions_limits_how_weak_a_sender_is(name):
 
 
 @pytest.mark.parametrize("seed", [6, 1346])
-def test_asc_finds_what_needs_powers_below_minus_70_dbm(seed):
+def test_asc_plus_finds_what_needs_powers_below_minus_70_dbm(seed):
     """An agent next to the base station would drown the others out."""
     instance = sample_instance("paper", seed=seed)
-    exact, asc = (solvers.make(name).solve(instance) for name in ("exact", "asc"))
+    exact, asc = (solvers.make(name).solve(instance) for name in ("exact", "asc-plus"))
     assert exact.status == asc.status == "optimal"
     assert asc.decision.power_w[asc.decision.selection].min() < LOWEST_POWER_W
     np.testing.assert_array_equal(asc.decision.selection, exact.decision.selection)
     np.testing.assert_allclose(asc.outcome.transmission_energy_j, exact.outcome.transmission_energy_j, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["exact", "asc", "randas", "ipfirst"])
+@pytest.mark.parametrize("name", ["exact", "asc-plus", "randas", "ipfirst"])
 def test_solvers_end_at_the_least_transmission_energy_of_their_selection(name):
     for seed in range(3):
         instance = sample_instance("paper", seed=seed)
