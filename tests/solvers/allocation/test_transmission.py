@@ -169,8 +169,8 @@ def test_a_weaker_sender_saves_energy_its_own_and_that_of_the_others(seed, collu
     scenario = Scenario(num_agents=4, num_eavesdroppers=2, num_antennas=2, min_selected=4, colluding=colluding)
     instance = sample_instance(scenario.replace(eve_area_m=(20, 100)), seed)
     rng = np.random.default_rng(seed)
-    gain = instance.bs_gain[:, None] * rng.uniform(0, 1, (4, 2)) ** (1 / 3) / (1 + colluding)  # mostly well overheard
-    instance = instance.replace(gain_eve=gain)
+    ratio = rng.uniform(0.3, 1.0, 2) * (1 - 10 ** rng.uniform(-3, 0) * rng.random((4, 2)))  # well overheard, and alike
+    instance = instance.replace(gain_eve=instance.bs_gain[:, None] * ratio / (1 + colluding))
     everybody = np.ones(4, bool)
     power = 10 ** (loud + rng.normal(0, 0.5, 4)) * scenario.noise_power_w / instance.bs_gain
     decision = Decision(selection=everybody, beamformer=np.zeros(2, complex), power_w=power)
