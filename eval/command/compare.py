@@ -30,7 +30,7 @@ def add_parser(command: AddCommand) -> None:
         nargs="+",
         metavar="NAME",
         help="names of solvers and trained agents, paths of agents, or either with options as in "
-        "'asc(jamming=false, draws=9)' (default: exact, asc, ppo and l2o where they are there, randas)",
+        "'asc(jamming=false, draws=9)' (default: exact, asc-plus, asc, ppo and l2o where they are there, randas)",
     )
     parser.add_argument(
         "--instances", type=int, default=20, metavar="K", help="how many random instances (default: 20)"

@@ -36,6 +36,9 @@ class Study(NamedTuple):
 
 
 STUDIES = {
+    "asc": Study(
+        "eval.studies.asc.study:ASCParts", "What ASC's parts are worth, what its printed errors cost, how it converges."
+    ),
     "law": Study("eval.studies.law.study:LawAblations", "What LAW's parts are worth, beside ASC and the exact solver."),
     "hardness": Study(
         "eval.studies.hardness.study:Hardness",

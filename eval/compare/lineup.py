@@ -53,4 +53,4 @@ def default_solvers() -> tuple[str, ...]:
     """Return the names of the solvers and agents that a comparison has if none are named."""
     installed = importlib.util.find_spec("onnxruntime") is not None
     learned = (name for name in HEADLINE if installed and name in training.names())
-    return ("exact", "asc", *learned, "randas")
+    return ("exact", "asc-plus", "asc", *learned, "randas")

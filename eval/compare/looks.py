@@ -31,8 +31,8 @@ LIGHT = {name: light for name, (light, _) in PALETTE.items()}
 
 CATALOGUE: dict[str, tuple[str, ...]] = {
     "exact": ("ink", "x"),
-    "asc": ("blue", "circle"),
     "asc-plus": ("blue", "diamond-tall", "dash"),
+    "asc": ("blue", "circle"),
     "asc-printed": ("blue", "octagon", "dot"),
     "law": ("orange", "triangle-up"),
     "l2o": ("sky", "hexagon"),

@@ -79,8 +79,8 @@ def penalty_method(
 class Algorithm1:
     """Algorithm 1 at the beam and powers of a problem; ``trace`` holds a record per iteration.
 
-    A record has the exact ``energy_j`` of α at that beam and these powers, infinite where it is infeasible, the
-    ``penalty_j``, ρ ‖α − α̂‖² and how many agents of α̂ ``changed``.
+    A record has the exact ``energy_j`` of α at that beam and these powers, infinite where it is infeasible, its
+    ``execution_energy_j``, the ``penalty_j``, ρ ‖α − α̂‖², and how many agents of α̂ ``changed``.
     """
 
     def __init__(
@@ -110,7 +110,8 @@ class Algorithm1:
         selection = min(candidates, key=costs.total)
         outcome = self._score(self.problem.decision(selection))
         self._iterates.append(selection)
-        self.trace.append({"energy_j": float(outcome.energy_j) if outcome.feasible else np.inf})
+        energy = float(outcome.energy_j) if outcome.feasible else np.inf
+        self.trace.append({"energy_j": energy, "execution_energy_j": float(outcome.execution_energy_j)})
         return selection
 
     def decide(self, costs: Costs, selection: np.ndarray, auxiliary: np.ndarray) -> np.ndarray:

@@ -94,7 +94,7 @@ def test_scaling_prints_a_table_and_draws_a_picture(tmp_path: Path, capsys: pyte
         "-" * 5,
         "2",
     ]
-    assert output.count("asc: time") == 2
+    assert output.count("asc-plus: time") == 2
     assert (tmp_path / "made" / "scaling.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "made" / "scaling.md").read_text() == output
 

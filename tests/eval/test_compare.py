@@ -109,7 +109,7 @@ def test_seeds_differ_and_depend_on_seed_and_index_alone():
 def test_the_default_is_the_main_job():
     default = Comparison()
     learned = [name for name in ("ppo", "l2o") if name in training.names()]
-    assert list(default.solvers) == ["exact", "asc", *learned, "randas"]
+    assert list(default.solvers) == ["exact", "asc-plus", "asc", *learned, "randas"]
     assert (default.instances, default.seed, default.scenario) == (20, 0, Scenario.preset("paper"))
     assert describe(default).startswith("20 instances, seed 0; the paper's scenario; secagent ")
     text = describe(Comparison(scenario=SMALL, solvers=CHEAP, max_seconds=2))
@@ -619,7 +619,7 @@ def test_agents_are_made_by_name_and_path_with_options(policy: Path, monkeypatch
     monkeypatch.setattr("training.play.shipped.POLICIES", policy)
     (policy / "policy.onnx").rename(policy / "l2o.onnx")
     assert make("l2o").name == "l2o"
-    assert default_solvers() == ("exact", "asc", "l2o", "randas")
+    assert default_solvers() == ("exact", "asc-plus", "asc", "l2o", "randas")
     with pytest.raises(ValueError, match=r"unknown solver 'l20'; did you mean 'l2o'\? valid are: l2o, .*asc"):
         make("l20")
 

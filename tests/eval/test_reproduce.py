@@ -422,7 +422,7 @@ def test_table_two_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert errors == "secagent: wrote reproduce.md, and tables, figures and rows beside it, in results/reproduce\n"
     rows = read_csv("results/reproduce/table2.csv")
     of = {(row["scheme"], row["min_selected"]): row for row in rows}
-    assert {scheme for scheme, _ in of} == {BOUND, "exact", "asc", "law (no LLM)", "ga", "randas", "ppo"}
+    assert {scheme for scheme, _ in of} == {BOUND, "exact", "asc-plus", "asc", "law (no LLM)", "ga", "randas", "ppo"}
     for needed in ("10", "15", "20"):
         assert float(of["exact", needed]["mean_j"]) == pytest.approx(float(of[BOUND, needed]["mean_j"]), rel=1e-9)
         assert float(of["asc", needed]["printed_j"]) == float(EXHIBITS["table2"].printed["asc"][int(needed)])
@@ -431,7 +431,7 @@ def test_table_two_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert "| 11868 J" in output
     assert "| 49.3 %" in output
     assert "ga at N_min = 10: 15019 J here, 15219 J in Table III" in output
-    assert len(read_csv("results/reproduce/rows.csv")) == 3 * 6  # settings, schemes
+    assert len(read_csv("results/reproduce/rows.csv")) == 3 * 7  # settings, schemes
 
 
 def test_a_model_that_says_nothing_of_use_is_never_feasible(
@@ -453,13 +453,13 @@ def test_what_two_experiments_share_is_computed_once(tiny: list[str], capsys: py
     assert main(tiny) == 0
     capsys.readouterr()
     assert main(["reproduce", "tiny", "table3", *tiny[2:], "--dry-run"]) == 0
-    # Table III has 3 settings and 5 schemes, of which 3 are there already in the typical case.
-    assert capsys.readouterr().out.startswith("36 cells: 12 finished, 0 failed, 24 to be computed")
+    # Table III has 3 settings and 6 schemes, of which 4 are there already in the typical case.
+    assert capsys.readouterr().out.startswith("44 cells: 16 finished, 0 failed, 28 to be computed")
     cells = EnergyTables(("all",), instances=1, agents=()).cells()
     assert len({cell.key for cell in cells}) == len(cells)
     typical = [cell.scheme for cell in cells if setting_of(TYPICAL.coerce(cell.options["scenario"])) == "typical"]
     assert sorted(typical) == sorted(
-        ["exact", "asc", "law (no LLM)", "ga", "randas", "de", "fixedbf", "fixedtp", AS_WRITTEN]
+        ["exact", "asc-plus", "asc", "law (no LLM)", "ga", "randas", "de", "fixedbf", "fixedtp", AS_WRITTEN]
     )
 
 

@@ -37,15 +37,17 @@ FITTED = (
     "to two of its numbers, ASC and RandAS in the typical case, and meet them to a few percent."
 )
 OPTIMUM = (
-    "The selection is a small integer program (docs/model.md, 8.1), and `asc` ends at its proved optimum. No scheme "
-    "can need less on these networks; the paper does not claim that its ASC is optimal."
+    "The selection is a small integer program (docs/model.md, 8.1), and `asc` ends next to its proved optimum, which "
+    "`exact` and `asc-plus` attain. No scheme can need less on these networks; the paper does not claim that its ASC "
+    "is optimal."
 )
 GA = (
     "`ga` ends at the proved optimum or next to it: 30 agents and two constraints are not hard for it. The paper's GA "
     "stays 10 to 28 % above its ASC; population and generations are not printed."
 )
 GA_ORDER = (
-    "`asc` and `ga` end at the same optimum, so neither can be better; LAW without a language model does not reach it."
+    "`ga` ends at the proved optimum, and `asc` at it or next to it, so that `asc` cannot be better; LAW without a "
+    "language model does not reach it."
 )
 STANDIN = (
     "The paper's LAW asks GPT-4-turbo. Where the row is called `law (no LLM)`, rules perturb what the prompts show: it "
@@ -78,8 +80,8 @@ NANOJOULES = (
     "its own model."
 )
 FLOOR = (
-    "All are within some percent of the same optimum, at powers that are as good as nothing, and differ mostly in the "
-    "agents that they select."
+    "All are within some percent of the same optimum, at powers that are as good as nothing: the order is that of the "
+    "tolerances at which the searches stop."
 )
 BEAM = (
     "An equal beam does not vanish at the eavesdropper. In about four typical networks of ten it serves the cheapest "

@@ -22,7 +22,7 @@ from eval.experiments.protocol import Compute, Experiment, Report
 from eval.experiments.secure.cells import FUNCTION as WRITTEN_FUNCTION
 from eval.experiments.secure.picture import save_exhibit, save_profiles
 from eval.experiments.secure.printed import AS_WRITTEN, EXHIBITS, TRANSMISSION, TYPICAL, Exhibit
-from eval.experiments.secure.results import CERTIFIED, reproduced
+from eval.experiments.secure.results import CERTIFIED, PLUS, reproduced
 from eval.experiments.secure.tables import figures, learners, markdown
 from eval.sweep.cells import Cell
 from eval.sweep.grid import Grid
@@ -32,7 +32,7 @@ from training.learn.run_folder import RunFolder
 
 SOLVE = "solve"
 """The experiment in all cells, since solves belong to no single exhibit."""
-SELECTING = ("exact", "asc", "law", "ga", "randas")
+SELECTING = ("exact", "asc-plus", "asc", "law", "ga", "randas")
 """Schemes that differ in the agents that compute: with them the trained agents are compared."""
 Frames = Mapping[tuple[str, str], Any]
 """Rows (pandas DataFrames) by setting and label of the scheme."""
@@ -102,9 +102,9 @@ class EnergyTables(Experiment):
         return {"law": make("law", **self._law[1]).name, "fixedtp": "fixedtp (our reading)"}
 
     def schemes(self, exhibit: Exhibit) -> list[str]:
-        """Return the schemes of an exhibit in the order of its tables: proved, the paper's, trained."""
+        """Return the schemes of an exhibit in the order of its tables: proved, beyond the paper's, these, trained."""
         written = [AS_WRITTEN] if exhibit.metric == TRANSMISSION else []
-        return [CERTIFIED, *exhibit.schemes, *written, *self.trained]
+        return [CERTIFIED, PLUS, *exhibit.schemes, *written, *self.trained]
 
     def cells(self) -> Grid:
         """Return all solves, instance by instance."""
@@ -173,7 +173,7 @@ class EnergyTables(Experiment):
         for exhibit in self.exhibits:
             for scenario in exhibit.scenarios.values():
                 lineup = lineups.setdefault(setting_of(scenario), (scenario, {}))[1]
-                for scheme in (CERTIFIED, *exhibit.schemes):
+                for scheme in (CERTIFIED, PLUS, *exhibit.schemes):
                     label, options = self._law if scheme == "law" else (scheme, {})
                     lineup[label] = options
         return {

@@ -20,7 +20,7 @@ from eval.stats.statistics import Interval, bootstrap_mean
 
 BOUND = "bound (proved)"
 """The row of the certified bound: on the energy, or on the transmission energy of the agents that `exact` selects."""
-CERTIFIED = "exact"
+CERTIFIED, PLUS = "exact", "asc-plus"
 FIRST = "asc"
 """The scheme that the others are compared with."""
 TELLING = 10

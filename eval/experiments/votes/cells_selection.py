@@ -17,6 +17,7 @@ FUNCTION = "eval.experiments.votes.cells_selection:select"
 ANY = "randas (any ten)"
 SCHEMES: dict[str, tuple[str, dict[str, Any]]] = {
     "asc": ("asc", {}),
+    "asc-plus": ("asc-plus", {}),
     "law": ("law", {}),
     "ga": ("ga", {}),
     "randas": ("randas", {}),

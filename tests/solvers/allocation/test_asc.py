@@ -361,7 +361,7 @@ def test_history_tells_what_algorithm_1_does(networks):
     assert [record["sub_problem"] for record in history[:3]] == ["selection", "beam", "powers"]
     for record in history:
         for step in record.get("admm", ()):
-            assert set(step) == {"energy_j", "penalty_j", "changed"}
+            assert set(step) == {"energy_j", "execution_energy_j", "penalty_j", "changed"}
             assert step["penalty_j"] >= 0
 
 

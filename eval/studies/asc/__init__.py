@@ -1,0 +1,1 @@
+"""What the parts of ASC are worth, what its printed errors cost, and how it converges."""
