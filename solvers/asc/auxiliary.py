@@ -9,6 +9,8 @@ r_eve is convex in α̂; r_n is too, and stands on the other side: it is replace
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from secagent_env import evaluate
@@ -23,23 +25,28 @@ PRECISION = 0.02
 
 
 def relaxed_selection(
-    problem: SelectionProblem, selection: np.ndarray, around: np.ndarray, costs: Costs, rho: float
+    problem: SelectionProblem,
+    selection: np.ndarray,
+    around: np.ndarray,
+    costs: Costs,
+    rho: float,
+    check_time: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Return the rounded α̂ (N,) bool that solves (41) near α, which is ``selection``, at the penalty coefficient ρ.
 
     ``around`` is α̂ of the iteration before, where the rates are linearised, (N,) bool. Of the costs the unit of energy
-    and the uplink times count.
+    and the uplink times count. ``check_time`` is called between Newton steps and may raise.
     """
     if not problem.jammer_w.any():
         latency = evaluate(problem.instance, problem.decision(selection)).latency_s
         if latency <= problem.instance.scenario.latency_limit_s:
             return selection  # neither energies nor rates depend on α̂ then, and nothing keeps it from α
-    return rounded(AuxiliaryProgram(problem, selection, around, costs, rho))
+    return rounded(AuxiliaryProgram(problem, selection, around, costs, rho), check_time)
 
 
-def rounded(program: AuxiliaryProgram) -> np.ndarray:
+def rounded(program: AuxiliaryProgram, check_time: Callable[[], None] = lambda: None) -> np.ndarray:
     """Return the solution α̂ of (41), rounded, (N,) bool."""
-    z = minimise(program, program.start(), gap=PRECISION * program.penalty)
+    z = minimise(program, program.start(), gap=PRECISION * program.penalty, check_time=check_time)
     return np.asarray(z[: program.agents] >= 0.5)
 
 

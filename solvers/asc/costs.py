@@ -11,6 +11,9 @@ from secagent_env import Decision, Instance
 from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, secrecy_rate, transfer_time, uplink_sinr
 from solvers.certificate.integer_program import TOLERANCE
 
+TRACE_W = 1e-200
+"""A power that makes no difference to others, W."""
+
 
 @dataclass(frozen=True)
 class SelectionProblem:
@@ -129,8 +132,10 @@ def _uplink_times(problem: SelectionProblem, auxiliary: np.ndarray) -> np.ndarra
     """Return t_n^ul (N,), s, of each agent as a sender beside α̂ (N,) bool."""
     instance = problem.instance
     scenario = instance.scenario
-    # Row i is the decision of α̂ with agent i as a sender.
-    alone = problem.decision(auxiliary | np.eye(scenario.num_agents, dtype=bool))
-    sinr, sinr_eve = uplink_sinr(instance, alone)
-    secrecy = secrecy_rate(sinr, combine_eavesdroppers(sinr_eve, scenario.colluding)).diagonal()
+    # An agent's SINRs are proportional to its own power, which is that of a sender here whether α̂ selects it or not.
+    decision = problem.decision(auxiliary)
+    power = np.maximum(decision.power_w, TRACE_W)
+    sinr, sinr_eve = uplink_sinr(instance, decision.replace(power_w=power))
+    louder = problem.sender_w / power
+    secrecy = secrecy_rate(sinr * louder, combine_eavesdroppers(sinr_eve, scenario.colluding) * louder)
     return np.asarray(transfer_time(scenario.uplink_bits, scenario.bandwidth_hz, secrecy))

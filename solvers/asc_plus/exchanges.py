@@ -77,14 +77,18 @@ def _best_move(costs: Costs, selection: np.ndarray, *, double: bool) -> tuple[np
             continue
         if len(inside) - down + up < costs.required or not len(drop) or not len(add):
             continue
-        saving = costs.change[drop].sum(axis=1)[:, None] - costs.change[add].sum(axis=1)
-        lost = costs.surplus[drop].sum(axis=1)[:, None] - costs.surplus[add].sum(axis=1)
-        # The rounding granted in (15) grows with the number of agents.
-        saving[lost > spare + TOLERANCE * (up - down)] = -np.inf
-        i = int(np.argmax(saving))
-        if saving.flat[i] > best[2]:
-            row, column = divmod(i, saving.shape[1])
-            best = (drop[row], add[column], float(saving.flat[i]))
+        saved, spent = costs.change[drop].sum(axis=1), costs.change[add].sum(axis=1)
+        lost, won = costs.surplus[drop].sum(axis=1), costs.surplus[add].sum(axis=1)
+        allowed = spare + TOLERANCE * (up - down)  # the rounding granted in (15) grows with the number of agents
+        row, column = int(np.argmax(saved)), int(np.argmin(spent))
+        if not saved[row] - spent[column] > best[2]:
+            continue
+        if lost[row] - won[column] > allowed:  # the dearest for the cheapest is not accurate enough: look at all pairs
+            saving = np.where(lost[:, None] - won > allowed, -np.inf, saved[:, None] - spent)
+            row, column = divmod(int(np.argmax(saving)), len(spent))
+            if not saving[row, column] > best[2]:
+                continue
+        best = (drop[row], add[column], float(saved[row] - spent[column]))
     return best
 
 

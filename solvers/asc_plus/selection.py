@@ -33,6 +33,7 @@ def select(
     inner_iterations: int = 40,
     rho: float = 0.05,
     neighbours: int = 300,
+    check_time: Callable[[], None] = lambda: None,
 ) -> np.ndarray | None:
     """Return the best selection found, (N,) bool, or None if none was feasible.
 
@@ -50,13 +51,15 @@ def select(
         Penalty coefficient ρ of (25), in units of the mean energy of an agent.
     neighbours
         How many exchanges are scored exactly where jammers transmit, since costs are not separable then.
+    check_time
+        Called before whatever takes long; it may raise.
     """
-    best = BestSelection(problem, score)
+    best = BestSelection(problem, score, check_time)
     best.consider(start[None])
     penalised(best, start, max_iterations, inner_iterations, rho)
     if problem.jammer_w.any():
         descend(best, neighbours)
-        other = BestSelection(problem, score)  # once more from the other end, where nobody jams
+        other = BestSelection(problem, score, check_time)  # once more from the other end, where nobody jams
         penalised(other, np.ones_like(start), max_iterations, inner_iterations, rho)
         if other.selection is not None and (other.selection != best.selection).any():
             descend(other, neighbours)
@@ -67,8 +70,9 @@ def select(
 class BestSelection:
     """The best selection scored so far, by :func:`rank_by_secrecy`: ``selection`` (None at first) and ``rank``."""
 
-    def __init__(self, problem: SelectionProblem, score: Score) -> None:
+    def __init__(self, problem: SelectionProblem, score: Score, check_time: Callable[[], None] = lambda: None) -> None:
         self.problem = problem
+        self.check_time = check_time
         self._score = score
         self.selection: np.ndarray | None = None
         self.rank = np.inf
@@ -92,14 +96,18 @@ def penalised(
         costs = within_reach(problem, costs, auxiliary)
         relaxation = Relaxation(costs, auxiliary, rho)
         iterates = {alpha.tobytes(): alpha for alpha in relaxation.iterates(inner_iterations)}
-        repaired = (repair(costs, alpha) for alpha in iterates.values())
-        candidates = {alpha.tobytes(): alpha for alpha in repaired if alpha is not None}
+        candidates = {}
+        for iterate in iterates.values():
+            best.check_time()
+            repaired = repair(costs, iterate)
+            if repaired is not None:
+                candidates[repaired.tobytes()] = repaired
         return best.consider(np.stack(list(candidates.values()))) if candidates else None
 
     def decide(costs: Costs, selection: np.ndarray, auxiliary: np.ndarray) -> np.ndarray:
         if not problem.jammer_w.any():
             return selection  # each of its agents is in time, and without jammers nothing else depends on α̂
-        return relaxed_selection(problem, selection, auxiliary, costs, rho)
+        return relaxed_selection(problem, selection, auxiliary, costs, rho, best.check_time)
 
     penalty_method(problem, auxiliary, max_iterations, choose, decide)
 
@@ -124,6 +132,7 @@ def descend(best: BestSelection, neighbours: int) -> None:
         if completed is not None:
             best.consider(completed[None])
     while True:
+        best.check_time()
         before = best.rank
         candidates = exchanges(separable_costs(best.problem, best.selection), best.selection, neighbours)
         if len(candidates):

@@ -119,6 +119,7 @@ class ASCPlus(ASCPlusOptions, Solver):
             inner_iterations=self.relaxation_iterations,
             rho=self.rho,
             neighbours=self.neighbours,
+            check_time=run.check_time,
         )
         if selection is not None:
             decision = problem.decision(selection)

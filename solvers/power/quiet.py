@@ -5,17 +5,18 @@ r_ne = |h_n,e|²/g_n the part of it that eavesdropper e receives, and R_e = Σ r
 
     (1 + z_n / I_n) / (1 + q_n z_n) = κ = 2^(o/(B T)),   z_n = (κ − 1) / (1/I_n − κ q_n),
 
-with I_n = 1 + Z − z_n and q_n the largest of r_ne / (1 + R_e − r_ne z_n) (colluding: their sum). A sender that becomes
-weaker saves energy, its own, since its secrecy rate is concave in its power, and that of the others. So the least
-powers at which everybody needs the same time T cost least, and less the larger T is: towards
+with I_n = 1 + Z − z_n and q_n the largest of r_ne / (1 + R_e − r_ne z_n) (colluding: their sum). A sender m that
+becomes weaker saves energy: its own, since its secrecy rate is concave in its power, and that of every other one n,
+
+    r_ne r_me (1 + Z) I_n < (1 + R_e) (1 + R_e − r_ne z_n),
+
+because both are secret: r_me (1 + Z) < 1 + R_e and r_ne I_n < 1 + R_e − r_ne z_n. (Colluding eavesdroppers: the same
+with sums.) So the least powers at which everybody needs the same time T cost least, and less the larger T is: towards
 
     Σ_n o ln2 σ² / (B g_n (1 − ρ_n)),   ρ_n = max_e r_ne (colluding: Σ_e r_ne).
 
 No powers of the senders cost less while all ρ_n < 1: an eavesdropper's SINR is at least ρ_n times that at the base
 station, and this one is at most z_n.
-
-The others may lose where senders mask each other: the secrecy rate of n at e falls with the power of m unless
-r_ne r_me (1 + Z) (1 + Z − z_n) > (1 + R_e) (1 + R_e − r_ne z_n). That takes loud senders.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def quiet_powers(
 ) -> np.ndarray | None:
     """Return the powers (N,), W, at which a decision without jammers transmits for least energy.
 
-    None where that is not known to be the optimum: somebody jams, an eavesdropper hears a sender better than the base
-    station does, the senders would mask each other, or there is no time for the uplink, or too little power.
+    None where somebody jams, an eavesdropper hears a sender better than the base station does, or there is no time for
+    the uplink, or too little power.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def quiet_powers(
     least = np.broadcast_to(lowest_w, decision.power_w.shape)[senders] / unit
     nats = scenario.uplink_bits * LN2 / scenario.bandwidth_hz  # of the rate, times seconds
     z = _least_levels(ratio, max(nats / room, _leisure(unit, rho, excess)), least, scenario.colluding)
-    if z is None or (z * unit > scenario.max_power_w).any() or _masked(ratio, z, scenario.colluding):
+    if z is None or (z * unit > scenario.max_power_w).any():
         return None
     power = np.zeros(decision.power_w.shape)
     power[senders] = z * unit
@@ -95,14 +96,3 @@ def _least_levels(ratio: np.ndarray, rate: float, least: np.ndarray, colluding: 
             return np.asarray(needed)
         z = needed
     return None
-
-
-def _masked(ratio: np.ndarray, z: np.ndarray, colluding: bool) -> bool:
-    """Return whether a sender's power may raise another one's secrecy rate at the levels z (K,)."""
-    if len(z) < 2:
-        return False
-    loudest, second = np.partition(ratio, (-1, -2), axis=0)[[-1, -2]]
-    heard = ratio * z[:, None]
-    others = 1 + heard.sum(axis=0) - heard.max(axis=0)
-    gained = combine_eavesdroppers(loudest * second / others**2, colluding)
-    return bool(gained * (1 + z.sum()) ** 2 > 1)

@@ -14,7 +14,7 @@ from eval.stats.pictures import written_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LINES = {CERTIFIED: "-", "asc": ":"}
+LINES = {CERTIFIED: "-", "asc-plus": ":"}
 SAME = 0.004
 """Lines that end nearer to each other, relatively, share a label."""
 
@@ -24,7 +24,7 @@ def save_frontier(points: Sequence[FrontierPoint], path: Path) -> None:
     networks = list(dict.fromkeys(point.network for point in points))
     curves = list(dict.fromkeys(point.curve for point in points))
     note = (
-        "Numbers at the lines: the mean accuracy required (15). Solid: exact, dotted: asc. Means over networks; "
+        "Numbers at the lines: the mean accuracy required (15). Solid: exact, dotted: asc-plus. Means over networks; "
         "where a mark is missing, fewer than nine in ten can meet it."
     )
     with written_figure(path, 3.6 * len(networks) + 0.6, 2.7 * len(curves) + 0.8, note) as figure:

@@ -50,21 +50,21 @@ def _shown(point: FrontierPoint) -> str:
 
 
 def _schemes(own: Sequence[FrontierPoint]) -> str:
-    """Return in a sentence how far ASC is from the exact solver, where both are feasible often enough."""
+    """Return in a sentence how far ASC-plus is from the exact solver, where both are feasible often enough."""
     pairs: dict[tuple[float, float], dict[str, FrontierPoint]] = {}
     for point in own:
         pairs.setdefault((point.ratio, point.required), {})[point.scheme] = point
     far = [
-        pair["asc"].energy_j.mean / pair[CERTIFIED].energy_j.mean - 1
+        pair["asc-plus"].energy_j.mean / pair[CERTIFIED].energy_j.mean - 1
         for pair in pairs.values()
         if all(each.met for each in pair.values())
     ]
     if not far:
-        return "asc and exact are nowhere feasible often enough to be compared."
+        return "asc-plus and exact are nowhere feasible often enough to be compared."
     gaps = [pair[CERTIFIED].gap.mean for pair in pairs.values() if pair[CERTIFIED].gap.size]
     return (
         f"exact is proved to be within {max(gaps):.1%} of the optimum, in the mean over networks, everywhere in this "
-        f"table; asc needs {100 * np.mean(far):+.1g} % beside it, and {100 * max(far):+.1g} % at most."
+        f"table; asc-plus needs {100 * np.mean(far):+.1g} % beside it, and {100 * max(far):+.1g} % at most."
     )
 
 

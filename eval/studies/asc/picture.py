@@ -48,9 +48,7 @@ def draw(results: Mapping[str, tuple[Any, Any]], path: Path) -> None:
 
 def _draw_rounds(ax: Axes, over: np.ndarray) -> None:
     missing = np.isnan(over).sum(axis=0)
-    means = np.array(
-        [np.nanmean(column) if count < len(column) else np.nan for column, count in zip(over.T, missing, strict=True)]
-    )
+    means = np.nansum(over, axis=0) / np.where(missing < len(over), len(over) - missing, np.nan)
     shown = np.maximum(means, LEAST)
     ax.plot(range(len(means)), shown, color=LIGHT["blue"], marker="o")
     for r, (value, count) in enumerate(zip(shown, missing, strict=True)):

@@ -151,7 +151,7 @@ def test_the_best_ratio_is_the_cheapest_that_nearly_all_can_meet():
 def test_what_too_few_can_meet_is_counted_not_averaged():
     row = [
         entry(ratio, mean, 3 if not ratio else 10, who)
-        for who in ("exact", "asc")
+        for who in ("exact", "asc-plus")
         for ratio, mean in ((0.0, 50), (0.5, 90), (1.0, 100))
     ]
     table = energy_tables(row, [Curve("curve", CURVE.points)])

@@ -1,6 +1,7 @@
 """ASC-plus and RandAS: the selection against brute force, the whole against the bound, and what users see of both."""
 
 import itertools
+from dataclasses import replace
 
 import gymnasium
 import numpy as np
@@ -18,6 +19,7 @@ from solvers.asc_plus.solver import ASCPlus, ASCPlusOptions
 from solvers.beam.beamforming import best_beam
 from solvers.certificate.bounds import lower_bound
 from solvers.certificate.selection import random_selection
+from solvers.interface.base import OutOfTime
 from solvers.interface.ranking import rank_by_secrecy
 
 SMALL = Scenario(num_agents=8, num_antennas=4, min_selected=3)
@@ -123,6 +125,35 @@ def test_the_selection_agrees_with_brute_force(scenario):
     if scenario is SMALL:  # separable costs
         assert np.max(excess) <= 1e-9
     assert np.mean(np.array(excess) > 1e-3) <= 0.1
+
+
+@pytest.mark.parametrize("colluding", [False, True])
+@pytest.mark.parametrize("jammer_w", [0.0, 1e-9])
+def test_uplink_times_are_those_beside_the_others_of_the_selection(colluding, jammer_w):
+    scenario = Scenario(num_agents=8, num_antennas=4, num_eavesdroppers=2, min_selected=2, colluding=colluding)
+    problem = selection_problem(scenario, seed=0)
+    problem = replace(problem, jammer_w=np.full(8, jammer_w))
+    others = np.arange(8) < 3
+    times = separable_costs(problem, others).uplink_time_s
+    for agent in range(8):
+        outcome = evaluate(problem.instance, problem.decision(others | (np.arange(8) == agent)))
+        secrecy = outcome.uplink_secrecy[agent]
+        expected = scenario.uplink_bits / (scenario.bandwidth_hz * secrecy) if secrecy > 0 else np.inf
+        np.testing.assert_allclose(times[agent], expected, rtol=1e-9)
+
+
+def test_the_selection_looks_at_the_clock():
+    problem = selection_problem(Scenario(num_agents=8, num_antennas=4, min_selected=2), seed=0)
+    start = np.ones(8, bool)
+    looks = []
+    select(problem, start, lambda decision: evaluate(problem.instance, decision), check_time=lambda: looks.append(1))
+    assert len(looks) > 3
+
+    def over():
+        raise OutOfTime
+
+    with pytest.raises(OutOfTime):
+        select(problem, start, lambda decision: evaluate(problem.instance, decision), check_time=over)
 
 
 def test_silent_jammers_can_be_selected_and_costs_are_in_units_of_their_mean():
