@@ -19,6 +19,7 @@ import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
 from secagent_env.allocation.actions import LOWEST_POWER_W, DictFormat, FlatFormat
 from secagent_env.allocation.observations import observation_shapes, observe
+from secagent_env.allocation.reward import reward, transmission_by_deadline
 from secagent_env.model.workload import mean_execution_energy_j
 
 ID = "secagent_env:secagent/Allocation-v0"
@@ -350,6 +351,10 @@ def test_the_observation_holds_what_its_table_says():
         ],
         rel=1e-6,
     )
+    heard = 10 * np.sum(np.abs(instance.channel_eve) ** 2, axis=1) / scenario.noise_power_w  # at p_BS
+    assert parts["eavesdroppers"][:, 0] == pytest.approx(10 * np.log10(heard) / 40, rel=1e-6)
+    between = 10 * np.log10(2 * instance.gain_agents[1, 4] / scenario.noise_power_w)
+    assert parts["gain_agents"][1, 4] == pytest.approx(between / 40, rel=1e-6)
     direction = parts["channel_bs"][3, :4] + 1j * parts["channel_bs"][3, 4:]
     assert np.linalg.norm(direction) == pytest.approx(2.0)  # √L
     overlap = abs(np.vdot(direction, instance.channel_bs[3])) / np.linalg.norm(instance.channel_bs[3])
@@ -426,6 +431,53 @@ def test_time_is_capped_at_the_deadline_for_the_purpose_of_energy():
     assert info["energy_j"] == np.inf
     # Six jammers at 0.5 W wait for a downlink that never comes; the network gives up after τ.
     assert -reward - info["penalty"] == pytest.approx(6 * 0.5 * 3000 / env.unwrapped.reference_energy_j)
+
+
+def late_decision():
+    """An instance whose τ is missed a little by a secret decision in which an agent jams, with the outcome."""
+    instance = sample_instance("small", 3)
+    decision = solvers.make("exact").solve(instance).decision
+    jammer = int(np.argmin(decision.selection))
+    power = np.where(decision.selection, 1e-10, 0.0)  # hardly heard, so that the uplink takes its time
+    power[jammer] = 1e-12
+    decision = decision.replace(power_w=power)
+    limit = 0.9 * float(evaluate(instance, decision).latency_s)
+    instance = instance.replace(scenario=instance.scenario.replace(latency_limit_s=limit))
+    return instance, decision, evaluate(instance, decision), jammer
+
+
+def test_senders_spend_for_their_own_time_and_jammers_for_both_phases_each_until_the_deadline():
+    instance, decision, outcome, jammer = late_decision()
+    limit = instance.scenario.latency_limit_s
+    spent = transmission_by_deadline(instance, decision, outcome)
+    assert spent[jammer] == pytest.approx(1e-12 * float(outcome.downlink_time_s + outcome.uplink_time_s), rel=1e-12)
+    rate = instance.scenario.bandwidth_hz * outcome.uplink_secrecy[decision.selection]
+    assert spent[decision.selection] == pytest.approx(1e-10 * instance.scenario.uplink_bits / rate, rel=1e-12)
+    assert spent.sum() == pytest.approx(float(outcome.transmission_energy_j), rel=1e-12)
+
+    # No beam, and a sender that stays silent: both phases last until the network gives up.
+    silent = int(np.argmax(decision.selection))
+    power = np.where(np.arange(6) == silent, 0.0, np.where(decision.selection, 1e-10, 2.0))
+    decision = decision.replace(beamformer=np.zeros(4), power_w=power)
+    outcome = evaluate(instance, decision)
+    assert np.isinf([outcome.downlink_time_s, outcome.uplink_time_s]).all()
+    spent = transmission_by_deadline(instance, decision, outcome)
+    assert spent[~decision.selection] == pytest.approx(2.0 * 2 * limit)
+    assert spent[silent] == 0
+    drowned = decision.selection & (power > 0)
+    assert (outcome.uplink_secrecy[drowned] < 1e-6).all()
+    assert spent[drowned] == pytest.approx(1e-10 * limit)
+
+
+def test_a_late_decision_pays_for_all_of_the_time_beyond_the_limit():
+    instance, decision, outcome, _ = late_decision()
+    limit = instance.scenario.latency_limit_s
+    assert [name for name, violated in outcome.violated.items() if violated] == ["latency_s"]
+    assert min(outcome.downlink_time_s, outcome.inference_time_s, outcome.uplink_time_s) > 1e-6 * limit
+    weights = dict.fromkeys(outcome.violated, 0.0) | {"latency_s": 7.0}
+    earned, penalty = reward(instance, decision, outcome, reference_j=1000.0, fixed=0.0, weights=weights)
+    assert penalty == pytest.approx(7.0 * (float(outcome.latency_s) - limit) / limit, rel=1e-9)
+    assert earned == pytest.approx(-float(outcome.energy_j) / 1000 - penalty, rel=1e-9)
 
 
 @settings(max_examples=200)

@@ -13,7 +13,6 @@ from eval.learners.report import markdown, save_curves
 from eval.learners.runs import Judgement, Training
 from eval.learners.shipping import best_training, ship
 from eval.learners.study import Learners
-from eval.stats.paired import over_seeds
 from eval.sweep.engine import Sweep, run_sweep
 from secagent_env import Scenario, evaluate
 from solvers.certificate.bounds import lower_bound
@@ -152,34 +151,6 @@ def test_what_is_no_finished_run_is_told(tmp_path: Path, capsys: pytest.CaptureF
     assert "is not finished: it has no policy.onnx yet" in capsys.readouterr().err
     assert main(["study", "learners", str(tmp_path)]) == 2
     assert "is not the folder of a training" in capsys.readouterr().err
-
-
-# --- Intervals -----------------------------------------------------------------------------------------------
-
-
-def test_intervals_hold_seeds_and_instances():
-    rng = np.random.default_rng(0)
-    of_seeds, of_instances = rng.normal(0, 1, (5, 1)), rng.normal(0, 1, (1, 400))
-    noise = 0.01 * rng.normal(0, 1, (5, 400))
-    seeds_alone, instances_alone = over_seeds(of_seeds + noise), over_seeds(of_instances + noise)
-    assert seeds_alone.high - seeds_alone.low > 3 * (instances_alone.high - instances_alone.low)
-    half = 1.96 / np.sqrt(400)
-    assert instances_alone.high - instances_alone.low == pytest.approx(2 * half, rel=0.15)
-
-
-def test_the_interquartile_mean_leaves_the_worst_and_the_best_seed_out():
-    values = np.repeat([[0.0], [1.0], [2.0], [90.0]], 10, axis=1)
-    assert over_seeds(values).mean == 1.5
-    values[0] = np.nan  # infeasible everywhere: it has no mean
-    values[1, :5] = np.nan
-    assert over_seeds(values[:3]).mean == 1.5
-    assert np.isnan(over_seeds(np.full((2, 3), np.nan)).mean)
-
-
-def test_one_seed_has_the_interval_of_its_instances():
-    interval = over_seeds(np.arange(100.0)[None])
-    assert interval.mean == 49.5
-    assert interval.low < 47 < 52 < interval.high
 
 
 # --- Table, curves, shipping ---------------------------------------------------------------------------------

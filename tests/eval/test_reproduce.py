@@ -8,9 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faulty_server import FaultyServer, fails
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 import eval.experiments.secure.experiment
 from eval.command.cli import main
@@ -30,14 +27,6 @@ from eval.experiments.secure.printed import (
 )
 from eval.experiments.secure.results import BOUND, Pair, SchemeResult, reproduced
 from eval.experiments.secure.tables import learners, markdown
-from eval.stats.paired import (
-    cliffs_delta,
-    interquartile_mean,
-    paired_difference,
-    paired_ratio,
-    performance_profile,
-    probability_larger,
-)
 from eval.stats.statistics import Interval
 from eval.sweep import cells
 from eval.sweep.cell_files import FORMAT
@@ -152,88 +141,6 @@ def test_a_reason_is_told_of_what_it_explains():
     assert not order.explains_order("asc", "ga", 50)
     assert not order.explains("asc", 30, 1)
     assert not Reason("always").explains_order("asc", "ga", 30)
-
-
-# --- Paired statistics --------------------------------------------------------------------------------------
-
-
-def test_paired_statistics_by_hand():
-    values, reference = np.array([2.0, 3.0, 5.0, 6.0]), np.array([1.0, 3.0, 4.0, 8.0])
-    assert paired_ratio(values, reference).mean == 1.0
-    assert paired_difference(values, reference).mean == 0.0
-    assert probability_larger(values, reference).mean == (1 + 0.5 + 1 + 0) / 4
-    # Of the 16 pairs 7 are larger (2>1, 3>1, 5>1 3 4, 6>1 3 4 make 8), one is equal (3, 3): see below.
-    larger = sum(v > r for v in values for r in reference)
-    smaller = sum(v < r for v in values for r in reference)
-    assert (larger, smaller) == (8, 7)
-    assert cliffs_delta(values, reference) == pytest.approx((8 - 7) / 16)
-    assert interquartile_mean(np.array([0.0, 1.0, 2.0, 90.0])) == 1.5
-
-
-def test_what_is_equal_but_for_rounding_is_a_tie():
-    values = np.array([1.0, 2.0, 3.0])
-    nearly = values * (1 + 1e-12)
-    assert paired_ratio(nearly, values) == Interval(1.0, 1.0, 1.0, 3)
-    assert probability_larger(nearly, values) == Interval(0.5, 0.5, 0.5, 3)
-    assert cliffs_delta(nearly, values) == 0.0
-
-
-def test_pairing_makes_the_interval_narrow():
-    rng = np.random.default_rng(0)
-    reference = rng.uniform(10, 1000, 50)
-    values = 1.1 * reference * rng.uniform(0.99, 1.01, 50)
-    ratio = paired_ratio(values, reference)
-    assert 1.09 < ratio.low < 1.1 < ratio.high < 1.11
-    shuffled = paired_ratio(values, rng.permutation(reference))
-    assert shuffled.high - shuffled.low > 10 * (ratio.high - ratio.low)
-
-
-def test_paired_statistics_of_little_and_of_nonsense():
-    one = paired_ratio(np.array([3.0]), np.array([2.0]))
-    assert one.mean == 1.5
-    assert np.isnan(one.low)
-    assert np.isnan(paired_ratio(np.array([]), np.array([])).mean)
-    assert np.isnan(cliffs_delta(np.array([]), np.array([1.0])))
-    with pytest.raises(ValueError, match="on the same instances, got 1 and 2"):
-        paired_difference(np.array([1.0]), np.array([1.0, 2.0]))
-    with pytest.raises(ValueError, match="finite values"):
-        probability_larger(np.array([np.nan]), np.array([1.0]))
-    with pytest.raises(ValueError, match="a mean > 0"):
-        paired_ratio(np.array([1.0, 2.0]), np.array([0.0, 0.0]))
-
-
-POSITIVE = hnp.arrays(float, 6, elements=st.floats(0.1, 100))
-
-
-@settings(max_examples=20, deadline=None)
-@given(POSITIVE, POSITIVE)
-@example(np.full(6, 0.1), np.array([np.nextafter(0.1, 1), 1.0, 1.0, 1.0, 1.0, 1.0]))
-def test_effect_sizes_are_antisymmetric_and_ratios_reciprocal(first: np.ndarray, second: np.ndarray):
-    assert cliffs_delta(first, second) == pytest.approx(-cliffs_delta(second, first))
-    there, back = probability_larger(first, second), probability_larger(second, first)
-    assert there.mean + back.mean == pytest.approx(1)
-    ratio = paired_ratio(first, second)
-    assert ratio.mean == pytest.approx(first.mean() / second.mean())
-    assert ratio.low <= ratio.mean * (1 + 1e-9) or ratio.low <= ratio.high
-
-
-def test_values_that_are_equal_but_for_rounding_are_ties():
-    values = np.array([1.0, 2.0, np.inf])
-    rounded = np.array([np.nextafter(1.0, 2), np.nextafter(2.0, 1), np.inf])
-    assert cliffs_delta(values, rounded) == 0
-    assert cliffs_delta(values, rounded[:2]) == pytest.approx((3 - 1) / 6)
-    assert cliffs_delta(np.array([1.0, 1.0]), np.array([1.0 + 1e-6])) == -1
-    assert np.isnan(cliffs_delta(np.array([np.nan, 1.0]), np.array([1.0])))
-
-
-def test_profiles_count_what_is_good_enough():
-    gaps = np.array([[0.0, 0.02, np.nan, 0.5], [0.0, 0.0, 0.02, np.inf]])
-    shares = [share.mean for share in performance_profile(gaps, [0.0, 0.02, 1.0])]
-    assert shares == [3 / 8, 5 / 8, 6 / 8]
-    bounds = performance_profile(gaps, [0.02])[0]
-    assert 0 <= bounds.low <= 5 / 8 <= bounds.high <= 1
-    assert performance_profile(np.zeros((3, 4)), [0.1])[0] == Interval(1.0, 1.0, 1.0, 3)
-    assert performance_profile(np.zeros((1, 4)), [0.1])[0] == Interval(1.0, 1.0, 1.0, 4)
 
 
 # --- From draws to verdicts ---------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from secagent_env import Scenario, evaluate, sample_instance
 from secagent_env.allocation.actions import action_format
 from secagent_env.allocation.observations import observe
+from secagent_env.model.physics import downlink_sinr, uplink_sinr
 from training.learn.l2o import L2OLearner, losses, soft_threshold
 from training.learn.learner import Task, learner_class
 from training.learn.network import EquivariantNetwork, ValueNetwork, compact_shapes, split_parts, tasks_left
@@ -162,6 +163,48 @@ def test_the_energy_term_is_the_excess_over_the_cheapest():
     assert float(terms["secrecy"]) == float(terms["latency"]) == 0.0
     accuracy = np.take_along_axis(instances.accuracy, energy.argsort(1)[:, :10], 1).mean(1)
     assert float(terms["accuracy"]) == pytest.approx(np.maximum(20 * (0.704 - accuracy), 0).mean())
+
+
+def terms_by_hand(instances, decisions) -> dict[str, float]:
+    """The terms of the loss as the module's docstring has them, instance by instance, from ``evaluate``."""
+    terms = dict.fromkeys(("energy", "accuracy", "secrecy", "latency", "transmission"), 0.0)
+    scenario = instances.scenario
+    for instance, decision in zip(instances, decisions, strict=True):
+        outcome, selection = evaluate(instance, decision), decision.selection
+        cheapest = np.sort(instance.execution_energy_j)[: scenario.required_agents].sum()
+        terms["energy"] += outcome.execution_energy_j / cheapest - 1
+        terms["accuracy"] += 20 * max(scenario.min_accuracy - outcome.mean_accuracy + 0.004, 0)
+        (downlink, by_eves), (uplink, from_agents) = downlink_sinr(instance, decision), uplink_sinr(instance, decision)
+        links = [(downlink[selection].min(), by_eves), *zip(uplink[selection], from_agents[selection], strict=True)]
+        for sinr, heard in links:
+            stolen = np.log1p(heard.sum() if scenario.colluding else heard.max()) / max(np.log1p(sinr), 1e-12)
+            terms["secrecy"] += max(min(stolen, 4.0) - 0.9, 0)
+        terms["latency"] += np.sum(instance.inference_time_s[selection] > scenario.latency_limit_s)
+        if np.isfinite(outcome.latency_s):
+            terms["latency"] += max(np.log(outcome.latency_s / (0.97 * scenario.latency_limit_s)), 0)
+            least = scenario.uplink_bits * np.log(2) * scenario.noise_power_w / scenario.bandwidth_hz
+            excess = outcome.transmission_energy_j / np.sum(least / instance.bs_gain[selection])
+            terms["transmission"] += outcome.transmission_energy_j / cheapest + 0.002 * np.log10(excess)
+    return {name: term / len(instances) for name, term in terms.items()}
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"latency_limit_s": 100.0}, {"num_eavesdroppers": 3, "colluding": True, "eve_area_m": (90, 150)}]
+)
+def test_each_term_of_the_loss_is_what_it_says(changes: dict):
+    scenario = Scenario(num_agents=10, num_antennas=8, min_selected=4, min_accuracy=0.75, **changes)
+    instances = sample_instance(scenario, 0, (24,))
+    made = action_format("guided", scenario)
+    action = np.random.default_rng(1).uniform(-1, 1, (24, *made.space.shape))
+    action[:12, 10:20] = -1.0  # half of the networks without jammers
+    decisions = made.decode(action, instances)
+    finite = np.isfinite(evaluate(instances, decisions).latency_s)
+    assert 0 < finite.sum() < 24
+    terms = losses(torch.tensor(action), instances.to(torch), made, **PRICES)
+    expected = terms_by_hand(instances, decisions)
+    assert {name: float(term) for name, term in terms.items()} == pytest.approx(expected, rel=1e-9)
+    assert all(expected[name] > 1e-6 for name in ("energy", "accuracy", "secrecy", "transmission"))
+    assert (expected["latency"] > 1e-6) == ("latency_limit_s" in changes)
 
 
 @pytest.mark.parametrize("preset", ["paper", "tight-latency", "contested"])

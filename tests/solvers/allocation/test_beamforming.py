@@ -108,6 +108,19 @@ def test_no_beam_exceeds_the_bounds_and_best_beam_exceeds_all_others(case):
         assert sdr.secrecy_bound(problem, *weights) >= beam.bound - 2e-3 >= reached - 2e-3
 
 
+def test_the_bound_of_given_weights_is_a_generalised_eigenvalue(case):
+    problem = sdr.Downlink.of(*case)
+    rng = np.random.default_rng(3)
+    users, eves = rng.exponential(size=len(problem.users)), rng.exponential(size=len(problem.eves))
+    weights = [users / users.sum(), np.ones(len(eves)) if problem.colluding else eves / eves.sum()]
+    signal, leak = (
+        np.eye(problem.users.shape[1]) + sum(weight * np.outer(h, h.conj()) for weight, h in zip(*pair, strict=True))
+        for pair in zip(weights, (problem.users, problem.eves), strict=True)
+    )
+    rate = np.log2(max(1.0, *np.linalg.eigvals(np.linalg.solve(leak, signal)).real))
+    assert sdr.secrecy_bound(problem, 5 * users, 3 * eves) == pytest.approx(rate, rel=1e-6, abs=1e-6)
+
+
 def test_the_problem_in_the_span_is_the_problem(case):
     instance, _selection, _power_w = case
     problem = sdr.Downlink.of(*case)

@@ -4,6 +4,7 @@ import json
 import math
 import random
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 import solvers
 from eval.compare.rows import result_of
 from secagent_env import Decision, Scenario, evaluate, sample_instance
+from solvers.interface.base import SolverRun
 from solvers.law import perturbing_standin
-from solvers.law.evaluation import complain
+from solvers.law.evaluation import complain, score
 from solvers.law.neighbours import anywhere, neighbour
 from solvers.law.prompts import examples_in, facts, facts_in
 from solvers.law.proposals import PROPOSALS, Design, Translator, Unusable
@@ -154,6 +156,36 @@ def test_reminders_name_the_violated_constraint_and_by_how_much(instance):
     over = float(outcome.latency_s) - 10
     assert f"{over:.4g} s above the limit of 10 s" in complain(hurried, decision, outcome)
     assert complain(instance, decision, evaluate(instance, decision)) == ""
+
+
+def test_designs_are_ordered_by_f_then_by_their_violations_each_counted_once(instance):
+    exact = design_of(instance, solvers.make("exact").solve(instance).decision)
+    good = replace(exact, power_dbm=40.0, weights=(("filtered", 0.0, 0.0),))
+    others = [agent for agent in range(8) if agent not in good.selected]
+    dearer = replace(good, selected=(*good.selected, others[0]))
+    few = replace(good, selected=good.selected[:2])
+    fewer = replace(good, selected=good.selected[:1])
+    loud = replace(good, power_dbm=43.0)
+
+    def scores(instance, *designs):
+        return score(SolverRun(instance, 0), Translator(instance), "selection", designs)
+
+    order = [each.order for each in scores(instance, good, dearer, few, fewer, loud)]
+    assert order[0] < order[1] < min(order[2:])
+    assert [kind for kind, _ in order] == [0, 0, 1, 1, 1]
+    assert order[0][1] == scores(instance, good)[0].f
+    assert order[2][1] == pytest.approx(1 / 3)  # of three agents one is missing
+    assert order[3][1] == pytest.approx(2 / 3)
+    assert order[4][1] == pytest.approx(10**0.3 - 1)
+
+    # Late, and with everything else met: the logarithm of latency over τ, once.
+    latency = float(scores(instance, good)[0].outcome.latency_s)
+    hurried = instance.replace(scenario=SMALL.replace(latency_limit_s=latency / 1.5))
+    late, both = scores(hurried, good, few)
+    assert late.order == (1, pytest.approx(np.log(1.5)))
+    assert late.f == math.inf
+    over = np.log(float(both.outcome.latency_s) / (latency / 1.5))
+    assert both.order == (1, pytest.approx(1 / 3 + over))
 
 
 # --- The workflow --------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from secagent_env.model.presets import PRESETS
 from solvers.asc.links import LinkOptions, Links
 from solvers.certificate.bounds import LowerBound, lower_bound, uplink_energy_floor
 from solvers.certificate.cores import insecure_core
+from solvers.certificate.integer_program import TimeFloors
 from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.selection import cheapest_selection
 from solvers.interface.base import SolverRun
@@ -64,6 +65,27 @@ def test_the_bound_is_the_cheapest_selection_that_can_all_send():
         raised += bool(bound.energy_j > cheapest_selection(instance, cost).cost * 1.001)
         assert lower_bound(instance, screened=0).energy_j <= bound.energy_j
     assert raised >= 5
+
+
+# --- Times ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("output_tokens", [64, 200_000])
+def test_the_floors_of_the_times_are_those_of_one_agent_alone_and_of_all_senders_together(output_tokens):
+    scenario = AMONG.replace(num_antennas=4, output_tokens=output_tokens, bandwidth_hz=1e5, eve_area_m=(150, 150))
+    instance = sample_instance(scenario, 1)
+    floors = TimeFloors.of(instance)
+    snr = instance.bs_gain / scenario.noise_power_w
+    downlink = scenario.downlink_bits / (1e5 * np.log2(1 + scenario.bs_power_w * snr))
+    uplink = scenario.uplink_bits / (1e5 * np.log2(1 + scenario.max_power_w * snr))
+    np.testing.assert_allclose(floors.alone, downlink + instance.inference_time_s + uplink, rtol=1e-9)
+    for size in (1, 2, 4):
+        chosen = np.arange(6) < size
+        # Of K that send at once not all have an SINR above 1/(K − 1).
+        together = scenario.uplink_bits / (1e5 * np.log2(1 + 1 / (size - 1))) if size > 1 else 0.0
+        first, second = downlink[chosen].max(), instance.inference_time_s[chosen].max()
+        assert floors.latency(chosen) == pytest.approx(first + second + max(uplink[chosen].max(), together))
+    assert together > uplink.max()
 
 
 # --- The whole problem ---------------------------------------------------------------------------------------
