@@ -7,11 +7,11 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help compare bench test test-slow lint docs wheel clean
+.PHONY: help compare bench test test-slow mutants lint docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
-	@echo "ARGS='…' goes to the command behind compare, bench, test and test-slow; PYTHON=… names the interpreter."
+	@echo "ARGS='…' goes to the command behind compare, bench, mutants and the tests; PYTHON=… names the interpreter."
 
 compare: .venv/.compare ## the main job: compare the solvers on random instances (installs no torch)
 	$(BIN)/secagent compare $(ARGS)
@@ -25,6 +25,9 @@ test: .venv/.dev ## all tests but the slow ones
 test-slow: .venv/.dev ## the tests marked slow
 	$(BIN)/pytest -n auto -m slow $(ARGS)
 
+mutants: .venv/.dev ## change formulas one at a time: which changes does no test notice? (up to two hours)
+	$(BIN)/python tests/mutation/mutants.py $(ARGS)
+
 lint: .venv/.dev ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,7 +40,7 @@ wheel: .venv/.dev ## build the wheel into dist/
 	$(BIN)/python -m build --wheel
 
 clean: ## remove .venv, dist and all caches
-	rm -rf .venv dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. `.complete` is absent while .venv is being changed: a run that was interrupted leaves it absent,
