@@ -119,7 +119,7 @@ class OrderedSelections:
             node.cost + self._cost[i],
             node.reduced + self._reduced[i],
             node.surplus + self._surplus[i],
-            tuple(map(max, node.times, self._times[i])),  # type: ignore[arg-type]
+            tuple(map(max, node.times, self._times[i])),
         )
         if self._latency(joined) <= self._limit and not self._forbidden(joined.members, (i,)):
             self._push(joined)

@@ -77,7 +77,7 @@ def test_gymnasium_checks_every_format(actions, observations):
         check_env(env.unwrapped, skip_render_check=True)
 
 
-@pytest.mark.parametrize("mode", ["rgb_array", "ansi", "human"])
+@pytest.mark.parametrize("mode", ["rgb_array", "ansi", pytest.param("human", marks=pytest.mark.slow)])
 def test_gymnasium_checks_rendering(mode):
     env = make(render_mode=mode)
     with warnings.catch_warnings():

@@ -1,6 +1,6 @@
 """``make mutants``: changes formulas one at a time, and reports which changes no test notices.
 
-    python tests/mutation/mutants.py [--number 200] [--seed 1] [--workers 2] [--only TEXT] [--list]
+    python tests/mutation/mutants.py [--number 200] [--seed 1] [--workers 2] [--only REGEX] [--list]
 
 The mutants (:mod:`mutations`) are drawn by the seed from all those of the files named in ``tests.toml``, beside the
 tests that have to notice them. ``equivalent.toml`` argues for those that nobody can notice. The tests run in copies of
@@ -226,7 +226,7 @@ def run(args: argparse.Namespace) -> int:
     for name in argued.keys() - names:
         print(f"equivalent.toml argues for what is no longer there: {name}")
     drawn = draw(everything, args.number, args.seed)
-    drawn = [mutant for mutant in drawn if args.only in f"{mutant.name} {group_of[mutant.file].name}"]
+    drawn = [mutant for mutant in drawn if re.search(args.only, f"{mutant.name} [{group_of[mutant.file].name}]")]
     print(f"{len(drawn)} of {len(everything)} mutants of {len(sources)} files, seed {args.seed}")
     if args.list:
         for mutant in drawn:
@@ -295,7 +295,7 @@ def main() -> int:
     parser.add_argument("--number", type=int, default=200, help="how many mutants are drawn (default: 200)")
     parser.add_argument("--seed", type=int, default=1, help="of the draw (default: 1)")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: a core each")
-    parser.add_argument("--only", default="", metavar="TEXT", help="those whose name or group has this text in it")
+    parser.add_argument("--only", default="", metavar="REGEX", help="those whose name or [group] it matches")
     parser.add_argument("--list", action="store_true", help="print the mutants drawn, and judge none")
     return run(parser.parse_args())
 

@@ -110,7 +110,7 @@ def run_command(command: str, status: int, where: str) -> str:
 
 def shape(output: str) -> str:
     """Return output without its numbers, and without the widths and units that depend on them."""
-    output = re.sub(r"\d[\d.]*(e[+-]?\d+)?( [GMkmµnpf]?(J|s)\b)?", "#", output)
+    output = re.sub(r"\d[\d.]*(e[+-]?\d+)?( ([GMkmµnpf]?(J|s)|min|h|days)\b)?", "#", output)
     return re.sub(r"-{2,}", "-", re.sub(r"[ \t]+", " ", output)).strip()
 
 
@@ -126,11 +126,17 @@ def same(shown: str, printed: str, language: str) -> bool:
     return re.fullmatch(pattern, shape(printed), re.DOTALL) is not None
 
 
+def prepare(folder: Path | str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a page have a path and solvers of its own, and compute in this process where it names no workers."""
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(solvers.interface.registry, "_factories", dict(solvers.interface.registry._factories))
+    monkeypatch.setattr("eval.sweep.engine.usable_cores", lambda: 1)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_a_page_shows_happens(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(solvers.interface.registry, "_factories", dict(solvers.interface.registry._factories))
+    prepare(tmp_path, monkeypatch)
     namespace: dict = {"__name__": "page"}
     for match in FENCE.finditer(page.read_text(encoding="utf-8")):
         for shown, printed, start in run(match, page, namespace):
@@ -144,10 +150,9 @@ def renew(page: Path) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.chdir(folder),
-        pytest.MonkeyPatch.context() as monkeypatch,  # a page's path and solvers are not those of the next
+        pytest.MonkeyPatch.context() as monkeypatch,
     ):
-        monkeypatch.syspath_prepend(folder)
-        monkeypatch.setattr(solvers.interface.registry, "_factories", dict(solvers.interface.registry._factories))
+        prepare(folder, monkeypatch)
         for match in FENCE.finditer(text):
             changes += [(start, shown, printed) for shown, printed, start in run(match, page, namespace)]
     for start, shown, printed in reversed(changes):

@@ -31,7 +31,7 @@ def started(**arguments):
 # --- Checkers -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", [None, "rgb_array", "ansi", "human"])
+@pytest.mark.parametrize("mode", [None, "rgb_array", "ansi", pytest.param("human", marks=pytest.mark.slow)])
 def test_gymnasium_checks_it(mode):
     if mode in ("rgb_array", "human"):
         pytest.importorskip("matplotlib")

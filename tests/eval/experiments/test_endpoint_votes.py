@@ -30,7 +30,7 @@ def test_three_groups_answer_the_questions_of_table_v(tmp_path, monkeypatch):
             Group(agents=12, model=STANDIN_MODEL, base_url=second.base_url, planning="steps"),
             Group(agents=6, model="broken", base_url=third.base_url, retries=0),
         ]
-        votes = Votes(2, questions=4, groups=groups)
+        votes = Votes(1, questions=4, groups=groups)
         how = {"workers": 1, "progress": False}
         text = run(votes, tmp_path, **how)
         asked = len(third.bodies)

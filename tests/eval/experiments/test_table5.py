@@ -1,6 +1,5 @@
 """Table V: who selects, the fitted difficulty, votes that meet the theory, and what the report says of all that."""
 
-import json
 import math
 import re
 
@@ -21,10 +20,13 @@ from eval.experiments.votes.tables import LEAST, MOST
 from eval.stats.formatting import points
 from eval.stats.statistics import Interval
 from eval.sweep.cells import Cell
+from eval.sweep.engine import Sweep, run_sweep
 from secagent_env.model.workload import accuracy_at_difficulty
 from secagent_env.questions import Question, QuestionSet
 from solvers.reasoning.simulated import voted_accuracy
 from solvers.reasoning.vote_theory import expected_accuracy
+
+pytestmark = pytest.mark.xdist_group("table5")  # what the tests share is computed once
 
 
 @pytest.fixture
@@ -33,10 +35,13 @@ def no_data(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def selections():
-    cells = Votes(2).cells()
-    rows = [{**cells_selection.select(cell), "scheme": cell.scheme, "seed": 0, "index": cell.index} for cell in cells]
-    return pd.DataFrame([{**row, **{k: json.dumps(row[k]) for k in ("selected", "accuracy")}} for row in rows])
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("table5")
+
+
+@pytest.fixture(scope="module")
+def selections(folder):
+    return run_sweep(Sweep(Votes(2).cells()), folder, workers=1, progress=False)
 
 
 def test_schemes_select_for_the_least_energy_or_at_random(selections):
@@ -118,11 +123,6 @@ OPTIONS = {"arc-easy": {4: 1}, "arc-challenge": {3: 1, 4: 99}, "boolq": {2: 1}}
 
 
 # --- the report ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("table5")
 
 
 def small(folder):

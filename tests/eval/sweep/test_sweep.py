@@ -423,13 +423,12 @@ def kill_and_resume(tmp_path: Path, cells: int, moments: list[float]) -> None:
     assert sum(counts) <= cells + 2 * 2 * len(moments)
     resumed = run_sweep(squares(tmp_path, cells, sleep=0.1), tmp_path / "out", workers=1)
     assert sum(logged(tmp_path).count(v) for v in range(cells)) == sum(counts)
-    alone = run_sweep(squares(tmp_path, cells, sleep=0.1), tmp_path / "alone", workers=2)
-    same(resumed, alone)
+    same(resumed, run_sweep(squares(tmp_path, cells), tmp_path / "alone", workers=1))
     assert {path.suffix for path in (tmp_path / "out" / "cells").iterdir()} == {".parquet"}
 
 
 def test_a_run_that_is_killed_resumes_to_the_same_rows(tmp_path: Path):
-    kill_and_resume(tmp_path, 12, [0.0, 0.17, 0.06])
+    kill_and_resume(tmp_path, 12, [0.0, 0.17])
 
 
 @pytest.mark.slow
