@@ -70,12 +70,10 @@ def lower_bound(instance: Instance, screened: int = 300) -> LowerBound:
     if choice.selection is None:
         return LowerBound(math.inf, None, choice.message)
     ordered = OrderedSelections(instance, cost, eligible)
-    for left in range(screened, -1, -1):
-        found = ordered.next()
-        if found is None:
-            return LowerBound(math.inf, None, UNSERVABLE)
-        core = unservable_core(instance, found[1]) if left else None
+    while (found := ordered.next()) is not None:
+        core = unservable_core(instance, found[1]) if screened > 0 else None
         if core is None:
-            break
+            return LowerBound(found[0] * (1 - ROUNDING), found[1])
         ordered.forbid(core)
-    return LowerBound(found[0] * (1 - ROUNDING), found[1])
+        screened -= 1
+    return LowerBound(math.inf, None, UNSERVABLE)

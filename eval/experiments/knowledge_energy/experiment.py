@@ -1,8 +1,9 @@
 """What knowledge is worth in joules: energy, accuracy and compression, from measured knowledge to solved networks.
 
 A curve gives the accuracy of agents with knowledge sent at a ratio of its full size. Each of its points becomes a
-scenario (:mod:`solvers.knowledge.link`): the ratio is that of D, the accuracy is the agents' mean. `exact` and `asc-plus`
-then give the energy of a task at a required mean accuracy (15), and the frontier is the energy at the best ratio.
+scenario (:mod:`solvers.knowledge.link`): the ratio is that of D, the accuracy is the agents' mean. `exact` and
+`asc-plus` then give the energy of a task at a required mean accuracy (15), and the frontier is the energy at the best
+ratio.
 """
 
 from __future__ import annotations
