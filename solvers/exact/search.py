@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,7 +26,11 @@ from solvers.certificate.uplink import uplink_powers
 from solvers.interface.base import Infeasible, SolverRun
 from solvers.jamming.search import SetBoxes
 
-PATIENCE = 20
+logger = logging.getLogger("secagent.solvers")
+
+SILENCE_S = 2.0
+"""How long a search goes on before it says again how far it is, s."""
+PATIENCE = 4
 """Boxes that are relaxed before another search may find a better decision."""
 HOPELESS = 0.05
 """Share of the pieces of work after which the search gives up where nothing feasible was found."""
@@ -70,6 +75,7 @@ class SetSearch:
         self._number = itertools.count()
         self._settled_j = math.inf
         self._recorded = (0.0, math.inf)
+        self._said_s = 0.0
         self.sets = 0
         self._boxes = 0
 
@@ -166,4 +172,8 @@ class SetSearch:
         before, before_best = self._recorded
         if bound > before * (1 + RECORDED) or best < before_best * (1 - RECORDED):
             self._recorded = (bound, best)
-            self.run.record(sub_problem="sets", bound_j=bound, sets=self.sets, open=len(self._open), steps=self.steps)
+            self.run.record(sub_problem="sets", bound_j=bound, sets=self.sets, open=len(self._open))
+        if self.run.seconds > self._said_s + SILENCE_S:
+            self._said_s = self.run.seconds
+            message = "exact: %.3g s, %d sets of agents, bound %.6g J, best %.6g J"
+            logger.info(message, self.run.seconds, self.sets, bound, best)
