@@ -22,11 +22,15 @@ one serves [0, b₀]. Beyond b₁ = (1 + min_k ‖h_k‖²) / γ(T_high) − 1 t
 
     energy ≥ base + (T + U) P,     T + U ≤ τ less the time of computing.
 
-**Uplink.** The agents of S can send in secret only if the powers of the unselected agents alone make θ'_e > r_ne for
-all n ∈ S and e (proved in :mod:`solvers.certificate.secrecy_program`), where θ'_e = I_e / (1 + Σ_m g_m p_m / σ²). To
-send within the time U they need θ'_e ≥ ρ_e(U) > max r_ne (:meth:`~solvers.jamming.problem.SetProblem.least_ratio`): one
-linear row per eavesdropper, and others for several together. Of colluding eavesdroppers each one alone hears less, so
-that its row is necessary, too.
+**Uplink.** Let θ_e = T_e / T, what eavesdropper e hears in total over what the base station does, in units of the noise
+each, and r_ne = |h_n,e|² / g_n. In c_n^ul > 0, that is g_n / (T − g_n p_n) > |h_n,e|² / (T_e − |h_n,e|² p_n), the own
+power cancels: it says r_ne < θ_e. With the share ζ of the selected in T and θ'_e of the others and the noise alone,
+
+    max_S r_ne < θ_e ≤ (1 − ζ) θ'_e + ζ max_S r_ne,     so that     max_S r_ne < θ'_e = I_e / (1 + Σ_m g_m p_m / σ²).
+
+The jammers alone must make it so. To send within the time U they need more, θ'_e ≥ ρ_e(U) > max r_ne
+(:meth:`~solvers.jamming.problem.SetProblem.least_ratio`): one linear row per eavesdropper, and others for several
+together. Of colluding eavesdroppers each one alone hears less, so that its row is necessary, too.
 
 **Relaxation over T ∈ [T₁, T₂], U ∈ [U₁, U₂] and u ∈ [u₁, u₂].** The uplink's rows hold with ρ_e(U₂). With
 γ₁ = γ(T₂) ≤ γ, and γ ≥ γ₁ + |γ'(T₂)| (T₂ − T) =: γ₁ + δ, since γ is convex in T:
