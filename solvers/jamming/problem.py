@@ -72,7 +72,7 @@ class SetProblem:
         gain, heard = instance.bs_gain, instance.gain_eve
         own = gain[selection, None]
         floors = TimeFloors.of(instance)
-        uplink_s = max(float(floors.uplink[selection].max()), floors.per_sender * (len(users) - 1))
+        uplink_s = max(float(floors.uplink[selection].max()), floors.together(len(users)))
         limit = scenario.latency_limit_s * (1 + TOLERANCE)
         exponent = LN2 * scenario.downlink_bits / scenario.bandwidth_hz
         snr = float(np.min(np.sum(np.abs(users) ** 2, axis=1)))
@@ -88,7 +88,7 @@ class SetProblem:
             jammers=jammers,
             most_w=most,
             exponent_s=exponent,
-            uplink_exponent_s=floors.per_sender,
+            uplink_exponent_s=LN2 * floors.per_rate,
             total_s=limit - float(instance.inference_time_s[selection].max()),
             downlink_s=earliest,
             uplink_s=uplink_s,
