@@ -9,7 +9,6 @@ import pytest
 
 from secagent_env import Decision, Instance, Scenario, evaluate, sample_instance
 from secagent_env.model.physics import downlink_sinr
-from solvers.certificate.bounds import lower_bound
 from solvers.jamming.box import Box, relax
 from solvers.jamming.dual import Dual, SmallSDP
 from solvers.jamming.problem import SetProblem
@@ -32,7 +31,7 @@ def search(instance: Instance, selection: np.ndarray, steps: int, cutoff_j: floa
 @pytest.fixture(scope="module")
 def contested():
     instance = sample_instance(Scenario.preset("contested"), 0)
-    selection = lower_bound(instance).selection
+    selection = np.isin(np.arange(30), [4, 12, 18, 21, 27])  # cheap, and secret beside jammers only
     return instance, selection, *search(instance, selection, 60)
 
 
