@@ -55,7 +55,7 @@ def _draw_rounds(ax: Axes, over: np.ndarray) -> None:
         if np.isfinite(value) and count:
             ax.annotate(f"({count})", (r, value), (0, 6), textcoords="offset points", fontsize=7)
     ax.set(yscale="log", xlabel="round r of Algorithm 2")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(axis="x", integer=True)
 
 
 def _draw_iterations(ax: Axes, courses: Sequence[Mapping[str, Any]], bounds: np.ndarray) -> None:
@@ -66,7 +66,7 @@ def _draw_iterations(ax: Axes, courses: Sequence[Mapping[str, Any]], bounds: np.
         ax.plot(steps, np.maximum(computing, LEAST), label=f"r = {r + 1}", **look)
         ax.plot(steps, np.where(penalty > LEAST, penalty, np.nan), ls=":", **look)
     ax.set(yscale="log", xlabel="iteration of Algorithm 1")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(axis="x", integer=True)
     ax.legend(fontsize=7)
 
 
