@@ -62,10 +62,10 @@ def test_asc_is_measured_against_its_plain_version():
         r"asc takes .*s, its plain CVXPY version .*s: [\d.]+ times .* \(at least 20 is required: (NOT )?met\), .* 1"
     )
     assert re.match(pattern, text)
-    assert text.endswith("at the same or a better objective on 1 of 1 instances:\n\ninstance 0")
+    assert text.endswith("the objective is the same within 0.1% on 1 of 1 instances:\n\ninstance 0")
 
 
-def test_an_infeasible_decision_is_no_better_objective():
+def test_an_infeasible_decision_has_another_objective():
     assert eval.bench.benchmark._alike(1.0, 1.0)
     assert eval.bench.benchmark._alike(1.0009, 1.0)
     assert eval.bench.benchmark._alike(None, None)

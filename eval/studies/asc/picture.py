@@ -55,7 +55,7 @@ def _draw_rounds(ax: Axes, over: np.ndarray) -> None:
         if np.isfinite(value) and count:
             ax.annotate(f"({count})", (r, value), (0, 6), textcoords="offset points", fontsize=7)
     ax.set(yscale="log", xlabel="round r of Algorithm 2")
-    _whole_numbers(ax)
+    ax.locator_params(axis="x", integer=True)
 
 
 def _draw_iterations(ax: Axes, courses: Sequence[Mapping[str, Any]], bounds: np.ndarray) -> None:
@@ -66,7 +66,7 @@ def _draw_iterations(ax: Axes, courses: Sequence[Mapping[str, Any]], bounds: np.
         ax.plot(steps, np.maximum(computing, LEAST), label=f"r = {r + 1}", **look)
         ax.plot(steps, np.where(penalty > LEAST, penalty, np.nan), ls=":", **look)
     ax.set(yscale="log", xlabel="iteration of Algorithm 1")
-    _whole_numbers(ax)
+    ax.locator_params(axis="x", integer=True)
     ax.legend(fontsize=7)
 
 
@@ -97,9 +97,3 @@ def padded(series: Iterable[Sequence[float]]) -> np.ndarray:
     longest = max(map(len, several), default=0)
     rows = [[*one, *[one[-1] if len(one) else np.nan] * (longest - len(one))] for one in several]
     return np.array(rows, float).reshape(len(several), longest)
-
-
-def _whole_numbers(ax: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
