@@ -52,7 +52,7 @@ MOST_BYTES = 8 << 30
 
 @dataclass(frozen=True)
 class Group:
-    """Files whose mutants are drawn, and the tests that have to notice them."""
+    """Files whose mutants are drawn, and the tests that have to notice them: arguments of pytest."""
 
     name: str
     files: tuple[str, ...]
@@ -68,7 +68,8 @@ def groups(root: Path) -> list[Group]:
         missing = [test for test in entry["tests"] if not (root / test.partition("::")[0]).is_file()]
         if missing or not names:
             raise SystemExit(f"tests/mutation/tests.toml: {entry['name']} names files that are not there {missing}")
-        found.append(Group(entry["name"], names, tuple(entry["tests"])))
+        left_out = ("-k", f"not ({entry['without']})") if "without" in entry else ()
+        found.append(Group(entry["name"], names, (*entry["tests"], *left_out)))
     return found
 
 
