@@ -52,7 +52,7 @@ MOST_BYTES = 8 << 30
 
 @dataclass(frozen=True)
 class Group:
-    """Files whose mutants are drawn, and the tests that have to notice them."""
+    """Files whose mutants are drawn, and the tests that have to notice them: arguments of pytest."""
 
     name: str
     files: tuple[str, ...]
@@ -68,7 +68,8 @@ def groups(root: Path) -> list[Group]:
         missing = [test for test in entry["tests"] if not (root / test.partition("::")[0]).is_file()]
         if missing or not names:
             raise SystemExit(f"tests/mutation/tests.toml: {entry['name']} names files that are not there {missing}")
-        found.append(Group(entry["name"], names, tuple(entry["tests"])))
+        left_out = ("-k", f"not ({entry['without']})") if "without" in entry else ()
+        found.append(Group(entry["name"], names, (*entry["tests"], *left_out)))
     return found
 
 
@@ -126,6 +127,17 @@ def changed(path: Path, source: str) -> Iterator[None]:
 
 # --- One mutant ----------------------------------------------------------------------------------------------
 
+RUNNING: set[int] = set()
+"""The process groups of tests that run now."""
+STOP = threading.Event()
+"""Set by an interrupt: no other tests begin."""
+
+
+def end(group: int) -> None:
+    """End a group of processes."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
 
 def run_tests(copy: Path, tests: tuple[str, ...], seconds: float | None) -> tuple[str, str]:
     """Run tests in a copy up to the first failure; return ``passed``, ``failed`` or ``hung``, and the output's end."""
@@ -142,13 +154,16 @@ def run_tests(copy: Path, tests: tuple[str, ...], seconds: float | None) -> tupl
         text=True, errors="replace", start_new_session=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES)),
     ) as process:  # fmt: skip
+        RUNNING.add(process.pid)
         try:
+            if STOP.is_set():
+                end(process.pid)
             output = process.communicate(timeout=seconds)[0]
         except subprocess.TimeoutExpired:
             hung = True
         finally:
-            with contextlib.suppress(ProcessLookupError):  # whatever the tests have left running, too
-                os.killpg(process.pid, signal.SIGKILL)
+            RUNNING.discard(process.pid)
+            end(process.pid)  # and whatever the tests have left running
     for leftover in copy.parent.glob("pytest-of-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     return "hung" if hung else "passed" if process.returncode == 0 else "failed", output
@@ -215,6 +230,20 @@ def baseline(queue: Queue[Path], tests: tuple[str, ...]) -> float:
     return time.monotonic() - began
 
 
+@contextlib.contextmanager
+def interruptible(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool of threads; an error or an interrupt ends the tests that they wait for."""
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            yield pool
+        except BaseException:
+            STOP.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            for group in list(RUNNING):
+                end(group)
+            raise
+
+
 def run(args: argparse.Namespace) -> int:
     """Judge the mutants drawn, print the report, and return the exit status."""
     found = groups(ROOT)
@@ -236,7 +265,7 @@ def run(args: argparse.Namespace) -> int:
     results = Results(ROOT / RESULTS / "results.jsonl", digest(ROOT, files))
     open_ones = [mutant for mutant in drawn if mutant.name not in argued and mutant.name not in results.known]
     if open_ones:
-        with copies(ROOT, files, args.workers) as queue, ThreadPoolExecutor(args.workers) as pool:
+        with copies(ROOT, files, args.workers) as queue, interruptible(args.workers) as pool:
             needed = dict.fromkeys(group_of[mutant.file].tests for mutant in open_ones)
             seconds = dict(zip(needed, pool.map(lambda tests: baseline(queue, tests), needed), strict=True))
             print(f"the tests take {sum(seconds.values()):.0f} s as they are; {len(open_ones)} mutants to judge")
@@ -248,15 +277,12 @@ def run(args: argparse.Namespace) -> int:
                     row = judge(copy, mutant, tests, limit, results.last.get(mutant.name, ""))
                 finally:
                     queue.put(copy)
-                results.add(row)
-                verdict = f"noticed by {row['by']}" if row["noticed"] else "SURVIVED"
-                print(f"{row['seconds']:6.1f} s  {mutant.name}\n          {verdict}", flush=True)
+                if not STOP.is_set():
+                    results.add(row)
+                    verdict = f"noticed by {row['by']}" if row["noticed"] else "SURVIVED"
+                    print(f"{row['seconds']:6.1f} s  {mutant.name}\n          {verdict}", flush=True)
 
-            try:
-                list(pool.map(judged, open_ones))
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+            list(pool.map(judged, open_ones))
     return report(drawn, results.known, argued, sources, group_of)
 
 
@@ -297,7 +323,13 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: a core each")
     parser.add_argument("--only", default="", metavar="REGEX", help="those whose name or [group] it matches")
     parser.add_argument("--list", action="store_true", help="print the mutants drawn, and judge none")
-    return run(parser.parse_args())
+    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: copies are removed, tests ended
+    try:
+        return run(args)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import math
 import random
 import re
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -341,6 +342,80 @@ def test_neighbours_are_usable_and_nearly_always_new(seed, sub_problem):
     for proposal in (new, anywhere(sub_problem, stated, rng)):
         changed = design.replaced(proposal, translator.directions)
         assert math.isfinite(float(np.sum(translator.decision([changed]).power_w)))
+
+
+def drawn(answer: dict, sub_problem: str, number: int = 4000, **stated) -> list:
+    """So many neighbours of an answer in a network of eight agents, of which 1, 4, 6 and 7 compute."""
+    known = {"agents": 8, "select_at_least": 3, "computing": [1, 4, 6, 7], "directions": list(DIRECTIONS)}
+    known |= {"jamming": True, "max_power_dbm": 30.0, **stated}
+    rng, old = np.random.default_rng(0), parse(json.dumps(answer), PROPOSALS[sub_problem])
+    return [neighbour(old, known, rng) for _ in range(number)]
+
+
+def shares(values) -> dict:
+    return {value: count / len(values) for value, count in Counter(values).items()}
+
+
+def near(**expected: float):
+    return pytest.approx({int(name[1:]): value for name, value in expected.items()}, abs=0.03)
+
+
+def test_selections_are_varied_by_exchanges_mostly_of_one_agent():
+    old = {1, 4, 6, 7}
+    changes = [
+        (len(set(new.selected)) - 4, len(old - set(new.selected)))
+        for new in drawn({"selected": [1, 4, 6, 7]}, "selection")
+    ]
+    # One more of 10 %, one less of 20 %; of the others 70 % exchange one agent, and the second exchange may take the
+    # agent that the first one brought.
+    kinds = shares(changes)
+    assert kinds == pytest.approx({(1, 0): 0.1, (-1, 1): 0.2, (0, 1): 0.7 * 0.775, (0, 2): 0.7 * 0.225}, abs=0.03)
+    needed = drawn({"selected": [1, 4, 6]}, "selection")
+    assert min(len(new.selected) for new in needed) == 3
+    assert {agent for new in needed for agent in new.selected} == set(range(8))
+
+
+def test_levels_are_varied_together_or_one_by_one_and_jammers_come_and_go():
+    senders = [{"agent": agent, "snr_db": -10.0} for agent in (1, 4, 6, 7)]
+    new = drawn({"senders": senders, "jammers": [{"agent": 2, "power_dbm": 3.0}]}, "powers")
+    shifts = [np.array([sender.snr_db for sender in each.senders]) + 10 for each in new]
+    jammers = [{jammer.agent: jammer.power_dbm for jammer in each.jammers} for each in new]
+    assert shares([np.count_nonzero(shift) for shift in shifts]) == near(n0=0.3, n4=0.49, n1=0.21)
+    together = [shift[0] for shift in shifts if np.count_nonzero(shift) == 4]
+    alone = [shift.sum() for shift in shifts if np.count_nonzero(shift) == 1]
+    assert (np.mean(together), np.std(together)) == pytest.approx((0, 5), abs=0.4)
+    assert (np.mean(alone), np.std(alone)) == pytest.approx((0, 3), abs=0.4)
+    # One of the four idle agents is the jammer that is there already.
+    assert shares([len(each) for each in jammers]) == near(n0=0.075, n1=0.7 + 0.075 + 0.15 / 4, n2=0.15 * 3 / 4)
+    added = [level for each in jammers for agent, level in each.items() if agent != 2]
+    assert -60 <= min(added) < -50 < 20 < max(added) <= 30
+    assert {agent for each in jammers for agent in each} == {0, 2, 3, 5}
+    turned = [each[2] - 3 for each in jammers if list(each) == [2] and each[2] != 3]
+    assert np.median(np.abs(turned)) < 8
+    quiet = drawn({"senders": senders, "jammers": []}, "powers", 200, jamming=False)
+    assert not any(each.jammers for each in quiet)
+    extreme = [{"agent": agent, "snr_db": level} for agent, level in ((1, -100.0), (4, 100.0))]
+    for each in drawn({"senders": extreme, "jammers": [{"agent": 2, "power_dbm": 30.0}]}, "powers", 300):
+        assert all(-100 <= sender.snr_db <= 100 for sender in each.senders)
+        assert all(-100 <= jammer.power_dbm <= 30 for jammer in each.jammers)
+
+
+def test_beams_are_turned_and_scaled_and_directions_come_and_go():
+    weights = [{"direction": name, "amplitude_db": 0.0, "phase_deg": 180.0} for name in DIRECTIONS[:2]]
+    new = [
+        {w.direction: (w.amplitude_db, w.phase_deg) for w in each.weights}
+        for each in drawn({"power_dbm": 10, "weights": weights}, "beam")
+    ]
+    assert shares([len(each) for each in new]) == near(n1=0.5 * 0.2, n2=0.5 * 0.8, n3=0.5)
+    changed = np.array([value for each in new if len(each) == 2 for value in each.values() if value != (0.0, 180.0)])
+    assert np.mean(changed, axis=0) == pytest.approx([0, 180], abs=3)
+    assert np.std(changed, axis=0) == pytest.approx([4, 30], rel=0.1)
+    added = np.array([value for each in new for name, value in each.items() if name in DIRECTIONS[2:]])
+    assert np.min(added, axis=0) == pytest.approx([-20, 0], abs=1)
+    assert np.max(added, axis=0) == pytest.approx([3, 360], abs=1)
+    alone = drawn({"power_dbm": 10, "weights": weights[:1]}, "beam", 300)
+    assert {len(each.weights) for each in alone} == {1, 2}
+    assert {each.power_dbm for each in alone} == {30.0}
 
 
 def test_the_stand_in_reads_nothing_but_the_prompt():
