@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from secagent_env import Instance, Scenario, sample_instance
-from secagent_env.model.workload import accuracy_at_difficulty, mean_execution_energy_j
+from secagent_env.model.workload import accuracy_at_difficulty, inference_time, mean_execution_energy_j
 
 ARRAYS = (
     "channel_bs",
@@ -449,3 +449,15 @@ def test_bad_scenario():
         sample_instance("papr")
     with pytest.raises(ValueError, match=r"scenario must be .*int"):
         sample_instance(3)
+
+
+def test_the_mean_execution_energy_is_that_of_all_draws():
+    scenario = Scenario(
+        model_dim=(100, 300), tool_tokens=(1, 4), output_tokens=3, compute_rate=(1e3, 2e3), compute_power_w=(2, 6)
+    )
+    grid = (np.arange(2000) + 0.5) / 2000
+    times = [
+        inference_time(scenario, np.float64(200.0), 1e3 + 1e3 * grid, (tokens + 0.5) / 4).mean() for tokens in range(4)
+    ]
+    assert mean_execution_energy_j(scenario) == pytest.approx(4 * np.mean(times), rel=1e-6)
+    assert times[0] == pytest.approx(200 * (2 + 1 + 1 + 3 + 1 + 9) * np.log(2) / 1e3, rel=1e-6)

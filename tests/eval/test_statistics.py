@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from eval.compare.summary import common_instances, summarise
 from eval.compare.table import markdown
 from eval.stats.formatting import count, percent, with_unit
-from eval.stats.statistics import Interval, bootstrap_mean
+from eval.stats.statistics import Interval, bootstrap_mean, share, spread
 
 pandas = pytest.importorskip("pandas")
 
@@ -71,6 +72,19 @@ def test_bad_input():
         bootstrap_mean([1.0, math.nan])
     with pytest.raises(ValueError, match="confidence must be between 0 and 1, got 95"):
         bootstrap_mean([1.0, 2.0], confidence=95)
+
+
+def test_an_interval_as_columns():
+    assert spread("gap", Interval(0.2, 0.1, 0.4, 9)) == {"gap": 0.2, "gap_low": 0.1, "gap_high": 0.4}
+    np.testing.assert_equal(spread("gap", None), {"gap": math.nan, "gap_low": math.nan, "gap_high": math.nan})
+
+
+def test_shares_have_wilsons_interval():
+    found, z, p = share(8, 10), stats.norm.ppf(0.975), 0.8
+    middle, half = (p + z**2 / 20) / (1 + z**2 / 10), z / (1 + z**2 / 10) * math.sqrt(p * (1 - p) / 10 + z**2 / 400)
+    assert (found.mean, found.low, found.high, found.size) == pytest.approx((0.8, middle - half, middle + half, 10))
+    assert share(0, 5).low == 0 < share(0, 5).high
+    np.testing.assert_equal(share(0, 0), Interval(math.nan, math.nan, math.nan, 0))
 
 
 def frame(feasible: dict[str, list[bool]]) -> "pandas.DataFrame":

@@ -14,7 +14,14 @@ from secagent_env.allocation.observations import observe
 from secagent_env.model.physics import downlink_sinr, uplink_sinr
 from training.learn.l2o import L2OLearner, losses, soft_threshold
 from training.learn.learner import Task, learner_class
-from training.learn.network import EquivariantNetwork, ValueNetwork, compact_shapes, split_parts, tasks_left
+from training.learn.network import (
+    EquivariantNetwork,
+    ValueNetwork,
+    agent_features,
+    compact_shapes,
+    split_parts,
+    tasks_left,
+)
 from training.learn.settings import Settings
 
 PRICES = {"price": 20.0, "margin": 0.004, "temperature": 0.25}
@@ -35,6 +42,20 @@ def test_parts_are_those_of_the_dict_observation(preset: str):
     expected = observe(instances, "dict")
     for name, part in parts_of(instances).items():
         np.testing.assert_array_equal(part.numpy(), expected[name])
+
+
+def test_the_features_of_an_agent_by_hand():
+    parts = parts_of(sample_instance("contested", 2, (3,)))
+    batteries = torch.rand(3, 30, 2)
+    found = agent_features(parts["task"], parts["agents"], batteries).numpy()
+    agents, task = parts["agents"].numpy(), parts["task"].numpy()
+    mean = agents.mean(axis=1)
+    for b, n in ((0, 0), (2, 17)):
+        own, heard = agents[b, n, :5], agents[b, n, 5:].max()
+        expected = [*own, heard, 2 * (own[0] - mean[b, 0]), own[1] - mean[b, 1]]
+        expected += [5 * (own[4] - mean[b, 4]), 5 * (own[4] - task[b, 1]), *batteries[b, n].numpy()]
+        assert found[b, n] == pytest.approx(expected, abs=1e-5)
+    assert agent_features(parts["task"], parts["agents"]).shape == (3, 30, 10)
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
