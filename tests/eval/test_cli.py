@@ -451,7 +451,7 @@ def test_an_incomplete_decision_names_what_is_missing(instance: Instance):
         (["compare", "--solvers", "exakt"], "unknown solver 'exakt'; did you mean 'exact'?"),
         (["compare", "--solvers", "asc(draws=1"], "a solver is given as name or as name(option=value, …) with values"),
         (["compare", "--solvers", "asc(drows=1)"], "unknown option of asc 'drows'; did you mean 'draws'?"),
-        (["compare", "--solvers", "asc(draws=0)"], "draws must be an integer ≥ 1, got 0"),
+        (["compare", "--solvers", "asc(draws=-1)"], "draws must be an integer ≥ 0, got -1"),
         (["compare", "--solvers", "asc", "exact", "asc()"], "the solver asc is given twice"),
         (["compare", "--csi-error", "1"], "csi_error must be a finite number ≥ 0 and < 1, got 1.0"),
         (["compare", "--csi-error", "little"], "argument --csi-error: invalid float value: 'little'"),
