@@ -32,7 +32,7 @@ SILENCE_S = 2.0
 """How long a search goes on before it says again how far it is, s."""
 PATIENCE = 4
 """Boxes that are relaxed before another search may find a better decision."""
-HOPELESS = 0.05
+HOPELESS = 0.2
 """Share of the pieces of work after which the search gives up where nothing feasible was found."""
 RECORDED = 1e-5
 """Relative change of the bound or of the best energy that the history records."""

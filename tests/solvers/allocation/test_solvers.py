@@ -312,7 +312,7 @@ def test_exact_proves_the_typical_case():
 def test_exact_is_honest_wherever_it_is_hard(changes):
     batch = sample_instance(SMALL.replace(**{"min_selected": None, **changes}), 0, batch=(6,))
     for instance in batch:
-        solution = solvers.make("exact").solve(instance)
+        solution = solvers.make("exact", max_steps=60).solve(instance)
         outcome = evaluate(instance, solution.decision)
         assert bool(outcome.feasible) == (solution.status in {"optimal", "feasible"})
         if outcome.feasible:
