@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from secagent_env import Decision
+from secagent_env import Decision, evaluate
 from solvers.beam.beamforming import best_beam
 from solvers.certificate.bounds import ROUNDING, UNSERVABLE, LowerBound, uplink_energy_floor
 from solvers.certificate.linear_test import secret_at_best, secret_senders
@@ -131,7 +131,9 @@ class SetSearch:
             self._ordered.forbid(selection)
             yield math.inf
         yield cost
-        rate = self._serve_silently(selection)
+        energy, rate = self._serve_silently(selection)
+        if cost >= energy * (1 - self.gap):
+            return  # only the format of the decisions, if any, is in the way
         if not self.jamming:
             if too_slow(instance, selection, rate):
                 yield math.inf
@@ -146,22 +148,25 @@ class SetSearch:
                 self.start()
         yield max(cost, boxes.lower_j)
 
-    def _serve_silently(self, selection: np.ndarray) -> float:
+    def _serve_silently(self, selection: np.ndarray) -> tuple[float, float]:
         """Consider the best beam without jammers, and the least powers in the time that it leaves.
 
-        Returns a bound on the rate of the downlink without jammers, bit/s/Hz.
+        Returns the decision's energy, J, infinite where it is not feasible, before it is expressed in the run's format;
+        and a bound on the rate of the downlink without jammers, bit/s/Hz.
         """
         instance, scenario = self.run.instance, self.run.instance.scenario
-        beam = best_beam(instance, selection, np.zeros(len(selection)), self.run.rng)
+        beam = best_beam(instance, selection, np.zeros(len(selection)), self.run.rng, check_time=self.run.check_time)
         if beam.secrecy <= 0:
-            return beam.bound
+            return math.inf, beam.bound
         downlink = scenario.downlink_bits / (scenario.bandwidth_hz * beam.secrecy)
         left = scenario.latency_limit_s - float(instance.inference_time_s[selection].max()) - downlink
         power = uplink_powers(instance, selection, left * (1 - 1e-9))
-        if power is not None:
-            decision = Decision(selection=selection, beamformer=beam.beamformer, power_w=power)
-            self.run.consider(decision)
-        return beam.bound
+        if power is None:
+            return math.inf, beam.bound
+        decision = Decision(selection=selection, beamformer=beam.beamformer, power_w=power)
+        self.run.consider(decision)
+        outcome = evaluate(instance, decision)
+        return float(outcome.energy_j) if outcome.feasible else math.inf, beam.bound
 
     def _tell(self) -> None:
         """Put the bound where the solution takes it from, and into the history where it or the best energy changed."""
