@@ -12,6 +12,7 @@ minimised, plus a penalty on a slack that all rows share, so that a step may sta
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,7 @@ class Designer:
         senders = (_Senders.of(problem, float(time_s), instance.scenario.colluding) for time_s in uplinks)
         self._senders = [sent for sent in senders if sent is not None]
 
-    def decisions(self, relaxed: Relaxed, cutoff_j: float) -> list[Decision]:
+    def decisions(self, relaxed: Relaxed, cutoff_j: float, check_time: Callable[[], None]) -> list[Decision]:
         """Return decisions near the relaxed solution; none where a close one has been tried."""
         decisions = []
         for longest in (relaxed.time_s, *([] if self._tried else [math.inf])):  # once with all the time there is
@@ -66,9 +67,9 @@ class Designer:
             if any((np.abs(place - other) < CLOSE).all() for other in self._tried):
                 continue
             self._tried.append(place)
-            design = _improve(self.problem, relaxed, time_s, senders)
+            design = _improve(self.problem, relaxed, time_s, senders, check_time)
             if design is not None:
-                decisions += self._complete(*design, senders, cutoff_j)
+                decisions += self._complete(*design, senders, cutoff_j, check_time)
         return decisions
 
     def _times(self, longest_s: float) -> tuple[float, _Senders] | None:
@@ -86,7 +87,14 @@ class Designer:
                     best = cost, time_s, senders
         return None if best is None else best[1:]
 
-    def _complete(self, beam: np.ndarray, power_w: np.ndarray, senders: _Senders, cutoff_j: float) -> list[Decision]:
+    def _complete(
+        self,
+        beam: np.ndarray,
+        power_w: np.ndarray,
+        senders: _Senders,
+        cutoff_j: float,
+        check_time: Callable[[], None],
+    ) -> list[Decision]:
         """Return the decision with senders, and the one after the power control."""
         instance = self.instance
         power = np.zeros(len(self.selection))
@@ -99,7 +107,7 @@ class Designer:
         outcome = evaluate(instance, decision)
         if not outcome.feasible or outcome.energy_j > cutoff_j * (1 + PROMISING):
             return [decision]
-        search = optimise_powers(instance, decision, tolerance=1e-4, max_iterations=10)
+        search = optimise_powers(instance, decision, tolerance=1e-4, max_iterations=10, check_time=check_time)
         return [decision, search.decision, silence_jammers(instance, search.decision)]
 
 
@@ -139,7 +147,12 @@ class _Senders:
 
 
 def _improve(
-    problem: SetProblem, relaxed: Relaxed, time_s: float, senders: _Senders, steps: int = 8
+    problem: SetProblem,
+    relaxed: Relaxed,
+    time_s: float,
+    senders: _Senders,
+    check_time: Callable[[], None],
+    steps: int = 8,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return a beam v (L,) of length at most 1 and powers (M,), W, for a downlink time, s, and senders.
 
@@ -153,7 +166,7 @@ def _improve(
     best, spent = None, math.inf
     for _ in range(steps):
         program = _Tangents(problem, rows, time_s, x, power, u)
-        z = minimise(program, program.start(), gap=1e-4, first_gap=1.0)
+        z = minimise(program, program.start(), gap=1e-4, first_gap=1.0, check_time=check_time)
         x, power, u, slack = program.parts(z)
         total = float(power.sum())
         if slack < 0.5 * MARGIN:

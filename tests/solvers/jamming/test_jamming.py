@@ -149,7 +149,7 @@ def test_needs_of_the_uplink_are_those_of_the_best_shares(uplink_s):
     grid = np.logspace(math.log10(rate / 2), math.log10(0.999), 400)
     shares = np.array([pair for pair in itertools.product(grid, grid) if sum(pair) < 1])
     for ratios in (np.array([[1.0, 0.2], [0.3, 2.0]]), np.array([[5.0, 4.0], [0.1, 0.2]])):
-        problem = SetProblem(**vars(problem) | {"ratios": ratios})
+        problem = dataclasses.replace(problem, ratios=ratios)
         best = np.nanmin(needed(ratios, rate, shares), axis=0)
         least = problem.least_ratio(uplink_s)
         assert (least <= best).all()
