@@ -39,6 +39,10 @@ FURTHEST = 4.0
 """By what factor u may grow in a step."""
 PROMISING = 0.02
 """Powers are optimised where that may make a design cheaper than the cut-off: where it is dearer by at most this."""
+DRAWS = 200
+"""Beams that are drawn from a relaxed solution, to start from the best one."""
+HOPELESS = 0.7
+"""A design is given up where a step leaves more than this share of the slack before."""
 SILENT = 1e-6
 """Shares of the jammers' power below which one is silenced."""
 
@@ -159,15 +163,18 @@ def _improve(
     None where no step ends without slack.
     """
     rows = problem.uplink_rows(np.eye(len(senders.least)), senders.least)
-    vectors = np.linalg.eigh(relaxed.covariance)[1]
-    u = 1 / max(relaxed.sinr, 1e-6)
-    x = vectors[:, -1] * math.sqrt(u * 0.999)
     power = np.maximum(relaxed.power_w, 1e-9 * max(float(relaxed.power_w.max(initial=0.0)), 1e-12))
-    best, spent = None, math.inf
+    beam, heard = _best_draw(problem, relaxed.covariance, power)
+    u = 1 / max(heard, 1e-6)
+    x = beam * math.sqrt(u * 0.999)
+    best, spent, before = None, math.inf, math.inf
     for _ in range(steps):
         program = _Tangents(problem, rows, time_s, x, power, u)
         z = minimise(program, program.start(), gap=1e-4, first_gap=1.0, check_time=check_time)
         x, power, u, slack = program.parts(z)
+        if slack > max(MARGIN, HOPELESS * before):
+            return best
+        before = slack
         total = float(power.sum())
         if slack < 0.5 * MARGIN:
             gain, spent = spent - total, total
@@ -175,6 +182,23 @@ def _improve(
             if gain < 1e-4 * total:
                 break
     return best
+
+
+def _best_draw(problem: SetProblem, covariance: np.ndarray, power_w: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the unit vector (L,), among W's principal one and draws of CN(0, W), that is best for the secrecy rate.
+
+    With the eavesdroppers' largest SINR, beside jammers of powers (M,), W.
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    noise = np.random.default_rng(0).standard_normal((2, DRAWS, len(values)))
+    beams = np.concatenate([vectors[:, -1:].T, (noise[0] + 1j * noise[1]) @ root.T])
+    beams /= np.linalg.norm(beams, axis=1, keepdims=True)
+    reached = np.abs(beams @ problem.users.conj().T) ** 2 / (1 + problem.at_user @ power_w)
+    heard = np.abs(beams @ problem.eves.conj().T) ** 2 / (1 + problem.at_eve @ power_w)
+    leaked = heard.max(axis=1)
+    best = int(np.argmax((1 + reached.min(axis=1)) / (1 + leaked)))
+    return beams[best], float(leaked[best])
 
 
 class _Tangents:
