@@ -31,8 +31,8 @@ logger = logging.getLogger("secagent.solvers")
 
 SILENCE_S = 2.0
 """How long a search goes on before it says again how far it is, s."""
-PATIENCE = 4
-"""Boxes that are relaxed before another search may find a better decision."""
+PATIENCE = (60, 300)
+"""Boxes that are relaxed before another search may find a decision, and before it may find a better one."""
 HOPELESS = 0.05
 """Share of the pieces of work after which the search gives up where nothing feasible was found."""
 CLOSE = 0.5
@@ -83,6 +83,8 @@ class SetSearch:
         self._said_s = 0.0
         self.sets = 0
         self._boxes = 0
+        self._asked = False
+        self._most = steps
 
     @property
     def bound_j(self) -> float:
@@ -101,7 +103,15 @@ class SetSearch:
 
     def solve(self) -> None:
         """Search until the gap is met; raise Infeasible where it is proved that no set can be served."""
-        least = self.steps * (1 - HOPELESS)
+        self._search()
+        if not self.run.feasible and math.isfinite(self.bound_j):
+            self._ask()
+            self._search()
+        if math.isinf(self.bound_j) and self.jamming:
+            raise Infeasible(UNSERVABLE)
+
+    def _search(self) -> None:
+        least = self._most * (1 - HOPELESS)
         while self._next_j < self._cutoff_j and self.steps > (0 if self.run.feasible else least):
             self.run.check_time()
             if self._open and self._open[0].lower_j <= self._ordered.least_j:
@@ -111,8 +121,12 @@ class SetSearch:
                 cost, selection = found
                 heapq.heappush(self._open, _OpenSet(cost, next(self._number), selection, self._work(selection, cost)))
             self._tell()
-        if math.isinf(self.bound_j) and self.jamming:
-            raise Infeasible(UNSERVABLE)
+
+    def _ask(self) -> None:
+        """Let the other search find a decision, once."""
+        if not self._asked:
+            self._asked = True
+            self.start()
 
     def _continue(self, open_set: _OpenSet) -> None:
         """Do one piece of work on the first open set; keep it, or settle it where none is left.
@@ -154,8 +168,8 @@ class SetSearch:
                 self.run.consider(decision)
             yield max(cost, boxes.lower_j)
             self._boxes += 1
-            if self._boxes == PATIENCE:
-                self.start()
+            if self._boxes >= PATIENCE[self.run.feasible]:
+                self._ask()
         yield max(cost, boxes.lower_j)
 
     def _serve_silently(self, selection: np.ndarray) -> tuple[float, float]:

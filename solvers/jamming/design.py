@@ -23,7 +23,7 @@ from solvers.jamming.problem import SetProblem
 from solvers.numerics.barrier import minimise
 from solvers.power.powers import optimise_powers, silence_jammers
 
-MARGIN = 1e-3
+MARGIN = 1e-4
 """Relative reserve in every row."""
 PENALTY = 1e4
 """Price of the slack."""
@@ -170,7 +170,7 @@ def _improve(
     best, spent, before = None, math.inf, math.inf
     for _ in range(steps):
         program = _Tangents(problem, rows, time_s, x, power, u)
-        z = minimise(program, program.start(), gap=1e-4, first_gap=1.0, check_time=check_time)
+        z = minimise(program, program.start(), gap=1e-5, first_gap=1.0, check_time=check_time)
         x, power, u, slack = program.parts(z)
         if slack > max(MARGIN, HOPELESS * before):
             return best
