@@ -19,7 +19,7 @@ from solvers.jamming.problem import SetProblem
 NO_LEAKAGE = 0.05
 """Boxes in b end where the eavesdroppers' SINR costs the receivers this share of what they need."""
 FIRST_BUDGET = 0.1
-"""What jammers may spend when a box is first relaxed and no decision is known, as a share of the energy without them."""
+"""What jammers may spend when a box is first relaxed and no decision is known, as a share of the other energy."""
 GROWTH = 10.0
 """By how much more, than was proved before, they may spend when it is relaxed again."""
 FINEST = 1e-4

@@ -93,7 +93,9 @@ def evolve(instance: Instance, start: Decision, seed: int) -> float:
     return float(found.fun)
 
 
-@pytest.mark.parametrize(("scenario", "seeds"), [(JAMMED, (2, 4, 9)), (HASTY, (0, 3, 5, 7, 8))], ids=["jammed", "hasty"])
+@pytest.mark.parametrize(
+    ("scenario", "seeds"), [(JAMMED, (2, 4, 9)), (HASTY, (0, 3, 5, 7, 8))], ids=["jammed", "hasty"]
+)
 def test_no_global_search_goes_below_the_bound(scenario, seeds):
     for seed in seeds:
         instance = sample_instance(scenario, seed)
