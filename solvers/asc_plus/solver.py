@@ -172,7 +172,7 @@ class ASCPlus(ASCPlusOptions, Solver):
         """Return whether more starts may help: nothing feasible yet, or agents left out that jammers could protect."""
         if run.outcome is None or not run.feasible:
             return True
-        run.bound = lower_bound(run.instance)
+        run.bound = run.bound or lower_bound(run.instance)
         far = run.outcome.energy_j > (1 + GOOD_GAP) * run.bound.energy_j
         left_out = (eligible & ~secret).any()
         return bool(far and (left_out or run.outcome.downlink_time_s > 0.1 * run.outcome.latency_s))

@@ -18,10 +18,11 @@ import numpy as np
 
 from secagent_env import Decision, evaluate
 from solvers.beam.beamforming import best_beam
+from solvers.beam.sdr import Downlink, relax
 from solvers.certificate.bounds import ROUNDING, UNSERVABLE, LowerBound, uplink_energy_floor
 from solvers.certificate.linear_test import secret_at_best, secret_senders
 from solvers.certificate.ordered import OrderedSelections
-from solvers.certificate.screen import relaxed_multicast_rate, too_slow, unservable_core
+from solvers.certificate.screen import multicast_rate, relaxed_multicast_rate, too_slow, unservable_core
 from solvers.certificate.uplink import uplink_powers
 from solvers.interface.base import Infeasible, SolverRun
 from solvers.jamming.search import SetBoxes
@@ -30,10 +31,14 @@ logger = logging.getLogger("secagent.solvers")
 
 SILENCE_S = 2.0
 """How long a search goes on before it says again how far it is, s."""
-PATIENCE = 4
-"""Boxes that are relaxed before another search may find a better decision."""
-HOPELESS = 0.2
+PATIENCE = (60, 300)
+"""Boxes that are relaxed before another search may find a decision, and before it may find a better one."""
+HOPELESS = 0.1
 """Share of the pieces of work after which the search gives up where nothing feasible was found."""
+CLOSE = 0.5
+"""The multicast's relaxation is solved where this share of its rate by one eigenvalue would be too slow."""
+COARSE = 1e-2
+"""Relative duality gap of the beam's relaxation where no more is asked than whether jammers are needed."""
 RECORDED = 1e-5
 """Relative change of the bound or of the best energy that the history records."""
 
@@ -78,6 +83,8 @@ class SetSearch:
         self._said_s = 0.0
         self.sets = 0
         self._boxes = 0
+        self._asked = False
+        self._most = steps
 
     @property
     def bound_j(self) -> float:
@@ -87,7 +94,7 @@ class SetSearch:
     @property
     def _cutoff_j(self) -> float:
         """What a decision would have to undercut to be of interest, J."""
-        return self.run.energy_j * (1 - self.gap)
+        return self.run.energy_j / (1 + self.gap) * (1 + 2 * ROUNDING)
 
     @property
     def _next_j(self) -> float:
@@ -96,23 +103,39 @@ class SetSearch:
 
     def solve(self) -> None:
         """Search until the gap is met; raise Infeasible where it is proved that no set can be served."""
-        least = self.steps * (1 - HOPELESS)
-        while self._next_j < self._cutoff_j and self.steps > (0 if self.run.feasible else least):
-            self.run.check_time()
-            if self._open and self._open[0].lower_j <= self._ordered.least_j:
-                self._continue(heapq.heappop(self._open))
-            elif (found := self._ordered.advance()) is not None:
-                self.sets += 1
-                cost, selection = found
-                self._continue(_OpenSet(cost, next(self._number), selection, self._work(selection, cost)))
-            self._tell()
+        self._search()
+        if not self.run.feasible and math.isfinite(self.bound_j):
+            self._ask()
+            self._search()
         if math.isinf(self.bound_j) and self.jamming:
             raise Infeasible(UNSERVABLE)
 
+    def _search(self) -> None:
+        least = self._most * (1 - HOPELESS)
+        while self._next_j < self._cutoff_j and self.steps > (0 if self.run.feasible else least):
+            self.run.check_time()
+            if self._open and self._open[0].lower_j <= self._ordered.least_j:
+                self._continue(self._open[0])
+            elif (found := self._ordered.advance()) is not None:
+                self.sets += 1
+                cost, selection = found
+                heapq.heappush(self._open, _OpenSet(cost, next(self._number), selection, self._work(selection, cost)))
+            self._tell()
+
+    def _ask(self) -> None:
+        """Let the other search find a decision, once."""
+        if not self._asked:
+            self._asked = True
+            self.start()
+
     def _continue(self, open_set: _OpenSet) -> None:
-        """Do one piece of work on a set; keep it open, or settle it where none is left."""
+        """Do one piece of work on the first open set; keep it, or settle it where none is left.
+
+        It counts as open until the work is done, which may end out of time.
+        """
         self.steps -= 1
         lower = next(open_set.work, None)
+        heapq.heappop(self._open)
         if lower is None:
             self._settled_j = min(self._settled_j, open_set.lower_j)
         elif math.isfinite(lower):
@@ -127,12 +150,13 @@ class SetSearch:
             self._ordered.forbid(core)
             yield math.inf
         yield cost
-        if too_slow(instance, selection, relaxed_multicast_rate(instance, selection)):
-            self._ordered.forbid(selection)
-            yield math.inf
-        yield cost
+        if too_slow(instance, selection, CLOSE * multicast_rate(instance, selection)):
+            if too_slow(instance, selection, relaxed_multicast_rate(instance, selection)):
+                self._ordered.forbid(selection)
+                yield math.inf
+            yield cost
         energy, rate = self._serve_silently(selection)
-        if cost >= energy * (1 - self.gap):
+        if cost >= energy / (1 + self.gap):
             return  # only the format of the decisions, if any, is in the way
         if not self.jamming:
             if too_slow(instance, selection, rate):
@@ -140,12 +164,12 @@ class SetSearch:
             return
         boxes = SetBoxes(instance, selection, cutoff_j=self._cutoff_j)
         while not boxes.done:
-            for decision in boxes.step(self._cutoff_j):
+            for decision in boxes.step(self._cutoff_j, self.run.check_time):
                 self.run.consider(decision)
             yield max(cost, boxes.lower_j)
             self._boxes += 1
-            if self._boxes == PATIENCE:
-                self.start()
+            if self._boxes >= PATIENCE[self.run.feasible]:
+                self._ask()
         yield max(cost, boxes.lower_j)
 
     def _serve_silently(self, selection: np.ndarray) -> tuple[float, float]:
@@ -155,7 +179,11 @@ class SetSearch:
         and a bound on the rate of the downlink without jammers, bit/s/Hz.
         """
         instance, scenario = self.run.instance, self.run.instance.scenario
-        beam = best_beam(instance, selection, np.zeros(len(selection)), self.run.rng, check_time=self.run.check_time)
+        silent = np.zeros(len(selection))
+        rate = relax(Downlink.of(instance, selection, silent), COARSE, self.run.check_time).bound
+        if too_slow(instance, selection, rate):
+            return math.inf, rate
+        beam = best_beam(instance, selection, silent, self.run.rng, check_time=self.run.check_time)
         if beam.secrecy <= 0:
             return math.inf, beam.bound
         downlink = scenario.downlink_bits / (scenario.bandwidth_hz * beam.secrecy)

@@ -42,12 +42,12 @@ class Exact(Solver):
         The search ends at this gap between the best decision and the bound, relative to the decision.
     max_steps
         It ends after so many pieces of work too: tests of a set, or semidefinite programs. Where nothing feasible was
-        found by then, after a fifth of them.
+        found by then, after a tenth of them.
     """
 
     name = "exact"
 
-    def __init__(self, jamming: bool = True, target_gap: float = 1e-3, max_steps: int = 500) -> None:
+    def __init__(self, jamming: bool = True, target_gap: float = 1e-3, max_steps: int = 1000) -> None:
         self.jamming = checks.flag("jamming", jamming)
         self.target_gap = checks.number("target_gap", target_gap, low=0)
         self.max_steps = checks.integer("max_steps", max_steps, low=1)

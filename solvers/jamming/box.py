@@ -47,6 +47,7 @@ energy is below the cut-off, and a minimum above 1 proves that it is not.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,7 +56,9 @@ from solvers.jamming.dual import Dual, SmallSDP
 from solvers.jamming.problem import SetProblem
 from solvers.numerics.barrier import minimise
 
-CAP = 1.05
+CAP = 4.0
+"""Shares of the budget that no bound is sought beyond."""
+ENOUGH = 1 + 1e-6
 """Shares of the budget at which a bound is high enough."""
 GAPS = (1.0, 0.1, 1e-2, 1e-3)
 """Duality gaps, as shares of the budget, at which the barrier method is stopped to see whether the box can be left."""
@@ -127,17 +130,23 @@ class Relaxed:
     sinr: float
 
 
-def relax(problem: SetProblem, box: Box, budget_j: float, before_j: float = 0.0) -> Relaxed:
+def relax(
+    problem: SetProblem,
+    box: Box,
+    budget_j: float,
+    before_j: float = 0.0,
+    check_time: Callable[[], None] = lambda: None,
+) -> Relaxed:
     """Return the bound that holds over a box for all decisions whose jammers spend less than a budget, J.
 
-    ``before_j``: a bound known already.
+    ``before_j``: a bound known already. ``check_time`` is called between Newton steps and may raise.
     """
     program, unit = _program(problem, box, budget_j, before_j)
     dual = Dual(program, CAP)
     y = dual.start()
     share = -math.inf
     for gap in GAPS:
-        y = minimise(dual, y, gap=gap, first_gap=gap, max_steps=60)
+        y = minimise(dual, y, gap=gap, first_gap=gap, max_steps=60, enough=-ENOUGH, check_time=check_time)
         share = max(share, program.bound(y))
         if share >= 1.0:
             break

@@ -12,6 +12,7 @@ minimised, plus a penalty on a slack that all rows share, so that a step may sta
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ from solvers.jamming.problem import SetProblem
 from solvers.numerics.barrier import minimise
 from solvers.power.powers import optimise_powers, silence_jammers
 
-MARGIN = 1e-3
+MARGIN = 1e-4
 """Relative reserve in every row."""
 PENALTY = 1e4
 """Price of the slack."""
@@ -38,6 +39,10 @@ FURTHEST = 4.0
 """By what factor u may grow in a step."""
 PROMISING = 0.02
 """Powers are optimised where that may make a design cheaper than the cut-off: where it is dearer by at most this."""
+DRAWS = 200
+"""Beams that are drawn from a relaxed solution, to start from the best one."""
+HOPELESS = 0.7
+"""A design is given up where a step leaves more than this share of the slack before."""
 SILENT = 1e-6
 """Shares of the jammers' power below which one is silenced."""
 
@@ -54,7 +59,7 @@ class Designer:
         senders = (_Senders.of(problem, float(time_s), instance.scenario.colluding) for time_s in uplinks)
         self._senders = [sent for sent in senders if sent is not None]
 
-    def decisions(self, relaxed: Relaxed, cutoff_j: float) -> list[Decision]:
+    def decisions(self, relaxed: Relaxed, cutoff_j: float, check_time: Callable[[], None]) -> list[Decision]:
         """Return decisions near the relaxed solution; none where a close one has been tried."""
         decisions = []
         for longest in (relaxed.time_s, *([] if self._tried else [math.inf])):  # once with all the time there is
@@ -66,9 +71,9 @@ class Designer:
             if any((np.abs(place - other) < CLOSE).all() for other in self._tried):
                 continue
             self._tried.append(place)
-            design = _improve(self.problem, relaxed, time_s, senders)
+            design = _improve(self.problem, relaxed, time_s, senders, check_time)
             if design is not None:
-                decisions += self._complete(*design, senders, cutoff_j)
+                decisions += self._complete(*design, senders, cutoff_j, check_time)
         return decisions
 
     def _times(self, longest_s: float) -> tuple[float, _Senders] | None:
@@ -86,7 +91,14 @@ class Designer:
                     best = cost, time_s, senders
         return None if best is None else best[1:]
 
-    def _complete(self, beam: np.ndarray, power_w: np.ndarray, senders: _Senders, cutoff_j: float) -> list[Decision]:
+    def _complete(
+        self,
+        beam: np.ndarray,
+        power_w: np.ndarray,
+        senders: _Senders,
+        cutoff_j: float,
+        check_time: Callable[[], None],
+    ) -> list[Decision]:
         """Return the decision with senders, and the one after the power control."""
         instance = self.instance
         power = np.zeros(len(self.selection))
@@ -99,7 +111,7 @@ class Designer:
         outcome = evaluate(instance, decision)
         if not outcome.feasible or outcome.energy_j > cutoff_j * (1 + PROMISING):
             return [decision]
-        search = optimise_powers(instance, decision, tolerance=1e-4, max_iterations=10)
+        search = optimise_powers(instance, decision, tolerance=1e-4, max_iterations=10, check_time=check_time)
         return [decision, search.decision, silence_jammers(instance, search.decision)]
 
 
@@ -139,22 +151,30 @@ class _Senders:
 
 
 def _improve(
-    problem: SetProblem, relaxed: Relaxed, time_s: float, senders: _Senders, steps: int = 8
+    problem: SetProblem,
+    relaxed: Relaxed,
+    time_s: float,
+    senders: _Senders,
+    check_time: Callable[[], None],
+    steps: int = 8,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return a beam v (L,) of length at most 1 and powers (M,), W, for a downlink time, s, and senders.
 
     None where no step ends without slack.
     """
     rows = problem.uplink_rows(np.eye(len(senders.least)), senders.least)
-    vectors = np.linalg.eigh(relaxed.covariance)[1]
-    u = 1 / max(relaxed.sinr, 1e-6)
-    x = vectors[:, -1] * math.sqrt(u * 0.999)
     power = np.maximum(relaxed.power_w, 1e-9 * max(float(relaxed.power_w.max(initial=0.0)), 1e-12))
-    best, spent = None, math.inf
+    beam, heard = _best_draw(problem, relaxed.covariance, power)
+    u = 1 / max(heard, 1e-6)
+    x = beam * math.sqrt(u * 0.999)
+    best, spent, before = None, math.inf, math.inf
     for _ in range(steps):
         program = _Tangents(problem, rows, time_s, x, power, u)
-        z = minimise(program, program.start(), gap=1e-4, first_gap=1.0)
+        z = minimise(program, program.start(), gap=1e-5, first_gap=1.0, check_time=check_time)
         x, power, u, slack = program.parts(z)
+        if slack > max(MARGIN, HOPELESS * before):
+            return best
+        before = slack
         total = float(power.sum())
         if slack < 0.5 * MARGIN:
             gain, spent = spent - total, total
@@ -162,6 +182,23 @@ def _improve(
             if gain < 1e-4 * total:
                 break
     return best
+
+
+def _best_draw(problem: SetProblem, covariance: np.ndarray, power_w: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the unit vector (L,), among W's principal one and draws of CN(0, W), that is best for the secrecy rate.
+
+    With the eavesdroppers' largest SINR, beside jammers of powers (M,), W.
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    noise = np.random.default_rng(0).standard_normal((2, DRAWS, len(values)))
+    beams = np.concatenate([vectors[:, -1:].T, (noise[0] + 1j * noise[1]) @ root.T])
+    beams /= np.linalg.norm(beams, axis=1, keepdims=True)
+    reached = np.abs(beams @ problem.users.conj().T) ** 2 / (1 + problem.at_user @ power_w)
+    heard = np.abs(beams @ problem.eves.conj().T) ** 2 / (1 + problem.at_eve @ power_w)
+    leaked = heard.max(axis=1)
+    best = int(np.argmax((1 + reached.min(axis=1)) / (1 + leaked)))
+    return beams[best], float(leaked[best])
 
 
 class _Tangents:

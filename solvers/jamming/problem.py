@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -62,6 +62,7 @@ class SetProblem:
     downlink_s: float
     uplink_s: float
     base_j: float
+    _needs: dict[float, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, instance: Instance, selection: np.ndarray) -> SetProblem:
@@ -118,6 +119,8 @@ class SetProblem:
 
         For each eavesdropper alone, each two (of few), and all of them.
         """
+        if time_s in self._needs:  # boxes share their ends
+            return self._needs[time_s]
         eves = self.ratios.shape[1]
         pairs = itertools.combinations(range(eves), 2) if eves <= MOST_PAIRED else ()
         together = [self.least_sum(list(group), time_s) for group in pairs]
@@ -125,7 +128,8 @@ class SetProblem:
             together.append(self.least_sum(list(range(eves)), time_s))
         rows = [row for row in together if row is not None]
         weight = np.concatenate([np.eye(eves), *(row[0][None] for row in rows)])
-        return weight, np.concatenate([self.least_ratio(time_s), [row[1] for row in rows]])
+        self._needs[time_s] = weight, np.concatenate([self.least_ratio(time_s), [row[1] for row in rows]])
+        return self._needs[time_s]
 
     def least_sum(self, group: list[int], time_s: float) -> tuple[np.ndarray, float] | None:
         r"""Return weights (E,) and a lower bound on Σ weight_e θ'_e over a group of eavesdroppers, or None.

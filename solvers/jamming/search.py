@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +18,9 @@ from solvers.jamming.problem import SetProblem
 
 NO_LEAKAGE = 0.05
 """Boxes in b end where the eavesdroppers' SINR costs the receivers this share of what they need."""
-FIRST_BUDGET = 0.02
-"""What the jammers of a box may spend when it is first relaxed, as a share of the energy without them."""
-GROWTH = 4.0
+FIRST_BUDGET = 0.1
+"""What jammers may spend when a box is first relaxed and no decision is known, as a share of the other energy."""
+GROWTH = 10.0
 """By how much more, than was proved before, they may spend when it is relaxed again."""
 FINEST = 1e-4
 """Boxes of a smaller relative width are not cut up."""
@@ -67,26 +68,29 @@ class SetBoxes:
         """Whether no step would raise the bound."""
         return math.isinf(self.lower_j) or max(self._heap[0][2].widths(self.problem)) < FINEST
 
-    def step(self, cutoff_j: float) -> list[Decision]:
+    def step(self, cutoff_j: float, check_time: Callable[[], None] = lambda: None) -> list[Decision]:
         """Relax the box of the least bound, and cut it up; return decisions that are worth scoring.
 
-        Only decisions below the cut-off, J, are looked for from now on.
+        Only decisions below the cut-off, J, are looked for from now on. ``check_time`` is called between Newton steps
+        and may raise: the bound then stays as it was.
         """
         self.cutoff_j = min(self.cutoff_j, cutoff_j)
         if self.done or self._designer is None:
             return []
-        before, _, box = heapq.heappop(self._heap)
+        before, _, box = self._heap[0]
         self.steps += 1
-        most = self.cutoff_j - self.problem.base_j
-        budget = min(most, max(GROWTH * before, FIRST_BUDGET * self.problem.base_j))
-        relaxed = relax(self.problem, box, budget, before)
+        budget = most = self.cutoff_j - self.problem.base_j
+        if self.cutoff_j == self._dearest_j:  # no decision is known
+            budget = min(most, max(GROWTH * before, FIRST_BUDGET * self.problem.base_j))
+        relaxed = relax(self.problem, box, budget, before, check_time)
+        heapq.heappop(self._heap)
         if relaxed.bound_j >= budget:
             if budget < most:
                 self._push(budget, box)
             return []
         for half in box.halves(self.problem):
             self._push(relaxed.bound_j, half)
-        return self._designer.decisions(relaxed, self.cutoff_j)
+        return self._designer.decisions(relaxed, self.cutoff_j, check_time)
 
     def _push(self, bound_j: float, box: Box) -> None:
         heapq.heappush(self._heap, (bound_j, next(self._order), box))

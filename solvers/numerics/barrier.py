@@ -6,6 +6,7 @@ general conic solver would first rewrite every logarithm into cones of its own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -31,6 +32,7 @@ def minimise(
     first_gap: float = 1.0,
     reduction: float = 30.0,
     max_steps: int = 200,
+    enough: float = -math.inf,
     check_time: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Return a strictly feasible z whose f is within about ``gap`` of the minimum.
@@ -45,6 +47,8 @@ def minimise(
         The duality gap M/sharpness where the method stops and where it starts, and the factor between stages.
     max_steps
         Newton steps in all; when they are used up, or a step fails, the last z is returned.
+    enough
+        The method stops as soon as f is at most this.
     check_time
         Called before each step; it may raise.
     """
@@ -79,6 +83,8 @@ def minimise(
             else:
                 return z
             z, f, slack = trial, f_trial, slack_trial
+            if f <= enough:
+                return z
         if final or steps >= max_steps:
             return z
         sharpness = min(sharpness * reduction, last)

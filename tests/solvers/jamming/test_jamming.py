@@ -9,7 +9,8 @@ import pytest
 
 from secagent_env import Decision, Instance, Scenario, evaluate, sample_instance
 from secagent_env.model.physics import downlink_sinr
-from solvers.jamming.box import Box, relax
+from solvers.certificate.integer_program import TOLERANCE
+from solvers.jamming.box import Box, _program, relax
 from solvers.jamming.dual import Dual, SmallSDP
 from solvers.jamming.problem import SetProblem
 from solvers.jamming.search import SetBoxes
@@ -149,7 +150,7 @@ def test_needs_of_the_uplink_are_those_of_the_best_shares(uplink_s):
     grid = np.logspace(math.log10(rate / 2), math.log10(0.999), 400)
     shares = np.array([pair for pair in itertools.product(grid, grid) if sum(pair) < 1])
     for ratios in (np.array([[1.0, 0.2], [0.3, 2.0]]), np.array([[5.0, 4.0], [0.1, 0.2]])):
-        problem = SetProblem(**vars(problem) | {"ratios": ratios})
+        problem = dataclasses.replace(problem, ratios=ratios)
         best = np.nanmin(needed(ratios, rate, shares), axis=0)
         least = problem.least_ratio(uplink_s)
         assert (least <= best).all()
@@ -187,6 +188,59 @@ def test_any_multipliers_prove_a_bound():
         y = minimise(Dual(program, 10.0), Dual(program, 10.0).start(), gap=1e-3)
         assert program.bound(y) <= value
         assert program.bound(y) == pytest.approx(float(program.right @ y), abs=1e-9)
+
+
+@pytest.mark.parametrize("inverse", [True, False])
+def test_every_decision_in_a_box_is_a_point_of_its_program(contested, inverse):
+    instance, selection, boxes, best, _ = contested
+    problem, scenario = boxes.problem, instance.scenario
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        turn = rng.standard_normal((2, len(best.beamformer))) * 10.0 ** rng.uniform(-5, -2)
+        beam = best.beamformer + math.sqrt(scenario.bs_power_w) * (turn[0] + 1j * turn[1])
+        beam *= math.sqrt(scenario.bs_power_w) / np.linalg.norm(beam)
+        power = best.power_w * np.exp(0.3 * rng.standard_normal(len(selection)))
+        decision = Decision(selection=selection, beamformer=beam, power_w=power)
+        time_s, uplink_s, heard, spent = place(instance, decision)
+        if not math.isfinite(time_s + uplink_s):
+            continue
+        value = 1 / heard if inverse else heard
+        ends = [(exact / 3 ** rng.uniform(0, 1), exact * 3 ** rng.uniform(0, 1)) for exact in (time_s, uplink_s, value)]
+        program, unit = _program(problem, Box(*ends, inverse=inverse), 2 * spent, spent * rng.uniform(0, 1))
+        x = np.append(
+            power[problem.jammers] / unit,
+            [(exact - low) / (high - low) for exact, (low, high) in ((value, ends[2]), (time_s, ends[0]))],
+        )
+        v = beam / math.sqrt(scenario.bs_power_w * (1 + TOLERANCE)) * (math.sqrt(value) if inverse else 1.0)
+        left = program.matrix @ x
+        left[: len(program.signs)] += program.signs * np.abs(program.vectors.conj() @ v) ** 2
+        left[len(program.signs)] -= float(np.linalg.norm(v) ** 2)
+        size = np.abs(program.right) + np.abs(program.matrix) @ x
+        assert (left - program.right >= -1e-8 * size).all()
+        assert program.cost @ x * 2 * spent <= spent * (1 + 1e-9)
+        assert np.linalg.norm(v) ** 2 <= program.trace
+
+
+def test_multipliers_prove_no_less_than_is_true():
+    """Outside the cone too: the bound is attained by the worst W and x of their size."""
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        vectors = rng.standard_normal((4, 3)) + 1j * rng.standard_normal((4, 3))
+        signs = np.array([1.0, 1.0, -1.0, -1.0])
+        matrix, cost, most = rng.standard_normal((9, 5)), rng.uniform(0, 1, 5), rng.uniform(0.5, 2.0, 5)
+        most[:3] = most[0]
+        y = rng.exponential(1.0, 9)
+        slack = y[4] * np.eye(3) - np.einsum("q,qi,qj->ij", y[:4] * signs, vectors, vectors.conj())
+        values, turned = np.linalg.eigh(slack)
+        w = 2.0 * np.outer(turned[:, 0], turned[:, 0].conj()) * (values[0] < 0)
+        reduced = cost - y @ matrix
+        x = np.where(reduced < 0, most, 0.0)
+        x[:3] *= np.arange(3) == np.argmin(reduced[:3])
+        seen = signs * np.einsum("qd,de,qe->q", vectors.conj(), w, vectors).real
+        right = matrix @ x + np.concatenate([seen, [-np.trace(w).real], np.zeros(4)])
+        program = SmallSDP(vectors, signs, matrix, right, cost, most, 3, 2.0)
+        assert program.bound(y) == pytest.approx(float(cost @ x), abs=1e-9)
+        assert program.bound(y) <= cost @ x
 
 
 def test_cutoff_says_what_is_of_interest(contested):

@@ -1,0 +1,105 @@
+"""The search over selections: its bound holds whenever it is stopped, and no global search goes below it."""
+
+import contextlib
+import math
+
+import numpy as np
+import pytest
+from scipy.optimize import differential_evolution
+
+import solvers
+from secagent_env import Decision, Instance, Scenario, evaluate, sample_instance
+from solvers.certificate.bounds import LowerBound, lower_bound
+from solvers.exact.search import SetSearch
+from solvers.interface.base import OutOfTime, SolverRun
+
+JAMMED = Scenario.preset("contested", num_agents=6, num_antennas=2, num_eavesdroppers=3, min_selected=2)
+HASTY = JAMMED.replace(num_antennas=3, num_eavesdroppers=2, latency_limit_s=900.0, min_accuracy=0.5)
+
+
+def test_no_bound_is_lost_or_too_high_when_time_is_over(monkeypatch):
+    instance = sample_instance(JAMMED, 9)
+    best = float(solvers.make("exact").solve(instance).outcome.energy_j)
+    least = lower_bound(instance).energy_j
+    for calls in (1, 5, 20, 60, 200, 500, 1000, 2000):
+        run = SolverRun(instance, 0, None, None, None)
+        left = iter(range(calls))
+
+        def check_time(_, left=left):
+            if next(left, None) is None:
+                raise OutOfTime
+
+        monkeypatch.setattr(SolverRun, "check_time", check_time)
+        search = SetSearch(run, gap=1e-3, steps=10_000, start=lambda: None, jamming=True)
+        with contextlib.suppress(OutOfTime):
+            search.solve()
+        assert least * (1 - 1e-9) <= search.bound_j <= best
+        assert run.bound is None or run.bound.energy_j <= search.bound_j
+
+
+def test_the_gap_is_what_was_asked_for():
+    instance = sample_instance(HASTY, 0)
+    for gap in (0.1, 1e-2, 1e-3):
+        solution = solvers.make("exact", target_gap=gap).solve(instance)
+        assert solution.gap <= gap
+        jammers = np.where(solution.decision.selection, 0.0, solution.decision.power_w)
+        assert jammers.max() > 0
+
+
+def test_asc_plus_does_not_lower_the_bound_of_the_run_that_asks_it():
+    instance = sample_instance(JAMMED, 9)
+    run = SolverRun(instance, 0, None, None, None)
+    run.bound = known = LowerBound(1.0, None)
+    solvers.make("asc-plus")._solve(run)
+    assert run.bound is known
+
+
+def test_time_limits_hold_where_jammers_are_needed():
+    instance = sample_instance("contested", seed=10)
+    solution = solvers.make("exact").solve(instance, max_seconds=0.3)
+    assert solution.status == "stopped"
+    assert solution.wall_time_s < 1.0
+
+
+def evolve(instance: Instance, start: Decision, seed: int) -> float:
+    """Return the least energy that differential evolution over beam and powers finds at a selection, J."""
+    scenario, antennas = instance.scenario, len(start.beamformer)
+    limit = math.sqrt(scenario.bs_power_w)
+
+    def decisions(z: np.ndarray) -> Decision:
+        beam = (z[:antennas] + 1j * z[antennas : 2 * antennas]).T * limit
+        beam /= np.maximum(np.linalg.norm(beam, axis=1, keepdims=True) / limit, 1.0)
+        power = np.where(z[2 * antennas :].T < -15.9, 0.0, 10.0 ** z[2 * antennas :].T)
+        return Decision(selection=np.broadcast_to(start.selection, power.shape), beamformer=beam, power_w=power)
+
+    def energy(z: np.ndarray) -> np.ndarray:
+        outcome = evaluate(instance, decisions(z))
+        late = np.where(np.isfinite(outcome.latency_s), outcome.latency_s / scenario.latency_limit_s, 1e6)
+        return np.where(outcome.feasible, outcome.energy_j, 1e6 * np.maximum(late, 1.0))
+
+    beam = start.beamformer / limit
+    with np.errstate(divide="ignore"):
+        x0 = np.concatenate([beam.real, beam.imag, np.clip(np.log10(start.power_w), -16, None)])
+    most = math.log10(scenario.max_power_w)
+    bounds = [(-1.0, 1.0)] * (2 * antennas) + [(-16.0, most)] * len(start.power_w)
+    x0 = np.clip(x0, *np.array(bounds).T)
+    spread = 10.0 ** np.random.default_rng(seed).uniform(-5, 0, (60, 1))
+    noise = np.random.default_rng(seed).standard_normal((60, len(x0)))
+    init = np.clip(x0 + spread * noise * (np.arange(60) > 0)[:, None], *np.array(bounds).T)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        found = differential_evolution(
+            energy, bounds, init=init, maxiter=150, vectorized=True, updating="deferred", polish=False, seed=seed, tol=0
+        )
+    return float(found.fun)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "seeds"), [(JAMMED, (2, 4, 9)), (HASTY, (0, 3, 5, 7, 8))], ids=["jammed", "hasty"]
+)
+def test_no_global_search_goes_below_the_bound(scenario, seeds):
+    for seed in seeds:
+        instance = sample_instance(scenario, seed)
+        solution = solvers.make("exact").solve(instance)
+        assert solution.gap <= 1e-3
+        assert solution.decision.power_w[~solution.decision.selection].max() > 0
+        assert evolve(instance, solution.decision, seed) >= solution.lower_bound_j
