@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,8 +72,16 @@ class Designer:
                 continue
             self._tried.append(place)
             design = _improve(self.problem, relaxed, time_s, senders, check_time)
-            if design is not None:
-                decisions += self._complete(*design, senders, cutoff_j, check_time)
+            if design is None:
+                continue
+            decisions += self._complete(*design, senders, cutoff_j, check_time)
+            faster = self._fastest(design[1])
+            if faster.time_s < senders.time_s:  # what the downlink needs lets them: it gets the time
+                near = replace(relaxed, covariance=np.outer(design[0], design[0].conj()), power_w=design[1])
+                time_s = (self.problem.total_s - faster.time_s) * (1 - 1e-6)
+                again = _improve(self.problem, near, time_s, faster, check_time)
+                if again is not None:
+                    decisions += self._complete(*again, faster, cutoff_j, check_time)
         return decisions
 
     def _times(self, longest_s: float) -> tuple[float, _Senders] | None:
@@ -90,6 +98,14 @@ class Designer:
                 if best is None or cost < best[0]:
                     best = cost, time_s, senders
         return None if best is None else best[1:]
+
+    def _fastest(self, power_w: np.ndarray) -> _Senders:
+        """Return the fastest senders whom jammers of powers (M,), W, protect, or the slowest ones."""
+        for senders in self._senders:
+            rows, level = self.problem.uplink_rows(np.eye(len(senders.least)), senders.least)
+            if (rows @ power_w + level >= 0).all():
+                return senders
+        return self._senders[-1]
 
     def _complete(
         self,
