@@ -84,12 +84,17 @@ class Algorithm1:
     """
 
     def __init__(
-        self, problem: SelectionProblem, options: Algorithm1Options, score: Callable[[Decision], Outcome]
+        self,
+        problem: SelectionProblem,
+        options: Algorithm1Options,
+        score: Callable[[Decision], Outcome],
+        check_time: Callable[[], None] = lambda: None,
     ) -> None:
         self.problem = problem
         self.options = options
         self.trace: list[dict[str, Any]] = []
         self._score = score
+        self.check_time = check_time
 
     def select(self, auxiliary: np.ndarray) -> np.ndarray | None:
         """Return a selection (N,) bool, from α̂⁰ (N,) bool; None if no α was found."""
@@ -135,4 +140,4 @@ class Algorithm1:
 
     def solve_auxiliary(self, costs: Costs, selection: np.ndarray, auxiliary: np.ndarray) -> np.ndarray:
         """Return the rounded solution of (41)."""
-        return relaxed_selection(self.problem, selection, auxiliary, costs, self.options.rho)
+        return relaxed_selection(self.problem, selection, auxiliary, costs, self.options.rho, self.check_time)

@@ -70,7 +70,7 @@ class ASC(ASCOptions, Solver):
     def _select(self, links: SubProblems, problem: SelectionProblem, decision: Decision, iteration: int) -> Decision:
         """Return the decision with the selection of Algorithm 1, or as it is if it makes none."""
         links.run.check_time()
-        algorithm = self.algorithm1(problem, self, links.run.consider)
+        algorithm = self.algorithm1(problem, self, links.run.consider, links.run.check_time)
         selection = algorithm.select(decision.selection)
         if selection is not None:
             decision = problem.decision(selection)

@@ -114,7 +114,7 @@ class PrintedAlgorithm1(Algorithm1):
         """Return the rounded solution of (41) as printed."""
         program = PrintedProgram(self.options, self.problem, selection, self._before, auxiliary, costs)
         self._before = selection
-        return rounded(program)
+        return rounded(program, self.check_time)
 
 
 class PrintedRelaxation(Relaxation):

@@ -34,7 +34,7 @@ SILENCE_S = 2.0
 PATIENCE = (60, 300)
 """Boxes that are relaxed before another search may find a decision, and before it may find a better one."""
 HOPELESS = 0.1
-"""Share of the pieces of work after which the search gives up where nothing feasible was found."""
+"""So many boxes, as a share of the pieces of work, are relaxed before the search gives up with nothing feasible."""
 CLOSE = 0.5
 """The multicast's relaxation is solved where this share of its rate by one eigenvalue would be too slow."""
 COARSE = 1e-2
@@ -111,8 +111,8 @@ class SetSearch:
             raise Infeasible(UNSERVABLE)
 
     def _search(self) -> None:
-        least = self._most * (1 - HOPELESS)
-        while self._next_j < self._cutoff_j and self.steps > (0 if self.run.feasible else least):
+        hopeless = HOPELESS * self._most
+        while self._next_j < self._cutoff_j and self.steps > 0 and (self.run.feasible or self._boxes < hopeless):
             self.run.check_time()
             if self._open and self._open[0].lower_j <= self._ordered.least_j:
                 self._continue(self._open[0])

@@ -41,8 +41,8 @@ class Exact(Solver):
     target_gap
         The search ends at this gap between the best decision and the bound, relative to the decision.
     max_steps
-        It ends after so many pieces of work too: tests of a set, or semidefinite programs. Where nothing feasible was
-        found by then, after a tenth of them.
+        It ends after so many pieces of work too: tests of a set, or semidefinite programs; where nothing feasible was
+        found, after a tenth as many programs.
     """
 
     name = "exact"

@@ -1,6 +1,7 @@
 """ASC: each equation of Algorithm 1 by hand, Algorithm 2 against the bound, its ablations, and the printed errors."""
 
 import ast
+import functools
 import importlib.util
 import itertools
 import math
@@ -259,6 +260,14 @@ def test_algorithm_1_returns_its_best_feasible_iterate_and_the_last_one_where_no
     np.testing.assert_array_equal(algorithm.returned(iterates), iterates[1])
     algorithm.trace = [{"energy_j": math.inf}] * 3
     np.testing.assert_array_equal(algorithm.returned(iterates), iterates[2])
+
+
+def test_algorithm_1_looks_at_the_time_while_it_solves_41():
+    problem, calls = problem_of(jammer_w=1e-6), []
+    score = functools.partial(evaluate, problem.instance)
+    algorithm = Algorithm1(problem, ASC(), score, lambda: calls.append(1))
+    algorithm.select(np.arange(8) < 4)
+    assert len(calls) > 10
 
 
 # --- The beam ------------------------------------------------------------------------------------------------

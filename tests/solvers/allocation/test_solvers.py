@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from types import SimpleNamespace
 
 import gymnasium
 import numpy as np
@@ -320,6 +321,13 @@ def test_exact_is_honest_wherever_it_is_hard(changes):
             assert solution.gap == pytest.approx(outcome.energy_j / solution.lower_bound_j - 1, abs=1e-12)
         if solution.status == "infeasible":
             assert not random_decisions(instance, 2000).feasible.any()
+
+
+def test_exact_goes_on_while_the_tests_of_selections_are_cheap():
+    network = sample_instance("tight-latency", 0, batch=(36,))[35]  # a hundred selections cannot be served in time
+    exact = solvers.make("exact")
+    exact.asc = SimpleNamespace(_solve=lambda run: pytest.fail("asc-plus is not needed"))
+    assert exact.solve(network).status == "optimal"
 
 
 def test_exact_next_to_the_base_station_and_through_the_flat_format():
