@@ -32,7 +32,7 @@ class Interrupts:
 
 @contextmanager
 def remembered() -> Iterator[Interrupts]:
-    """Remember Ctrl-C inside the block, where it is raised as ever.
+    """Remember Ctrl-C inside the block, where it is raised as ever; an error that follows from it gives way to it.
 
     Nothing changes in other threads than the main one, nor where a program handles the signal in its own way.
     """
@@ -44,5 +44,8 @@ def remembered() -> Iterator[Interrupts]:
     signal.signal(signal.SIGINT, interrupts._handle)
     try:
         yield interrupts
+    except Exception:
+        interrupts.check()  # a library that it ended may have failed while it cleaned up
+        raise
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)

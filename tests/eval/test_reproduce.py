@@ -385,7 +385,7 @@ def test_an_interrupted_run_resumes(tiny: list[str], capsys: pytest.CaptureFixtu
     monkeypatch.setattr("eval.sweep.workers.compute", original)
     assert main(tiny) == 0
     resumed, errors = capsys.readouterr()
-    kept = int(re.search(r"(\d) of 12 cells are taken from out", errors)[1])
+    kept = int(re.search(r"(\d) of 16 cells are taken from out", errors)[1])
     assert 1 <= kept <= 5
     assert main([*tiny, "--fresh"]) == 0
     anew, errors = capsys.readouterr()

@@ -52,3 +52,13 @@ def test_another_thread_than_the_main_one_changes_nothing():
     thread.start()
     thread.join()
     assert seen == [signal.default_int_handler]
+
+
+def test_an_error_of_what_was_interrupted_gives_way_to_the_interrupt():
+    with pytest.raises(KeyboardInterrupt), remembered():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            raise RuntimeError("the file cannot be closed")
+    with pytest.raises(RuntimeError, match="by itself"), remembered():
+        raise RuntimeError("by itself")

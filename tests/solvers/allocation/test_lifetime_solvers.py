@@ -204,8 +204,8 @@ def played_by(policies, scenario, episodes, seed, folder):
 
 
 def test_the_comparison_pairs_episodes(tmp_path):
-    played = played_by(["myopic", "priced", "asc"], Scenario.preset("small"), 3, 5, tmp_path)
-    assert list(played) == ["myopic", "priced", "asc"]
+    played = played_by(["myopic", "priced", "asc-plus"], Scenario.preset("small"), 3, 5, tmp_path)
+    assert list(played) == ["myopic", "priced", "asc-plus"]
     first = [json.loads(text)[0] for text in played["myopic"]["battery_j"]]
     for found in played.values():
         assert list(found["index"]) == [0, 1, 2]
@@ -215,10 +215,10 @@ def test_the_comparison_pairs_episodes(tmp_path):
             assert len(battery_j) == episode["served"] + episode["unserved"] + 1
             assert np.array_equal(battery_j[0], first[i])
             assert (np.diff(battery_j, axis=0) <= 0).all()
-    # ASC finds the same optima as exact.
-    assert list(played["asc"]["served"]) == list(played["myopic"]["served"])
+    # asc-plus finds the same optima as exact.
+    assert list(played["asc-plus"]["served"]) == list(played["myopic"]["served"])
     table = markdown(played).splitlines()
-    assert [row.split("|")[1].strip() for row in table[2:6]] == ["myopic", "priced", "asc", "upper bound"]
+    assert [row.split("|")[1].strip() for row in table[2:6]] == ["myopic", "priced", "asc-plus", "upper bound"]
     mean = np.mean(played["priced"]["served"])
     assert f"{mean:.3g}" in table[3].split("|")[2]
 

@@ -85,7 +85,7 @@ def test_the_unit_of_gains_changes_nothing_in_a_large_network(name, preset):
         check_scale(name, instance, 3e11)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "asc-printed"])  # (28) mixes units as printed
 @pytest.mark.parametrize("factor", [1e-6, 1e5])
 def test_the_unit_of_energy_changes_no_selection(name, factor):
     instance = sample_instance("small", seed=0)
