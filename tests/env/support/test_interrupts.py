@@ -54,11 +54,15 @@ def test_another_thread_than_the_main_one_changes_nothing():
     assert seen == [signal.default_int_handler]
 
 
+def interrupted_writer() -> None:
+    try:
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        raise RuntimeError("the file cannot be closed")
+
+
 def test_an_error_of_what_was_interrupted_gives_way_to_the_interrupt():
     with pytest.raises(KeyboardInterrupt), remembered():
-        try:
-            signal.raise_signal(signal.SIGINT)
-        finally:
-            raise RuntimeError("the file cannot be closed")
+        interrupted_writer()
     with pytest.raises(RuntimeError, match="by itself"), remembered():
         raise RuntimeError("by itself")
