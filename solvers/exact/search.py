@@ -33,6 +33,10 @@ SILENCE_S = 2.0
 """How long a search goes on before it says again how far it is, s."""
 PATIENCE = (60, 300)
 """Boxes that are relaxed before another search may find a decision, and before it may find a better one."""
+AHEAD = 4
+"""Sets, not of the least bound, that are tried without jammers for each box: one of them may be served at once."""
+FINE = 1e-6
+"""Sets whose bound is closer than this to the best energy, relatively, are not tried."""
 HOPELESS = 0.1
 """So many boxes, as a share of the pieces of work, are relaxed before the search gives up with nothing feasible."""
 CLOSE = 0.5
@@ -50,7 +54,8 @@ class _OpenSet:
     lower_j: float
     number: int
     selection: np.ndarray = field(compare=False)
-    work: Iterator[float] = field(compare=False)
+    work: Iterator[float] = field(compare=False, default_factory=lambda: iter(()))
+    in_boxes: bool = field(compare=False, default=False)
 
 
 class SetSearch:
@@ -83,13 +88,15 @@ class SetSearch:
         self._said_s = 0.0
         self.sets = 0
         self._boxes = 0
+        self._cut_off = False
         self._asked = False
         self._most = steps
 
     @property
     def bound_j(self) -> float:
         """A lower bound on the energy of every feasible decision, J."""
-        return min(self._next_j, self._settled_j, self._cutoff_j)
+        reached = self._cutoff_j if self._cut_off else self.run.energy_j
+        return min(self._next_j, self._settled_j, reached)
 
     @property
     def _cutoff_j(self) -> float:
@@ -112,15 +119,30 @@ class SetSearch:
 
     def _search(self) -> None:
         hopeless = HOPELESS * self._most
-        while self._next_j < self._cutoff_j and self.steps > 0 and (self.run.feasible or self._boxes < hopeless):
+        ahead = AHEAD
+        while self.steps > 0 and (self.run.feasible or self._boxes < hopeless):
             self.run.check_time()
-            if self._open and self._open[0].lower_j <= self._ordered.least_j:
+            least = self._ordered.least_j
+            boxes = bool(self._open) and self._open[0].lower_j < self._cutoff_j
+            new = least < self.run.energy_j / (1 + FINE)
+            if boxes and (not new or (ahead == 0 and self._open[0].lower_j <= least)):
                 self._continue(self._open[0])
+                ahead = AHEAD
+            elif not new:
+                break
             elif (found := self._ordered.advance()) is not None:
-                self.sets += 1
-                cost, selection = found
-                heapq.heappush(self._open, _OpenSet(cost, next(self._number), selection, self._work(selection, cost)))
+                ahead = max(ahead - 1, 0)
+                self._try(*found)
             self._tell()
+
+    def _try(self, cost: float, selection: np.ndarray) -> None:
+        """Open a set, and work on it until it is settled, or only boxes are left to do."""
+        self.sets += 1
+        open_set = _OpenSet(cost, next(self._number), selection)
+        open_set.work = self._work(open_set)
+        heapq.heappush(self._open, open_set)
+        while not open_set.in_boxes and self._continue(open_set):
+            self.run.check_time()
 
     def _ask(self) -> None:
         """Let the other search find a decision, once."""
@@ -128,22 +150,26 @@ class SetSearch:
             self._asked = True
             self.start()
 
-    def _continue(self, open_set: _OpenSet) -> None:
-        """Do one piece of work on the first open set; keep it, or settle it where none is left.
+    def _continue(self, open_set: _OpenSet) -> bool:
+        """Do one piece of work on an open set; return whether it stays open. It is settled where no work is left.
 
         It counts as open until the work is done, which may end out of time.
         """
         self.steps -= 1
         lower = next(open_set.work, None)
-        heapq.heappop(self._open)
+        self._open.remove(open_set)
+        heapq.heapify(self._open)
         if lower is None:
             self._settled_j = min(self._settled_j, open_set.lower_j)
         elif math.isfinite(lower):
             open_set.lower_j = max(open_set.lower_j, lower)
             heapq.heappush(self._open, open_set)
+            return True
+        return False
 
-    def _work(self, selection: np.ndarray, cost: float) -> Iterator[float]:
+    def _work(self, open_set: _OpenSet) -> Iterator[float]:
         """Yield lower bounds on a set's energy, J, cheap ones first; infinite where it cannot be served."""
+        cost, selection = open_set.lower_j, open_set.selection
         instance = self.run.instance
         core = unservable_core(instance, selection)
         if core is not None:
@@ -162,6 +188,9 @@ class SetSearch:
             if too_slow(instance, selection, rate):
                 yield math.inf
             return
+        open_set.in_boxes = True
+        yield cost
+        self._cut_off = True  # boxes say nothing of decisions above it
         boxes = SetBoxes(instance, selection, cutoff_j=self._cutoff_j)
         while not boxes.done:
             for decision in boxes.step(self._cutoff_j, self.run.check_time):

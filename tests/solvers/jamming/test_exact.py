@@ -103,3 +103,21 @@ def test_no_global_search_goes_below_the_bound(scenario, seeds):
         assert solution.gap <= 1e-3
         assert solution.decision.power_w[~solution.decision.selection].max() > 0
         assert evolve(instance, solution.decision, seed) >= solution.lower_bound_j
+
+
+def test_contested_ends_at_the_gap_asked_for_and_the_bound_is_below_the_energy():
+    solution = solvers.make("exact").solve(sample_instance("contested", 102))
+    assert solution.status == "feasible"
+    assert 0 <= solution.gap <= 1e-3
+    bounds = [record["bound_j"] for record in solution.history if "bound_j" in record]
+    best = [record["best_energy_j"] for record in solution.history if "bound_j" in record]
+    assert bounds == sorted(bounds)
+    assert best == sorted(best, reverse=True)
+    assert solution.lower_bound_j >= bounds[-1]
+
+
+@pytest.mark.parametrize("seed", [301, 336])  # many sets are ruled out; the cheapest one needs boxes, the next does not
+def test_where_the_latency_binds_sets_are_served_without_jammers(seed):
+    solution = solvers.make("exact").solve(sample_instance("tight-latency", seed), max_seconds=20)
+    assert 0 <= solution.gap <= 1e-3
+    assert solution.status == ("optimal" if seed == 301 else "feasible")
