@@ -8,6 +8,7 @@ import pytest
 import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
 from secagent_env.model.presets import PRESETS
+from secagent_env.support.blas import single_threaded
 from solvers.asc_plus.links import LinkOptions, Links
 from solvers.certificate.bounds import LowerBound, lower_bound, uplink_energy_floor
 from solvers.certificate.cores import insecure_core
@@ -178,6 +179,7 @@ def random_selections(instance, seed, count):
     return rng.random((count, n)) < rng.uniform(0.2, 1, (count, 1))
 
 
+@single_threaded()
 def never_above(instance, bound: LowerBound, seed: int) -> int:
     """Check a bound against random decisions and those of two cheap selections; return how many were feasible."""
     random = random_outcomes(instance, 100, seed)[0]

@@ -101,6 +101,7 @@ def brute_force(instance: Instance) -> float:
     return float(np.where(outcome.feasible, outcome.energy_j, np.inf).min())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bits", "tokens"), [(2e9, 32), (5e9, 20_000)])
 def test_bound_of_one_antenna_meets_a_search_over_all_powers(bits, tokens):
     for seed in range(60):
