@@ -9,7 +9,7 @@ import numpy as np
 
 from secagent_env import Decision, Instance
 from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, secrecy_rate, transfer_time, uplink_sinr
-from solvers.certificate.integer_program import TOLERANCE
+from solvers.certificate.requirements import TOLERANCE
 
 TRACE_W = 1e-200
 """A power that makes no difference to others, W."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from solvers.asc.costs import Costs
 from solvers.asc.greedy import most_accurate
-from solvers.certificate.integer_program import TOLERANCE
+from solvers.certificate.requirements import TOLERANCE
 
 PAIRS_AT_MOST = 200_000
 """Double exchanges are tried only if there are at most so many."""

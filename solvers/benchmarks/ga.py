@@ -19,8 +19,8 @@ from secagent_env import Instance, evaluate
 from secagent_env.support.extras import require
 from solvers.asc_plus.links import LinkOptions, Links
 from solvers.certificate.bounds import uplink_energy_floor
-from solvers.certificate.integer_program import TOLERANCE, TimeFloors, why_infeasible
 from solvers.certificate.linear_test import secret_at_best, secret_senders
+from solvers.certificate.requirements import TOLERANCE, TimeFloors, why_infeasible
 from solvers.interface.base import Solver, SolverRun
 from solvers.power.powers import polish
 

@@ -14,8 +14,8 @@ from scipy import optimize
 from secagent_env import Decision, Instance, evaluate
 from solvers.asc_plus.links import LinkOptions, Links
 from solvers.asc_plus.starts import MARGINS, jammer_patterns, protecting_jammers
-from solvers.certificate.integer_program import CheapestSelection
 from solvers.certificate.linear_test import linear_test
+from solvers.certificate.requirements import CheapestSelection
 from solvers.certificate.selection import cheapest_selection, eligible_agents
 from solvers.interface.base import Infeasible, Solver, SolverRun
 from solvers.power.powers import polish

@@ -1,1 +1,1 @@
-"""Certified lower bounds on the energy, and the integer programs behind them."""
+"""Certified lower bounds on the energy, and what every feasible selection has to meet."""

@@ -22,7 +22,7 @@ import numpy as np
 from scipy import optimize
 
 from secagent_env import Instance
-from solvers.certificate.integer_program import TOLERANCE, TimeFloors, selection_of, usable_agents
+from solvers.certificate.requirements import TOLERANCE, TimeFloors, selection_of, usable_agents
 
 
 @dataclass(order=True)

@@ -17,7 +17,7 @@ import numpy as np
 from secagent_env import Instance
 from solvers.beam.sdr import Downlink, relax
 from solvers.certificate.cores import insecure_core
-from solvers.certificate.integer_program import TOLERANCE
+from solvers.certificate.requirements import TOLERANCE
 from solvers.certificate.uplink import uplink_possible
 
 

@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from secagent_env import Instance
-from solvers.certificate.integer_program import (
+from solvers.certificate.ordered import OrderedSelections
+from solvers.certificate.requirements import (
     TOLERANCE,
     CheapestSelection,
     TimeFloors,
@@ -15,7 +16,6 @@ from solvers.certificate.integer_program import (
     usable_agents,
     why_infeasible,
 )
-from solvers.certificate.ordered import OrderedSelections
 
 
 def eligible_agents(instance: Instance) -> np.ndarray:

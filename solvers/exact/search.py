@@ -31,8 +31,8 @@ logger = logging.getLogger("secagent.solvers")
 
 SILENCE_S = 2.0
 """How long a search goes on before it says again how far it is, s."""
-PATIENCE = (60, 300)
-"""Boxes that are relaxed before another search may find a decision, and before it may find a better one."""
+PATIENCE = {False: 60, True: 300}
+"""Boxes that are relaxed before another search is asked, by whether something feasible is known."""
 AHEAD = 4
 """Sets, not of the least bound, that are tried without jammers for each box: one of them may be served at once."""
 FINE = 1e-6

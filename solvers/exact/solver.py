@@ -1,6 +1,6 @@
-"""Exact: the integer program of the selection, a beam and powers that attain its bound, and the proof.
+"""Exact: selections in the order of a lower bound, a beam and powers that attain it, and the proof.
 
-The objective (20) is at least the integer program's minimum, each agent counted with its execution energy and
+The objective (20) is at least the cost of the cheapest selection, each agent counted with its execution energy and
 the least energy its uplink can cost (:mod:`solvers.certificate.bounds`). Where the beam can null the eavesdroppers and
 the agents are heard better by the base station than by them, nearly silent agents attain it: with low powers
 the eavesdroppers hear only noise, jammers may stay silent, and the transmission costs nanojoules against the
@@ -8,7 +8,7 @@ kilojoules of the execution. The decision found is then optimal, and the gap say
 
 Where that fails (the latency binds, an eavesdropper sits among the agents, too few antennas), selections are taken in
 the order of their bounds, and each is worked on until it is served or its bound is above the best decision
-(:mod:`solvers.exact.search`). Where that leaves a gap, ASC searches too.
+(:mod:`solvers.exact.search`). Where jammers are needed and that takes long, ``asc-plus`` searches too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SENDER_SNR = np.logspace(-5, 4, 73)
 
 
 class Exact(Solver):
-    """The integer program with a certified gap.
+    """The best decision with a certified gap.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Exact(Solver):
         beams = (null_beam(instance, selection), leakage_beam(instance, selection))
         for beam in (beam for beam in beams if beam is not None):
             outcome = run.consider(at_powers(selection, beam, powers))
-            run.record(sub_problem="integer program", feasible=bool(outcome.feasible.any()))
+            run.record(sub_problem="cheapest selection", feasible=bool(outcome.feasible.any()))
             if outcome.feasible.any():
                 return True
         return False

@@ -18,7 +18,7 @@ from secagent_env.support import checks
 from secagent_env.support.blas import single_threaded
 from secagent_env.support.secrets import public
 from solvers.certificate.bounds import LowerBound, lower_bound, transmission_bound
-from solvers.certificate.integer_program import why_infeasible
+from solvers.certificate.requirements import why_infeasible
 from solvers.certificate.selection import eligible_agents
 from solvers.interface.ranking import rank_by_violation, to_ties
 from solvers.interface.scaling import scaled

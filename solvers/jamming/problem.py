@@ -11,7 +11,7 @@ import numpy as np
 from secagent_env import Instance
 from secagent_env.model.physics import LN2
 from solvers.certificate.bounds import ROUNDING, uplink_energy_floor
-from solvers.certificate.integer_program import TOLERANCE, TimeFloors
+from solvers.certificate.requirements import TOLERANCE, TimeFloors
 
 GRID = np.logspace(-9, 3, 1200)
 """Where θ is looked at, relative to the largest ratio."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from secagent_env import Decision, Instance, Outcome
 from secagent_env.support.checks import flag, integer
-from solvers.certificate.integer_program import why_infeasible
+from solvers.certificate.requirements import why_infeasible
 from solvers.certificate.selection import eligible_agents, random_selection
 from solvers.interface.base import Infeasible, Solver, SolverRun
 from solvers.interface.ranking import relative_violations

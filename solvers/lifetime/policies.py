@@ -26,8 +26,8 @@ from secagent_env import Instance
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from secagent_env.support.errors import check_name
 from solvers.asc_plus.links import Links
-from solvers.certificate.integer_program import TOLERANCE, why_infeasible
 from solvers.certificate.linear_test import secret_at_best
+from solvers.certificate.requirements import TOLERANCE, why_infeasible
 from solvers.certificate.selection import cheapest_selection, eligible_agents, random_selection
 from solvers.exact.solver import Exact
 from solvers.interface.base import Infeasible, SolverRun

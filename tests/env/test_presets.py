@@ -17,7 +17,7 @@ from secagent_env import Decision, Scenario, evaluate, sample_instance
 from secagent_env.model.presets import PRESETS
 from solvers.benchmarks.ipfirst import cheapest_agents, uplink_hopeless
 from solvers.certificate.bounds import lower_bound
-from solvers.certificate.integer_program import TimeFloors
+from solvers.certificate.requirements import TimeFloors
 from solvers.certificate.selection import cheapest_selection
 
 CONTESTED = Scenario.preset("contested")

@@ -20,8 +20,8 @@ from solvers.asc.starts import execution_costs
 from solvers.asc_plus import exchanges
 from solvers.asc_plus.starts import jammer_patterns, jammers_of, sender_levels
 from solvers.beam.beamforming import leakage_beam
-from solvers.certificate.integer_program import TimeFloors, usable_agents
 from solvers.certificate.linear_test import secret_at_best, secret_senders
+from solvers.certificate.requirements import TimeFloors, usable_agents
 from solvers.interface.ranking import bottleneck, rank_by_violation
 
 ROUNDS = 12

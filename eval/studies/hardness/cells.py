@@ -14,8 +14,8 @@ from secagent_env import Instance, evaluate
 from solvers.asc_plus.starts import sender_levels
 from solvers.beam.beamforming import best_beam
 from solvers.benchmarks.ipfirst import cheapest_agents, uplink_hopeless
-from solvers.certificate.integer_program import TimeFloors
 from solvers.certificate.linear_test import secret_senders
+from solvers.certificate.requirements import TimeFloors
 
 SOLVE, PROVE = "eval.studies.hardness.cells:solve", "eval.studies.hardness.cells:prove"
 BEAMS = 300

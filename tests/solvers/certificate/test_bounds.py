@@ -12,8 +12,8 @@ from secagent_env.support.blas import single_threaded
 from solvers.asc_plus.links import LinkOptions, Links
 from solvers.certificate.bounds import LowerBound, lower_bound, uplink_energy_floor
 from solvers.certificate.cores import insecure_core
-from solvers.certificate.integer_program import TimeFloors
 from solvers.certificate.linear_test import secret_at_best
+from solvers.certificate.requirements import TimeFloors
 from solvers.certificate.selection import cheapest_selection
 from solvers.interface.base import SolverRun
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from secagent_env import Scenario, sample_instance
-from solvers.certificate.integer_program import TimeFloors
 from solvers.certificate.ordered import OrderedSelections
+from solvers.certificate.requirements import TimeFloors
 from solvers.certificate.selection import cheapest_selection
 
 SMALL = Scenario.preset("small")

@@ -9,7 +9,7 @@ import pytest
 
 from secagent_env import Decision, Instance, Scenario, evaluate, sample_instance
 from secagent_env.model.physics import downlink_sinr
-from solvers.certificate.integer_program import TOLERANCE
+from solvers.certificate.requirements import TOLERANCE
 from solvers.jamming.box import Box, _program, relax
 from solvers.jamming.dual import Dual, SmallSDP
 from solvers.jamming.problem import SetProblem
