@@ -41,14 +41,12 @@ def insecure_core(instance: Instance, selection: np.ndarray) -> np.ndarray | Non
     level = ratio[loudest, np.arange(ratio.shape[1])]
     if (level < 1).all():
         return None  # beside noise alone
-    core = np.zeros(len(selection), bool)
-    core[loudest] = True
-    weight = _weights(_rows(ratio, level, core))
+    weight = _weights(_rows(ratio, level, selection))
     if weight is None:
         return None
     smaller = np.zeros(len(selection), bool)
     smaller[loudest[weight > 0]] = True
-    for candidate in (smaller, core):
+    for candidate in (smaller, selection):
         if (_rows(ratio, level, candidate) @ weight <= 0).all():
             return candidate
     return None

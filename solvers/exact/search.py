@@ -36,7 +36,7 @@ PATIENCE = {False: 60, True: 300}
 AHEAD = 4
 """Sets, not of the least bound, that are tried without jammers for each box: one of them may be served at once."""
 FINE = 1e-6
-"""Sets whose bound is closer than this to the best energy, relatively, are not tried."""
+"""Decisions that save less than this share of the energy are not looked for; boxes end at the gap asked for."""
 HOPELESS = 0.1
 """So many boxes, as a share of the pieces of work, are relaxed before the search gives up with nothing feasible."""
 CLOSE = 0.5
@@ -101,6 +101,11 @@ class SetSearch:
     @property
     def _cutoff_j(self) -> float:
         """What a decision would have to undercut to be of interest, J."""
+        return self.run.energy_j / (1 + min(FINE, self.gap)) * (1 + 2 * ROUNDING)
+
+    @property
+    def _enough_j(self) -> float:
+        """The bound at which a set is left as it is, J: the gap asked for."""
         return self.run.energy_j / (1 + self.gap) * (1 + 2 * ROUNDING)
 
     @property
@@ -123,8 +128,8 @@ class SetSearch:
         while self.steps > 0 and (self.run.feasible or self._boxes < hopeless):
             self.run.check_time()
             least = self._ordered.least_j
-            boxes = bool(self._open) and self._open[0].lower_j < self._cutoff_j
-            new = least < self.run.energy_j / (1 + FINE)
+            boxes = bool(self._open) and self._open[0].lower_j < self._enough_j
+            new = least < self._cutoff_j
             if boxes and (not new or (ahead == 0 and self._open[0].lower_j <= least)):
                 self._continue(self._open[0])
                 ahead = AHEAD

@@ -143,6 +143,15 @@ def test_few_nodes_lead_to_the_cheapest_selection_where_accuracy_binds():
         assert nodes < 3000
 
 
+def test_few_nodes_where_hardly_any_selection_is_accurate_enough():
+    instance = sample_instance(Scenario(num_agents=30), 1)
+    best = float(np.sort(instance.accuracy)[-10:].mean()) - 1e-5
+    instance = instance.replace(scenario=instance.scenario.replace(min_accuracy=best))
+    ordered = OrderedSelections(instance, instance.execution_energy_j, np.ones(30, bool))
+    nodes = next(k for k in itertools.count(1) if ordered.advance() is not None)
+    assert nodes < 100  # without a look at the surplus that is left: 187
+
+
 def test_equal_costs_do_not_multiply_the_nodes():
     instance = sample_instance(Scenario(num_agents=60, min_accuracy=0.75), 0)
     ordered = OrderedSelections(instance, np.ones(60), np.ones(60, bool))
@@ -163,3 +172,12 @@ def test_senders_share_the_uplink():
     pair = np.isin(np.arange(6), [2, 3])
     long = floors.downlink[pair].max() + floors.inference[pair].max() + per_rate
     assert floors.latency(pair) == pytest.approx(long)
+
+
+@pytest.mark.parametrize("price", [0.0, 1e2, 1e5])
+def test_every_price_of_accuracy_gives_the_same_selections(monkeypatch, price):
+    instance = sample_instance(SMALL.replace(num_agents=8, min_selected=2, min_accuracy=0.7), 3)
+    cost = instance.execution_energy_j
+    monkeypatch.setattr("solvers.certificate.ordered._price", lambda *_: price)
+    found = all_in_order(OrderedSelections(instance, cost, np.ones(8, bool)))
+    assert [pair[0] for pair in found] == pytest.approx([pair[0] for pair in brute_force(instance, cost)], rel=1e-12)

@@ -115,7 +115,7 @@ def test_a_global_search_over_powers_finds_nothing_faster(seed):
         found = np.inf if best >= 0 else time_at(instance, -best)
         least = least_time(instance, selection, test)
         assert least <= found * (1 + 1e-6)
-        if not jam and np.isfinite(found):
+        if np.isfinite(found) and (not jam or scenario.num_eavesdroppers == 1):
             assert least == pytest.approx(found, rel=1e-2)
 
 
@@ -137,6 +137,12 @@ def can_all_send(instance, selection) -> bool:
     )
     assert result.status == 0
     return result.x[-1] > 1e-7
+
+
+def test_a_jammer_that_helps_by_less_than_rounding_leaves_it_open():
+    sender = np.array([True, False])
+    assert insecure_core(network([1.5, 1.5 * (1 + 1e-12)]), sender) is None
+    assert insecure_core(network([1.5, 1.5 * (1 - 1e-6)]), sender).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("changes", [{}, {"num_antennas": 1}, {"num_eavesdroppers": 1}, {"num_eavesdroppers": 4}])
