@@ -528,7 +528,7 @@ def scheduler():
     at_once = dask.config.set({"distributed.scheduler.allowed-failures": 0})  # a task that kills a worker has failed
     with (
         at_once,
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, protocol="tcp") as local,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", protocol="tcp") as local,
     ):
         yield local.scheduler_address
 
