@@ -26,6 +26,8 @@ from secagent_env import Instance
 
 SAFETY = 1e-9
 """Relative amount by which a condition has to fail before it counts as failed; far above what rounding does."""
+CLOSE = 1e-6
+"""Relative accuracy of the least time."""
 
 
 def uplink_ratio(instance: Instance, time_s: float) -> float:
@@ -49,6 +51,21 @@ def uplink_possible(instance: Instance, selection: np.ndarray, time_s: float, ro
         if not _reachable(ratio[selection, e], kappa, others, rounds):
             return False
     return True
+
+
+def least_time(instance: Instance, selection: np.ndarray, low_s: float, high_s: float) -> float:
+    """Return a time, s, from ``low_s`` on, below which a selection (N,) bool is proved not to send its output.
+
+    It is found by bisection, to :data:`CLOSE`; infinite where ``high_s`` does not suffice either.
+    """
+    if not 0 < low_s < high_s < np.inf or uplink_possible(instance, selection, low_s):
+        return low_s
+    if not uplink_possible(instance, selection, high_s):
+        return np.inf
+    while high_s > low_s * (1 + CLOSE):
+        middle = np.sqrt(low_s * high_s)
+        low_s, high_s = (low_s, middle) if uplink_possible(instance, selection, middle) else (middle, high_s)
+    return float(low_s)
 
 
 def _reachable(ratio: np.ndarray, kappa: float, others: float, rounds: int) -> bool:

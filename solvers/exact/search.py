@@ -36,7 +36,8 @@ PATIENCE = {False: 60, True: 300}
 AHEAD = 4
 """Sets, not of the least bound, that are tried without jammers for each box: one of them may be served at once."""
 FINE = 1e-6
-"""Decisions that save less than this share of the energy are not looked for; boxes end at the gap asked for."""
+"""Decisions that save less than this share of the energy are not looked for; boxes of jammers that cost something end
+at the gap asked for."""
 HOPELESS = 0.1
 """So many boxes, as a share of the pieces of work, are relaxed before the search gives up with nothing feasible."""
 CLOSE = 0.5
@@ -49,11 +50,15 @@ RECORDED = 1e-5
 
 @dataclass(order=True)
 class _OpenSet:
-    """A selection with a lower bound on the energy of its decisions, J, and the work that raises it."""
+    """A selection with a lower bound on the energy of its decisions, J, and the work that raises it.
+
+    It is left as it is where the bound is within the relative ``gap`` of the best energy.
+    """
 
     lower_j: float
     number: int
     selection: np.ndarray = field(compare=False)
+    gap: float = field(compare=False)
     work: Iterator[float] = field(compare=False, default_factory=lambda: iter(()))
     in_boxes: bool = field(compare=False, default=False)
 
@@ -104,9 +109,10 @@ class SetSearch:
         return self.run.energy_j / (1 + min(FINE, self.gap)) * (1 + 2 * ROUNDING)
 
     @property
-    def _enough_j(self) -> float:
-        """The bound at which a set is left as it is, J: the gap asked for."""
-        return self.run.energy_j / (1 + self.gap) * (1 + 2 * ROUNDING)
+    def _unfinished(self) -> _OpenSet | None:
+        """The open set of the least bound that is not within its gap of the best energy."""
+        energy = self.run.energy_j * (1 + 2 * ROUNDING)
+        return min((each for each in self._open if each.lower_j < energy / (1 + each.gap)), default=None)
 
     @property
     def _next_j(self) -> float:
@@ -128,10 +134,10 @@ class SetSearch:
         while self.steps > 0 and (self.run.feasible or self._boxes < hopeless):
             self.run.check_time()
             least = self._ordered.least_j
-            boxes = bool(self._open) and self._open[0].lower_j < self._enough_j
+            boxes = self._unfinished
             new = least < self._cutoff_j
-            if boxes and (not new or (ahead == 0 and self._open[0].lower_j <= least)):
-                self._continue(self._open[0])
+            if boxes is not None and (not new or (ahead == 0 and boxes.lower_j <= least)):
+                self._continue(boxes)
                 ahead = AHEAD
             elif not new:
                 break
@@ -143,7 +149,7 @@ class SetSearch:
     def _try(self, cost: float, selection: np.ndarray) -> None:
         """Open a set, and work on it until it is settled, or only boxes are left to do."""
         self.sets += 1
-        open_set = _OpenSet(cost, next(self._number), selection)
+        open_set = _OpenSet(cost, next(self._number), selection, self.gap)
         open_set.work = self._work(open_set)
         heapq.heappush(self._open, open_set)
         while not open_set.in_boxes and self._continue(open_set):
@@ -197,6 +203,8 @@ class SetSearch:
         yield cost
         self._cut_off = True  # boxes say nothing of decisions above it
         boxes = SetBoxes(instance, selection, cutoff_j=self._cutoff_j)
+        if boxes.problem.curbed:  # it can be served at its cost, or not at all
+            open_set.gap = min(FINE, self.gap)
         while not boxes.done:
             for decision in boxes.step(self._cutoff_j, self.run.check_time):
                 self.run.consider(decision)

@@ -42,6 +42,10 @@ where E₁ is a bound on the jammers' energy known before, of a box that contain
 (W, p, u, T): a semidefinite program. Its powers are counted in x = p (T₁ + U₁) / budget, with budget the energy that
 the jammers may spend below the cut-off; the objective is then a share of the budget, x is at most 1 in sum wherever the
 energy is below the cut-off, and a minimum above 1 proves that it is not.
+
+**Where nobody's jamming helps the uplink** a row −Σ_m w_m p_m + level ≥ 0 with w > 0 allows powers that may be a
+millionth of what the budget allows. They are then counted in x = w p / level, which is at most 1 in sum as well, and a
+minimum above 1 proves that no decision lies in the box.
 """
 
 from __future__ import annotations
@@ -104,10 +108,15 @@ class Box:
         """Return by how much, as logarithms, needs and times vary along T, U, and u or b."""
         (t1, t2), (u1, u2), (r1, r2) = self.time_s, self.uplink_s, self.range
         low = self.need(problem, t2, r1)
-        by_time = math.log(self.need(problem, t1, r1) / low) + math.log((t2 + u1) / (t1 + u1))
-        ratio = problem.uplink_needs(u1)[1] / problem.uplink_needs(u2)[1]
-        by_uplink = float(np.log(ratio).max()) + math.log((t1 + u2) / (t1 + u1))
-        return by_time, by_uplink, math.log(self.need(problem, t2, r2) / low)
+        by_time, by_value = math.log(self.need(problem, t1, r1) / low), math.log(self.need(problem, t2, r2) / low)
+        if problem.curbed:  # the uplink takes the time that the downlink leaves: a longer one costs nothing
+            return by_time + self._uplink_width(problem, max(problem.total_s - t2, u1)), 0.0, by_value
+        by_uplink = self._uplink_width(problem, u1) + math.log((t1 + u2) / (t1 + u1))
+        return by_time + math.log((t2 + u1) / (t1 + u1)), by_uplink, by_value
+
+    def _uplink_width(self, problem: SetProblem, least_s: float) -> float:
+        """Return by how much, as a logarithm, the uplink's needs vary from a time to the longest one."""
+        return float(np.log(problem.uplink_needs(least_s)[1] / problem.uplink_needs(self.uplink_s[1])[1]).max())
 
     def need(self, problem: SetProblem, time_s: float, value: float) -> float:
         """Return γ + (γ − 1) u, or γ − 1 + γ b."""
@@ -152,6 +161,7 @@ def relax(
             break
     w, x = dual.primal(y)
     jammers = len(problem.jammers)
+    per_share_j = min(float(unit.min(initial=math.inf)) * (box.time_s[0] + box.uplink_s[0]), budget_j)
     # The factor of the central path: the slack of the cap tells nothing, the variables u and T lie in [0, 1].
     factor = gap / (len(y) + len(x) + len(w) + 1)
     w, x = factor * w, factor * x
@@ -159,7 +169,7 @@ def relax(
     value = r1 + (r2 - r1) * min(float(x[jammers]), 1.0)
     trace = max(value, 1e-300) if box.inverse else 1.0
     return Relaxed(
-        bound_j=max(min(share, 1.0) * budget_j, before_j),
+        bound_j=budget_j if share >= 1.0 else max(share * per_share_j, before_j),
         covariance=w / trace,
         power_w=np.minimum(unit * x[:jammers], problem.most_w),
         time_s=t1 + (t2 - t1) * min(float(x[jammers + 1]), 1.0),
@@ -167,11 +177,14 @@ def relax(
     )
 
 
-def _program(problem: SetProblem, box: Box, budget_j: float, before_j: float) -> tuple[SmallSDP, float]:
-    """Return the program in W and x = (jammers' shares, u or b and T as shares of their ranges); and W per share."""
+def _program(problem: SetProblem, box: Box, budget_j: float, before_j: float) -> tuple[SmallSDP, np.ndarray]:
+    """Return the program in W and x = (jammers' shares, u or b and T as shares of their ranges); and W of a share (M,)."""
     (t1, t2), (u1, u2), (r1, r2) = box.time_s, box.uplink_s, box.range
     users, eves, jammers = len(problem.users), len(problem.eves), len(problem.jammers)
-    unit = budget_j / (t1 + u1)
+    unit = np.full(jammers, budget_j / (t1 + u1))
+    curb = problem.curb_w(u2)
+    if curb is not None and (curb < unit).all():
+        unit = curb
     excess = problem.excess(t2) * (1 - NUDGE)  # γ₁ − 1
     bend = (1 + excess) * problem.exponent_s / t2**2 * (t2 - t1) * (1 - NUDGE)  # |γ'(T₂)| (T₂ − T₁)
     per_value = excess if box.inverse else 1 + excess
@@ -197,11 +210,11 @@ def _program(problem: SetProblem, box: Box, budget_j: float, before_j: float) ->
 
     rows, level = problem.uplink_rows(*problem.uplink_needs(u2))
     uplink = np.hstack([unit * rows, np.zeros((len(rows), 2))])
-    loud = np.flatnonzero(np.full(jammers, problem.most_w / unit) < 1.0)
+    loud = np.flatnonzero(problem.most_w / unit < 1.0)
     upper = np.zeros((len(loud) + 2, width))
     upper[np.arange(len(loud)), loud] = -1.0
     upper[-2:, jammers:] = -np.eye(2)
-    upper_right = np.append(np.full(len(loud), -problem.most_w / unit), [-1.0, -1.0])
+    upper_right = np.append(-problem.most_w / unit[loud], [-1.0, -1.0])
 
     cost = np.ones(width)
     cost[jammers] = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from dataclasses import dataclass, field
@@ -12,11 +13,16 @@ from secagent_env import Instance
 from secagent_env.model.physics import LN2
 from solvers.certificate.bounds import ROUNDING, uplink_energy_floor
 from solvers.certificate.requirements import TOLERANCE, TimeFloors
+from solvers.certificate.uplink import least_time
 
-GRID = np.logspace(-9, 3, 1200)
+GRID = np.logspace(-9, 3, 300)
 """Where θ is looked at, relative to the largest ratio."""
-
-
+PIECES = (20, 20)
+"""Into so many the intervals that may hold the least φ(θ) are cut, one time after the other."""
+LEAST_LEVEL = 1e-9
+"""Of the level that an uplink row leaves to jammers nothing smaller is told apart."""
+NEXT_TO_NOTHING = 1e-7
+"""Jammers that cost less than this share of the energy count as free."""
 MOST_PAIRED = 6
 """With more eavesdroppers than these no rows are made for two of them."""
 
@@ -77,11 +83,12 @@ class SetProblem:
         gain, heard = instance.bs_gain, instance.gain_eve
         own = gain[selection, None]
         floors = TimeFloors.of(instance)
-        uplink_s = max(float(floors.uplink[selection].max()), floors.together(len(users)))
         limit = scenario.latency_limit_s * (1 + TOLERANCE)
         exponent = LN2 * scenario.downlink_bits / scenario.bandwidth_hz
         snr = float(np.min(np.sum(np.abs(users) ** 2, axis=1)))
         earliest = exponent / math.log1p(snr) * (1 - TOLERANCE) if snr > 0 else math.inf
+        total_s = limit - float(instance.inference_time_s[selection].max())
+        soonest = max(float(floors.uplink[selection].max()), floors.together(len(users)))
         floor = instance.execution_energy_j + uplink_energy_floor(instance)
         return cls(
             users=users,
@@ -94,9 +101,9 @@ class SetProblem:
             most_w=most,
             exponent_s=exponent,
             uplink_exponent_s=floors.per_rate * LN2,
-            total_s=limit - float(instance.inference_time_s[selection].max()),
+            total_s=total_s,
             downlink_s=earliest,
-            uplink_s=uplink_s,
+            uplink_s=least_time(instance, selection, soonest, total_s - earliest),
             base_j=float(floor[selection].sum()) * (1 - ROUNDING),
         )
 
@@ -130,6 +137,22 @@ class SetProblem:
         weight = np.concatenate([np.eye(eves), *(row[0][None] for row in rows)])
         self._needs[time_s] = weight, np.concatenate([self.least_ratio(time_s), [row[1] for row in rows]])
         return self._needs[time_s]
+
+    def curb_w(self, time_s: float) -> np.ndarray | None:
+        """Return powers (M,), W, of which jammers send no more than 1 in sum where S sends within ``time_s``.
+
+        They are of an uplink row that nobody's jamming helps; None without one.
+        """
+        rows, level = self.uplink_rows(*self.uplink_needs(time_s))
+        against = (rows < 0).all(axis=1)
+        curbs = np.maximum(level[against], LEAST_LEVEL)[:, None] / -rows[against]
+        return min(curbs, key=lambda curb: curb.max(initial=0.0), default=None)
+
+    @functools.cached_property
+    def curbed(self) -> bool:
+        """Whether the uplink allows jammers only powers of next to no cost, however long it takes."""
+        curb = self.curb_w(self.total_s - self.downlink_s)
+        return curb is not None and bool((curb * self.total_s <= NEXT_TO_NOTHING * self.base_j).all())
 
     def least_sum(self, group: list[int], time_s: float) -> tuple[np.ndarray, float] | None:
         r"""Return weights (E,) and a lower bound on Σ weight_e θ'_e over a group of eavesdroppers, or None.
@@ -171,12 +194,23 @@ class SetProblem:
         """
         rate = math.expm1(min(self.uplink_exponent_s / time_s, 600.0))
         top = self.ratios.max(axis=0)  # (E,)
-        unit = np.maximum(top, 1e-12)
-        edges = top + unit * np.append(0.0, GRID)[:, None]  # (Q, E)
-        start, end = edges[:-1, None], edges[1:, None]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = rate / (rate + (end - self.ratios) / end)  # (Q − 1, K, E)
-            total = share.sum(axis=1)
-            more = np.sum(share * (start - self.ratios), axis=1) / (1 - total)
-        least = np.where(total < 1, edges[:-1] + more, np.inf).min(axis=0)
-        return np.where(np.isfinite(top), np.minimum(least, edges[-1]) * (1 - ROUNDING), np.inf)
+        least = [_least(ratios, rate) if math.isfinite(ratios.max()) else math.inf for ratios in self.ratios.T]
+        return np.minimum(least, top + np.maximum(top, 1e-12) * GRID[-1]) * (1 - ROUNDING)
+
+
+def _least(ratios: np.ndarray, rate: float) -> float:
+    """Return a lower bound on the least φ(θ) of ratios (K,), with rate = κ − 1; infinite where no θ serves them."""
+    top = float(ratios.max())
+    edges = top + max(top, 1e-12) * np.append(0.0, GRID)
+    start, end = edges[:-1], edges[1:]
+    for pieces in (*PIECES, None):
+        share = rate / (rate + (end[:, None] - ratios) / end[:, None])  # (Q, K)
+        per_room = 1 / np.maximum(1 - share.sum(axis=1), 1e-300)
+        reached = end + np.sum(share * (end[:, None] - ratios), axis=1) * per_room
+        lower = start + np.sum(share * (start[:, None] - ratios), axis=1) * per_room
+        if pieces is not None:
+            close = lower <= reached.min()
+            part = np.arange(pieces + 1) / pieces
+            edges = start[close, None] + (end - start)[close, None] * part
+            start, end = edges[:, :-1].ravel(), edges[:, 1:].ravel()
+    return float(lower.min())
