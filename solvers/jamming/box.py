@@ -178,7 +178,7 @@ def relax(
 
 
 def _program(problem: SetProblem, box: Box, budget_j: float, before_j: float) -> tuple[SmallSDP, np.ndarray]:
-    """Return the program in W and x = (jammers' shares, u or b and T as shares of their ranges), and shares in W (M,)."""
+    """Return the program in W and x = (jammers' shares, u or b and T as shares of ranges), and shares in W (M,)."""
     (t1, t2), (u1, u2), (r1, r2) = box.time_s, box.uplink_s, box.range
     users, eves, jammers = len(problem.users), len(problem.eves), len(problem.jammers)
     unit = np.full(jammers, budget_j / (t1 + u1))
