@@ -4,9 +4,9 @@ At a downlink time T, with γ = exp(exponent / T), a beam x = √u v and powers 
 
     |h_kᴴx|² / I_k(p) ≥ γ + (γ − 1) u,      |g_eᴴx|² ≤ I_e(p),      ‖x‖² ≤ u,      uplink p + level ≥ 0
 
-(:mod:`solvers.jamming.box`). The quotient on the left is convex in (x, I), so that its tangent at the point before is
-a lower bound; with it all is convex in (x, p, u), and each step's solution is feasible. The jammers' power is
-minimised, plus a penalty on a slack that all rows share, so that a step may start anywhere.
+(:mod:`solvers.jamming.relaxation`). The quotient on the left is convex in (x, I), so that its tangent at the point
+before is a lower bound; with it all is convex in (x, p, u), and each step's solution is feasible. The jammers' power
+is minimised, plus a penalty on a slack that all rows share, so that a step may start anywhere.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from secagent_env import Decision, Instance, evaluate
-from solvers.jamming.box import Relaxed
 from solvers.jamming.problem import SetProblem
+from solvers.jamming.relaxation import Relaxed
 from solvers.numerics.barrier import minimise
 from solvers.power.powers import optimise_powers, silence_jammers
 

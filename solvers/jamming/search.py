@@ -12,9 +12,10 @@ import numpy as np
 
 from secagent_env import Decision, Instance
 from solvers.certificate.bounds import ROUNDING
-from solvers.jamming.box import Box, relax
+from solvers.jamming.box import Box
 from solvers.jamming.design import Designer
 from solvers.jamming.problem import SetProblem
+from solvers.jamming.relaxation import relax
 
 NO_LEAKAGE = 0.05
 """Boxes in b end where the eavesdroppers' SINR costs the receivers this share of what they need."""
@@ -85,10 +86,10 @@ class SetBoxes:
         relaxed = relax(self.problem, box, budget, before, check_time)
         heapq.heappop(self._heap)
         if relaxed.bound_j >= budget:
-            if budget < most:
+            if budget < most and math.isfinite(relaxed.bound_j):
                 self._push(budget, box)
             return []
-        for half in box.halves(self.problem):
+        for half in box.halves(self.problem, relaxed.lag):
             self._push(relaxed.bound_j, half)
         return self._designer.decisions(relaxed, self.cutoff_j, check_time)
 

@@ -116,10 +116,10 @@ def test_contested_ends_at_the_gap_asked_for_and_the_bound_is_below_the_energy()
     assert solution.lower_bound_j >= bounds[-1]
 
 
-@pytest.mark.parametrize("seed", [309, 314, 336])  # the cheapest set lies between the bounds with and without jammers
+@pytest.mark.parametrize("seed", [309, 314, 336, 339])  # of 339 no beam reaches the relaxation
 def test_where_the_latency_binds_free_jammers_are_ruled_out(seed):
     instance = sample_instance("tight-latency", seed)
-    solution = solvers.make("exact").solve(instance, max_seconds=20)
+    solution = solvers.make("exact").solve(instance, max_seconds=120)
     assert solution.status == "optimal"
     assert 0 <= solution.gap <= 1.1e-6
     cost = instance.execution_energy_j + uplink_energy_floor(instance)

@@ -11,9 +11,10 @@ from secagent_env import Decision, Instance, Scenario, evaluate, sample_instance
 from secagent_env.model.physics import downlink_sinr
 from solvers.certificate.requirements import TOLERANCE
 from solvers.certificate.uplink import uplink_powers
-from solvers.jamming.box import Box, _program, relax
+from solvers.jamming.box import Arc, Box, Lag
 from solvers.jamming.dual import Dual, SmallSDP
 from solvers.jamming.problem import SetProblem
+from solvers.jamming.relaxation import _lag, _Program, relax
 from solvers.jamming.search import SetBoxes
 from solvers.numerics.barrier import minimise
 
@@ -215,6 +216,16 @@ def test_boxes_of_free_jammers_are_not_cut_along_the_uplink(hurried):
     assert Box((51.0, 60.0), box.uplink_s, box.range, inverse=True).halves(problem) == []  # too late for the uplink
 
 
+def small_program(vectors, signs, matrix, right, cost, most, trace) -> SmallSDP:
+    """Return a program whose first rows see W along vectors, and one more sees −tr W."""
+    count, dimension = vectors.shape
+    gather = np.zeros((count + 1, count + dimension))
+    gather[np.arange(count), np.arange(count)] = signs
+    gather[count, count:] = -1.0
+    seen = np.concatenate([vectors, np.eye(dimension)])
+    return SmallSDP(seen, gather, matrix, right, cost, most, 3, slice(count, count + 1), 2, trace)
+
+
 def test_any_multipliers_prove_a_bound():
     rng = np.random.default_rng(1)
     vectors = rng.standard_normal((4, 3)) + 1j * rng.standard_normal((4, 3))
@@ -232,7 +243,7 @@ def test_any_multipliers_prove_a_bound():
         left = matrix @ x + np.concatenate([signs * seen, [-np.trace(w).real], np.zeros(4)])
         right = left - rng.exponential(0.1, 9) * rng.integers(0, 2, 9)
         right[-2:] = -1.0
-        program = SmallSDP(vectors, signs, matrix, right, rng.uniform(0, 1, 5), np.ones(5), 3, 1.0)
+        program = small_program(vectors, signs, matrix, right, rng.uniform(0, 1, 5), np.ones(5), 1.0)
         value = float(program.cost @ x)
         for scale in (0.1, 1.0, 10.0):
             assert program.bound(scale * rng.standard_normal(9)) <= value
@@ -241,8 +252,30 @@ def test_any_multipliers_prove_a_bound():
         assert program.bound(y) == pytest.approx(float(program.right @ y), abs=1e-9)
 
 
+def point_in(program: _Program, box: Box, beam: np.ndarray, power: np.ndarray, place: tuple[float, ...]):
+    """Return the rows' slack, relative to their size, at the point that a decision is; the trace of W, and x.
+
+    ``beam`` (L,) is w, in the unit of the program, ``power`` (M,) the jammers', ``place`` u or b, and T.
+    """
+    sdp = program.sdp
+    ends = (box.range, box.time_s)
+    x = np.append(
+        power / program.unit_w, [(at - low) / (high - low) for at, (low, high) in zip(place, ends, strict=True)]
+    )
+    x = np.append(x, np.zeros(len(sdp.cost) - len(x)))  # nothing is forgone
+    lifted = np.linalg.inv(program.seen.space).conj().T @ beam
+    if box.arcs:
+        lifted = np.append(lifted, math.sqrt(box.range[1] if box.inverse else 1.0))
+    left = sdp.matrix @ x
+    left[: len(sdp.gather)] += sdp.gather @ np.abs(sdp.vectors.conj() @ lifted) ** 2
+    size = np.abs(sdp.right) + np.abs(sdp.matrix) @ x
+    size[: len(sdp.gather)] += np.abs(sdp.gather) @ np.abs(sdp.vectors.conj() @ lifted) ** 2
+    return (left - sdp.right) / size, np.linalg.norm(lifted) ** 2, x
+
+
 @pytest.mark.parametrize("inverse", [True, False])
-def test_every_decision_in_a_box_is_a_point_of_its_program(contested, inverse):
+@pytest.mark.parametrize("arcs", [False, True])
+def test_every_decision_in_a_box_is_a_point_of_its_program(contested, inverse, arcs):
     instance, selection, boxes, best, _ = contested
     problem, scenario = boxes.problem, instance.scenario
     rng = np.random.default_rng(2)
@@ -257,19 +290,81 @@ def test_every_decision_in_a_box_is_a_point_of_its_program(contested, inverse):
             continue
         value = 1 / heard if inverse else heard
         ends = [(exact / 3 ** rng.uniform(0, 1), exact * 3 ** rng.uniform(0, 1)) for exact in (time_s, uplink_s, value)]
-        program, unit = _program(problem, Box(*ends, inverse=inverse), 2 * spent, spent * rng.uniform(0, 1))
-        x = np.append(
-            power[problem.jammers] / unit,
-            [(exact - low) / (high - low) for exact, (low, high) in ((value, ends[2]), (time_s, ends[0]))],
-        )
         v = beam / math.sqrt(scenario.bs_power_w * (1 + TOLERANCE)) * (math.sqrt(value) if inverse else 1.0)
-        left = program.matrix @ x
-        left[: len(program.signs)] += program.signs * np.abs(program.vectors.conj() @ v) ** 2
-        left[len(program.signs)] -= float(np.linalg.norm(v) ** 2)
-        size = np.abs(program.right) + np.abs(program.matrix) @ x
-        assert (left - program.right >= -1e-8 * size).all()
-        assert program.cost @ x * 2 * spent <= spent * (1 + 1e-9)
-        assert np.linalg.norm(v) ** 2 <= program.trace
+        phase = np.angle(problem.users.conj() @ v)
+        v = v * np.exp(-1j * phase[0])
+        half = rng.uniform(0, 1, len(phase)) * math.pi / 2
+        around = (phase - phase[0] + half * rng.uniform(-1, 1, len(phase)), half)
+        box = Box(*ends, inverse=inverse)
+        if arcs:
+            turned = [Arc(k, float(around[0][k]), float(half[k])) for k in range(1, len(phase))]
+            box = dataclasses.replace(box, arcs=(Arc(0, 0.0, 0.0), *turned))
+        program = _Program.of(problem, box, 2 * spent, spent * rng.uniform(0, 1))
+        slack, trace, x = point_in(program, box, v, power[problem.jammers], (value, time_s))
+        assert (slack >= -1e-8).all()
+        assert trace <= program.sdp.trace
+        assert program.sdp.cost @ x * 2 * spent <= spent * (1 + 1e-9)
+
+
+def test_the_program_of_phases_is_tight():
+    """At the ends of arcs and of the range a decision leaves no slack in the rows of its phases."""
+    instance = sample_instance("tight-latency", 309)
+    problem = SetProblem.of(instance, np.isin(np.arange(30), [2, 4, 7, 18, 19, 21, 23, 29]))
+    rng = np.random.default_rng(0)
+    time_s, value, half = 49.0, 0.003, 0.7
+    need = problem.excess(time_s) + (1 + problem.excess(time_s)) * value
+    phase = rng.uniform(0, 2 * math.pi, 8)
+    phase[0] = 0.0
+    w = np.linalg.lstsq(problem.users.conj(), math.sqrt(need) * np.exp(1j * phase), rcond=None)[0]
+    arcs = (Arc(0, 0.0, 0.0), *(Arc(k, float(phase[k] + half * (-1) ** k), half) for k in range(1, 8)))
+    for ends in ((value, 1.01 * value), (0.0, value)):
+        box = Box((0.99 * time_s, time_s), (problem.uplink_s, problem.total_s - time_s), ends, inverse=False, arcs=arcs)
+        program = _Program.of(problem, box, 1.0, 0.0)
+        slack, *_ = point_in(program, box, w, np.zeros(len(problem.jammers)), (value, time_s))
+        rows = slice(program.sdp.walls.stop, program.sdp.walls.stop + 8)
+        assert slack[rows] == pytest.approx(0, abs=1e-9)
+
+
+def test_phases_are_cut_up_where_a_single_beam_lags_behind():
+    box = Box((50.0, 50.001), (57.0, 57.7), (0.0, 1e-3), inverse=False)
+    instance = sample_instance("tight-latency", 309)
+    problem = SetProblem.of(instance, np.isin(np.arange(30), [2, 4, 7, 18, 19, 21, 23, 29]))
+    lag = Lag(0.5, reference=3, user=1)
+    quarters = box.halves(problem, lag)
+    assert [part.arcs[0] for part in quarters] == [Arc(3, 0.0, 0.0)] * 4
+    ends = sorted(
+        (part.arcs[1].centre - part.arcs[1].half, part.arcs[1].centre + part.arcs[1].half) for part in quarters
+    )
+    assert np.ravel(ends) == pytest.approx(np.array([0, 1, 1, 2, 2, 3, 3, 4]) * math.pi / 2)
+    first, second = quarters[1].halves(problem, lag)
+    assert (first.arcs[0], second.arcs[0]) == (Arc(3, 0.0, 0.0), Arc(3, 0.0, 0.0))
+    low, high = (part.arcs[1] for part in (first, second))
+    assert (low.centre - low.half, low.centre + low.half) == pytest.approx((math.pi / 2, 0.75 * math.pi))
+    assert (high.centre - high.half, high.centre + high.half) == pytest.approx((0.75 * math.pi, math.pi))
+    assert {part.arcs[2].user for part in first.halves(problem, Lag(0.5, 0, 6))} == {6}
+    assert len(box.halves(problem, Lag(1e-3, 3, 1))) == 2  # no lag to speak of
+    wide = Box((49.0, 50.001), (57.0, 58.7), (0.0, 1e-3), inverse=False)
+    assert all(not part.arcs for part in wide.halves(problem, lag))
+
+
+def test_of_one_beam_nobody_lags_behind():
+    rng = np.random.default_rng(0)
+    users = rng.standard_normal((4, 3)) + 1j * rng.standard_normal((4, 3))
+    box = Box((1.0, 2.0), (1.0, 2.0), (0.0, 1.0), inverse=False)
+    beam = users.sum(axis=0)
+    lag = _lag(users, box, np.outer(beam, beam.conj()), None)
+    assert lag.size <= 1e-9
+    users /= np.linalg.norm(users, axis=1, keepdims=True)
+    lag = _lag(users, box, np.eye(3), None)  # of agent n's beam the others receive |h_kᴴ h_n|²
+    given = np.abs(users.conj() @ users.T) ** 2
+    assert lag.size == pytest.approx(-math.log(given[lag.user, lag.reference]))
+    assert given[lag.user, lag.reference] == given[:, lag.reference].min()
+    assert np.log(given[:, lag.reference]).sum() == pytest.approx(np.log(given).sum(axis=0).max())
+    beam = 0.5 * users[0]
+    arcs = dataclasses.replace(box, arcs=(Arc(int(np.argmin(np.abs(users.conj() @ beam))), 0.0, 0.0),))
+    behind = _lag(users, arcs, np.eye(3), beam)
+    others = np.delete(np.abs(users.conj() @ beam) ** 2, arcs.arcs[0].user)
+    assert behind.size == pytest.approx(-math.log(others.min()))
 
 
 def test_multipliers_prove_no_less_than_is_true():
@@ -289,7 +384,7 @@ def test_multipliers_prove_no_less_than_is_true():
         x[:3] *= np.arange(3) == np.argmin(reduced[:3])
         seen = signs * np.einsum("qd,de,qe->q", vectors.conj(), w, vectors).real
         right = matrix @ x + np.concatenate([seen, [-np.trace(w).real], np.zeros(4)])
-        program = SmallSDP(vectors, signs, matrix, right, cost, most, 3, 2.0)
+        program = small_program(vectors, signs, matrix, right, cost, most, 2.0)
         assert program.bound(y) == pytest.approx(float(cost @ x), abs=1e-9)
         assert program.bound(y) <= cost @ x
 
