@@ -86,4 +86,5 @@ def _feasible_first(outcome: Outcome, level: np.ndarray) -> np.ndarray:
 
 
 def _log_excess(theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(theirs, 1e-30) / np.clip(ours, 1e-30, np.maximum(theirs, 1e-30)))
+    theirs = np.maximum(theirs, 1e-30)
+    return np.asarray(np.log(theirs) - np.log(np.clip(ours, 1e-30, theirs)))

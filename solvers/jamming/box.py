@@ -102,7 +102,9 @@ class Box:
 
     def _uplink_width(self, problem: SetProblem, least_s: float) -> float:
         """Return by how much, as a logarithm, the uplink's needs vary from a time to the longest one."""
-        return float(np.log(problem.uplink_needs(least_s)[1] / problem.uplink_needs(self.uplink_s[1])[1]).max())
+        needs, least = problem.uplink_needs(least_s)[1], problem.uplink_needs(self.uplink_s[1])[1]
+        ratio = np.divide(needs, least, out=np.ones_like(least), where=least > 0)  # an eavesdropper may hear nobody
+        return float(np.log(ratio).max())
 
     def need(self, problem: SetProblem, time_s: float, value: float) -> float:
         """Return γ + (γ − 1) u, or γ − 1 + γ b."""

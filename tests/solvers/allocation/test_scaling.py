@@ -1,5 +1,9 @@
 """Solvers at any scale of the numbers: the unit of gains changes nothing, and no valid network makes them fail."""
 
+import functools
+import os
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,17 +11,26 @@ from hypothesis import strategies as st
 
 import solvers
 from secagent_env import Instance, Scenario, evaluate, sample_instance
+from secagent_env.model.presets import PRESETS
 from solvers.interface.scaling import scaled
 from solvers.numerics.hermitian import whitened
+from training import load_agent
 
 NAMES = [name for name in solvers.names() if name != "law"]  # its model's answers hang on the digits it is shown
 BRIEF = {"ga": {"population": 12, "generations": 4}, "de": {"population": 1, "generations": 4}}
 SEEDED = ("de", "ga", "randas")
 QUICK = ("asc", "exact", "randas")
+AGENTS = ("ppo", "l2o", "ppo-mlp")
+EVERYBODY = (*NAMES, "law", *AGENTS)
+NORMALISED = ("small", "paper", "tight-latency", "contested")
+INSTANCES = int(os.environ.get("SECAGENT_INSTANCES", 80))
+"""How many networks with normalised channels everybody solves, in all."""
+PARTS = 10
 
 
-def solve(name: str, instance: Instance) -> solvers.Solution:
-    return solvers.make(name, **BRIEF.get(name, {})).solve(instance, seed=1)
+def solve(name: str, instance: Instance, seed: int = 1) -> solvers.Solution:
+    solver = load_agent(name) if name in AGENTS else solvers.make(name, **BRIEF.get(name, {}))
+    return solver.solve(instance, seed)
 
 
 def in_other_units(instance: Instance, c: float) -> Instance:
@@ -76,13 +89,21 @@ def test_the_unit_of_gains_changes_nothing(name, c, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", ["paper", "contested", "tight-latency"])
+@pytest.mark.parametrize("preset", [preset for preset in PRESETS if preset != "small"])
 @pytest.mark.parametrize("name", NAMES)
 def test_the_unit_of_gains_changes_nothing_in_a_large_network(name, preset):
-    instance = sample_instance(preset, seed=1)
-    check_scale(name, instance, 2.0**-39)
-    if (name, preset) != ("exact", "contested"):
-        check_scale(name, instance, 3e11)
+    instance = sample_instance(preset, seed=3)
+    for c in (2.0**-39, 1e12):
+        check_scale(name, instance, c)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("name", ["asc", "asc-plus", "exact"])
+def test_the_unit_of_gains_changes_nothing_where_jammers_are_needed(name, seed):
+    instance = sample_instance("contested", seed=seed)
+    for c in (2.0**39, 7.3, 1e-12):
+        check_scale(name, instance, c)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "asc-printed"])  # (28) mixes units as printed
@@ -127,13 +148,45 @@ HARD = {
 }
 
 
-@pytest.mark.parametrize(
-    "names", [pytest.param(QUICK, id="quick"), pytest.param(NAMES, marks=pytest.mark.slow, id="all")]
-)
-@pytest.mark.parametrize("case", HARD)
-def test_no_valid_network_makes_a_solver_fail_inside(case, names):
-    instance = HARD[case]()
-    solutions = {name: solve(name, instance) for name in names}
+LARGE = {
+    "paper": {
+        "almost no noise": {"noise_power_w": 1e-30},
+        "much noise": {"noise_power_w": 1.0},
+        "one antenna": {"num_antennas": 1},
+    },
+    "tight-latency": {"almost no noise": {"noise_power_w": 1e-30}, "one antenna": {"num_antennas": 1}},
+    "contested": {
+        "almost no noise": {"noise_power_w": 1e-30},
+        "much noise": {"noise_power_w": 1.0},
+        "one antenna": {"num_antennas": 1},
+        "colluding": {"colluding": True},
+    },
+}
+HARD_AND_LARGE = {
+    **{
+        f"{preset}, {case}": functools.partial(sample_instance, Scenario.preset(preset, **fields), seed=0)
+        for preset, cases in LARGE.items()
+        for case, fields in cases.items()
+    },
+    **{
+        f"contested, normalised, {noise:g} W": functools.partial(
+            normalised, 3, **{**PRESETS["contested"], "noise_power_w": noise}
+        )
+        for noise in (1e-30, 1e-13, 1.0)
+    },
+    **{
+        f"{preset}, a deaf agent": lambda preset=preset: deaf(sample_instance(preset, seed=2), channel_bs=3)
+        for preset in LARGE
+    },
+    "contested, a deaf eavesdropper": lambda: deaf(
+        sample_instance("contested", seed=2), channel_eve=0, gain_eve=(slice(None), 0)
+    ),
+}
+
+
+def check_solutions(instance: Instance, names: Iterable[str], seed: int = 1) -> None:
+    """Nobody fails inside, ``evaluate`` confirms every outcome, and no bound is above any of their energies."""
+    solutions = {name: solve(name, instance, seed) for name in names if takes(name, instance)}
     for name, solution in solutions.items():
         assert "failed inside" not in solution.message, name
         outcome = evaluate(instance, solution.decision)
@@ -143,6 +196,43 @@ def test_no_valid_network_makes_a_solver_fail_inside(case, names):
     for name, solution in solutions.items():
         assert solution.lower_bound_j <= min(feasible, default=np.inf), name
         assert solution.status != "infeasible" or not feasible, name
+
+
+def takes(name: str, instance: Instance) -> bool:
+    """Whether a solver, or a trained agent, takes instances of this size."""
+    if name not in AGENTS:
+        return True
+    try:
+        load_agent(name).check(instance.scenario)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "names", [pytest.param(QUICK, id="quick"), pytest.param(EVERYBODY, marks=pytest.mark.slow, id="all")]
+)
+@pytest.mark.parametrize("case", HARD)
+def test_no_valid_network_makes_a_solver_fail_inside(case, names):
+    check_solutions(HARD[case](), names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", HARD_AND_LARGE)
+def test_no_valid_large_network_makes_a_solver_fail_inside(case):
+    check_solutions(HARD_AND_LARGE[case](), EVERYBODY)
+
+
+def test_what_a_language_model_proposes_for_a_deaf_agent_is_scored():
+    check_solutions(HARD["a deaf agent"](), ["law"])  # the power for the receive SNR it names is beyond all measure
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("preset", NORMALISED)
+def test_normalised_channels_make_no_solver_fail_inside(preset, part):
+    for seed in range(part, INSTANCES // len(NORMALISED), PARTS):
+        check_solutions(normalised(seed, **PRESETS[preset]), EVERYBODY, seed)
 
 
 @pytest.mark.parametrize("case", ["small", "paper"])

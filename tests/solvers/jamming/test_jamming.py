@@ -399,6 +399,17 @@ def test_cutoff_says_what_is_of_interest(contested):
     assert best is None
 
 
+def test_the_uplink_counts_beside_an_eavesdropper_that_hears_nobody(contested):
+    instance, selection, boxes, best, _ = contested
+    time_s, uplink_s, heard, _ = place(instance, best)
+    box = Box((time_s, time_s), (uplink_s, 4 * uplink_s), (1 / heard, 1 / heard), True)
+    gain = instance.gain_eve.copy()
+    gain[:, 0] = 0.0
+    deaf = SetProblem.of(instance.replace(gain_eve=gain), selection)
+    assert 0 < box.widths(deaf)[1] <= box.widths(boxes.problem)[1]
+    assert all(half.uplink_s != box.uplink_s for half in box.halves(deaf))
+
+
 def test_nobody_left_to_jam_and_a_dead_channel():
     instance = small(0, num_agents=2, min_selected=2)
     boxes, _, energy = search(instance, np.array([True, True]), 30)
