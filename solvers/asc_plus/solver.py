@@ -15,12 +15,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from secagent_env import Decision, evaluate
+from secagent_env import Decision, Instance, evaluate
 from solvers.asc.costs import SelectionProblem
 from solvers.asc.starts import execution_costs, sender_powers
 from solvers.asc.sub_problems import saves_little
 from solvers.asc_plus.exchanges import exchanges
 from solvers.asc_plus.links import LinkOptions, Links
+from solvers.asc_plus.reached import REACHED_MARGINS, equal_beam, reached_selection
 from solvers.asc_plus.selection import select
 from solvers.asc_plus.starts import (
     MARGINS,
@@ -174,8 +175,13 @@ class ASCPlus(ASCPlusOptions, Solver):
             return True
         run.bound = run.bound or lower_bound(run.instance)
         far = run.outcome.energy_j > (1 + GOOD_GAP) * run.bound.energy_j
-        left_out = (eligible & ~secret).any()
+        # At a given beam, agents that it reaches in secret only beside jammers were left out as well.
+        left_out = (eligible & ~secret).any() or self._given_beam(run.instance) is not None
         return bool(far and (left_out or run.outcome.downlink_time_s > 0.1 * run.outcome.latency_s))
+
+    def _given_beam(self, instance: Instance) -> np.ndarray | None:
+        """Return the beam (L,), √W, where there is no choice: with one antenna; else None."""
+        return equal_beam(instance) if instance.scenario.num_antennas == 1 else None
 
     def _jammed_starts(self, links: Links, eligible: np.ndarray) -> list[Decision]:
         """Return the most promising starts with jammers: agents that can send in secret, and the best beam for them.
@@ -202,6 +208,12 @@ class ASCPlus(ASCPlusOptions, Solver):
     def _jammed_selections(self, links: Links, eligible: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield selections (N,) bool that can send in secret beside jammers, with the jammers' powers (N,), W."""
         instance = links.run.instance
+        beam = self._given_beam(instance)
+        for margin in () if beam is None else REACHED_MARGINS:
+            links.run.check_time()
+            reached = reached_selection(instance, beam, eligible, margin)
+            if reached is not None:
+                yield reached
         for margin in MARGINS:
             links.run.check_time()
             protected = protected_selection(instance, eligible, margin)

@@ -438,6 +438,18 @@ def test_randas_is_uniform_over_the_feasible_selections_of_n_min_agents():
     assert stats.chisquare([draws.count(s) for s in possible]).pvalue > 1e-3
 
 
+@pytest.mark.parametrize(("agents", "eavesdroppers", "required", "seed"), [(8, 2, 2, 0), (10, 1, 3, 7)])
+def test_one_antenna_leaves_no_choice_of_a_beam_and_jammers_serve_both_links(agents, eavesdroppers, required, seed):
+    scenario = Scenario(
+        num_agents=agents, num_antennas=1, num_eavesdroppers=eavesdroppers, min_selected=required, min_accuracy=0.0
+    )
+    instance = sample_instance(scenario.replace(eve_area_m=(20, 100)) if eavesdroppers > 1 else scenario, seed=seed)
+    solution, fixed = (solvers.make(name).solve(instance) for name in ("asc-plus", "fixedbf"))
+    assert fixed.outcome.feasible
+    assert solution.outcome.energy_j <= fixed.outcome.energy_j * (1 + 1e-6)
+    assert solution.decision.power_w[~solution.decision.selection].any()
+
+
 def test_randas_costs_twice_the_optimum_and_shares_beam_and_powers_with_asc():
     ratios = []
     for seed in range(8):

@@ -7,7 +7,7 @@ import pytest
 
 import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
-from solvers.benchmarks.fixedbf import equal_beam, reached_selection
+from solvers.asc_plus.reached import equal_beam, reached_selection
 from solvers.certificate.bounds import lower_bound
 from solvers.certificate.linear_test import secret_senders
 from solvers.certificate.selection import cheapest_selection
