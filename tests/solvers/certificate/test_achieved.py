@@ -1,8 +1,8 @@
 """Bounds against every energy that is achieved, by solvers and by trained agents, over all presets.
 
 A tenth of the instances is drawn unless SECAGENT_INSTANCES says how many; all 5000 take somewhat more than an hour on
-one core. They come in parts of ten: ``SECAGENT_INSTANCES=5000 make test-slow ARGS="-k achieved[contested"`` runs the
-parts of one preset.
+one core. They come in parts of ten, by preset:
+``SECAGENT_INSTANCES=5000 make test-slow ARGS="-k 'achieved and contested'"``.
 """
 
 import functools
