@@ -209,11 +209,12 @@ class ASCPlus(ASCPlusOptions, Solver):
         """Yield selections (N,) bool that can send in secret beside jammers, with the jammers' powers (N,), W."""
         instance = links.run.instance
         beam = self._given_beam(instance)
-        for margin in () if beam is None else REACHED_MARGINS:
-            links.run.check_time()
-            reached = reached_selection(instance, beam, eligible, margin)
-            if reached is not None:
-                yield reached
+        if beam is not None:
+            for margin in REACHED_MARGINS:
+                links.run.check_time()
+                reached = reached_selection(instance, beam, eligible, margin)
+                if reached is not None:
+                    yield reached
         for margin in MARGINS:
             links.run.check_time()
             protected = protected_selection(instance, eligible, margin)
