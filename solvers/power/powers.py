@@ -20,7 +20,7 @@ from solvers.power.quiet import quiet_powers
 
 INAUDIBLE = 1e-9
 """Received power over noise below which a transmitter makes no difference to anybody."""
-POLISH = 1e-4
+POLISH = 4e-5
 """Share of the transmission energy within which it is minimised at the end of a search."""
 JOINING, JOINING_LEVEL = 3, 1e-3
 """How many silent agents begin to jam in a further start, and how loud an eavesdropper hears each, over the noise."""
