@@ -35,7 +35,7 @@ SILENCE_S = 2.0
 """How long a search goes on before it says again how far it is, s."""
 GROWTH = 2.0
 """While nothing feasible is known, what costs more than this many times what is proved is left for later."""
-PATIENCE = ({False: 10, True: math.inf}, {False: 200, True: 300})
+PATIENCE: tuple[dict[bool, float], ...] = ({False: 10, True: math.inf}, {False: 200, True: 300})
 """Boxes that are relaxed before each of the other searches is asked, by whether something feasible is known."""
 AHEAD = 4
 """Sets, not of the least bound, that are tried without jammers for each box: one of them may be served at once."""
