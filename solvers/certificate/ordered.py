@@ -65,6 +65,9 @@ class OrderedSelections:
         self._heap: list[_Node] = []
         self._number = itertools.count(step=-1)  # of equal bounds the latest first
         self._cores: dict[int, list[int]] = {}
+        self._cores_for_now: dict[int, list[int]] = {}
+        self._parked: list[_Node] = []
+        self._place: dict[int, int] = {}
         if len(agents) < self._required:
             return
         price = _price(cost[agents], surplus, self._required)
@@ -86,10 +89,19 @@ class OrderedSelections:
         """A lower bound on the cost of every selection that has not been yielded, J; infinite at the end."""
         return self._heap[0].bound if self._heap else math.inf
 
-    def forbid(self, core: np.ndarray) -> None:
-        """Leave out every selection that contains ``core`` (N,) bool, from now on."""
-        places = [self._place[int(agent)] for agent in np.flatnonzero(core)]
-        self._cores.setdefault(max(places), []).append(sum(1 << place for place in places))
+    def forbid(self, core: np.ndarray, for_now: bool = False) -> None:
+        """Leave out every selection that contains ``core`` (N,) bool: from now on, or until :meth:`release`."""
+        places = [self._place.get(int(agent), -1) for agent in np.flatnonzero(core)]
+        if min(places) >= 0:  # else no selection contains it anyway
+            cores = self._cores_for_now if for_now else self._cores
+            cores.setdefault(max(places), []).append(sum(1 << place for place in places))
+
+    def release(self) -> None:
+        """Take back what was forbidden for now."""
+        self._cores_for_now.clear()
+        for node in self._parked:
+            heapq.heappush(self._heap, node)
+        self._parked.clear()
 
     def next(self) -> tuple[float, np.ndarray] | None:
         """Return the cheapest selection (N,) bool that is left, and its cost; None at the end."""
@@ -103,7 +115,7 @@ class OrderedSelections:
         """Expand the node of the least bound; return its cost and selection (N,) bool if it is one, else None."""
         node = heapq.heappop(self._heap)
         if node.complete:
-            if self._forbidden(node.members, range(node.next)):
+            if self._left_out(node, range(node.next)):
                 return None
             places = [place for place in range(node.next) if node.members >> place & 1]
             return node.cost, selection_of(self.agents[places], self._num_agents)
@@ -121,14 +133,18 @@ class OrderedSelections:
             node.surplus + self._surplus[i],
             tuple(map(max, node.times, self._times[i])),
         )
-        if self._latency(joined) <= self._limit and not self._forbidden(joined.members, (i,)):
-            self._push(joined)
+        if self._latency(joined) <= self._limit:
             if joined.count >= self._required and joined.surplus >= 0:
                 complete = {"complete": True, "bound": joined.cost, "number": next(self._number)}
-                heapq.heappush(self._heap, _Node(**{**vars(joined), **complete}))
+                self._keep(_Node(**{**vars(joined), **complete}), (i,))
+            self._push(joined, (i,))
         return None
 
-    def _push(self, node: _Node) -> None:
+    def _keep(self, node: _Node, last: tuple[int, ...]) -> None:
+        if not self._left_out(node, last):
+            heapq.heappush(self._heap, node)
+
+    def _push(self, node: _Node, last: tuple[int, ...] = ()) -> None:
         """Add a node to which at least one agent is still joined, unless it has no completion."""
         missing = max(self._required - node.count, 1)
         if node.next + missing > len(self._cost) or node.surplus + self._spare[node.next] < 0:
@@ -136,15 +152,22 @@ class OrderedSelections:
         end = max(node.next + missing, self._negative)
         node.bound = node.reduced + self._prefix[end] - self._prefix[node.next]
         node.number = next(self._number)
-        heapq.heappush(self._heap, node)
+        self._keep(node, last)
 
     def _latency(self, node: _Node) -> float:
         """Return a lower bound on the latency of a node's completions, s: at least N_min agents send at once."""
         downlink, inference, uplink = node.times
         return downlink + inference + max(uplink, self._floors.together(max(node.count, self._required)))
 
-    def _forbidden(self, members: int, last: range | tuple[int, ...]) -> bool:
-        return any(core & members == core for place in last for core in self._cores.get(place, ()))
+    def _left_out(self, node: _Node, last: range | tuple[int, ...]) -> bool:
+        """Return whether a node holds a core that ends at one of the ``last`` places; for now, it is parked."""
+        forbidden, parked = (
+            any(core & node.members == core for place in last for core in cores.get(place, ()))
+            for cores in (self._cores, self._cores_for_now)
+        )
+        if parked and not forbidden:
+            self._parked.append(node)
+        return forbidden or parked
 
 
 def _price(cost: np.ndarray, surplus: np.ndarray, required: int) -> float:

@@ -11,7 +11,7 @@ import heapq
 import itertools
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,25 +25,29 @@ from solvers.certificate.ordered import OrderedSelections
 from solvers.certificate.screen import multicast_rate, relaxed_multicast_rate, too_slow, unservable_core
 from solvers.certificate.uplink import uplink_powers
 from solvers.interface.base import Infeasible, SolverRun
+from solvers.jamming.cores import dear_core
+from solvers.jamming.local import locally_best
 from solvers.jamming.search import SetBoxes
 
 logger = logging.getLogger("secagent.solvers")
 
 SILENCE_S = 2.0
 """How long a search goes on before it says again how far it is, s."""
-PATIENCE = {False: 60, True: 300}
-"""Boxes that are relaxed before another search is asked, by whether something feasible is known."""
+GROWTH = 2.0
+"""While nothing feasible is known, what costs more than this many times what is proved is left for later."""
+PATIENCE: tuple[dict[bool, float], ...] = ({False: 10, True: math.inf}, {False: 200, True: 300})
+"""Boxes that are relaxed before each of the other searches is asked, by whether something feasible is known."""
 AHEAD = 4
 """Sets, not of the least bound, that are tried without jammers for each box: one of them may be served at once."""
 FINE = 1e-6
 """Decisions that save less than this share of the energy are not looked for; boxes of jammers that cost something end
 at the gap asked for."""
-HOPELESS = 0.1
-"""So many boxes, as a share of the pieces of work, are relaxed before the search gives up with nothing feasible."""
 CLOSE = 0.5
 """The multicast's relaxation is solved where this share of its rate by one eigenvalue would be too slow."""
 COARSE = 1e-2
 """Relative duality gap of the beam's relaxation where no more is asked than whether jammers are needed."""
+CORE_STEPS = 2
+"""A set that so many boxes rule out gives a core: agents whom as many boxes rule out together."""
 RECORDED = 1e-5
 """Relative change of the bound or of the best energy that the history records."""
 
@@ -74,18 +78,25 @@ class SetSearch:
         Relative.
     steps
         Pieces of work on sets, at most.
-    start
-        Called once where beam and jammers have to be sought together for long, to find a good decision.
+    starts
+        A quick and a thorough search, each called once where beam and jammers have to be sought together for long, to
+        find a good decision.
     jamming
         Without jamming the search ends when no *silent* decision can be better; the bound of the run stays that of all.
     """
 
-    def __init__(self, run: SolverRun, *, gap: float, steps: int, start: Callable[[], None], jamming: bool) -> None:
-        self.run, self.gap, self.steps, self.start, self.jamming = run, gap, steps, start, jamming
+    def __init__(
+        self, run: SolverRun, *, gap: float, steps: int, starts: Sequence[Callable[[], None]], jamming: bool
+    ) -> None:
+        self.run, self.gap, self.steps, self.jamming = run, gap, steps, jamming
+        self._starts = list(zip(starts, PATIENCE, strict=True))
         instance = run.instance
-        cost = instance.execution_energy_j + uplink_energy_floor(instance)
+        self._cost = cost = instance.execution_energy_j + uplink_energy_floor(instance)
         eligible = secret_at_best(instance) if jamming else secret_senders(instance)
         self._ordered = OrderedSelections(instance, cost, eligible)
+        self._secret = secret_senders(instance)
+        self._silent = OrderedSelections(instance, cost, eligible & self._secret)
+        self._seen: set[bytes] = set()
         self._open: list[_OpenSet] = []
         self._number = itertools.count()
         self._settled_j = math.inf
@@ -94,25 +105,37 @@ class SetSearch:
         self.sets = 0
         self._boxes = 0
         self._cut_off = False
-        self._asked = False
-        self._most = steps
+        self._refined: Decision | None = None
+        scenario = instance.scenario
+        finite = cost[np.isfinite(cost)]
+        # No decision costs more: everybody computes, and sends and jams at full power all the time.
+        self._dearest_j = float(finite.sum()) + 2 * len(cost) * scenario.max_power_w * scenario.latency_limit_s
+        self._limit_j = math.inf
+        if jamming:
+            self._limit_j = max(GROWTH * self._ordered.least_j, 1e-6 * self._dearest_j)
 
     @property
     def bound_j(self) -> float:
         """A lower bound on the energy of every feasible decision, J."""
-        reached = self._cutoff_j if self._cut_off else self.run.energy_j
-        return min(self._next_j, self._settled_j, reached)
+        reached = self._worth_j if self._cut_off else self.run.energy_j
+        return min(self._next_j, self._settled_j, reached, self._limit_j)
 
     @property
-    def _cutoff_j(self) -> float:
+    def _worth_j(self) -> float:
         """What a decision would have to undercut to be of interest, J."""
         return self.run.energy_j / (1 + min(FINE, self.gap)) * (1 + 2 * ROUNDING)
 
     @property
+    def _cutoff_j(self) -> float:
+        """What a decision would have to undercut to be looked for now, J."""
+        return min(self._worth_j, self._limit_j)
+
+    @property
     def _unfinished(self) -> _OpenSet | None:
-        """The open set of the least bound that is not within its gap of the best energy."""
+        """The open set of the least bound that is neither within its gap of the best energy nor beyond the limit."""
         energy = self.run.energy_j * (1 + 2 * ROUNDING)
-        return min((each for each in self._open if each.lower_j < energy / (1 + each.gap)), default=None)
+        worth = (each for each in self._open if each.lower_j < min(energy / (1 + each.gap), self._limit_j))
+        return min(worth, default=None)
 
     @property
     def _next_j(self) -> float:
@@ -123,28 +146,58 @@ class SetSearch:
         """Search until the gap is met; raise Infeasible where it is proved that no set can be served."""
         self._search()
         if not self.run.feasible and math.isfinite(self.bound_j):
-            self._ask()
+            self._ask(math.inf)
             self._search()
         if math.isinf(self.bound_j) and self.jamming:
             raise Infeasible(UNSERVABLE)
 
     def _search(self) -> None:
-        hopeless = HOPELESS * self._most
-        ahead = AHEAD
-        while self.steps > 0 and (self.run.feasible or self._boxes < hopeless):
+        while self.steps > 0:
             self.run.check_time()
             least = self._ordered.least_j
             boxes = self._unfinished
-            new = least < self._cutoff_j
-            if boxes is not None and (not new or (ahead == 0 and boxes.lower_j <= least)):
+            if boxes is not None and boxes.lower_j < least:
                 self._continue(boxes)
-                ahead = AHEAD
-            elif not new:
+                for _ in range(AHEAD):
+                    self._advance(self._silent)
+            elif least < self._cutoff_j:
+                self._advance(self._ordered)
+            elif self._limit_j < self._worth_j:
+                self._raise_limit()
+            else:
                 break
-            elif (found := self._ordered.advance()) is not None:
-                ahead = max(ahead - 1, 0)
-                self._try(*found)
+            self._refine()
             self._tell()
+
+    def _raise_limit(self) -> None:
+        """Go on beyond the limit: to the best decision, if there is one."""
+        self._limit_j *= GROWTH
+        if self.run.feasible or self._limit_j > self._dearest_j:
+            self._limit_j = math.inf
+        self._ordered.release()
+        self._silent.release()
+
+    def _advance(self, ordered: OrderedSelections) -> None:
+        """Go a step on in an order of selections below the cut-off, and try the one that comes up, if it is new."""
+        if ordered.least_j < self._cutoff_j and (found := ordered.advance()) is not None:
+            cost, selection = found
+            if (key := selection.tobytes()) not in self._seen:
+                self._seen.add(key)
+                self._try(cost, selection)
+
+    def _refine(self) -> None:
+        """Move beam and powers of a new best decision to the local optimum, where they count."""
+        run = self.run
+        decision, outcome = run.decision, run.outcome
+        if decision is not None and outcome is not None and outcome.feasible and decision is not self._refined:
+            if outcome.transmission_energy_j > FINE * outcome.energy_j:
+                run.consider(locally_best(run.instance, decision, run.check_time))
+            self._refined = run.decision
+
+    def _forbid(self, core: np.ndarray, for_now: bool = False) -> None:
+        """Leave out every selection that contains ``core`` (N,) bool, for now until the limit is raised."""
+        self._ordered.forbid(core, for_now)
+        self._silent.forbid(core, for_now)
 
     def _try(self, cost: float, selection: np.ndarray) -> None:
         """Open a set, and work on it until it is settled, or only boxes are left to do."""
@@ -155,11 +208,12 @@ class SetSearch:
         while not open_set.in_boxes and self._continue(open_set):
             self.run.check_time()
 
-    def _ask(self) -> None:
-        """Let the other search find a decision, once."""
-        if not self._asked:
-            self._asked = True
-            self.start()
+    def _ask(self, boxes: float) -> None:
+        """Let the other searches find a decision that are not asked before so many boxes, once."""
+        for start, patience in list(self._starts):
+            if boxes >= patience[self.run.feasible]:
+                self._starts.remove((start, patience))
+                start()
 
     def _continue(self, open_set: _OpenSet) -> bool:
         """Do one piece of work on an open set; return whether it stays open. It is settled where no work is left.
@@ -184,35 +238,48 @@ class SetSearch:
         instance = self.run.instance
         core = unservable_core(instance, selection)
         if core is not None:
-            self._ordered.forbid(core)
+            self._forbid(core)
             yield math.inf
         yield cost
         if too_slow(instance, selection, CLOSE * multicast_rate(instance, selection)):
             if too_slow(instance, selection, relaxed_multicast_rate(instance, selection)):
-                self._ordered.forbid(selection)
+                self._forbid(selection)
                 yield math.inf
             yield cost
-        energy, rate = self._serve_silently(selection)
-        if cost >= energy / (1 + self.gap):
-            return  # only the format of the decisions, if any, is in the way
-        if not self.jamming:
-            if too_slow(instance, selection, rate):
-                yield math.inf
-            return
+        if self._secret[selection].all():
+            energy, rate = self._serve_silently(selection)
+            if cost >= energy / (1 + self.gap):
+                return  # only the format of the decisions, if any, is in the way
+            if not self.jamming:
+                if too_slow(instance, selection, rate):
+                    yield math.inf
+                return
         open_set.in_boxes = True
         yield cost
         self._cut_off = True  # boxes say nothing of decisions above it
-        boxes = SetBoxes(instance, selection, cutoff_j=self._cutoff_j)
+        boxes = SetBoxes(instance, selection, cutoff_j=self._worth_j)
+        begun = 0
         if boxes.problem.curbed:  # it can be served at its cost, or not at all
             open_set.gap = min(FINE, self.gap)
         while not boxes.done:
-            for decision in boxes.step(self._cutoff_j, self.run.check_time):
+            limit = self._limit_j * (1 + 4 * ROUNDING)
+            if limit != boxes.limit_j:
+                boxes.limit_j, begun = limit, boxes.steps
+            for decision in boxes.step(self._worth_j, self.run.check_time):
                 self.run.consider(decision)
+            if boxes.lower_j >= self._cutoff_j and boxes.steps - begun <= CORE_STEPS:
+                self._forbid(self._dear_core(selection), for_now=self._limit_j < self._worth_j)
             yield max(cost, boxes.lower_j)
             self._boxes += 1
-            if self._boxes >= PATIENCE[self.run.feasible]:
-                self._ask()
+            self._ask(self._boxes)
         yield max(cost, boxes.lower_j)
+
+    def _dear_core(self, selection: np.ndarray) -> np.ndarray:
+        """Return agents (N,) bool of a set ruled out whom no set still to come holds below the cut-off."""
+        budget = self._cutoff_j - self._ordered.least_j * (1 - ROUNDING)
+        if not budget > 0:
+            return selection  # none is still to come
+        return dear_core(self.run.instance, selection, self._cost, budget, CORE_STEPS, self.run.check_time)
 
     def _serve_silently(self, selection: np.ndarray) -> tuple[float, float]:
         """Consider the best beam without jammers, and the least powers in the time that it leaves.

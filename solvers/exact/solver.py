@@ -8,11 +8,13 @@ kilojoules of the execution. The decision found is then optimal, and the gap say
 
 Where that fails (the latency binds, an eavesdropper sits among the agents, too few antennas), selections are taken in
 the order of their bounds, and each is worked on until it is served or its bound is above the best decision
-(:mod:`solvers.exact.search`). Where jammers are needed and that takes long, ``asc-plus`` searches too.
+(:mod:`solvers.exact.search`). Where jammers are needed and that takes long, ``asc-plus`` searches too: briefly
+while nothing feasible is known, thoroughly later.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -41,8 +43,7 @@ class Exact(Solver):
     target_gap
         The search ends at this gap between the best decision and the bound, relative to the decision.
     max_steps
-        It ends after so many pieces of work too: tests of a set, or semidefinite programs; where nothing feasible was
-        found, after a tenth as many programs.
+        It ends after so many pieces of work too: tests of a set, or semidefinite programs, those for cores not counted.
     """
 
     name = "exact"
@@ -52,6 +53,7 @@ class Exact(Solver):
         self.target_gap = checks.number("target_gap", target_gap, low=0)
         self.max_steps = checks.integer("max_steps", max_steps, low=1)
         self.asc = ASCPlus(jamming=jamming)
+        self.quick = dataclasses.replace(self.asc, jammer_starts=2, exchanges=1)
 
     def _solve(self, run: SolverRun) -> None:
         run.bound = bound = lower_bound(run.instance)
@@ -64,7 +66,7 @@ class Exact(Solver):
             run,
             gap=self.target_gap,
             steps=self.max_steps,
-            start=functools.partial(self.asc._solve, run),
+            starts=[functools.partial(asc._solve, run) for asc in (self.quick, self.asc)],
             jamming=self.jamming,
         )
         search.solve()

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from secagent_env import Decision, Instance, evaluate
+from solvers.jamming.local import locally_best
 from solvers.jamming.problem import SetProblem
 from solvers.jamming.relaxation import Relaxed
 from solvers.numerics.barrier import minimise
-from solvers.power.powers import optimise_powers, silence_jammers
 
 MARGIN = 1e-4
 """Relative reserve in every row."""
@@ -38,7 +38,7 @@ LEAST_SPARE = 0.7
 FURTHEST = 4.0
 """By what factor u may grow in a step."""
 PROMISING = 0.02
-"""Powers are optimised where that may make a design cheaper than the cut-off: where it is dearer by at most this."""
+"""A local optimum is sought where it may be cheaper than the cut-off: where a design is dearer by at most this."""
 DRAWS = 200
 """Beams that are drawn from a relaxed solution, to start from the best one."""
 HOPELESS = 0.7
@@ -115,7 +115,7 @@ class Designer:
         cutoff_j: float,
         check_time: Callable[[], None],
     ) -> list[Decision]:
-        """Return the decision with senders, and the one after the power control."""
+        """Return the decision with senders, and the local optimum near it."""
         instance = self.instance
         power = np.zeros(len(self.selection))
         power[self.problem.jammers] = power_w
@@ -127,8 +127,7 @@ class Designer:
         outcome = evaluate(instance, decision)
         if not outcome.feasible or outcome.energy_j > cutoff_j * (1 + PROMISING):
             return [decision]
-        search = optimise_powers(instance, decision, tolerance=1e-4, max_iterations=10, check_time=check_time)
-        return [decision, search.decision, silence_jammers(instance, search.decision)]
+        return [decision, locally_best(instance, decision, check_time)]
 
 
 @dataclass(frozen=True)

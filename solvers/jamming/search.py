@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import math
@@ -15,14 +16,10 @@ from solvers.certificate.bounds import ROUNDING
 from solvers.jamming.box import Box
 from solvers.jamming.design import Designer
 from solvers.jamming.problem import SetProblem
-from solvers.jamming.relaxation import relax
+from solvers.jamming.relaxation import Relaxed, relax
 
 NO_LEAKAGE = 0.05
 """Boxes in b end where the eavesdroppers' SINR costs the receivers this share of what they need."""
-FIRST_BUDGET = 0.1
-"""What jammers may spend when a box is first relaxed and no decision is known, as a share of the other energy."""
-GROWTH = 10.0
-"""By how much more, than was proved before, they may spend when it is relaxed again."""
 FINEST = 1e-4
 """Boxes of a smaller relative width are not cut up."""
 
@@ -40,9 +37,14 @@ class SetBoxes:
         A single instance, and (N,) bool.
     cutoff_j
         Only cheaper decisions are of interest, J; it may be infinite, and may fall later.
+    limit_j
+        No bound is sought beyond it, J, before it is raised: where no decision is known, boxes are bounded more tightly
+        below a limit than below all that jammers could spend.
     """
 
-    def __init__(self, instance: Instance, selection: np.ndarray, *, cutoff_j: float) -> None:
+    def __init__(
+        self, instance: Instance, selection: np.ndarray, *, cutoff_j: float, limit_j: float = math.inf
+    ) -> None:
         self.instance = instance
         self.selection = selection
         self.problem = problem = SetProblem.of(instance, selection)
@@ -50,12 +52,16 @@ class SetBoxes:
         # Nobody can spend more than this by jamming: an infinite cut-off is no different.
         self._dearest_j = problem.base_j + 2 * most + 1e-9 * max(problem.base_j, 1.0)
         self.cutoff_j = min(cutoff_j, self._dearest_j)
+        self.limit_j = limit_j
         self._order = itertools.count()
         self._heap: list[tuple[float, int, Box]] = []
         self.steps = 0
         for box in _cover(problem):
             self._push(0.0, box)
-        self._designer = Designer(instance, selection, problem) if self._heap else None
+
+    @functools.cached_property
+    def _designer(self) -> Designer:
+        return Designer(self.instance, self.selection, self.problem)
 
     @property
     def lower_j(self) -> float:
@@ -76,22 +82,28 @@ class SetBoxes:
         and may raise: the bound then stays as it was.
         """
         self.cutoff_j = min(self.cutoff_j, cutoff_j)
-        if self.done or self._designer is None:
-            return []
+        relaxed = None if self.done else self.relax(check_time)
+        return [] if relaxed is None else self._designer.decisions(relaxed, self.cutoff_j, check_time)
+
+    def relax(self, check_time: Callable[[], None] = lambda: None) -> Relaxed | None:
+        """Relax the box of the least bound, and cut it up; return the solution, or None where the box is ruled out.
+
+        There must be a box, see :attr:`done`.
+        """
         before, _, box = self._heap[0]
         self.steps += 1
         budget = most = self.cutoff_j - self.problem.base_j
-        if self.cutoff_j == self._dearest_j:  # no decision is known
-            budget = min(most, max(GROWTH * before, FIRST_BUDGET * self.problem.base_j))
+        if self.limit_j - self.problem.base_j > before:
+            budget = min(most, self.limit_j - self.problem.base_j)
         relaxed = relax(self.problem, box, budget, before, check_time)
         heapq.heappop(self._heap)
         if relaxed.bound_j >= budget:
             if budget < most and math.isfinite(relaxed.bound_j):
                 self._push(budget, box)
-            return []
+            return None
         for half in box.halves(self.problem, relaxed.lag):
             self._push(relaxed.bound_j, half)
-        return self._designer.decisions(relaxed, self.cutoff_j, check_time)
+        return relaxed
 
     def _push(self, bound_j: float, box: Box) -> None:
         heapq.heappush(self._heap, (bound_j, next(self._order), box))

@@ -105,6 +105,24 @@ def test_what_is_forbidden_does_not_come_again():
     assert [pair[0] for pair in rest] == pytest.approx(kept)
 
 
+@pytest.mark.parametrize("waiting", [0, 4, 100])
+def test_what_is_forbidden_for_now_comes_after_its_release(waiting):
+    instance = sample_instance(SMALL.replace(num_agents=8, min_accuracy=0.0), 0)
+    cost = instance.execution_energy_j
+    ordered = OrderedSelections(instance, cost, np.ones(8, bool))
+    core, never = np.isin(np.arange(8), [1, 4]), np.isin(np.arange(8), [2, 4])
+    ordered.forbid(core, for_now=True)
+    ordered.forbid(never)
+    before = [found for found in (ordered.next() for _ in range(waiting)) if found is not None]
+    assert not any(selection[core].all() for _, selection in before)
+    ordered.release()
+    after = all_in_order(ordered)
+    expected = [total for total, selection in brute_force(instance, cost) if not selection[never].all()]
+    assert sorted(total for total, _ in [*before, *after]) == pytest.approx(expected)
+    assert len({selection.tobytes() for _, selection in [*before, *after]}) == len(expected)
+    assert any(selection[core].all() for _, selection in after)
+
+
 def test_agents_of_infinite_cost_are_not_used_and_too_few_agents_give_nothing():
     instance = sample_instance(SMALL.replace(min_accuracy=0.0), 0)
     cost = np.where(np.arange(6) < 2, np.inf, instance.execution_energy_j)

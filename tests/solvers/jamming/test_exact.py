@@ -30,7 +30,7 @@ def test_no_bound_is_lost_or_too_high_when_time_is_over(monkeypatch):
                 raise OutOfTime
 
         monkeypatch.setattr(SolverRun, "check_time", check_time)
-        search = SetSearch(run, gap=1e-3, steps=10_000, start=lambda: None, jamming=True)
+        search = SetSearch(run, gap=1e-3, steps=10_000, starts=[lambda: None] * 2, jamming=True)
         with contextlib.suppress(OutOfTime):
             search.solve()
         assert least * (1 - 1e-9) <= search.bound_j <= best
@@ -114,6 +114,30 @@ def test_contested_ends_at_the_gap_asked_for_and_the_bound_is_below_the_energy()
     assert bounds == sorted(bounds)
     assert best == sorted(best, reverse=True)
     assert solution.lower_bound_j >= bounds[-1]
+
+
+def test_a_decision_is_found_where_asc_plus_finds_none():
+    solution = solvers.make("exact").solve(sample_instance("contested", 338))
+    assert solution.gap <= 1e-3
+    assert solution.outcome.energy_j < 0.8852
+
+
+def test_bounds_beyond_the_limit_are_not_lost():
+    instance = sample_instance(JAMMED, 9)
+    best = float(solvers.make("exact").solve(instance).outcome.energy_j)
+    run = SolverRun(instance, 0, None, None, None)
+    search = SetSearch(run, gap=1e-3, steps=10_000, starts=[lambda: None] * 2, jamming=True)
+    run.consider = lambda decision: None  # so that no decision is known
+    limits, bounds = [search._limit_j], []
+    for _ in range(120):
+        search.steps = 1
+        search._search()
+        limits.append(search._limit_j)
+        bounds.append(search.bound_j)
+        assert bounds[-1] <= min(best, limits[-1])
+    assert limits[-1] > limits[0]
+    assert limits == sorted(limits)
+    assert bounds == sorted(bounds)
 
 
 @pytest.mark.parametrize("seed", [309, 314, 336, 339])  # of 339 no beam reaches the relaxation

@@ -122,7 +122,10 @@ def test_bound_of_one_antenna_meets_a_search_over_all_powers(bits, tokens):
 
 
 def test_bound_is_below_all_decisions_near_the_best(contested):
-    instance, selection, boxes, best, _ = contested
+    instance, selection, boxes, _, energy = contested
+    scenario = instance.scenario  # at the limit hardly any decision near the best is feasible
+    hasty = scenario.replace(latency_limit_s=scenario.latency_limit_s * 0.9999)
+    _, best, _ = search(dataclasses.replace(instance, scenario=hasty), selection, 8, 1.01 * energy)
     rng = np.random.default_rng(0)
     count, agents, antennas = 4000, len(selection), len(best.beamformer)
     spread = 10.0 ** rng.uniform(-6, -1, (count, 1))
@@ -408,6 +411,20 @@ def test_the_uplink_counts_beside_an_eavesdropper_that_hears_nobody(contested):
     deaf = SetProblem.of(instance.replace(gain_eve=gain), selection)
     assert 0 < box.widths(deaf)[1] <= box.widths(boxes.problem)[1]
     assert all(half.uplink_s != box.uplink_s for half in box.halves(deaf))
+
+
+def test_no_bound_is_sought_beyond_the_limit(contested):
+    instance, selection, _, _, energy = contested
+    base = SetBoxes(instance, selection, cutoff_j=math.inf).problem.base_j
+    boxes = SetBoxes(instance, selection, cutoff_j=math.inf, limit_j=base + 0.3 * (energy - base))
+    for share in (0.3, 0.9):
+        boxes.limit_j = base + share * (energy - base)
+        while boxes.lower_j < boxes.limit_j * (1 - 1e-9):
+            boxes.relax()
+        assert boxes.lower_j == pytest.approx(boxes.limit_j, rel=1e-9)
+        assert not boxes.done
+        assert boxes.lower_j < energy
+    assert boxes.steps < 40
 
 
 def test_nobody_left_to_jam_and_a_dead_channel():
