@@ -251,11 +251,7 @@ def report(results: Figure) -> str:
         f"load {where['load']}, {where['system']}; Python {where['python']}, "
         f"NumPy {where['numpy']}, SciPy {where['scipy']}, secagent {where['secagent']}; one BLAS thread.\n"
         "Processor times, medians with quartiles; N = 30 agents, L = 20 antennas (preset paper) unless said otherwise."
-        + (
-            "\nA quick run: the figures are rough; the plain version solves the preset small."
-            if results["quick"]
-            else ""
-        ),
+        + ("\nA quick run: the figures are rough, and plain is of the preset small." if results["quick"] else ""),
         tabulated(rows, headers),
         f"evaluate in a batch costs 1/{ratio:.1f} of a single call per instance "
         f"(at most 1/{REQUIRED_RATIO} is required: {verdict(ratio >= REQUIRED_RATIO)}).",

@@ -4,12 +4,12 @@ import itertools
 import math
 
 import numpy as np
-import pyscipopt
 import pytest
-from pyscipopt import Model, quicksum
 
 import solvers
 from secagent_env import Instance, Scenario, sample_instance
+
+pyscipopt = pytest.importorskip("pyscipopt")  # not on every platform
 
 LEAST_HEARD = 1e-3
 """The eavesdroppers' SINR counts as this at least: a beam that they hear less need not be better."""
@@ -44,7 +44,7 @@ class SelectionModel:
         """Return SCIP's bound on the energy and the least that it reached, J; at most ``most_j``, at least infinite."""
         if not self.possible:
             return self.most_j, math.inf
-        self.model = model = Model()
+        self.model = model = pyscipopt.Model()
         model.hideOutput()
         model.setParam("limits/time", seconds)
         model.setParam("limits/absgap", gap * self.most_j / self.budget_j)
@@ -68,14 +68,14 @@ class SelectionModel:
         waits = self._uplink()
         model.addCons(lasts + waits <= 1)
         share, total = model.addVar(ub=1), model.addVar(ub=longest)
-        model.addCons(total == quicksum(self.jam))
+        model.addCons(total == pyscipopt.quicksum(self.jam))
         model.addCons(share >= total * (lasts + waits))
         return share
 
     def _beside(self, gain: np.ndarray) -> pyscipopt.Expr:
         """Return interference and noise at somebody, over the noise."""
         gain = gain[~self.selection] * self.unit_w / self.instance.scenario.noise_power_w
-        return 1 + quicksum(float(g) * q for g, q in zip(gain, self.jam, strict=True))
+        return 1 + pyscipopt.quicksum(float(g) * q for g, q in zip(gain, self.jam, strict=True))
 
     def _downlink(self, log_need: pyscipopt.Variable) -> None:
         model, instance = self.model, self.instance
@@ -84,16 +84,16 @@ class SelectionModel:
         model.addCons(gamma >= pyscipopt.exp(log_need))
         model.addCons(need >= gamma + (gamma - 1) * u)
         beam = [(model.addVar(lb=None), model.addVar(lb=None)) for _ in range(instance.scenario.num_antennas)]
-        model.addCons(quicksum(a * a + b * b for a, b in beam) <= u)
+        model.addCons(pyscipopt.quicksum(a * a + b * b for a, b in beam) <= u)
 
         def received(channel: np.ndarray, real: bool = False) -> pyscipopt.Expr:
             parts = model.addVar(lb=None), model.addVar(lb=None)
             h = channel * math.sqrt(instance.scenario.bs_power_w / instance.scenario.noise_power_w)
             model.addCons(
-                parts[0] == quicksum(x * a + y * b for x, y, (a, b) in zip(h.real, h.imag, beam, strict=True))
+                parts[0] == pyscipopt.quicksum(x * a + y * b for x, y, (a, b) in zip(h.real, h.imag, beam, strict=True))
             )
             model.addCons(
-                parts[1] == quicksum(x * b - y * a for x, y, (a, b) in zip(h.real, h.imag, beam, strict=True))
+                parts[1] == pyscipopt.quicksum(x * b - y * a for x, y, (a, b) in zip(h.real, h.imag, beam, strict=True))
             )
             if real:  # the beam's phase is free
                 model.addCons(parts[1] == 0)
@@ -121,8 +121,8 @@ class SelectionModel:
             model.addCons(helped * self._beside(instance.bs_gain) <= self._beside(instance.gain_eve[:, e]))
             for n in range(len(senders)):
                 others = [m for m in range(len(senders)) if m != n]
-                at_bs = 1 + c * quicksum(alpha[m] for m in others)
-                at_eve = helped + c * quicksum(ratio[m, e] * alpha[m] for m in others)
+                at_bs = 1 + c * pyscipopt.quicksum(alpha[m] for m in others)
+                at_eve = helped + c * pyscipopt.quicksum(ratio[m, e] * alpha[m] for m in others)
                 own = ratio[n, e] * alpha[n]
                 model.addCons(alpha[n] * at_eve - own * at_bs >= at_bs * (at_eve + c * own))
         return waits
