@@ -20,10 +20,10 @@ bench: .venv/.compare ## the speed figures of the README
 	$(BIN)/secagent bench $(ARGS)
 
 test: .venv/.dev ## all tests but the slow ones
-	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n auto $(ARGS)
 
 test-slow: .venv/.dev ## the tests marked slow
-	$(BIN)/pytest -n auto --dist loadgroup -m slow $(ARGS)
+	$(BIN)/pytest -n auto -m slow $(ARGS)
 
 mutants: .venv/.dev ## change formulas one at a time: which changes does no test notice? (up to two hours)
 	$(BIN)/python tests/mutation/mutants.py $(ARGS)

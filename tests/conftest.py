@@ -23,6 +23,33 @@ DATA_FOLDERS = (os.environ.get("SECAGENT_DATA"), Path(__file__).parents[2] / "sh
 """Where the downloaded data sets may be."""
 
 
+SHARED = (
+    "eval/experiments/test_genainet_table1.py",
+    "eval/experiments/test_knowledge_energy.py",
+    "eval/experiments/test_table5.py",
+    "eval/report/test_received_folder.py",
+    "eval/report/test_report.py",
+    "eval/sweep/test_sources.py",
+    "solvers/allocation/test_asc.py",
+    "solvers/allocation/test_schemes.py",
+    "solvers/jamming/test_jamming.py",
+)
+"""Tests in these files share what takes long to compute: they run in one worker."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Let workers take single tests, but the files of SHARED as a whole."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if file.endswith(SHARED) else nodeid
+
+    return Scheduling(config, log)
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of the data sets; a test that needs them is skipped where there is none."""

@@ -41,8 +41,6 @@ from secagent_env.questions import Question, QuestionSet
 from solvers.knowledge.store.lookup import group_of
 from solvers.reasoning.reader import FITTED_ON
 
-pytestmark = pytest.mark.xdist_group("genainet-table1")  # what the tests share is computed once
-
 
 @pytest.fixture(autouse=True)
 def hashing(monkeypatch):

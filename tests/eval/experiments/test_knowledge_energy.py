@@ -18,8 +18,6 @@ from eval.sweep.engine import Sweep, run_sweep
 from secagent_env import Scenario, sample_instance
 from solvers.knowledge.link import mean_accuracy, with_knowledge
 
-pytestmark = pytest.mark.xdist_group("knowledge-energy")  # what the tests share is computed once
-
 CURVE = Curve("test", ((0.0, 0.5), (0.5, 0.6), (1.0, 0.65)), bits=4e6)
 
 

@@ -26,8 +26,6 @@ from secagent_env.questions import Question, QuestionSet
 from solvers.reasoning.simulated import voted_accuracy
 from solvers.reasoning.vote_theory import expected_accuracy
 
-pytestmark = pytest.mark.xdist_group("table5")  # what the tests share is computed once
-
 
 @pytest.fixture
 def no_data(monkeypatch):

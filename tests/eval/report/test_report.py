@@ -45,8 +45,6 @@ from secagent_env import Scenario
 from training.learn.run_folder import FORMAT as TRAINING
 from training.learn.run_folder import RunFolder
 
-pytestmark = pytest.mark.xdist_group("report")  # what the tests share is computed once
-
 SMALL = Scenario.preset("small")
 SCHEMES = ("exact", "asc", "law", "randas")
 HOSTILE = "</script><img src=x onerror=alert(1)>&'\""

@@ -12,8 +12,6 @@ from solvers.certificate.bounds import lower_bound
 from solvers.certificate.linear_test import secret_senders
 from solvers.certificate.selection import cheapest_selection
 
-pytestmark = pytest.mark.xdist_group("schemes")  # what the tests share is computed once
-
 SMALL = Scenario(num_agents=8, num_antennas=4, min_selected=3)
 QUICK = {
     "ga": {"population": 20, "generations": 15},
