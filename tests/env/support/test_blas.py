@@ -24,11 +24,13 @@ def blas_threads() -> set[int]:
 def three_threads():
     limits = threadpool_limits(3, user_api="blas")
     blas._let_go()
-    if blas_threads() != {3}:
-        pytest.skip("the linear algebra here has no threads")
-    yield
-    limits.restore_original_limits()
-    blas._let_go()
+    try:
+        if blas_threads() != {3}:
+            pytest.skip("the linear algebra here has no threads")
+        yield
+    finally:  # or the tests that follow would have three threads on each core
+        limits.restore_original_limits()
+        blas._let_go()
 
 
 def test_all_of_this_in_a_process_with_threads():
