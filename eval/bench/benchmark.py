@@ -61,6 +61,7 @@ def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda t
     """
     repeats, share = (5, 0.005) if quick else (15, 0.05)
     scenario = Scenario()
+    at_once = BATCH // 8 if quick else BATCH
     progress("measuring evaluate")
     evaluation = _evaluate(scenario, BATCH, repeats, share)
     progress("measuring how evaluate grows with N and L")
@@ -83,7 +84,7 @@ def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda t
         "threads": threads,
         "sampling": sampling,
         "episode": _episode(scenario, repeats, share),
-        "environments": bench_environments.measure(scenario, BATCH, repeats // 2, STEPPING * share, progress),
+        "environments": bench_environments.measure(scenario, at_once, repeats // 2, STEPPING * share, progress),
         "solvers": _solvers(scenario, DEFAULT_SOLVERS, 2 if quick else 10, progress),
         "large": _solvers(scenario.replace(num_agents=200), ("exact",), 2 if quick else 5, progress),
         "profile": _profile(scenario, 2 if quick else 10, progress),

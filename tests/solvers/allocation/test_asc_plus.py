@@ -106,7 +106,7 @@ def selection_problem(scenario: Scenario, seed: int) -> SelectionProblem:
 @pytest.mark.parametrize("scenario", [SMALL, AMONG, AMONG.replace(colluding=True)], ids=["silent", "jam", "colluding"])
 def test_the_selection_agrees_with_brute_force(scenario):
     excess, missed, count = [], 0, 0
-    for seed in range(10):
+    for seed in range(25):
         problem = selection_problem(scenario, seed)
         outcome = evaluate(problem.instance, problem.decision(EVERYBODY))
         found = select(problem, np.zeros(8, bool), lambda d, i=problem.instance: evaluate(i, d))
@@ -120,7 +120,7 @@ def test_the_selection_agrees_with_brute_force(scenario):
         chosen = evaluate(problem.instance, problem.decision(found))
         assert chosen.feasible
         excess.append(float(chosen.energy_j / outcome.energy_j[outcome.feasible].min()) - 1)
-    assert count >= 6
+    assert count >= 15
     assert missed <= 0.05 * count
     if scenario is SMALL:  # separable costs
         assert np.max(excess) <= 1e-9

@@ -181,7 +181,7 @@ def test_the_ascent_comes_near_a_local_optimum_from_anywhere(case):
         assert problem.margin(beam) <= best + 1e-6
 
 
-@pytest.mark.parametrize("antennas", [8, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("antennas", [8, 40])
 def test_hundreds_of_receivers(antennas, monkeypatch):
     instance = sample_instance(Scenario(num_agents=300, num_antennas=antennas), seed=0)
     selection, silent = np.arange(300) < 150, np.zeros(300)

@@ -125,7 +125,7 @@ def deaf(instance: Instance, **zero) -> Instance:
 
 
 SMALL = {"num_agents": 6, "num_antennas": 4, "min_selected": 2}
-CROWD = {"num_agents": 8, "num_antennas": 3, "num_eavesdroppers": 3, "min_selected": 2}
+CROWD = {"num_agents": 6, "num_antennas": 3, "num_eavesdroppers": 3, "min_selected": 2}
 HARD = {
     "normalised": lambda: normalised(0, **SMALL),
     "normalised, more eavesdroppers than antennas": lambda: normalised(0, **CROWD),
