@@ -86,7 +86,7 @@ class Box:
         """Return the box without the times that leave too little for the other phase; None if nothing is left."""
         (t1, t2), (u1, u2) = self.time_s, self.uplink_s
         t2, u2 = min(t2, problem.total_s - u1), min(u2, problem.total_s - t1)
-        return replace(self, time_s=(t1, t2), uplink_s=(u1, u2)) if t1 <= t2 and u1 <= u2 else None
+        return replace(self, time_s=(t1, t2), uplink_s=(u1, u2)) if u1 <= u2 else None  # then t1 ≤ t2 as well
 
     def widths(self, problem: SetProblem) -> tuple[float, float, float]:
         """Return by how much, as logarithms, needs and times vary along T, U, and u or b."""

@@ -95,7 +95,7 @@ class Dual:
         """Return strictly feasible multipliers: small ones, and large enough ones for the upper bounds."""
         program, seen = self.program, len(self.program.gather)
         size = np.maximum(np.abs(program.matrix).max(axis=1, initial=0.0), np.abs(program.right))
-        y = 0.25 * min(self.cap, 1.0) / (len(size) * np.maximum(size, 1e-300))
+        y = 0.25 / (len(size) * np.maximum(size, 1e-300))
         y[program.walls] = 0.0
         wall = np.zeros(len(y))
         wall[program.walls] = 1.0

@@ -12,6 +12,7 @@ from secagent_env.model.physics import downlink_sinr
 from solvers.certificate.requirements import TOLERANCE
 from solvers.certificate.uplink import uplink_powers
 from solvers.jamming.box import Arc, Box, Lag
+from solvers.jamming.design import Designer, _best_draw, _Tangents
 from solvers.jamming.dual import Dual, SmallSDP
 from solvers.jamming.problem import SetProblem
 from solvers.jamming.relaxation import _lag, _Program, relax
@@ -390,6 +391,125 @@ def test_multipliers_prove_no_less_than_is_true():
         program = small_program(vectors, signs, matrix, right, cost, most, 2.0)
         assert program.bound(y) == pytest.approx(float(cost @ x), abs=1e-9)
         assert program.bound(y) <= cost @ x
+
+
+def numerical(function, z: np.ndarray, step: float) -> np.ndarray:
+    """Central differences of a function (n,) -> (...) along each coordinate, in steps relative to its size."""
+    steps = step * np.maximum(np.abs(z), 1e-3)
+    return np.stack([(function(z + d) - function(z - d)) / (2 * d.sum()) for d in np.diag(steps)])
+
+
+def check_derivatives(program, z: np.ndarray, sharpness: float) -> None:
+    """The gradient and the Hessian of a barrier function are those of its values."""
+
+    def barrier(z: np.ndarray) -> float:
+        value, slack = program.values(z)
+        assert (slack > 0).all()
+        return sharpness * value - float(np.log(slack).sum())
+
+    gradient, hessian = program.newton(z, sharpness)
+    size = np.sqrt(np.diagonal(hessian))
+    assert (numerical(barrier, z, 1e-6) - gradient) / size == pytest.approx(0, abs=1e-4)
+    change = numerical(lambda z: program.newton(z, sharpness)[0], z, 1e-6)
+    assert (change - hessian) / np.outer(size, size) == pytest.approx(0, abs=1e-4)
+
+
+def test_derivatives_of_the_dual():
+    rng = np.random.default_rng(4)
+    vectors = rng.standard_normal((4, 3)) + 1j * rng.standard_normal((4, 3))
+    matrix = rng.standard_normal((9, 5))
+    matrix[-2:] = 0.0
+    matrix[[-2, -1], [3, 4]] = -1.0
+    right = np.append(rng.standard_normal(7), [-1.0, -1.0])
+    program = small_program(vectors, np.array([1.0, 1, -1, -1]), matrix, right, rng.uniform(0, 1, 5), np.ones(5), 1.0)
+    dual = Dual(program, 4.0)
+    for sharpness in (1.0, 100.0):
+        check_derivatives(dual, dual.start() * rng.uniform(1, 1.01, 9), sharpness)
+
+
+@pytest.fixture(scope="module")
+def near_best(contested):
+    """A relaxed solution near the best decision, and that decision's place."""
+    instance, _, boxes, best, _ = contested
+    time_s, uplink_s, heard, spent = place(instance, best)
+    ends = [(0.99 * at, 1.01 * at) for at in (time_s, uplink_s, 1 / heard)]
+    return relax(boxes.problem, Box(*ends, inverse=True), 2 * spent), time_s, heard, spent
+
+
+def test_derivatives_of_a_step_of_the_design(contested, near_best):
+    instance, selection, boxes, best, _ = contested
+    relaxed, time_s, heard, _ = near_best
+    designer = Designer(instance, selection, boxes.problem)
+    senders = designer._fastest(relaxed.power_w)
+    rows = boxes.problem.uplink_rows(np.eye(len(senders.least)), senders.least)
+    x = best.beamformer / math.sqrt(instance.scenario.bs_power_w * heard)
+    power = best.power_w[boxes.problem.jammers] + 1e-9
+    program = _Tangents(boxes.problem, rows, time_s, x, power, 1 / heard)
+    check_derivatives(program, program.start(), 10.0)
+
+
+def test_the_best_draw_is_a_unit_vector_and_no_worse_than_the_principal_one(contested, near_best):
+    problem, relaxed = contested[2].problem, near_best[0]
+    beam, leaked = _best_draw(problem, relaxed.covariance, relaxed.power_w)
+    assert np.linalg.norm(beam) == pytest.approx(1)
+
+    def secrecy(v: np.ndarray) -> float:
+        reached = np.abs(problem.users.conj() @ v) ** 2 / (1 + problem.at_user @ relaxed.power_w)
+        heard = np.abs(problem.eves.conj() @ v) ** 2 / (1 + problem.at_eve @ relaxed.power_w)
+        return float((1 + reached.min()) / (1 + heard.max()))
+
+    assert secrecy(beam) >= secrecy(np.linalg.eigh(relaxed.covariance)[1][:, -1])
+    assert leaked == pytest.approx(
+        float((np.abs(problem.eves.conj() @ beam) ** 2 / (1 + problem.at_eve @ relaxed.power_w)).max())
+    )
+
+
+def test_designs_that_may_become_cheaper_than_the_cutoff_go_to_a_local_optimum(contested, near_best):
+    instance, selection, boxes, _, energy = contested
+    dear, promising = (
+        Designer(instance, selection, boxes.problem).decisions(near_best[0], cutoff, lambda: None)
+        for cutoff in (0.1 * energy, 2 * energy)
+    )
+    assert 0 < len(dear) < len(promising)
+
+
+def test_sides_of_boxes_are_cut_in_the_middle(contested, hurried):
+    problem = contested[2].problem
+    times, uplinks = (problem.downlink_s, 1.0001 * problem.downlink_s), (problem.uplink_s, 1.0001 * problem.uplink_s)
+    low, high = Box(times, uplinks, (1.0, 100.0), inverse=True).halves(problem)
+    assert (low.range, high.range) == (pytest.approx((1.0, 10.0)), pytest.approx((10.0, 100.0)))
+    assert low.inverse
+    assert high.inverse
+    low, high = Box(times, uplinks, (0.0, 50.0), inverse=False).halves(problem)
+    assert (low.range, low.inverse) == ((0.0, 5.0), False)
+    assert (high.range, high.inverse) == (pytest.approx((0.02, 0.2)), True)
+    # Where jammers are free, u or b counts by how loud they may be, and by how far a root is from its chord.
+    problem = hurried[-1]
+    latest = problem.total_s - problem.uplink_s
+    for early, most in ((latest - 1.0, 1.0), (latest - 0.001, 0.1)):
+        box = Box((early, latest), (problem.uplink_s, problem.total_s - early), (1.0, 10.0), inverse=True)
+        full = math.log(box.need(problem, latest, 10.0) / box.need(problem, latest, 1.0))
+        loud = min(float((problem.at_user * problem.curb_w(box.uplink_s[1])).max()), 1.0)
+        assert 0 < loud <= most
+        assert box.widths(problem)[2] == pytest.approx(full * (loud + full / 16))
+
+
+def test_boxes_of_free_jammers_hold_a_decision_or_none(hurried):
+    instance, selection, problem = hurried
+    slow = instance.replace(scenario=instance.scenario.replace(latency_limit_s=instance.scenario.latency_limit_s + 5))
+    boxes = SetBoxes(slow, selection, cutoff_j=math.inf)
+    assert boxes.problem.curbed
+    late = boxes.problem.total_s - boxes.problem.uplink_s
+    for time_s, served in (((late - 0.1, late), True), ((problem.downlink_s, problem.downlink_s + 0.1), False)):
+        box = Box(time_s, (boxes.problem.uplink_s, boxes.problem.total_s - time_s[0]), (0.0, 1e-3), inverse=False)
+        assert math.isinf(relax(boxes.problem, box, 1.0).bound_j) != served
+
+
+def test_without_a_cutoff_jammers_may_spend_all_that_they_have(contested):
+    instance, selection, boxes, *_ = contested
+    problem = boxes.problem
+    most = len(problem.jammers) * instance.scenario.max_power_w * problem.total_s
+    assert SetBoxes(instance, selection, cutoff_j=math.inf).cutoff_j >= problem.base_j + most
 
 
 def test_cutoff_says_what_is_of_interest(contested):
