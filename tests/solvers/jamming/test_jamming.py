@@ -459,6 +459,10 @@ def test_the_best_draw_is_a_unit_vector_and_no_worse_than_the_principal_one(cont
         return float((1 + reached.min()) / (1 + heard.max()))
 
     assert secrecy(beam) >= secrecy(np.linalg.eigh(relaxed.covariance)[1][:, -1])
+    wide = relaxed.covariance + np.eye(len(beam)) / len(beam)  # some draw is better than the principal one
+    drawn, _ = _best_draw(problem, wide, relaxed.power_w)
+    assert np.linalg.norm(drawn) == pytest.approx(1)
+    assert secrecy(drawn) > secrecy(np.linalg.eigh(wide)[1][:, -1])
     assert leaked == pytest.approx(
         float((np.abs(problem.eves.conj() @ beam) ** 2 / (1 + problem.at_eve @ relaxed.power_w)).max())
     )
