@@ -60,10 +60,10 @@ def _rows(ratio: np.ndarray, level: np.ndarray, core: np.ndarray) -> np.ndarray:
 
 
 def _weights(rows: np.ndarray) -> np.ndarray | None:
-    """Return weights (E,) that make every row's sum negative, as few as a vertex has; None if there are none."""
+    """Return weights (E,) that make every row's sum negative, if any do, as few as a vertex has."""
     eves = rows.shape[1]
     if eves == 1:
-        return np.ones(1) if (rows <= 0).all() else None
+        return np.ones(1)
     result = optimize.linprog(
         np.append(np.zeros(eves), 1.0),
         A_ub=np.hstack([rows, -np.ones((len(rows), 1))]),
@@ -72,7 +72,7 @@ def _weights(rows: np.ndarray) -> np.ndarray | None:
         b_eq=[1.0],
         bounds=[*[(0, None)] * eves, (-1, 1)],
     )
-    if result.x is None or result.x[-1] > 0:
+    if result.x is None:
         return None
     weight = np.where(result.x[:-1] > 1e-12, result.x[:-1], 0.0)
     return np.asarray(weight / weight.sum())

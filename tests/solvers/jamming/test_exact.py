@@ -148,3 +148,16 @@ def test_where_the_latency_binds_free_jammers_are_ruled_out(seed):
     assert 0 <= solution.gap <= 1.1e-6
     cost = instance.execution_energy_j + uplink_energy_floor(instance)
     assert solution.lower_bound_j <= cost[solution.decision.selection].sum()  # what is served may cost less to send
+
+
+def test_without_steps_nothing_is_tried():
+    search = SetSearch(
+        SolverRun(sample_instance(JAMMED, 9), 0, None, None, None),
+        gap=1e-3,
+        steps=0,
+        starts=[lambda: None] * 2,
+        jamming=True,
+    )
+    search.solve()
+    assert search.sets == 0
+    assert 0 < search.bound_j < np.inf
