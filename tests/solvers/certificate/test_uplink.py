@@ -141,7 +141,8 @@ def can_all_send(instance, selection) -> bool:
 
 def test_a_jammer_that_helps_by_less_than_rounding_leaves_it_open():
     sender = np.array([True, False])
-    assert insecure_core(network([1.5, 1.5 * (1 + 1e-12)]), sender) is None
+    for rounding in (1e-12, -1e-12):
+        assert insecure_core(network([1.5, 1.5 * (1 + rounding)]), sender) is None
     assert insecure_core(network([1.5, 1.5 * (1 - 1e-6)]), sender).tolist() == [True, False]
 
 
