@@ -47,10 +47,10 @@ class Box:
     inverse: bool
     arcs: tuple[Arc, ...] = ()
 
-    def halves(self, problem: SetProblem, lag: Lag | None = None) -> list[Box]:
-        """Split the side along which needs and times vary most, in relation; what leaves no time is cut off.
+    def parts(self, problem: SetProblem, lag: Lag | None = None) -> list[Box]:
+        """Cut up the side along which needs and times vary most, in relation, or phases where these cost more.
 
-        Or the phases of an agent, where these cost more.
+        What leaves no time is left out.
         """
         widths = self.widths(problem)
         if lag is not None and max(widths) < NARROW and lag.size > max(WORTH * max(widths), LEAST_LAG):

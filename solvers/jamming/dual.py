@@ -42,8 +42,8 @@ class SmallSDP:
     shared
         The number of variables x ≥ 0 whose sum is at most ``most[0]`` where it matters.
     walls, tops
-        Rows that bound W's diagonal, which together see a negative diagonal matrix; and the number of rows at the end
-        that bound x, each by coefficients −1 of other variables.
+        Rows that bound W's diagonal, which together see −tr W; and the number of rows at the end that bound x, each by
+        coefficients −1 of other variables.
     trace
         A bound on tr W.
     """
@@ -97,10 +97,7 @@ class Dual:
         size = np.maximum(np.abs(program.matrix).max(axis=1, initial=0.0), np.abs(program.right))
         y = 0.25 / (len(size) * np.maximum(size, 1e-300))
         y[program.walls] = 0.0
-        wall = np.zeros(len(y))
-        wall[program.walls] = 1.0
-        size = np.sum(np.abs(program.vectors) ** 2 / np.diagonal(program.slack(wall)).real, axis=1)
-        least = float(y[:seen] @ np.maximum(program.gather, 0.0) @ size)
+        least = float(y[:seen] @ np.maximum(program.gather, 0.0) @ np.sum(np.abs(program.vectors) ** 2, axis=1))
         y[program.walls] = 2.0 * least + 1e-12
         y[len(y) - program.tops :] = 0.0
         excess = np.maximum(y @ program.matrix - program.cost, 0.0)

@@ -55,9 +55,6 @@ is known to be within Δ ≤ π/2 of φ,
 
 of which the right side is at least its chord over the range of u or b. The phase of one receiver may be taken as 0.
 All that the boxes' arcs leave out is covered by other boxes.
-
-**Numbers.** Of W, eavesdroppers hear perhaps a billionth of what receivers do: the program's W is V W Vᴴ with
-V (I + Σ_e g g^H trace / leak) Vᴴ = I (:func:`~solvers.numerics.hermitian.whitened`), where both count alike.
 """
 
 from __future__ import annotations
@@ -72,7 +69,6 @@ from solvers.jamming.box import FINEST_ARC, Box, Lag
 from solvers.jamming.dual import Dual, SmallSDP
 from solvers.jamming.problem import SetProblem
 from solvers.numerics.barrier import minimise
-from solvers.numerics.hermitian import whitened
 
 CAP = 4.0
 """Shares of the budget that no bound is sought beyond."""
@@ -246,7 +242,7 @@ class _Program:
                 shared=jammers,
                 walls=slice(len(receive) + len(overhear), len(receive) + len(overhear) + len(walls)),
                 tops=len(tops),
-                trace=trace * (1 + len(at_eve) * (1 + float(at_eve.max(initial=0.0))) + bool(box.arcs)),
+                trace=trace * (1 + bool(box.arcs)),
             ),
             unit_w=unit,
             seen=seen,
@@ -255,25 +251,23 @@ class _Program:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the rows see of W, in coordinates V (d, L), and of w where the box has arcs: then W's last column is w."""
+    """What the rows see of W, and of w where the box has arcs: then it is W's last column."""
 
     vectors: np.ndarray
     gather: np.ndarray
-    space: np.ndarray
     lifted: bool
 
     @classmethod
     def of(cls, problem: SetProblem, box: Box, need: float, trace: float) -> _Seen:
         """Return it for the rows of receivers, eavesdroppers, walls and phases."""
-        space, _ = whitened(problem.eves * math.sqrt(trace / (1.0 if box.inverse else box.range[1])))
-        heard = np.concatenate([problem.users, problem.eves]) @ space.T
-        count, dimension, arcs = len(heard), len(space), len(box.arcs)
-        plain = np.concatenate([heard, np.diag(np.linalg.norm(space, axis=1))])
+        heard = np.concatenate([problem.users, problem.eves])
+        (count, dimension), arcs = heard.shape, len(box.arcs)
+        plain = np.concatenate([heard, np.eye(dimension)])
         gather = np.zeros((count + 1, len(plain)))
         gather[np.arange(count), np.arange(count)] = np.repeat([1.0, -1.0], [len(problem.users), len(problem.eves)])
         gather[count, count:] = -1.0
         if not arcs:
-            return cls(plain, gather, space, lifted=False)
+            return cls(plain, gather, lifted=False)
         # |a + b|² − |a − b|² = 4 Re(āb), with the last coordinate √trace and its factor √(need / trace).
         turned = np.array([np.exp(1j * arc.centre) * heard[arc.user] for arc in box.arcs])
         last = np.full((arcs, 1), math.sqrt(need / trace))
@@ -289,12 +283,10 @@ class _Seen:
         rows[: count + 1, : len(plain)] = gather
         rows[count + 1, len(plain)] = -1.0
         rows[count + 2 :, len(plain) + 1 :] = 0.25 * np.hstack([np.eye(arcs), -np.eye(arcs)])
-        return cls(vectors, rows, space, lifted=True)
+        return cls(vectors, rows, lifted=True)
 
     def plain(self, lifted: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return W (L, L) and w (L,) in its scale, or None, from the program's matrix."""
-        d = len(self.space)
-        covariance = self.space.conj().T @ lifted[:d, :d] @ self.space
         if not self.lifted:
-            return covariance, None
-        return covariance, self.space.conj().T @ lifted[:d, -1] / math.sqrt(max(float(lifted[-1, -1].real), 1e-300))
+            return lifted, None
+        return lifted[:-1, :-1], lifted[:-1, -1] / math.sqrt(max(float(lifted[-1, -1].real), 1e-300))

@@ -101,8 +101,8 @@ class SetBoxes:
             if budget < most and math.isfinite(relaxed.bound_j):
                 self._push(budget, box)
             return None
-        for half in box.halves(self.problem, relaxed.lag):
-            self._push(relaxed.bound_j, half)
+        for part in box.parts(self.problem, relaxed.lag):
+            self._push(relaxed.bound_j, part)
         return relaxed
 
     def _push(self, bound_j: float, box: Box) -> None:
