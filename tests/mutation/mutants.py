@@ -5,8 +5,9 @@
 The mutants (:mod:`mutations`) are drawn by the seed from all those of the files named in ``tests.toml``, beside the
 tests that have to notice them. ``equivalent.toml`` argues for those that nobody can notice. The tests run in copies of
 the working tree, which itself is never touched, and stop at their first failure. Results are kept in ``.mutants``:
-an interrupted run goes on where it ended; after a change of the code or the tests everything counts anew, but a mutant
-is first met by the test that noticed it last. The exit status is 0 if at least 90 % are noticed.
+an interrupted run goes on where it ended; after a change of the code everything counts anew, after one of a group's
+tests that group does, and a mutant is first met by the test that noticed it last. The exit status is 0 if at least
+90 % are noticed.
 """
 
 from __future__ import annotations
@@ -89,11 +90,13 @@ def tree(root: Path) -> list[str]:
     return sorted(name for name in set(listed.split("\0")) if name and (root / name).is_file())
 
 
-def digest(root: Path, files: list[str]) -> str:
-    """Return what tells one state of code and tests from another."""
-    state = hashlib.sha256()
+def digest(root: Path, files: list[str], tests: tuple[str, ...]) -> str:
+    """Return what tells one state of the code, and of a group's tests, from another."""
+    asked = {test.partition("::")[0] for test in tests}
+    state = hashlib.sha256(repr(tests).encode())
     for name in files:
-        if name.endswith((".py", ".yaml", ".onnx", ".toml")) and not name.startswith("tests/mutation/"):
+        elsewhere = name.startswith("tests/mutation/") or (Path(name).name.startswith("test_") and name not in asked)
+        if name.endswith((".py", ".yaml", ".onnx", ".toml")) and not elsewhere:
             state.update(name.encode() + hashlib.sha256((root / name).read_bytes()).digest())
     return state.hexdigest()[:16]
 
@@ -195,10 +198,10 @@ def judge(copy: Path, mutant: Mutant, tests: tuple[str, ...], seconds: float, la
 
 
 class Results:
-    """What became of mutants, on disk as soon as it is known: a line of JSON each."""
+    """What became of mutants, on disk as soon as it is known: a line of JSON each. ``states`` are those of files."""
 
-    def __init__(self, path: Path, state: str) -> None:
-        self._path, self._state, self._lock = path, state, threading.Lock()
+    def __init__(self, path: Path, states: dict[str, str]) -> None:
+        self._path, self._states, self._lock = path, states, threading.Lock()
         self.known: dict[str, dict[str, Any]] = {}
         self.last: dict[str, str] = {}
         for line in path.read_text().splitlines() if path.exists() else []:
@@ -206,8 +209,11 @@ class Results:
                 row = json.loads(line)
                 if row["noticed"]:
                     self.last[row["name"]] = row["by"]
-                if row["state"] == state:
+                if row["state"] == self._state(row):
                     self.known[row["name"]] = row
+
+    def _state(self, row: dict[str, Any]) -> str:
+        return self._states.get(row["name"].partition(":")[0], "of no file")
 
     def add(self, row: dict[str, Any]) -> None:
         """Keep a result."""
@@ -215,7 +221,7 @@ class Results:
             self.known[row["name"]] = row
             self._path.parent.mkdir(exist_ok=True)
             with self._path.open("a") as file:
-                file.write(json.dumps({**row, "state": self._state}) + "\n")
+                file.write(json.dumps({**row, "state": self._state(row)}) + "\n")
 
 
 def baseline(queue: Queue[Path], tests: tuple[str, ...]) -> float:
@@ -262,7 +268,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"{mutant.file}:{mutant.line}: {mutant.name.partition(':')[2]}")
         return 0
     files = tree(ROOT)
-    results = Results(ROOT / RESULTS / "results.jsonl", digest(ROOT, files))
+    states = {group.name: digest(ROOT, files, group.tests) for group in found}
+    results = Results(ROOT / RESULTS / "results.jsonl", {file: states[group.name] for file, group in group_of.items()})
     open_ones = [mutant for mutant in drawn if mutant.name not in argued and mutant.name not in results.known]
     if open_ones:
         with copies(ROOT, files, args.workers) as queue, interruptible(args.workers) as pool:

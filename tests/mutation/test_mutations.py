@@ -130,16 +130,17 @@ def test_a_mutant_is_noticed_or_survives_or_hangs_and_the_tree_stays_as_it_was(
 
 def test_results_are_kept_for_the_same_code_and_a_killer_for_any(tmp_path: Path):
     path = tmp_path / "results.jsonl"
-    mutants.Results(path, "one").add({"name": "m", "noticed": True, "by": "t.py::t", "seconds": 1.0})
+    row = {"name": "a.py:f: x -> y", "noticed": True, "by": "t.py::t", "seconds": 1.0}
+    mutants.Results(path, {"a.py": "one", "b.py": "two"}).add(row)
     with path.open("a") as file:
         file.write('{"name": "cut of')
-    same, other = mutants.Results(path, "one"), mutants.Results(path, "two")
-    assert same.known["m"]["noticed"]
-    assert other.known == {}
-    assert same.last == other.last == {"m": "t.py::t"}
+    same, other = mutants.Results(path, {"a.py": "one"}), mutants.Results(path, {"a.py": "two", "b.py": "one"})
+    assert same.known[row["name"]]["noticed"]
+    assert other.known == mutants.Results(path, {}).known == {}
+    assert same.last == other.last == {row["name"]: "t.py::t"}
 
 
-def test_copies_hold_the_working_tree_and_one_digest_tells_states_apart(tmp_path: Path):
+def test_copies_hold_the_working_tree_and_are_gone_after(tmp_path: Path):
     root = tmp_path / "root"
     root.mkdir()
     subprocess.run(["git", "init", "-q", str(root)], check=True)
@@ -149,10 +150,25 @@ def test_copies_hold_the_working_tree_and_one_digest_tells_states_apart(tmp_path
     (root / "a.py").write_text("x = 1\n")
     files = mutants.tree(root)
     assert files == [".gitignore", "a.py"]
-    before = mutants.digest(root, files)
     with mutants.copies(root, files, 2) as queue:
         folders = [queue.get() for _ in range(2)]
         assert [(folder / "a.py").read_text() for folder in folders] == ["x = 1\n"] * 2
     assert not folders[0].exists()
-    (root / "a.py").write_text("x = 2\n")
-    assert mutants.digest(root, files) != before
+
+
+def test_one_digest_tells_states_of_the_code_and_of_a_groups_tests_apart(tmp_path: Path):
+    files = ["a.py", "tests/conftest.py", "tests/mutation/mutants.py", "tests/test_a.py", "tests/test_b.py"]
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x = 1\n")
+    tests = ("tests/test_a.py::test_x", "-k", "not slow")
+    before = mutants.digest(tmp_path, files, tests)
+    assert mutants.digest(tmp_path, files, ("tests/test_a.py::test_y",)) != before
+    changed = []
+    for name in files:
+        (tmp_path / name).write_text("x = 2\n")
+        changed.append(mutants.digest(tmp_path, files, tests) != before)
+        (tmp_path / name).write_text("x = 1\n")
+    assert dict(zip(files, changed, strict=True)) == dict.fromkeys(files[:2], True) | {
+        files[2]: False, files[3]: True, files[4]: False,
+    }  # fmt: skip
