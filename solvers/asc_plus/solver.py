@@ -171,10 +171,11 @@ class ASCPlus(ASCPlusOptions, Solver):
 
     def _may_need_jammers(self, run: SolverRun, secret: np.ndarray, eligible: np.ndarray) -> bool:
         """Return whether more starts may help: nothing feasible yet, or agents left out that jammers could protect."""
-        if run.outcome is None or not run.feasible:
+        if not run.feasible:
             return True
+        assert run.outcome is not None
         run.bound = run.bound or lower_bound(run.instance)
-        far = run.outcome.energy_j > (1 + GOOD_GAP) * run.bound.energy_j
+        far = run.energy_j > (1 + GOOD_GAP) * run.bound.energy_j
         # At a given beam, agents that it reaches in secret only beside jammers were left out as well.
         left_out = (eligible & ~secret).any() or self._given_beam(run.instance) is not None
         return bool(far and (left_out or run.outcome.downlink_time_s > 0.1 * run.outcome.latency_s))

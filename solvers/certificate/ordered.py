@@ -19,10 +19,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
 from secagent_env import Instance
 from solvers.certificate.requirements import TOLERANCE, TimeFloors, selection_of, usable_agents
+
+DOUBLINGS, HALVINGS = 60, 40
+"""Steps in which the price of accuracy is enclosed and refined."""
+WORTH = 1e-9
+"""The share by which a price has to raise the bound."""
 
 
 @dataclass(order=True)
@@ -171,14 +175,28 @@ class OrderedSelections:
 
 
 def _price(cost: np.ndarray, surplus: np.ndarray, required: int) -> float:
-    """Return the price of accuracy that maximises the bound Σ min(…) of the cheapest ``required`` agents."""
+    """Return the price of accuracy that maximises the bound Σ min(…) of the cheapest ``required`` agents.
 
-    def bound(price: float) -> float:
-        reduced = np.sort(cost - price * surplus)
-        return float(reduced[:required].sum() + np.minimum(reduced[required:], 0.0).sum())
+    The bound is concave in the price, and rises as long as the agents that it counts lack accuracy. No price is
+    better than one that raises nothing: of agents of equal cost it would tell the bounds apart, but not the costs.
+    """
 
-    if surplus[np.argsort(cost, kind="stable")[:required]].sum() >= 0:
+    def counted(price: float) -> tuple[float, float]:
+        """Return the bound, and the surplus of the agents that it counts."""
+        reduced = cost - price * surplus
+        first = reduced < 0
+        first[np.argsort(reduced, kind="stable")[:required]] = True
+        return float(reduced[first].sum()), float(surplus[first].sum())
+
+    without, lacking = counted(0.0)
+    if lacking >= 0:
         return 0.0
-    most = 2 * float(cost.max()) / max(float(np.abs(surplus).max()), 1e-12)
-    result = optimize.minimize_scalar(lambda price: -bound(price), bounds=(0.0, most), method="bounded")
-    return float(result.x) if bound(result.x) > bound(0.0) else 0.0
+    low, high = 0.0, float(cost.max()) / max(float(np.abs(surplus).max()), 1e-12)
+    for _ in range(DOUBLINGS):
+        if counted(high)[1] >= 0:
+            break
+        low, high = high, 2 * high
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if counted(middle)[1] < 0 else (low, middle)
+    return high if counted(high)[0] > without * (1 + WORTH) else 0.0

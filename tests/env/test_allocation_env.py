@@ -289,6 +289,7 @@ def test_actions_beyond_the_bounds_are_clipped(scale):
     far, edge = flat.decode(scale * signs), flat.decode(signs)
     assert np.array_equal(far.power_w, edge.power_w)
     assert np.array_equal(far.beamformer, edge.beamformer)
+    assert np.sum(np.abs(edge.beamformer) ** 2) == pytest.approx(SCENARIO.bs_power_w)  # of length √8, scaled to 1
 
 
 @pytest.mark.parametrize(

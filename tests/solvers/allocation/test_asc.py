@@ -174,6 +174,10 @@ def test_the_greedy_method_exchanges_no_agents():
     np.testing.assert_array_equal(reconstruct(costs, np.array([1, 1, 0], bool)), [1, 1, 0])
 
 
+def test_the_greedy_method_takes_nobody_who_is_not_allowed():
+    assert reconstruct(costs_of([1.0] * 3, [0.1] * 3, 2, allowed=[1, 0, 0]), np.zeros(3, bool)) is None
+
+
 def test_what_the_greedy_method_returns_is_feasible_or_nothing_is():
     rng = np.random.default_rng(3)
     none = 0

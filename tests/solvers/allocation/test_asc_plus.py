@@ -14,12 +14,13 @@ from solvers.asc.auxiliary import AuxiliaryProgram, relaxed_selection
 from solvers.asc.costs import Costs, SelectionProblem, separable_costs
 from solvers.asc.relaxation import Relaxation
 from solvers.asc_plus.exchanges import exchanges, repair
-from solvers.asc_plus.selection import select
+from solvers.asc_plus.links import Links
+from solvers.asc_plus.selection import BestSelection, descend, select
 from solvers.asc_plus.solver import ASCPlus, ASCPlusOptions
 from solvers.beam.beamforming import best_beam
 from solvers.certificate.bounds import lower_bound
 from solvers.certificate.selection import random_selection
-from solvers.interface.base import OutOfTime
+from solvers.interface.base import OutOfTime, SolverRun
 from solvers.interface.ranking import rank_by_secrecy
 
 SMALL = Scenario(num_agents=8, num_antennas=4, min_selected=3)
@@ -154,6 +155,19 @@ def test_the_selection_looks_at_the_clock():
 
     with pytest.raises(OutOfTime):
         select(problem, start, lambda decision: evaluate(problem.instance, decision), check_time=over)
+    best = BestSelection(problem, lambda decision: evaluate(problem.instance, decision), over)
+    best.consider(start[None])
+    with pytest.raises(OutOfTime):
+        descend(best, 10)
+
+
+def test_a_start_of_too_few_agents_is_completed_before_agents_are_exchanged():
+    problem = selection_problem(Scenario(num_agents=8, num_antennas=4, min_selected=3), seed=0)
+    best = BestSelection(problem, lambda decision: evaluate(problem.instance, decision))
+    best.consider(np.zeros((1, 8), bool))
+    descend(best, 30)
+    assert best.selection.sum() >= 3
+    assert evaluate(problem.instance, problem.decision(best.selection)).feasible
 
 
 def test_silent_jammers_can_be_selected_and_costs_are_in_units_of_their_mean():
@@ -276,6 +290,19 @@ def test_degenerate_instances():
             assert solution.status in ("optimal", "feasible", "failed", "infeasible"), solution.message
             assert "failed inside" not in solution.message
             assert (solution.decision.selection & (changed.bs_gain == 0)).sum() == 0 or not solution.outcome.feasible
+
+
+def test_so_many_exchanges_are_worked_out_and_no_more(monkeypatch):
+    instance = sample_instance(CONTESTED, seed=1)
+    run = SolverRun(instance, 0, None, None, None)
+    run.consider(solvers.make("asc-plus", jamming=False).solve(instance).decision)
+    assert run.feasible
+    tried = []
+    monkeypatch.setattr("solvers.asc_plus.solver.protecting_jammers", lambda _, agents, __: tried.append(agents) or [])
+    solver = solvers.make("asc-plus", exchanges=7)
+    solver.exchange(Links(run, solver), run.eligible_agents())
+    assert len(tried) == 7
+    assert len({agents.tobytes() for agents in tried}) == 7
 
 
 def test_where_the_beam_cannot_protect_jammers_do():

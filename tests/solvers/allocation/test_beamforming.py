@@ -1,5 +1,6 @@
 """The beam: the relaxation against a conic solver, its bounds against beams, and what best_beam returns."""
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -292,6 +293,8 @@ def test_the_linearised_program_of_the_paper_ends_at_the_same_bound(case):
     assert beams[1].secrecy <= min(beam.bound for beam in beams)
     again = relax_linearised(problem, problem.coordinates(beams[1].beamformer))
     assert again.bound == pytest.approx(whitened.bound, abs=1e-2)
+    faint = dataclasses.replace(problem, users=1e-4 * problem.users, eves=1e-4 * problem.eves)
+    assert relax_linearised(faint).bound == pytest.approx(sdr.relax(faint).bound, rel=0.05)
 
 
 def test_an_unknown_way_to_solve_the_relaxation(case):

@@ -73,6 +73,11 @@ def test_gradient_and_hessian_are_those_of_the_values(case, hurry):
     numeric = [(program.newton(z + step, 3.0)[0] - program.newton(z - step, 3.0)[0]) / 2e-6 for step in steps]
     np.testing.assert_allclose(hessian, numeric, rtol=1e-3, atol=1e-4 * np.abs(hessian).max())
     assert np.linalg.eigvalsh(hessian)[0] > 0  # convex
+    near = z[: program.count]
+    program.low, program.high = near - 0.02, near + 0.03  # the walls of the box count as much as all the rest
+    change = [(program.newton(z + step, 3.0)[0] - program.newton(z - step, 3.0)[0]) / 2e-6 for step in steps]
+    walls = np.diagonal(program.newton(z, 3.0)[1])[: program.count]
+    np.testing.assert_allclose(np.diagonal(change)[: program.count], walls, rtol=1e-3)
 
 
 def test_the_program_bounds_the_truth(case):
@@ -112,6 +117,16 @@ def test_every_iterate_is_feasible_and_the_energy_never_rises(case):
         assert (power[decision.power_w > 0] >= LOWEST_POWER_W).all()
         assert (power[decision.power_w == 0] == 0).all()
     assert search.outcome.transmission_energy_j >= transmission_bound(instance, decision.selection)
+
+
+def test_powers_are_optimised_of_agents_that_are_too_few(case):
+    """Whom to select is not the question here, so that a selection may violate (13) or (15)."""
+    instance, decision = case
+    few = instance.replace(scenario=instance.scenario.replace(min_selected=instance.scenario.num_agents))
+    one, other = (optimise_powers(i, decision, lowest_w=FLOOR) for i in (instance, few))
+    assert not other.outcome.feasible
+    assert other.energies_j == one.energies_j
+    assert len(one.energies_j) > 1
 
 
 def test_no_other_powers_are_better(case):

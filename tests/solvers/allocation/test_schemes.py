@@ -150,6 +150,16 @@ def test_the_program_of_a_fixed_beam_keeps_what_it_says(colluding):
 # --- What all of them share ----------------------------------------------------------------------------------
 
 
+def test_fixed_powers_leave_out_the_agent_that_holds_the_others_up():
+    """Here the cheapest agents that pass are too slow with any beam, and without their bottleneck others are not."""
+    instance = sample_instance(Scenario.preset("paper", knowledge_bits=1e9), 19)
+    solution = solvers.make("fixedtp").solve(instance)
+    assert solution.outcome.feasible
+    passing = secret_senders(instance, np.full(30, 1.2))
+    cheapest = cheapest_selection(instance, instance.execution_energy_j, passing)
+    assert solution.outcome.execution_energy_j > cheapest.cost
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_one_seed_one_decision(name):
     instance = sample_instance(SMALL, seed=2)
@@ -159,6 +169,11 @@ def test_one_seed_one_decision(name):
     assert one.evaluations == two.evaluations > 0
 
 
+def test_evolution_goes_from_decisions_without_secrecy_towards_it():
+    solution = solvers.make("de", population=1, generations=60).solve(sample_instance("contested", 1))
+    assert solution.outcome.feasible  # without an order among infeasible ones: nothing
+
+
 def test_other_seeds_evolve_other_populations():
     instance = sample_instance("paper", seed=2)
     one, two = (solvers.make("ga", population=10, generations=2).solve(instance, seed=seed) for seed in (0, 1))
@@ -166,6 +181,7 @@ def test_other_seeds_evolve_other_populations():
     fittest = [r["fittest_j"] for r in quick("ga").solve(instance).history if r["sub_problem"] == "selection"]
     assert fittest == sorted(fittest, reverse=True)
     assert len(fittest) == 15
+    assert two.evaluations > 2 * 10  # of its selections; the others are of beams and powers
     assert fittest[-1] >= lower_bound(instance).energy_j
 
 

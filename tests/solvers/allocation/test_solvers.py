@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
+from secagent_env.model.physics import downlink_sinr
 from solvers.certificate.bounds import lower_bound, transmission_bound, uplink_energy_floor
 from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.selection import cheapest_selection, random_selection
 from solvers.interface.base import Infeasible, Solver, silent_decision
+from solvers.interface.ranking import rank_by_violation, secrecy_shortfall
 from solvers.interface.registry import module_of
 
 SMALL = Scenario.preset("small")
@@ -100,6 +102,45 @@ def test_the_best_decision_seen_is_returned_and_scored_by_evaluate():
     rng_again = Scripted(script).solve(instance, seed=3)
     assert np.array_equal(rng_again.decision.power_w, solution.decision.power_w)
     assert Scripted(script).solve(instance, seed=4).outcome.energy_j != solution.outcome.energy_j
+
+
+def test_infeasible_decisions_are_ranked_by_the_sum_of_their_relative_violations():
+    instance = sample_instance(SMALL, 3)
+    best = solvers.make("exact").solve(instance).decision
+    required = instance.scenario.required_agents
+    agents = np.flatnonzero(best.selection)
+
+    def rank(decision):
+        return float(rank_by_violation(instance, evaluate(instance, decision)))
+
+    def without(count):
+        return best.replace(selection=best.selection & ~np.isin(np.arange(6), agents[:count]))
+
+    assert rank(best) == evaluate(instance, best).energy_j
+    for count in (1, required - 1):
+        outcome = evaluate(instance, without(count))
+        short = max(instance.scenario.min_accuracy - outcome.mean_accuracy, 0) / instance.scenario.min_accuracy
+        expected = 1e100 * (1 + count / required + (short if outcome.violated["accuracy"] else 0.0))
+        assert rank(without(count)) == pytest.approx(expected)
+    assert rank(best.replace(beamformer=0 * best.beamformer)) == pytest.approx(1e100 * (1 + 10))  # latency: ten at most
+
+
+def test_the_shortfall_of_secrecy_is_a_sum_of_logarithms_of_ratios():
+    instance = sample_instance(SMALL, 3)
+    best = solvers.make("exact").solve(instance).decision
+    outcome = evaluate(instance, best)
+
+    def shortfall(instance, decision):
+        batch = Decision.stack([decision])
+        return secrecy_shortfall(instance, batch, evaluate(instance, batch))[0]
+
+    assert shortfall(instance, best) == 0
+    late = instance.replace(scenario=SMALL.replace(latency_limit_s=float(outcome.latency_s) / 1.5))
+    assert shortfall(late, best) == pytest.approx(np.log(1.5))
+    heard = instance.replace(channel_eve=3 * instance.channel_bs[np.flatnonzero(best.selection)[:1]])
+    late_by = np.log(1e6)  # no secrecy, no end
+    sinr, ours = downlink_sinr(heard, best)[1], downlink_sinr(heard, best)[0][best.selection].min()
+    assert shortfall(heard, best) == pytest.approx(np.log(float(np.max(sinr)) / ours) + late_by)
 
 
 def test_an_exception_inside_returns_the_best_so_far():
@@ -352,6 +393,14 @@ def test_who_can_never_send_in_secret_never_does(seed, eavesdroppers, colluding)
     instance = sample_instance(scenario, seed)
     outcome = random_decisions(instance, 500)
     assert not outcome.uplink_secrecy[:, ~secret_at_best(instance)].any()
+
+
+def test_who_reaches_nobody_never_sends_in_secret():
+    instance = sample_instance(SMALL, 0)
+    dead = np.arange(6) == 2
+    gain_eve = np.where(dead[:, None], 0.0, instance.gain_eve)
+    channel_bs = np.where(dead[:, None], 0.0, instance.channel_bs)
+    assert not secret_at_best(instance.replace(channel_bs=channel_bs, gain_eve=gain_eve))[dead].any()
 
 
 def test_exact_without_jamming_keeps_the_unselected_silent():

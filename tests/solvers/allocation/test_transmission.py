@@ -135,6 +135,8 @@ def test_powers_have_a_floor_and_a_ceiling():
     assert (raised[louder] > free[louder]).all()  # they have to be heard above the one that is too loud
     tight = instance.replace(scenario=PLAIN.replace(max_power_w=float(free.max()) * 0.99))
     assert quiet(tight, decision) is None
+    enough = instance.replace(scenario=PLAIN.replace(max_power_w=float(free.max()) * 1.01))
+    np.testing.assert_array_equal(quiet(enough, decision).power_w[decision.selection], free)
 
 
 def test_the_closed_form_knows_where_it_does_not_hold():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from secagent_env import Scenario, sample_instance
-from solvers.certificate.ordered import OrderedSelections
+from solvers.certificate.ordered import OrderedSelections, _price
 from solvers.certificate.requirements import TimeFloors
 from solvers.certificate.selection import cheapest_selection
 
@@ -199,3 +199,20 @@ def test_every_price_of_accuracy_gives_the_same_selections(monkeypatch, price):
     monkeypatch.setattr("solvers.certificate.ordered._price", lambda *_: price)
     found = all_in_order(OrderedSelections(instance, cost, np.ones(8, bool)))
     assert [pair[0] for pair in found] == pytest.approx([pair[0] for pair in brute_force(instance, cost)], rel=1e-12)
+
+
+def test_the_price_of_accuracy_gives_the_bound_of_linear_programming():
+    """Lagrange's bound at the best price is the least of cᵀx with x in [0, 1], Σ x ≥ N_min and Σ x s ≥ 0."""
+    rng = np.random.default_rng(0)
+    priced = 0
+    for _ in range(60):
+        cost, surplus, required = rng.uniform(0.2, 2, 9), rng.normal(-0.01, 0.1, 9), int(rng.integers(1, 5))
+        relaxed = optimize.linprog(cost, -np.stack([np.ones(9), surplus]), [-required, 0], bounds=(0, 1))
+        if relaxed.status != 0:
+            continue
+        price = _price(cost, surplus, required)
+        reduced = np.sort(cost - price * surplus)
+        bound = reduced[:required].sum() + np.minimum(reduced[required:], 0).sum()
+        assert bound == pytest.approx(relaxed.fun, rel=1e-4)
+        priced += price > 0
+    assert priced >= 15

@@ -46,6 +46,34 @@ def test_the_gap_is_what_was_asked_for():
         assert jammers.max() > 0
 
 
+def test_the_search_ends_where_every_set_is_within_the_gap():
+    for gap in (0.1, 1e-3):
+        run = SolverRun(sample_instance(HASTY, 0), 0, None, None, None)
+        search = SetSearch(run, gap=gap, steps=10_000, starts=[lambda: None] * 2, jamming=True)
+        search.solve()
+        assert search.steps > 9_900
+        assert search.bound_j <= run.energy_j <= search.bound_j * (1 + gap)
+
+
+def test_only_feasible_decisions_are_moved_to_their_local_optimum(monkeypatch):
+    instance = sample_instance(JAMMED, 9)
+    asked = []
+    monkeypatch.setattr("solvers.exact.search.locally_best", lambda _, decision, __: asked.append(decision) or decision)
+    best = solvers.make("exact").solve(instance).decision
+    assert asked
+    assert all(evaluate(instance, decision).feasible for decision in asked)
+    run = SolverRun(instance, 0, None, None, None)
+    run.consider(best.replace(power_w=np.full(6, 2.0)))
+    assert not run.feasible
+    assert run.decision is not None
+    asked.clear()
+    SetSearch(run, gap=1e-3, steps=0, starts=[lambda: None] * 2, jamming=True)._refine()
+    assert not asked
+    run.consider(best)
+    SetSearch(run, gap=1e-3, steps=0, starts=[lambda: None] * 2, jamming=True)._refine()
+    assert asked == [run.decision]
+
+
 def test_asc_plus_does_not_lower_the_bound_of_the_run_that_asks_it():
     instance = sample_instance(JAMMED, 9)
     run = SolverRun(instance, 0, None, None, None)

@@ -327,6 +327,9 @@ def test_the_program_of_phases_is_tight():
         slack, *_ = point_in(program, box, w, np.zeros(len(problem.jammers)), (value, time_s))
         rows = slice(program.sdp.walls.stop, program.sdp.walls.stop + 8)
         assert slack[rows] == pytest.approx(0, abs=1e-9)
+        covariance, beam = program.seen.plain(np.outer(np.append(w, 1.7), np.append(w, 1.7).conj()))
+        assert covariance == pytest.approx(np.outer(w, w.conj()))
+        assert beam == pytest.approx(w)
 
 
 def test_phases_are_cut_up_where_a_single_beam_lags_behind():
@@ -445,6 +448,8 @@ def test_derivatives_of_a_step_of_the_design(contested, near_best):
     x = best.beamformer / math.sqrt(instance.scenario.bs_power_w * heard)
     power = best.power_w[boxes.problem.jammers] + 1e-9
     program = _Tangents(boxes.problem, rows, time_s, x, power, 1 / heard)
+    check_derivatives(program, program.start(), 10.0)
+    program.most = program.start()[2 * program.dimension : -2] + 0.01  # as loud as they can be
     check_derivatives(program, program.start(), 10.0)
 
 
