@@ -129,6 +129,16 @@ def test_an_answer_of_the_right_form_can_still_be_unusable(sub_problem, answer, 
         design.replaced(proposal, DIRECTIONS)
 
 
+def test_agents_that_do_not_compute_would_send_at_the_median_level():
+    def levels(selected, senders):
+        answer = {"senders": [{"agent": n, "snr_db": db} for n, db in senders.items()], "jammers": []}
+        design = Design(selected, 30.0, (("matched", 0.0, 0.0),), (-3.0,) * 8)
+        return design.replaced(parse(json.dumps(answer), PROPOSALS["powers"]), DIRECTIONS).snr_db
+
+    assert levels((1, 4, 6), {1: -9.0, 4: -2.0, 6: 5.0}) == (-2.0, -9.0, -2.0, -2.0, -2.0, -2.0, 5.0, -2.0)
+    assert levels((), {}) == (0.0,) * 8
+
+
 # --- The evaluation module -----------------------------------------------------------------------------------
 
 

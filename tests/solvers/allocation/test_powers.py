@@ -20,6 +20,7 @@ CASES = {
     "no jammers": (Scenario(num_agents=8, num_antennas=6, min_selected=3), 0.0),
     "jammers": (AMONG, 1e-7),
     "colluding": (AMONG.replace(colluding=True), 1e-7),
+    "as many eavesdroppers as antennas": (AMONG.replace(num_antennas=2), 1e-7),
     "much to send": (AMONG.replace(knowledge_bits=5e9), 1e-6),
 }
 

@@ -1,6 +1,7 @@
 """The search over selections: its bound holds whenever it is stopped, and no global search goes below it."""
 
 import contextlib
+import itertools
 import math
 
 import numpy as np
@@ -142,6 +143,8 @@ def test_contested_ends_at_the_gap_asked_for_and_the_bound_is_below_the_energy()
     assert bounds == sorted(bounds)
     assert best == sorted(best, reverse=True)
     assert solution.lower_bound_j >= bounds[-1]
+    steps = list(zip(itertools.pairwise(bounds), itertools.pairwise(best), strict=True))
+    assert any(b1 < b2 and e1 == e2 for (b1, b2), (e1, e2) in steps)  # a record of the bound alone
 
 
 def test_a_decision_is_found_where_asc_plus_finds_none():
