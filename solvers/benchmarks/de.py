@@ -97,8 +97,8 @@ class DE(ASCPlus):
 class _Space:
     """The search space in x: powers on a scale of decibels, (A,), then real and imaginary weights of the beam.
 
-    A sender's scale is that of its receive SNR at the base station, so that equal numbers are equally loud there, from
-    SNR_RANGE[0] to p_max. A jammer's is that of its power; the lower half of it, below 0, is silence.
+    A sender's scale is that of its receive SNR at the base station, so that equal numbers are equally loud there, over
+    SNR_RANGE and at most at p_max. A jammer's is that of its power; the lower half of it, below 0, is silence.
     """
 
     def __init__(self, instance: Instance, selection: np.ndarray, jamming: bool) -> None:

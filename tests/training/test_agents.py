@@ -459,6 +459,7 @@ def test_a_repair_is_told_and_can_be_switched_off(agent: TrainedAgent, cheapest:
     for i in range(40):
         raw, solution = plain.solve(instances[i]), agent.solve(instances[i])
         steps = [record["sub_problem"] for record in solution.history]
+        assert all(record["iteration"] == 1 for record in solution.history)
         assert solution.outcome.feasible
         if raw.outcome.feasible:
             assert (steps, solution.message) == (["forward pass"], "one forward pass")

@@ -17,6 +17,7 @@ from solvers.asc_plus.exchanges import exchanges, repair
 from solvers.asc_plus.links import Links
 from solvers.asc_plus.selection import BestSelection, descend, select
 from solvers.asc_plus.solver import ASCPlus, ASCPlusOptions
+from solvers.asc_plus.starts import jammer_patterns
 from solvers.beam.beamforming import best_beam
 from solvers.certificate.bounds import lower_bound
 from solvers.certificate.selection import random_selection
@@ -290,6 +291,17 @@ def test_degenerate_instances():
             assert solution.status in ("optimal", "feasible", "failed", "infeasible"), solution.message
             assert "failed inside" not in solution.message
             assert (solution.decision.selection & (changed.bs_gain == 0)).sum() == 0 or not solution.outcome.feasible
+
+
+def test_the_first_to_jam_are_those_heard_best_by_an_eavesdropper_and_least_by_the_base_station():
+    instance = sample_instance(SMALL.replace(num_eavesdroppers=2, eve_area_m=(20, 100)), 0)
+    ratio = instance.gain_eve / instance.bs_gain[:, None]
+    patterns = jammer_patterns(instance)
+    for count in (1, 2, 3):
+        best = {int(agent) for eve in range(2) for agent in np.argsort(-ratio[:, eve])[:count]}
+        assert any(set(np.flatnonzero(pattern)) == best for pattern in patterns)
+    assert set(patterns[patterns > 0]) == {1e-6 * 2.0, 1e-3 * 2.0}
+    assert (np.diff(patterns.max(axis=1)) >= 0).all()  # weakest first
 
 
 def test_so_many_exchanges_are_worked_out_and_no_more(monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
 from solvers.asc_plus.reached import equal_beam, reached_selection
+from solvers.benchmarks.de import _Space
 from solvers.certificate.bounds import lower_bound
 from solvers.certificate.linear_test import secret_senders
 from solvers.certificate.selection import cheapest_selection
@@ -167,6 +168,18 @@ def test_one_seed_one_decision(name):
     for field in ("selection", "beamformer", "power_w"):
         np.testing.assert_array_equal(getattr(one.decision, field), getattr(two.decision, field))
     assert one.evaluations == two.evaluations > 0
+
+
+def test_evolution_may_choose_any_power_from_silence_to_the_most():
+    instance = sample_instance(SMALL, 0)
+    space = _Space(instance, np.arange(8) < 3, jamming=True)
+    low, high = np.array(space.bounds).T
+    quiet, loud = space.decision(np.stack([low, high])).power_w
+    assert (quiet[3:] == 0).all()
+    assert (quiet[:3] > 0).all()
+    snr = quiet[:3] * instance.bs_gain[:3] / instance.scenario.noise_power_w
+    assert snr == pytest.approx(np.full(3, snr[0]))
+    assert loud[3:] == pytest.approx(np.full(5, instance.scenario.max_power_w))
 
 
 def test_evolution_goes_from_decisions_without_secrecy_towards_it():

@@ -336,6 +336,8 @@ def test_exact_proves_the_typical_case():
     # 11 566 ± 20 J is the published mean of the optimum; the standard error over 60 draws is about 135 J.
     assert np.mean([s.outcome.energy_j for s in solved]) == pytest.approx(11_566, abs=4 * 135)
     assert np.mean([s.outcome.transmission_energy_j for s in solved]) == pytest.approx(11.4e-9, rel=0.15)
+    tried = [[r["feasible"] for r in s.history if r["sub_problem"] == "cheapest selection"] for s in solved]
+    assert sum(feasible == [True] for feasible in tried) >= 55  # the first beam serves, at some powers of the grid
 
 
 @pytest.mark.parametrize(

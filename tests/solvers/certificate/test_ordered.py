@@ -1,5 +1,6 @@
 """Selections in the order of their cost: against brute force, against HiGHS, and how few nodes they take."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -188,6 +189,10 @@ def test_senders_share_the_uplink():
     alone = np.arange(6) == 2
     assert floors.latency(alone) == pytest.approx(floors.alone[2])
     pair = np.isin(np.arange(6), [2, 3])
+    far = dataclasses.replace(floors, uplink=np.where(alone, 100.0, floors.uplink) * per_rate)  # as long by itself
+    assert far.latency(pair) == pytest.approx(
+        floors.downlink[pair].max() + floors.inference[pair].max() + 100 * per_rate
+    )
     long = floors.downlink[pair].max() + floors.inference[pair].max() + per_rate
     assert floors.latency(pair) == pytest.approx(long)
 

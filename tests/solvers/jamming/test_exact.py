@@ -171,6 +171,21 @@ def test_bounds_beyond_the_limit_are_not_lost():
     assert bounds == sorted(bounds)
 
 
+def test_what_was_left_out_for_now_comes_back_when_the_limit_rises():
+    run = SolverRun(sample_instance(JAMMED, 9), 0, None, None, None)
+    search = SetSearch(run, gap=1e-3, steps=10_000, starts=[lambda: None] * 2, jamming=True)
+    everybody = sum(1 for _ in iter(search._ordered.next, None))
+    search = SetSearch(run, gap=1e-3, steps=10_000, starts=[lambda: None] * 2, jamming=True)
+    search._forbid(np.arange(6) == 3, for_now=True)
+    others = sum(1 for _ in iter(search._ordered.next, None))
+    assert 0 < others < everybody
+    assert math.isinf(search._ordered.least_j)
+    search._raise_limit()
+    with_it = [selection for _, selection in iter(search._ordered.next, None)]
+    assert all(selection[3] for selection in with_it)
+    assert others + len(with_it) == everybody
+
+
 @pytest.mark.parametrize("seed", [309, 314, 336, 339])  # of 339 no beam reaches the relaxation
 def test_where_the_latency_binds_free_jammers_are_ruled_out(seed):
     instance = sample_instance("tight-latency", seed)
