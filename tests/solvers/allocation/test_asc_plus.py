@@ -20,6 +20,7 @@ from solvers.asc_plus.solver import ASCPlus, ASCPlusOptions
 from solvers.asc_plus.starts import jammer_patterns
 from solvers.beam.beamforming import best_beam
 from solvers.certificate.bounds import lower_bound
+from solvers.certificate.linear_test import secret_senders
 from solvers.certificate.selection import random_selection
 from solvers.interface.base import OutOfTime, SolverRun
 from solvers.interface.ranking import rank_by_secrecy
@@ -291,6 +292,20 @@ def test_degenerate_instances():
             assert solution.status in ("optimal", "feasible", "failed", "infeasible"), solution.message
             assert "failed inside" not in solution.message
             assert (solution.decision.selection & (changed.bs_gain == 0)).sum() == 0 or not solution.outcome.feasible
+
+
+def test_starts_beside_jammers_can_send_in_secret():
+    found = 0
+    for seed in range(3):
+        instance = sample_instance(CONTESTED, seed)
+        run = SolverRun(instance, 0, None, None, None)
+        solver = solvers.make("asc-plus")
+        for selection, jammer_w in solver._jammed_selections(Links(run, solver), run.eligible_agents()):
+            assert not (jammer_w[selection] > 0).any()
+            assert secret_senders(instance, jammer_w)[selection].all()
+            assert selection.sum() >= instance.scenario.required_agents
+            found += 1
+    assert found >= 6
 
 
 def test_the_first_to_jam_are_those_heard_best_by_an_eavesdropper_and_least_by_the_base_station():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
+import solvers
 from secagent_env import Decision, Instance, Scenario, evaluate, sample_instance
 from secagent_env.allocation.actions import LOWEST_POWER_W
 from solvers.beam.beamforming import best_beam
@@ -75,10 +76,12 @@ def test_gradient_and_hessian_are_those_of_the_values(case, hurry):
     np.testing.assert_allclose(hessian, numeric, rtol=1e-3, atol=1e-4 * np.abs(hessian).max())
     assert np.linalg.eigvalsh(hessian)[0] > 0  # convex
     near = z[: program.count]
-    program.low, program.high = near - 0.02, near + 0.03  # the walls of the box count as much as all the rest
-    change = [(program.newton(z + step, 3.0)[0] - program.newton(z - step, 3.0)[0]) / 2e-6 for step in steps]
-    walls = np.diagonal(program.newton(z, 3.0)[1])[: program.count]
-    np.testing.assert_allclose(np.diagonal(change)[: program.count], walls, rtol=1e-3)
+    program.low, program.high = near - 0.02, near + 0.03  # the box and the limit count as much as all the rest
+    program.room = 1.02 * (program.downlink_time * np.exp(z[program.dl]) + program.uplink_time * np.exp(z[-1]))
+    hessian = program.newton(z, 3.0)[1]
+    numeric = [(program.newton(z + step, 3.0)[0] - program.newton(z - step, 3.0)[0]) / 2e-6 for step in steps]
+    size = np.sqrt(np.diagonal(hessian))
+    np.testing.assert_allclose((numeric - hessian) / np.outer(size, size), 0, atol=1e-4)
 
 
 def test_the_program_bounds_the_truth(case):
@@ -207,6 +210,18 @@ def test_powers_stay_within_what_an_action_can_say():
     search = optimise_powers(instance, decision.replace(power_w=power), lowest_w=LOWEST_POWER_W)
     np.testing.assert_allclose(search.decision.power_w[decision.selection], LOWEST_POWER_W, rtol=1e-2)
     assert (search.decision.power_w[decision.selection] >= LOWEST_POWER_W).all()
+
+
+def test_of_several_jammers_each_one_that_does_not_pay_is_silenced():
+    instance = sample_instance("contested", 0)
+    best = solvers.make("exact", target_gap=0.05).solve(instance).decision
+    jamming = ~best.selection & (best.power_w > 0)
+    np.testing.assert_array_equal(silence_jammers(instance, best).power_w > 0, best.power_w > 0)
+    assert jamming.any()
+    others = np.flatnonzero(~best.selection & ~jamming)
+    for agent in (others[0], others[-1]):
+        more = best.replace(power_w=np.where(np.arange(30) == agent, 1e-9, best.power_w))
+        np.testing.assert_array_equal(silence_jammers(instance, more).power_w, best.power_w)
 
 
 def test_jammers_that_do_not_pay_are_silenced():

@@ -416,6 +416,9 @@ def test_exact_without_jamming_keeps_the_unselected_silent():
         if silent.outcome.feasible:
             assert free.outcome.energy_j <= silent.outcome.energy_j * (1 + 1e-12)
     assert jammed > 0
+    instance = sample_instance("contested", 0)  # where silence is dear; the bound is one on all decisions all the same
+    silent, free = (solvers.make("exact", jamming=jamming, target_gap=0.3).solve(instance) for jamming in (False, True))
+    assert silent.outcome.energy_j > 2 * free.outcome.energy_j > 2 * silent.lower_bound_j
 
 
 # --- Solvers play environments -------------------------------------------------------------------------------

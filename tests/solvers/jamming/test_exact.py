@@ -171,6 +171,18 @@ def test_bounds_beyond_the_limit_are_not_lost():
     assert bounds == sorted(bounds)
 
 
+def test_other_searches_are_asked_once_boxes_have_led_nowhere_for_a_while(monkeypatch):
+    monkeypatch.setattr("solvers.exact.search.PATIENCE", ({False: 2, True: math.inf}, {False: 5, True: math.inf}))
+    run = SolverRun(sample_instance(JAMMED, 9), 0, None, None, None)
+    run.consider = lambda decision: None  # so that no decision is known
+    asked = []
+    search = SetSearch(
+        run, gap=1e-3, steps=60, starts=[lambda k=k: asked.append((k, search._boxes)) for k in "ab"], jamming=True
+    )
+    search._search()
+    assert asked == [("a", 2), ("b", 5)]
+
+
 def test_what_was_left_out_for_now_comes_back_when_the_limit_rises():
     run = SolverRun(sample_instance(JAMMED, 9), 0, None, None, None)
     search = SetSearch(run, gap=1e-3, steps=10_000, starts=[lambda: None] * 2, jamming=True)
