@@ -309,14 +309,15 @@ def test_starts_beside_jammers_can_send_in_secret():
 
 
 def test_the_first_to_jam_are_those_heard_best_by_an_eavesdropper_and_least_by_the_base_station():
-    instance = sample_instance(SMALL.replace(num_eavesdroppers=2, eve_area_m=(20, 100)), 0)
-    ratio = instance.gain_eve / instance.bs_gain[:, None]
-    patterns = jammer_patterns(instance)
-    for count in (1, 2, 3):
-        best = {int(agent) for eve in range(2) for agent in np.argsort(-ratio[:, eve])[:count]}
-        assert any(set(np.flatnonzero(pattern)) == best for pattern in patterns)
-    assert set(patterns[patterns > 0]) == {1e-6 * 2.0, 1e-3 * 2.0}
-    assert (np.diff(patterns.max(axis=1)) >= 0).all()  # weakest first
+    for seed in range(4):
+        instance = sample_instance(SMALL.replace(num_eavesdroppers=2, eve_area_m=(20, 100)), seed)
+        order = np.argsort(-instance.gain_eve / instance.bs_gain[:, None], axis=0)
+        patterns = jammer_patterns(instance)
+        jammers = [set(np.flatnonzero(pattern)) for pattern in patterns]
+        for count in (1, 2, 3):
+            assert set(order[:count].ravel()) in jammers
+        assert set(patterns[patterns > 0]) == {1e-6 * 2.0, 1e-3 * 2.0}
+        assert (np.diff(patterns.max(axis=1)) >= 0).all()  # weakest first
 
 
 def test_so_many_exchanges_are_worked_out_and_no_more(monkeypatch):
