@@ -74,6 +74,7 @@ def test_a_line_holds_the_request_and_the_reply(tmp_path):
             "seconds": 0.25,
             "fingerprint": "fp — ü",
             "requests": 1,
+            "adapted": "",
         },
     }
 
