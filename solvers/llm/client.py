@@ -216,8 +216,8 @@ class OpenAIChat(Closing):
         else:
             self._note(answered=True)
             response = raw.http_response
-            if refusal := error_in(response.content, response.headers):
-                return self._refused(refusal, dialect, request)
+            if refused := error_in(response.content, response.headers):
+                return self._refused(refused, dialect, request)
             return Attempt(self._read(response, request))
         finally:
             permit.requests += connection.sent - before

@@ -19,7 +19,19 @@ MOST_SEARCHED = 4000
 DEEPEST = 8
 """The most levels of an error that are read."""
 
-SAYING = ("message", "msg", "detail", "details", "error", "errors", "error_description", "title", "reason", "raw")
+SAYING = (
+    "message",
+    "msg",
+    "detail",
+    "details",
+    "error",
+    "errors",
+    "error_description",
+    "title",
+    "reason",
+    "metadata",
+    "raw",
+)
 """The fields that hold what a server says; others, as ``input``, may quote the request."""
 
 _CONTEXT = re.compile(
@@ -221,43 +233,51 @@ _STATUSES = frozenset(map(str, range(400, 600)))
 
 def _json(content: bytes) -> Any:
     try:
-        return parse_json(content, finite=False)
+        return _opened(parse_json(content, finite=False))
     except ValueError:
         return None
 
 
-def _sentences(data: Any, depth: int = 0) -> Iterator[str]:
-    """Yield the sentences of an error, however they are nested, in lists and in texts that are JSON again."""
+def _opened(data: Any, depth: int = 0) -> Any:
+    """Return the parts of an error that are read, with texts that are JSON again as their data."""
     if depth > DEEPEST:
-        return
-    if isinstance(data, str):
-        inner = _json(data.encode(errors="replace")) if data[:1] in ("{", "[") else None
-        found = list(_sentences(inner, depth + 1)) if isinstance(inner, (dict, list)) else []
-        yield from found or ([data[:MOST_SEARCHED]] if data.strip() else [])
+        return None
+    if isinstance(data, str) and data[:1] in ("{", "["):
+        try:
+            return _opened(parse_json(data, finite=False), depth + 1)
+        except ValueError:
+            return data
+    if isinstance(data, list):
+        return [_opened(item, depth + 1) for item in data[:20]]
+    if isinstance(data, dict):
+        return {name: _opened(value, depth + 1) for name, value in data.items()}
+    return data
+
+
+def _sentences(data: Any) -> Iterator[str]:
+    """Yield the sentences of an error, however they are nested."""
+    if isinstance(data, str) and data.strip():
+        yield data[:MOST_SEARCHED]
     elif isinstance(data, list):
-        for item in data[:20]:
-            yield from _sentences(item, depth + 1)
+        for item in data:
+            yield from _sentences(item)
     elif isinstance(data, dict):
         for name in SAYING:
-            yield from _sentences(data.get(name), depth + 1)
-        if isinstance(data.get("metadata"), dict):
-            yield from _sentences(data["metadata"], depth + 1)
+            yield from _sentences(data.get(name))
 
 
-def _places(data: Any, depth: int = 0) -> Iterator[str]:
+def _places(data: Any) -> Iterator[str]:
     """Yield the places in the request that an error names."""
-    if depth > DEEPEST:
-        return
     if isinstance(data, list):
-        for item in data[:20]:
-            yield from _places(item, depth + 1)
+        for item in data:
+            yield from _places(item)
     elif isinstance(data, dict):
         if isinstance(data.get("param"), str):
             yield data["param"]
         if isinstance(data.get("loc"), list):
-            yield " ".join(map(str, data["loc"][:10]))
+            yield " ".join(map(str, data["loc"]))
         for name in SAYING:
-            yield from _places(data.get(name), depth + 1)
+            yield from _places(data.get(name))
 
 
 def _code(body: Any) -> str:
