@@ -28,7 +28,7 @@ from solvers.llm.bounded import (
 )
 from solvers.llm.chat import STOPPED, Closing, EndpointError, Permit, Reply, Request
 from solvers.llm.completion import failed, no_completion, reply_of
-from solvers.llm.dialect import KNOWN, Dialect
+from solvers.llm.dialect import FEWER_TOKENS, KNOWN, Dialect
 from solvers.llm.environment import URL_VARIABLE, check_environment, endpoint_url, needs_certificates, proxy_variables
 from solvers.llm.options import check_url
 from solvers.llm.refusal import TEMPORARY, Refusal, correction, ending, error_in, refusal_of
@@ -180,17 +180,18 @@ class OpenAIChat(Closing):
         if attempt.broken:
             self._check_server(attempt.broken, reached=permit.requests > 0)
         if dialect != known and not used.fault:
-            self._learn(dialect, used.adapted)
+            KNOWN.learn(self._endpoint, self.model, dialect)
+            self._tell(used.adapted, f"{dialect.reply_tokens(request)} of {request.max_tokens} reply tokens")
         elif used.fault == CONTEXT and dialect.room != known.room:
-            self._learn(dataclasses.replace(known, room=dialect.room), "")
+            KNOWN.learn(self._endpoint, self.model, dataclasses.replace(known, room=dialect.room))
         return used
 
-    def _learn(self, dialect: Dialect, adapted: str) -> None:
-        """Remember the form that the server takes, and tell what of a request is lost in it."""
-        KNOWN.learn(self._endpoint, self.model, dialect)
+    def _tell(self, adapted: str, tokens: str) -> None:
+        """Tell what of a request is lost in the form that the server takes."""
         if adapted:
+            instead = adapted.replace(FEWER_TOKENS, tokens)
             logger.warning(
-                "%s does not take all that %s is asked with; sent instead: %s", self._url, self.model, adapted
+                "%s does not take all that %s is asked with; sent instead: %s", self._url, self.model, instead
             )
 
     def _attempt(self, dialect: Dialect, request: Request, permit: Permit) -> Attempt:

@@ -68,7 +68,9 @@ def failed(fault: str, detail: str, request: Request, *, charged: bool = False) 
 
 
 def _text(content: Any) -> str:
-    """Return the text of a message, which may be a list of parts."""
+    """Return the text of a message, which may be a list of parts, or an answer that was read as JSON already."""
+    if isinstance(content, dict):
+        content = json.dumps(content)
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join(part for part in parts if isinstance(part, str))

@@ -25,6 +25,8 @@ LIMITS = ("max_tokens", "max_completion_tokens", "")
 LEAST_TOKENS = 64
 """The fewest reply tokens that are worth asking for, where the context has no room for more."""
 
+FEWER_TOKENS = "fewer reply tokens"
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -145,7 +147,7 @@ class Dialect:
             "no temperature": not self.temperature,
             "no seed": not self.seed,
             "no limit on the reply": not LIMITS[self.limit],
-            "fewer reply tokens": self.reply_tokens(request) < request.max_tokens,
+            FEWER_TOKENS: self.reply_tokens(request) < request.max_tokens,
             "no system message": not self.roles,
         }
         return "; ".join(words for words, true in told.items() if true)

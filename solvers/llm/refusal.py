@@ -128,6 +128,8 @@ class Refusal:
     @property
     def about_context(self) -> bool:
         """Whether the prompt and the reply together, or the reply alone, may be longer than the model allows."""
+        if self.status in TEMPORARY:  # such as a limit on the tokens of a minute
+            return False
         return self.code == "context_length_exceeded" or bool(_CONTEXT.search(self.text) or _LIMIT.search(self.text))
 
     @property

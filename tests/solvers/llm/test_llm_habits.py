@@ -3,12 +3,13 @@
 import json
 import logging
 import random
+import re
 
 import pytest
 
 pytest.importorskip("openai")
 
-from faulty_server import FaultyServer, breaks_off, completion, fails, says, sends
+from faulty_server import FaultyServer, completion, fails, says, sends
 from habits import (
     ANY_FORM,
     HABITS,
@@ -17,7 +18,6 @@ from habits import (
     form_of,
     has,
     has_system,
-    plain,
     refuses,
     repeats_role,
     schema_of,
@@ -26,13 +26,10 @@ from habits import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import solvers
-from secagent_env import sample_instance
-from solvers import standins
-from solvers.genainet import GenAINet
-from solvers.law import LAW
-from solvers.llm import EndpointError, Message, Request
+from solvers.law.proposals import SelectionProposal
+from solvers.llm import EndpointError, Message, Request, parse
 from solvers.llm.client import OpenAIChat
+from solvers.llm.completion import reply_of
 from solvers.llm.refusal import error_in, refusal_of
 
 SCHEMA = {
@@ -78,7 +75,7 @@ def test_every_reply_is_used_and_what_was_learnt_is_asked_at_once_from_then_on(n
     assert len(logged) == bool(told)
     if told:
         assert f"{server.base_url} does not take all" in logged[0]
-        assert logged[0].endswith(replies[0].adapted)
+        assert logged[0].endswith(replies[0].adapted.replace("fewer reply tokens", "1000 of 2000 reply tokens"))
 
 
 @pytest.mark.parametrize("name", HABITS)
@@ -104,6 +101,91 @@ def test_no_more_is_given_up_than_the_server_refuses(name):
         assert text.endswith(json.dumps(SCHEMA))
 
 
+def refused(message, status=400, **more):
+    return sends({"error": {"message": message, **more}}, status)
+
+
+@pytest.mark.parametrize(
+    ("step", "adapted"),
+    [
+        (refused("unknown parameter: seed", 500), "no seed"),
+        (refused("got an unexpected keyword argument 'temperature'", 500), "no temperature"),
+        (refused("wrong", param="temperature"), "no temperature"),
+        (refused("seed, temperature: one of them is wrong", param="temperature"), "no temperature"),
+        (refused("response_format needs the word json", param="messages"), "json_object with schema"),
+        (refused("the schema of seed is wrong", param="seed"), "no seed"),
+        (refused("wrong", param="response_format"), "json_object with schema"),
+        (refused("schema: minItems and maxLength are unknown", 422), "a schema without minItems"),
+        (refused("schema: type=enum, in $defs"), "json_object with schema"),
+        (refused("failed to parse grammar"), f"a schema without {', '.join(sorted(KEYWORDS))}"),
+        (refused("Only user and assistant roles are supported, got system"), "no system message"),
+        (refused("wrong", param="messages.0.role"), "no system message"),
+        (refused("No endpoints found that support the requested parameters", 404), "json_object with schema"),
+        (refused("wrong"), "json_object with schema"),
+        (refused("wrong", 422), "json_object with schema"),
+    ],
+)
+def test_a_refusal_changes_what_it_names_and_nothing_else(step, adapted):
+    with FaultyServer(step, says(ANSWER)) as server, chat_with(server) as chat:
+        reply = chat.complete(REQUEST)
+    assert (reply.fault, reply.requests, reply.adapted) == ("", 2, adapted)
+
+
+@pytest.mark.parametrize(
+    ("step", "fault"),
+    [
+        (refused("the seed of doubt", 500), "server error"),
+        (refused("no system is up", 503), "server error"),
+        (refused("too many tokens: the context length of a minute, response_format", 429), "rate limited"),
+        (refused("schema", 409), "server error"),
+        (refused("wrong", 413), "rejected"),
+        (refused("wrong", param="messages"), "rejected"),
+    ],
+)
+def test_what_is_not_about_the_form_changes_nothing(step, fault):
+    with FaultyServer(step) as server, chat_with(server) as chat:
+        replies = [chat.complete(REQUEST) for _ in range(2)]
+    assert [(reply.fault, reply.requests, reply.adapted) for reply in replies] == [(fault, 1, "")] * 2
+    assert server.bodies[0] == server.bodies[1]
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (refused("no key for a context length of 9", 401), "refused the key (401)"),
+        (refused("structured output needs credit", 402), "has no credit left (402)"),
+        (refused("The model m does not exist, nor its json_schema", 400), "knows no model 'm' (400)"),
+        (refused("model 'm' not found: seed", 404), "knows no model 'm' (404)"),
+        (refused("No models loaded. Please load a model", 400), "knows no model 'm' (400)"),
+        (refused("nothing here", 404, code="model_not_found"), "knows no model 'm' (404)"),
+    ],
+)
+def test_what_no_form_helps_ends_at_once(step, said):
+    with FaultyServer(step) as server, chat_with(server) as chat:
+        with pytest.raises(EndpointError, match=re.escape(said)):
+            chat.complete(REQUEST)
+        assert len(server.bodies) == 1
+
+
+def test_models_of_one_endpoint_have_habits_of_their_own():
+    strict = refuses(
+        lambda body: body["model"] == "small" and form_of(body) == "json_schema", fails(500, "json_schema")
+    )
+    with FaultyServer(server_with(strict, answer=lambda body: completion(ANSWER))) as server:
+        for model in ("small", "large", "small"):
+            with OpenAIChat(model, base_url=server.base_url, api_key="k", retries=0) as chat:
+                assert chat.complete(REQUEST).fault == ""
+        assert [form_of(body) for body in server.bodies] == [
+            *("json_schema", "json_object with schema"), "json_schema", "json_object with schema",
+        ]  # fmt: skip
+
+
+def test_an_answer_with_an_error_beside_it_is_an_answer():
+    step = sends({**completion(ANSWER), "error": {"message": "a warning"}})
+    with FaultyServer(step) as server, chat_with(server) as chat:
+        assert chat.complete(REQUEST).text == ANSWER
+
+
 def test_a_context_that_is_too_small_gets_half_the_reply_until_it_fits_and_longer_prompts_get_less():
     habits = HABITS["a small context"][0]
     longer = Request((*MESSAGES, Message("user", "x" * 2400)), "selection", SCHEMA)
@@ -124,7 +206,7 @@ def test_an_answer_is_found_where_servers_and_models_put_it(way):
     with FaultyServer(sends(way(ANSWER))) as server, chat_with(server) as chat:
         reply = chat.complete(REQUEST)
     assert reply.fault == ""
-    assert solvers.llm.parse(reply.text, solvers.law.proposals.SelectionProposal).selected == [1, 2]
+    assert parse(reply.text, SelectionProposal).selected == [1, 2]
 
 
 def test_a_server_that_changes_its_habits_half_way():
@@ -180,103 +262,6 @@ def test_an_address_without_its_end_is_told_in_one_sentence_after_the_first_call
     assert str(caught.value).isprintable()
 
 
-# --- those who ask -----------------------------------------------------------------------------------------------
-
-
-def answering(way):
-    """Return the answer of the stand-ins to a request, in one of the ways."""
-
-    def answer(body):
-        messages = [Message(message["role"], message["content"]) for message in body["messages"]]
-        return way(standins.reply(messages, body.get("seed", 0)))
-
-    return answer
-
-
-@pytest.mark.parametrize("name", HABITS)
-def test_law_uses_every_reply(name):
-    way = WAYS[list(HABITS).index(name) % len(WAYS)]
-    with FaultyServer(server_with(*HABITS[name][0], answer=answering(way))) as server:
-        law = LAW(model="m", base_url=server.base_url, api_key="k", rounds=1, iterations=2, candidates=5)
-        solution = law.solve(sample_instance("small", seed=1), seed=0)
-    assert (solution.usage["calls"], solution.usage["faults"], solution.usage["unusable"]) == (6, {}, 0)
-    assert solution.status in ("feasible", "optimal")
-    told = HABITS[name][1]
-    if "context" not in name and "schema without" not in told:
-        assert solution.usage["adapted"] == sorted(told.split("; ")) * bool(told)
-
-
-def test_law_asks_for_what_the_instance_allows():
-    with FaultyServer(server_with(answer=answering(plain))) as server:
-        law = LAW(model="m", base_url=server.base_url, api_key="k", rounds=1, iterations=1, candidates=5)
-        law.solve(sample_instance("small", seed=1), seed=0)
-        LAW(**{**vars(law), "jamming": False}).solve(sample_instance("small", seed=1), seed=0)
-    selection, beam, powers, *_, silent = (schema_of(body)["properties"] for body in server.bodies)
-    selected = selection["selected"]
-    assert (selected["minItems"], selected["maxItems"]) == (2, 6)
-    assert (selected["items"]["minimum"], selected["items"]["maximum"]) == (0, 5)
-    assert selection["reason"]["maxLength"] == 200
-    weights = beam["weights"]
-    names = ["matched", "filtered", "zero-forcing", "weakest"]
-    assert weights["items"]["properties"]["direction"] == {"type": "string", "enum": names}
-    assert (weights["minItems"], weights["maxItems"], beam["power_dbm"]["maximum"]) == (1, 4, 40.0)
-    senders, jammers = powers["senders"], powers["jammers"]
-    computing = senders["items"]["properties"]["agent"]["enum"]
-    assert len(computing) == senders["minItems"] == senders["maxItems"] == 2
-    idle = jammers["items"]["properties"]["agent"]["enum"]
-    assert sorted([*computing, *idle]) == list(range(6))
-    assert (jammers["maxItems"], jammers["items"]["properties"]["power_dbm"]["maximum"]) == (4, 33.01)
-    assert silent["jammers"]["maxItems"] == 0
-    assert "enum" not in silent["jammers"]["items"]["properties"]["agent"]
-
-
-@pytest.mark.parametrize("name", ["llama_cpp.server", "no structured output", "an early strict mode", "a router"])
-@pytest.mark.parametrize("organisation", ["distributed", "hierarchical"])
-def test_genainet_uses_every_reply_and_its_prompts_show_the_form(name, organisation):
-    from secagent_env.power_control import sample_game
-
-    with FaultyServer(server_with(*HABITS[name][0], answer=answering(plain))) as server:
-        team = GenAINet(model="m", base_url=server.base_url, api_key="k", organisation=organisation)
-        play = team.play(sample_game(2, seed=1), 2, seed=0)
-    assert play.usage["faults"] == {}
-    assert play.usage["unusable"] == 0
-    assert play.used == play.usage["calls"] == 2 * (2 + (organisation == "hierarchical"))
-    assert all("Answer in this form:\n{" in body["messages"][-1]["content"] for body in server.bodies)
-
-
-def test_genainet_asks_for_what_the_game_allows():
-    from secagent_env.power_control import sample_game
-
-    bodies = {}
-    for organisation in ("distributed", "hierarchical"):
-        with FaultyServer(server_with(answer=answering(plain))) as server:
-            team = GenAINet(model="m", base_url=server.base_url, api_key="k", organisation=organisation, concurrency=1)
-            team.play(sample_game(3, seed=1), 1, seed=0)
-            bodies[organisation] = [schema_of(body)["properties"] for body in server.bodies]
-    first = bodies["distributed"][0]
-    assert first["power_w"]["maximum"] == 10.0
-    assert (first["plan"]["maxItems"], first["plan"]["items"]["maxLength"]) == (3, 200)
-    assert (first["explanation"]["maxLength"], first["lesson"]["maxLength"]) == (400, 200)
-    for field in ("answers", "proposals"):
-        assert first[field]["maxItems"] == 2
-        assert first[field]["items"]["properties"]["to"]["enum"] == ["pair_1", "pair_2"]
-    assert first["proposals"]["items"]["properties"]["text"]["maxLength"] == 250
-    orders, executor, *_ = bodies["hierarchical"]
-    assert orders["orders"]["items"]["properties"]["to"]["enum"] == ["pair_0", "pair_1", "pair_2"]
-    assert "power_w" not in orders
-    assert executor["answers"]["items"]["properties"]["to"]["enum"] == ["commander"]
-
-
-def test_what_was_answered_before_the_endpoint_dies_stays():
-    with FaultyServer(*[server_with(answer=answering(plain))] * 4, breaks_off) as server:
-        law = LAW(model="m", base_url=server.base_url, api_key="k", rounds=1, iterations=4, retries=0)
-        solution = law.solve(sample_instance("small", seed=1), seed=0)
-    assert solution.outcome.feasible
-    assert solution.usage["calls"] == 6
-    assert solution.usage["faults"] == {"broken connection": 2}
-    assert solution.message.startswith(f"stopped after 6 calls: {server.base_url} broke off 3 connections in a row")
-
-
 # --- hostile ---------------------------------------------------------------------------------------------------------
 
 JSON = st.recursive(
@@ -297,6 +282,17 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
+
+
+@settings(max_examples=300)
+@given(JSON, JSON, JSON, JSON)
+def test_no_completion_is_too_much(content, finish, more, usage):
+    message = {"content": content, "reasoning": more, "reasoning_content": content, "refusal": finish}
+    choices = [{"message": message, "finish_reason": finish, "error": more}]
+    for body in ({"choices": choices, "usage": usage, "model": more}, {"choices": content}, {"choices": [content]}):
+        reply = reply_of(json.dumps(body).encode(), REQUEST, ())
+        assert (reply.text == "") == bool(reply.fault)
+        assert reply.detail.isprintable()
 
 
 @settings(max_examples=300)
