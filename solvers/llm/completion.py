@@ -17,6 +17,9 @@ MOST_TOKENS = 1_000_000_000
 CUT = ("length", "max_tokens", "MAX_TOKENS", "model_length")
 """What servers call it when the tokens ran out."""
 
+REASONING = ("reasoning_content", "reasoning")
+"""The fields of a message that hold a model's thoughts."""
+
 _TAGS = "think|thinking|thought|reasoning"
 _THOUGHT = re.compile(rf"<({_TAGS})>|\[THINK\]", re.IGNORECASE)
 _THOUGHT_ENDS = re.compile(rf"</({_TAGS})>|\[/THINK\]", re.IGNORECASE)
@@ -31,11 +34,11 @@ def reply_of(content: bytes, request: Request, secrets: Sequence[str]) -> Reply:
     Tokens are estimated from the request where the server does not count them; secrets are struck out.
     """
     try:
-        body = json.loads(content)
+        body = parse_json(content, finite=False)
         message = body["choices"][0]["message"]
         if not isinstance(message, dict):
             raise TypeError
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+    except (ValueError, KeyError, IndexError, TypeError):
         shown = excerpt(content[:1000].decode(errors="replace"), 80, secrets)
         detail = f"the server sent no chat completion but: {shown}" if shown else "the server sent an empty body"
         return failed("bad body", detail, request, charged=True)
@@ -47,7 +50,7 @@ def reply_of(content: bytes, request: Request, secrets: Sequence[str]) -> Reply:
         fault=fault,
         detail=detail,
         fingerprint=_fingerprint(body, secrets),
-        **_tokens(body.get("usage"), request, text),
+        **_tokens(body.get("usage"), request, _spoken(message)),
     )
 
 
@@ -83,8 +86,13 @@ def _said(message: dict[str, Any]) -> str:
     text = _text(message.get("content"))
     if text.strip():
         return text
-    reasonings = (_text(message.get(name)) for name in ("reasoning_content", "reasoning"))
+    reasonings = (_text(message.get(name)) for name in REASONING)
     return next((reasoning for reasoning in reasonings if "{" in reasoning), text)
+
+
+def _spoken(message: dict[str, Any]) -> str:
+    """Return all that a model has written, thoughts included."""
+    return "".join(_text(message.get(name)) for name in ("content", *REASONING))
 
 
 def _without_thoughts(text: str) -> tuple[str, bool]:
@@ -121,12 +129,8 @@ def _fault(
     if unfinished:
         return "cut off", "the model was still thinking when its reply ended: raise reply_tokens"
     if not text.strip():
-        return "empty", "the reply is empty" + " but for the model's thoughts" * bool(_thoughts(message))
+        return "empty", "the reply is empty" + " but for the model's thoughts" * bool(_spoken(message).strip())
     return "", ""
-
-
-def _thoughts(message: dict[str, Any]) -> bool:
-    return any(_text(message.get(name)).strip() for name in ("content", "reasoning_content", "reasoning"))
 
 
 def _fingerprint(body: dict[str, Any], secrets: Sequence[str]) -> str:

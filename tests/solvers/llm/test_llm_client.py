@@ -155,6 +155,15 @@ def test_tokens_that_the_server_does_not_count_are_estimated():
         assert (reply.prompt_tokens, reply.completion_tokens, reply.estimated) == (PROMPT_TOKENS, 6, True)
 
 
+def test_thoughts_count_where_the_server_does_not():
+    with FaultyServer(says("<think>1234</think>8 letters", usage=None, reasoning="abcd")) as server:
+        (reply,) = ask(server)
+    assert (reply.text, reply.completion_tokens) == (
+        "8 letters",
+        estimated_tokens(["<think>1234</think>8 lettersabcd"]),
+    )
+
+
 def formats(server):
     return [body.get("response_format", {"type": "text"})["type"] for body in server.bodies]
 

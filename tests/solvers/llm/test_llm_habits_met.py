@@ -13,6 +13,7 @@ from secagent_env.power_control import sample_game
 from secagent_env.questions import Question
 from solvers import standins
 from solvers.genainet import GenAINet
+from solvers.genainet.action import TalkingReply, limits
 from solvers.law import LAW
 from solvers.llm import Message
 from solvers.reasoning.endpoint import Agents, Group
@@ -97,6 +98,15 @@ def test_genainet_asks_for_what_the_game_allows():
     assert orders["orders"]["items"]["properties"]["to"]["enum"] == ["pair_0", "pair_1", "pair_2"]
     assert "power_w" not in orders
     assert executor["answers"]["items"]["properties"]["to"]["enum"] == ["commander"]
+
+
+def test_who_has_nobody_to_write_to_can_write_nothing():
+    assert limits(TalkingReply, [], 10.0, 500) == {
+        "power_w": {"maximum": 10.0},
+        "proposals": {"maxItems": 0},
+        "proposals.*.text": {"maxLength": 250},
+        "answers": {"maxItems": 0},
+    }
 
 
 @pytest.mark.parametrize("name", HABITS)
