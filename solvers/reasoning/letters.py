@@ -30,6 +30,8 @@ _SAID = re.compile(
 )
 _MARKED = re.compile(r"\*\*\W{0,2}([A-Z])\W{0,2}\*\*|\\boxed\{\W{0,2}([A-Z])\W{0,2}\}|[(\[]([A-Z])[)\]]", re.I | re.A)
 
+_LIST = re.compile(r"\W*[a-z][\"'`*)\]]*\s*[,;]", re.I | re.A)
+
 
 def option_of(text: str, options: Sequence[str]) -> int | None:
     """Return the option that a text names by letter, by number from 1, or in the option's words; None for no option."""
@@ -55,8 +57,8 @@ def option_of(text: str, options: Sequence[str]) -> int | None:
 def option_in(prose: str, options: Sequence[str]) -> int | None:
     """Return the option that prose settles on; None for none.
 
-    It is what follows the last "answer:", else a whole line that names an option, the last one, else the only letter in
-    bold or in brackets.
+    It is what follows the last "answer:"; else a letter alone in the last line, or the only option that lines name;
+    else the only letter in bold or in brackets.
     """
     letters = LETTERS[: len(options)]
     said = [letter for match in _SAID.finditer(prose) if (letter := (match[1] or match[2]).upper()) in letters]
@@ -64,12 +66,22 @@ def option_in(prose: str, options: Sequence[str]) -> int | None:
         return letters.index(said[-1])
     if OBJECT.search(prose):  # a broken answer, not prose
         return None
-    lines = [line for line in prose.splitlines() if line.strip()]
-    for line in reversed(lines[-MOST_LINES:]):
-        if (index := option_of(line[:LONGEST_LINE], options)) is not None:
-            return index
-    marked = {next(filter(None, match.groups())).upper() for match in _MARKED.finditer(prose)}
-    return letters.find(marked.pop()) if len(marked) == 1 and marked <= set(letters) else None
+    lines = [line[:LONGEST_LINE] for line in prose.splitlines() if line.strip()][-MOST_LINES:]
+    named = [_line(line, options) for line in lines]
+    if named and named[-1] is not None and len(lines[-1].strip(_AROUND)) == 1:
+        return named[-1]
+    only = set(named) - {None} or {letters.find(letter) for letter in _marked(prose)}
+    return only.pop() if len(only) == 1 and only != {-1} else None
+
+
+def _line(line: str, options: Sequence[str]) -> int | None:
+    """Return the option that a line of prose names by itself; several letters, as in "A, B or C", name none."""
+    return None if _LIST.match(line) or len(_marked(line)) > 1 else option_of(line, options)
+
+
+def _marked(text: str) -> set[str]:
+    """Return the letters in bold or in brackets."""
+    return {next(filter(None, match.groups())).upper() for match in _MARKED.finditer(text)}
 
 
 def _words(text: str) -> str:

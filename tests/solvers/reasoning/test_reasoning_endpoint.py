@@ -78,6 +78,9 @@ def test_an_answer_in_prose_is_found_in_little_time():
         ("Answer: A? No. Answer: B", 1), ("Is it option a, or option c?\nOption c.", 2),
         ("Z", None), ("answer: z", None), ("The answer is a beam of light", None), ("Either (A) or (B).", None),
         ("**A** or **C**", None), ("a beam", None), ("I do not know.", None), ("(D)", None), ("", None),
+        ("A) Light\nB) A shaped signal\nC) Noise", None), ("A, B or C?", None), ("(A) or (B)", None),
+        ("A; no, B", None),
+        ("A) Light\nB) A shaped signal\n**B**", 1), ("B) A shaped signal\nIt is directed.", 1), ("**Z**", None),
         ("A beam (B) or [C]", None), ("{\n\"option\": \"B\",\n", None), ("Option D/A conversion", None),
     ],
 )  # fmt: skip
