@@ -167,6 +167,20 @@ def test_what_no_form_helps_ends_at_once(step, said):
         assert len(server.bodies) == 1
 
 
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [(429, "rate limited"), ("429", "rate limited"), (400, "rejected"), (599, "server error"), (600, ""), ("x", "")],
+)
+def test_the_status_may_stand_in_a_body_that_claims_success(code, fault):
+    step = sends({"error": {"message": "busy", "code": code, "param": "messages"}})
+    with FaultyServer(step) as server, chat_with(server) as chat:
+        if fault:
+            assert chat.complete(REQUEST).fault == fault
+        else:
+            with pytest.raises(EndpointError, match="answers with an error; it says: busy"):
+                chat.complete(REQUEST)
+
+
 def test_models_of_one_endpoint_have_habits_of_their_own():
     strict = refuses(
         lambda body: body["model"] == "small" and form_of(body) == "json_schema", fails(500, "json_schema")
@@ -282,6 +296,17 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
+
+
+@pytest.mark.parametrize("around", [lambda inner: {"error": inner}, lambda inner: [inner]])
+def test_errors_are_read_some_levels_deep_and_some_items_wide(around):
+    body = "unknown parameter: seed"
+    for level in range(12):
+        assert (refusal_of(400, json.dumps(body).encode(), {}).text == "unknown parameter: seed") == (level <= 8)
+        body = around(body)
+    many = [{"msg": str(number)} for number in range(30)]
+    assert refusal_of(400, json.dumps(many).encode(), {}).text.split() == [str(number) for number in range(20)]
+    assert refusal_of(400, b'{"detail": "seed", "input": NaN}', {}).text == "seed"
 
 
 @settings(max_examples=300)
