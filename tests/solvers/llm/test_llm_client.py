@@ -155,6 +155,12 @@ def test_tokens_that_the_server_does_not_count_are_estimated():
         assert (reply.prompt_tokens, reply.completion_tokens, reply.estimated) == (PROMPT_TOKENS, 6, True)
 
 
+def test_a_count_of_no_tokens_is_a_count():
+    with FaultyServer(says("x", usage=(0, 0))) as server:
+        (reply,) = ask(server)
+    assert (reply.prompt_tokens, reply.completion_tokens, reply.estimated) == (0, 0, False)
+
+
 def test_thoughts_count_where_the_server_does_not():
     with FaultyServer(says("<think>1234</think>8 letters", usage=None, reasoning="abcd")) as server:
         (reply,) = ask(server)
