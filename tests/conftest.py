@@ -1,6 +1,7 @@
 """Settings that hold for every test; they must be in place before NumPy and matplotlib are imported."""
 
 import os
+import sys
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one worker per core already
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -48,6 +49,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
             return file if file.endswith(SHARED) else nodeid
 
     return Scheduling(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _no_known_endpoints() -> None:
+    """Let no test find what another one has learnt of an endpoint: ports are used again."""
+    if dialect := sys.modules.get("solvers.llm.dialect"):
+        dialect.KNOWN.forget()
 
 
 @pytest.fixture(scope="session")

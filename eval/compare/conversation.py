@@ -99,6 +99,8 @@ def usage(solution: Solution) -> str:
         parts.insert(1, f"{used['recorded']} of them answered by the transcript")
     if used["cost"] is not None:
         parts.append(f"cost {used['cost']:.4g}")
+    if used.get("adapted"):
+        parts.append(f"adapted to the server: {', '.join(used['adapted'])}")
     parts += [f"{count} × {name}" for name, count in faults_of(used).items()]
     return ", ".join(parts)
 

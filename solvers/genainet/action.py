@@ -5,10 +5,18 @@ The docstrings and descriptions of the replies are a part of the schema that a m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from solvers.llm.structured import SENTENCE, Limits
+
+Sentence = Annotated[str, Field(json_schema_extra={"maxLength": SENTENCE})]
+Sentences = Annotated[str, Field(json_schema_extra={"maxLength": 2 * SENTENCE})]
+STEPS = 3
+"""The most steps of a plan, which the prompt names."""
 
 
 class Note(BaseModel):
@@ -25,10 +33,12 @@ class SilentReply(BaseModel):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    plan: list[str] = Field(default_factory=list, description="the steps of the plan")
-    explanation: str = Field(default="", description="one or two sentences: how the plan led to the power")
+    plan: list[Sentence] = Field(
+        default_factory=list, description="the steps of the plan", json_schema_extra={"maxItems": STEPS}
+    )
+    explanation: Sentences = Field(default="", description="one or two sentences: how the plan led to the power")
     power_w: float = Field(ge=0, description="the power to transmit with, in W")
-    lesson: str = Field(default="", description="one sentence worth remembering, or nothing")
+    lesson: Sentence = Field(default="", description="one sentence worth remembering, or nothing")
 
 
 class TalkingReply(SilentReply):
@@ -41,7 +51,7 @@ class TalkingReply(SilentReply):
 
         to: str = Field(description="who made the proposal")
         accept: bool
-        reason: str = ""
+        reason: Sentence = ""
 
     answers: list[Answer] = Field(default_factory=list, description="to the proposals received")
     proposals: list[Note] = Field(default_factory=list, description="new proposals to others; best none or one")
@@ -52,13 +62,28 @@ class CommanderReply(BaseModel):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    plan: list[str] = Field(default_factory=list, description="the sub-tasks that the intent is split into")
-    explanation: str = ""
+    plan: list[Sentence] = Field(default_factory=list, description="the sub-tasks that the intent is split into")
+    explanation: Sentences = ""
     orders: list[Note] = Field(default_factory=list, description="what executors are asked to do in this round")
 
 
 NAMES: dict[type[BaseModel], str] = {SilentReply: "power", TalkingReply: "cooperation", CommanderReply: "orders"}
 """The names of the structured answers in a request."""
+
+
+def limits(kind: type[BaseModel], others: Sequence[str], max_power_w: float, max_message_length: int) -> Limits:
+    """Return the limits of a reply's schema: to whom the agent can write, how much, and how loud it can send.
+
+    An answer and a proposal to the same agent are one message, of which the proposal may take one half.
+    """
+    notes = {TalkingReply: ["proposals"], CommanderReply: ["orders"]}.get(kind, [])
+    lists = [*notes, "answers"] if kind is TalkingReply else notes
+    found: dict[str, dict[str, Any]] = {} if kind is CommanderReply else {"power_w": {"maximum": max_power_w}}
+    for name in lists:
+        found[name] = {"maxItems": len(others)}
+        if others:
+            found[f"{name}.*.to"] = {"enum": list(others)}
+    return {**found, **{f"{name}.*.text": {"maxLength": max_message_length // 2} for name in notes}}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from secagent_env.power_control.metrics import metric_of
 from secagent_env.support.checks import flag, integer
 from secagent_env.support.errors import check_name
 from solvers.genainet import stepwise_standin
-from solvers.genainet.action import NAMES, Action, CommanderReply
+from solvers.genainet.action import NAMES, Action, CommanderReply, limits
 from solvers.genainet.agent import Commander, Executor
 from solvers.genainet.memory import Memory
 from solvers.genainet.perception import COMMANDER, Percept, perceive
@@ -250,8 +250,9 @@ class _Course:
         orders = self._orders(self._percepts({})) if self._commander else {}
         percepts = self._percepts(orders)
         prompts = [agent.prompt(percept) for agent, percept in zip(self._agents, percepts, strict=True)]
-        kinds = [agent.kind for agent in self._agents]
-        replies = self._ask(prompts, kinds)
+        names = self.match.agents
+        others = [[COMMANDER] if self._commander else [name for name in names if name != own] for own in names]
+        replies = self._ask(prompts, [agent.kind for agent in self._agents], others)
         actions: dict[str, Any] = {}
         self._answers = {}
         for agent, percept, prompt, reply in zip(self._agents, percepts, prompts, replies, strict=True):
@@ -307,7 +308,7 @@ class _Course:
         if not self.team.delivery:
             return {}
         prompt = self._commander.prompt(percepts, self._answers)
-        [reply] = self._ask([prompt], [CommanderReply])
+        [reply] = self._ask([prompt], [CommanderReply], [self.match.agents])
         turn = self._turn(COMMANDER, prompt, reply, "orders", partial(self._commander.decide, percepts[0].round))
         orders = {}
         for name, text in turn.orders.items():
@@ -321,11 +322,22 @@ class _Course:
         self.commands += reports + len(orders)
         return orders
 
-    def _ask(self, prompts: Sequence[tuple[Message, ...]], kinds: Sequence[type[BaseModel]]) -> Sequence[Reply | None]:
-        """Return the replies; None for each prompt once the endpoint or a cap has ended the conversation."""
+    def _ask(
+        self,
+        prompts: Sequence[tuple[Message, ...]],
+        kinds: Sequence[type[BaseModel]],
+        others: Sequence[Sequence[str]],
+    ) -> Sequence[Reply | None]:
+        """Return the replies; None for each prompt once the endpoint or a cap has ended the conversation.
+
+        ``others`` are those to whom each of the agents can write.
+        """
+        power_w, length = self.match.game.max_power_w, self.team.max_message_length
         requests = [
-            self.team.request(prompt, NAMES[kind], kind, int(self._rng.integers(2**31)))
-            for prompt, kind in zip(prompts, kinds, strict=True)
+            self.team.request(
+                prompt, NAMES[kind], kind, int(self._rng.integers(2**31)), limits(kind, to, power_w, length)
+            )
+            for prompt, kind, to in zip(prompts, kinds, others, strict=True)
         ]
         if not self.message:
             try:

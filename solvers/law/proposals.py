@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from secagent_env import Decision, Instance
 from secagent_env.model.beams import DIRECTIONS, beam_directions
+from solvers.llm.structured import SENTENCE
 
 GIVEN = "given"
 """The name of the direction of the user's start beam."""
@@ -34,7 +35,9 @@ class Proposal(BaseModel):
     model_config = ConfigDict(allow_inf_nan=False)
     sub_problem: ClassVar[str]
 
-    reason: str = Field(default="", description="one sentence: what you change and why")
+    reason: str = Field(
+        default="", description="one sentence: what you change and why", json_schema_extra={"maxLength": SENTENCE}
+    )
 
     def to_json(self) -> str:
         """Return the proposal as one line of a prompt, without the reason."""

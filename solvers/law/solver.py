@@ -25,6 +25,7 @@ from solvers.law import perturbing_standin, prompts
 from solvers.law.evaluation import Score, score
 from solvers.law.neighbours import neighbour
 from solvers.law.proposals import GIVEN, PROPOSALS, Design, Translator, Unusable, decibels, to_dbm
+from solvers.law.schemas import limits
 from solvers.llm.chat import CapReached, EndpointError, Reply, Request
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session
@@ -198,7 +199,7 @@ class Workflow:
         )
         kind = PROPOSALS[facts["sub_problem"]]
         seeds = self.run.rng.integers(2**31, size=options.proposals)
-        return [options.request(messages, kind.sub_problem, kind, int(seed)) for seed in seeds]
+        return [options.request(messages, kind.sub_problem, kind, int(seed), limits(facts)) for seed in seeds]
 
     def _proposed(self, sub_problem: str, design: Design, replies: Sequence[Reply]) -> tuple[Score | None, str]:
         """Return the best proposal in the replies, or None and the complaint about the last one."""

@@ -1,7 +1,8 @@
 """Requests to a language model, or to the rules that stand in for one, over OpenAI's chat interface.
 
 The way of a request: ``Request`` → ``Session`` (caps, several at a time) → ``Recorded`` or ``Replay`` (a transcript)
-→ ``OpenAIChat`` (an endpoint) → ``Reply`` → ``parse`` (a validated answer, or a sentence with the error).
+→ ``OpenAIChat`` (an endpoint) in the ``Dialect`` that it takes → ``Reply`` → ``parse`` (a validated answer, or a
+sentence with the error).
 """
 
 from solvers.llm.caps import Usage

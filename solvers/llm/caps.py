@@ -43,6 +43,8 @@ class Usage:
         The number of replies without an answer, by the kind of fault.
     fingerprints
         The versions that the servers report.
+    adapted
+        What was other than asked for in some requests, since the server takes no such requests.
     """
 
     calls: int = 0
@@ -55,10 +57,11 @@ class Usage:
     seconds: float = 0.0
     faults: dict[str, int] = field(default_factory=dict)
     fingerprints: tuple[str, ...] = ()
+    adapted: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain data."""
-        return {**dataclasses.asdict(self), "fingerprints": list(self.fingerprints)}
+        return {**dataclasses.asdict(self), "fingerprints": list(self.fingerprints), "adapted": list(self.adapted)}
 
 
 class Call(Permit):
@@ -217,6 +220,7 @@ class Caps:
         usage = self._usage
         faults = Counter(usage.faults) + Counter([reply.fault] * bool(reply.fault))
         prints = {*usage.fingerprints, reply.fingerprint} - {""}
+        adapted = {*usage.adapted, *reply.adapted.split("; ")} - {""}
         prompt = usage.prompt_tokens + reply.prompt_tokens
         completion = usage.completion_tokens + reply.completion_tokens
         return Usage(
@@ -230,4 +234,5 @@ class Caps:
             seconds=usage.seconds + reply.seconds,
             faults=dict(sorted(faults.items())),
             fingerprints=tuple(sorted(prints)),
+            adapted=tuple(sorted(adapted)),
         )

@@ -96,6 +96,9 @@ class Reply:
         Whether the reply comes from a transcript.
     requests
         The requests that were sent for it: the first, repetitions, and those in another form after a refusal.
+    adapted
+        What was other than asked for in the request that it answers, since the server takes no such requests, as in
+        ``"json_object; no seed"``; empty if nothing was.
     """
 
     text: str = ""
@@ -108,6 +111,7 @@ class Reply:
     fingerprint: str = ""
     recorded: bool = False
     requests: int = 1
+    adapted: str = ""
 
 
 class Closing:

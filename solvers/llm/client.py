@@ -27,10 +27,11 @@ from solvers.llm.bounded import (
     within,
 )
 from solvers.llm.chat import STOPPED, Closing, EndpointError, Permit, Reply, Request
-from solvers.llm.completion import failed, reply_of
-from solvers.llm.dialect import Dialect, about_context, message_of
+from solvers.llm.completion import failed, no_completion, reply_of
+from solvers.llm.dialect import FEWER_TOKENS, KNOWN, Dialect
 from solvers.llm.environment import URL_VARIABLE, check_environment, endpoint_url, needs_certificates, proxy_variables
 from solvers.llm.options import check_url
+from solvers.llm.refusal import TEMPORARY, Refusal, correction, ending, error_in, refusal_of
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -39,8 +40,13 @@ FAILURES_IN_A_ROW = 3
 
 COMPLETIONS = "/chat/completions"
 
+BAD_BODY, CONTEXT = "bad body", "context too small"
+"""Faults that the client tells apart."""
+
 LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
 """Libraries that log headers and addresses, with any secrets in them."""
+
+logger = logging.getLogger("secagent.llm.client")
 
 LONGEST_WAIT_S = 1e6
 """The longest wait for a socket, s: some eleven days."""
@@ -72,8 +78,8 @@ class OpenAIChat(Closing):
     """Asks a model over HTTP; a context manager, safe to be used from several threads.
 
     Temporary failures are retried here, not by the openai library, so that every request that is sent is counted and
-    allowed. Parameters that the server refuses are left out from then on; structured output falls back from a JSON
-    schema to any JSON object, then to plain text. Redirects are not followed.
+    allowed. What the server refuses is asked for in another form, which is remembered for the endpoint as long as this
+    process lives (:mod:`solvers.llm.dialect`). Redirects are not followed.
 
     The arguments are those of :class:`~solvers.llm.options.ChatOptions`; an endpoint without a key gets a placeholder.
     Without key and endpoint, and for a proxy or certificates that cannot be used, it raises EndpointError.
@@ -104,16 +110,16 @@ class OpenAIChat(Closing):
         self._secrets = secrets_of(url, key)
         url = url or OPENAI_URL
         check_environment(url)
+        self._endpoint = url
         self._url, self._proxies = shown_url(url), proxy_variables(url)
         self._timeout_s, self._retries = min(timeout_s, LONGEST_WAIT_S), retries
-        self._dialect = Dialect()
         self._lock = threading.Lock()
-        self._answered = False
+        self._answered = self._completed = False
         self._failures = 0
         for name in LOGGERS:
-            logger = logging.getLogger(name)
-            if logger.level == logging.NOTSET:
-                logger.setLevel(logging.WARNING)
+            library = logging.getLogger(name)
+            if library.level == logging.NOTSET:
+                library.setLevel(logging.WARNING)
         self._context = trusted_certificates() if needs_certificates(url) else no_certificates()
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._api = self._openai.OpenAI(
@@ -149,7 +155,8 @@ class OpenAIChat(Closing):
         return dataclasses.replace(reply, requests=permit.requests, seconds=time.perf_counter() - began)
 
     def _complete(self, request: Request, permit: Permit) -> Reply:
-        dialect, retries, used = self._dialect, 0, Reply()
+        known = dialect = KNOWN.of(self._endpoint, self.model)
+        retries, used = 0, Reply()
         while True:
             attempt = self._attempt(dialect, request, permit)
             used = dataclasses.replace(
@@ -158,6 +165,7 @@ class OpenAIChat(Closing):
                 completion_tokens=used.completion_tokens + attempt.reply.completion_tokens,
                 estimated=used.estimated or attempt.reply.estimated,
                 requests=permit.requests,
+                adapted=dialect.adapted(request),
             )
             if attempt.dialect is not None:
                 dialect = attempt.dialect
@@ -171,9 +179,20 @@ class OpenAIChat(Closing):
                 break
         if attempt.broken:
             self._check_server(attempt.broken, reached=permit.requests > 0)
-        if not used.fault:
-            self._dialect = dialect
+        if dialect != known and not used.fault:
+            KNOWN.learn(self._endpoint, self.model, dialect)
+            self._tell(used.adapted, f"{dialect.reply_tokens(request)} of {request.max_tokens} reply tokens")
+        elif used.fault == CONTEXT and dialect.room != known.room:
+            KNOWN.learn(self._endpoint, self.model, dataclasses.replace(known, room=dialect.room))
         return used
+
+    def _tell(self, adapted: str, tokens: str) -> None:
+        """Tell what of a request is lost in the form that the server takes."""
+        if adapted:
+            instead = adapted.replace(FEWER_TOKENS, tokens)
+            logger.warning(
+                "%s does not take all that %s is asked with; sent instead: %s", self._url, self.model, instead
+            )
 
     def _attempt(self, dialect: Dialect, request: Request, permit: Permit) -> Attempt:
         """Send a request once, and wait for what comes of it."""
@@ -185,7 +204,9 @@ class OpenAIChat(Closing):
             raw = within(timeout_s, connection, lambda: create(**parameters), permit.stopped)
         except openai.APIStatusError as error:
             self._note(answered=True)
-            return self._refused(error, dialect, request)
+            response = error.response
+            refusal = refusal_of(response.status_code, response.content, response.headers)
+            return self._refused(refusal, dialect, request, _target(response))
         except Stopped:
             sent = connection.sent > before
             return Attempt(failed(STOPPED, "the run was stopped before the reply came", request, charged=sent))
@@ -195,7 +216,10 @@ class OpenAIChat(Closing):
             return Attempt(failed("server error", self._excerpt(str(error)), request))
         else:
             self._note(answered=True)
-            return Attempt(self._read(raw.http_response, request))
+            response = raw.http_response
+            if refused := error_in(response.content, response.headers):
+                return self._refused(refused, dialect, request)
+            return Attempt(self._read(response, request))
         finally:
             permit.requests += connection.sent - before
             if not connection.over:
@@ -204,38 +228,31 @@ class OpenAIChat(Closing):
     def _read(self, response: Any, request: Request) -> Reply:
         if response.extensions.get(ENDING) == TOO_LARGE:
             return failed(TOO_LARGE, "the reply is too large and was not read to its end", request, charged=True)
-        return reply_of(response.content, request, self._secrets)
+        reply = reply_of(response.content, request, self._secrets)
+        if reply.fault != BAD_BODY:
+            self._completed = True
+        elif not self._completed and no_completion(response.content):
+            raise EndpointError(f"{self._url} answers, but with no chat completions{correction(self._url)}")
+        return reply
 
-    def _refused(self, error: Any, dialect: Dialect, request: Request) -> Attempt:
-        """Return what follows from an error status; raise EndpointError where the next request would fail too."""
-        status, said = error.status_code, message_of(error)
-        text = self._excerpt(said)
-        if status in (401, 403):
-            raise EndpointError(
-                f"{self._url} refused the key ({status}): check api_key or OPENAI_API_KEY; it says: {text}"
-            ) from None
-        if status == 404:
-            raise EndpointError(
-                f"{self._url} knows no model {self.model!r} (404): check model and base_url; it says: {text}"
-            ) from None
-        if status == 402 or error.code == "insufficient_quota":
-            raise EndpointError(f"the credit at {self._url} is used up ({status}); it says: {text}") from None
-        if 300 <= status < 400:
-            raise EndpointError(
-                f"{self._url} redirects to {self._excerpt(_target(error.response))} ({status}), and nothing is sent "
-                "there: give that address as base_url if it is the right one"
-            ) from None
-        if about_context(error.code, said):
-            return Attempt(failed("context too small", f"the model's context is too small: {text}", request))
-        if narrower := dialect.after(error):
-            return Attempt(failed("rejected", text, request), dialect=narrower)
+    def _refused(self, refusal: Refusal, dialect: Dialect, request: Request, target: str = "") -> Attempt:
+        """Return what follows from a refusal; raise EndpointError where the next request would fail too."""
+        status = refusal.status
+        text = self._excerpt(target if 300 <= status < 400 else refusal.text)
+        if not refusal.final and refusal.about_context:
+            fault = failed(CONTEXT, f"the model's context is too small: {text}", request)
+            return Attempt(fault, dialect=None if refusal.about_prompt else dialect.shorter(request))
+        if not refusal.final and (other := dialect.after(refusal, request)):
+            return Attempt(failed("rejected", text, request), dialect=other)
+        if why := ending(refusal, self.model, self._url, text, first=not self._completed):
+            raise EndpointError(why) from None
         if status == 429:
             fault = failed("rate limited", f"the server takes no more requests for now: {text}", request)
-        elif status >= 500 or status in (408, 409):
+        elif status >= 500 or status in (200, *TEMPORARY):
             fault = failed("server error", f"the server failed ({status}): {text}", request)
         else:
             return Attempt(failed("rejected", f"the server rejected the request ({status}): {text}", request))
-        wait_s = retry_after_s(error.response.headers)
+        wait_s = retry_after_s(refusal.headers)
         if wait_s > self._timeout_s:
             detail = f"{fault.detail}; it asks to wait {wait_s:.3g} s, longer than timeout_s={self._timeout_s:g}"
             return Attempt(dataclasses.replace(fault, detail=detail))

@@ -1,107 +1,195 @@
-"""The parameters that a server takes: they differ between servers and models, and are learnt from refusals."""
+"""The form in which a server takes requests: it differs between servers and models, and is learnt from refusals."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import re
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from solvers.llm.chat import Request
+from solvers.llm.chat import Message, Request, estimated_tokens
+from solvers.llm.refusal import TEMPORARY, Refusal
+from solvers.llm.structured import keywords_in, without
 
-STRUCTURES = ("json_schema", "json_object", "text")
+STRUCTURES = ("json_schema", "json_object with schema", "json_object", "prompt alone")
 """Ways to request structured output, the strictest first."""
 
-ABOUT_STRUCTURE = re.compile(r"response_format|json_schema|json_object|schema|structured|grammar|guided", re.IGNORECASE)
+WITH_SCHEMA = STRUCTURES[:2]
+"""Those in which the server gets the schema; in the others the prompt shows it."""
 
-ABOUT_CONTEXT = re.compile(
-    r"context[ _-]?(length|size|window)|maximum (model|sequence) length|max_model_len|prompt is too long|"
-    r"input token count.*exceed|\btokens\b.*\bmust be <=",
-    re.IGNORECASE | re.DOTALL,
-)
-"""What servers say of a prompt and a reply that are longer than the model's context: OpenAI, vLLM, llama.cpp, TGI, …"""
+LIMITS = ("max_tokens", "max_completion_tokens", "")
+"""The names of the limit on the reply; the last one sends none."""
 
-MOST_SEARCHED = 4000
-"""The most characters of a server's message that are searched: patterns take time by the square of a text's length."""
+LEAST_TOKENS = 64
+"""The fewest reply tokens that are worth asking for, where the context has no room for more."""
 
-
-def about_context(code: object, message: str) -> bool:
-    """Return whether a refusal says that a request is longer than the model's context: no other form is shorter."""
-    return code == "context_length_exceeded" or ABOUT_CONTEXT.search(message) is not None
+FEWER_TOKENS = "fewer reply tokens"
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """The parameters that a server takes.
+    """The form in which a server takes requests.
 
     Attributes
     ----------
     structure
         How structured output is requested: an index of ``STRUCTURES``.
+    dropped
+        The keywords of schemas that are left out.
     limit
-        The name of the limit on the reply.
+        The name of the limit on the reply: an index of ``LIMITS``.
     temperature, seed
         Whether the server takes them.
+    roles
+        Whether it takes a system message, and messages of one role in a row; else they are joined to one.
+    room
+        The most tokens of a prompt and its reply together, by our own estimate of the prompt's; None if no limit is
+        known.
     """
 
     structure: int = 0
-    limit: str = "max_tokens"
+    dropped: frozenset[str] = frozenset()
+    limit: int = 0
     temperature: bool = True
     seed: bool = True
+    roles: bool = True
+    room: int | None = None
 
     def parameters(self, model: str, request: Request) -> dict[str, Any]:
         """Return a request as the parameters of a chat completion."""
-        messages = [dataclasses.asdict(message) for message in request.messages]
-        parameters: dict[str, Any] = {"model": model, "messages": messages, self.limit: request.max_tokens}
+        structure, schema = STRUCTURES[self.structure], without(request.schema, self.dropped)
+        messages = [dataclasses.asdict(message) for message in self._messages(request)]
+        parameters: dict[str, Any] = {"model": model, "messages": messages}
+        if LIMITS[self.limit]:
+            parameters[LIMITS[self.limit]] = self.reply_tokens(request)
         if self.temperature:
             parameters["temperature"] = request.temperature
         if self.seed:
             parameters["seed"] = request.seed
-        if STRUCTURES[self.structure] == "json_schema":
-            schema = {"name": request.name, "schema": request.schema, "strict": True}
-            parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
-            return parameters
-        # Without a schema for the server, the prompt shows it; and OpenAI requires the word JSON for json_object.
-        instruction = f"Answer with one JSON object that follows this JSON schema: {json.dumps(request.schema)}"
-        if messages:
-            messages[-1]["content"] += f"\n\n{instruction}"
-        if STRUCTURES[self.structure] == "json_object":
+        if structure == "json_schema":
+            named = {"name": request.name, "schema": schema, "strict": True}
+            parameters["response_format"] = {"type": "json_schema", "json_schema": named}
+        elif structure == "json_object with schema":
+            parameters["response_format"] = {"type": "json_object", "schema": schema}
+        elif structure == "json_object":
             parameters["response_format"] = {"type": "json_object"}
         return parameters
 
-    def after(self, error: Any) -> Dialect | None:
-        """Return the dialect to try after an error status; None where the error is not about parameters."""
-        if error.status_code not in (400, 422):
+    def _messages(self, request: Request) -> Sequence[Message]:
+        messages = list(request.messages)
+        if messages and STRUCTURES[self.structure] not in WITH_SCHEMA:
+            # OpenAI requires the word JSON for json_object.
+            instruction = f"Answer with one JSON object that follows this JSON schema: {json.dumps(request.schema)}"
+            messages[-1] = Message(messages[-1].role, f"{messages[-1].content}\n\n{instruction}")
+        return messages if self.roles else folded(messages)
+
+    def reply_tokens(self, request: Request) -> int:
+        """Return the most tokens of the reply to a request: those that it asks for, or for which there is room."""
+        if self.room is None:
+            return request.max_tokens
+        return min(request.max_tokens, max(LEAST_TOKENS, self.room - _prompt_tokens(request)))
+
+    def shorter(self, request: Request) -> Dialect | None:
+        """Return the dialect that asks for half as long a reply; None if it would be too short."""
+        tokens = self.reply_tokens(request)
+        if tokens <= LEAST_TOKENS or not LIMITS[self.limit]:
             return None
-        parameter = error.param if isinstance(error.param, str) else ""
-        body = error.body
-        if not parameter and isinstance(body, dict) and isinstance(body.get("detail"), list):
-            places = [item.get("loc") for item in body["detail"] if isinstance(item, dict)]
-            parameter = " ".join(str(name) for place in places if isinstance(place, list) for name in place)
-        return self.after_refusal(parameter, message_of(error))
+        return dataclasses.replace(self, room=_prompt_tokens(request) + max(LEAST_TOKENS, tokens // 2))
 
-    def after_refusal(self, parameter: str, message: str) -> Dialect | None:
-        """Return the dialect to try after a refusal, or None if none is left.
-
-        ``parameter`` is the name of the refused one where the server gives it, ``message`` the server's message.
-        """
-        known = re.search(r"\b(max_tokens|max_completion_tokens|temperature|seed|response_format)\b", parameter)
-        place = known[0] if known else message
-        if self.structure < len(STRUCTURES) - 1 and ABOUT_STRUCTURE.search(place):
-            return dataclasses.replace(self, structure=self.structure + 1)
-        if self.limit == "max_tokens" and re.search(r"\bmax_tokens\b", place):
-            return dataclasses.replace(self, limit="max_completion_tokens")
+    def after(self, refusal: Refusal, request: Request) -> Dialect | None:
+        """Return the dialect to try after a refusal, or None if none is left, or it is not about the form."""
+        if refusal.status in TEMPORARY:
+            return None
+        if self.roles and refusal.about_roles:
+            return dataclasses.replace(self, roles=False)
+        if refusal.about_structure and (plainer := self._plainer(refusal, request)):
+            return plainer
+        if LIMITS[self.limit] and refusal.about(LIMITS[self.limit]):
+            return dataclasses.replace(self, limit=self.limit + 1)
         for name in ("temperature", "seed"):
-            if getattr(self, name) and re.search(rf"\b{name}\b", place):
+            if getattr(self, name) and refusal.about(name):
                 return dataclasses.replace(self, **{name: False})  # type: ignore[arg-type]
-        if self.structure < len(STRUCTURES) - 1 and not known:
-            return dataclasses.replace(self, structure=self.structure + 1)
-        return None
+        if not refusal.about_parameters:
+            return None
+        if self.structure < len(STRUCTURES) - 1:
+            return self._next()
+        if refusal.status != 404:
+            return None
+        # A router has no server that takes all parameters.
+        if self.seed:
+            return dataclasses.replace(self, seed=False)
+        return dataclasses.replace(self, temperature=False) if self.temperature else None
+
+    def _plainer(self, refusal: Refusal, request: Request) -> Dialect | None:
+        """Return the dialect without a keyword of the schema that is refused, or else with the next structure."""
+        if STRUCTURES[self.structure] in WITH_SCHEMA:
+            left = keywords_in(request.schema) - self.dropped
+            if named := sorted(filter(refusal.names, left), key=refusal.text.find):
+                return dataclasses.replace(self, dropped=self.dropped | {named[0]})
+            if left and refusal.about_schema:
+                return dataclasses.replace(self, dropped=self.dropped | left)
+        if self.structure == len(STRUCTURES) - 1:
+            return None
+        return self._next()
+
+    def _next(self) -> Dialect:
+        """Return the dialect with the next structure, in which every keyword may be taken."""
+        return dataclasses.replace(self, structure=self.structure + 1, dropped=frozenset())
+
+    def adapted(self, request: Request) -> str:
+        """Return what is other than asked for in a request, in a few words; empty if nothing is."""
+        lost = sorted(self.dropped & keywords_in(request.schema)) if STRUCTURES[self.structure] in WITH_SCHEMA else []
+        told = {
+            STRUCTURES[self.structure]: self.structure > 0,
+            f"a schema without {', '.join(lost)}": bool(lost),
+            "no temperature": not self.temperature,
+            "no seed": not self.seed,
+            "no limit on the reply": not LIMITS[self.limit],
+            FEWER_TOKENS: self.reply_tokens(request) < request.max_tokens,
+            "no system message": not self.roles,
+        }
+        return "; ".join(words for words, true in told.items() if true)
 
 
-def message_of(error: Any) -> str:
-    """Return the beginning of the server's message in an error of any form."""
-    body = error.body
-    message = body.get("message") if isinstance(body, dict) else body
-    return (message if isinstance(message, str) else str(error.message))[:MOST_SEARCHED]
+class Known:
+    """The dialects of all endpoints that this process has asked, by address and model; safe for several threads."""
+
+    def __init__(self) -> None:
+        self._dialects: dict[tuple[str, str], Dialect] = {}
+        self._lock = threading.Lock()
+
+    def of(self, url: str, model: str) -> Dialect:
+        """Return the dialect of an endpoint, at first that of OpenAI."""
+        with self._lock:
+            return self._dialects.get((url, model), Dialect())
+
+    def learn(self, url: str, model: str, dialect: Dialect) -> None:
+        """Remember the dialect of an endpoint."""
+        with self._lock:
+            self._dialects[url, model] = dialect
+
+    def forget(self) -> None:
+        """Forget all endpoints."""
+        with self._lock:
+            self._dialects.clear()
+
+
+KNOWN = Known()
+
+
+def folded(messages: Sequence[Message]) -> list[Message]:
+    """Return messages without a system role, and never two of one role in a row: their texts are joined."""
+    joined: list[Message] = []
+    for message in messages:
+        role = "user" if message.role == "system" else message.role
+        if joined and joined[-1].role == role:
+            joined[-1] = Message(role, f"{joined[-1].content}\n\n{message.content}")
+        else:
+            joined.append(Message(role, message.content))
+    return joined
+
+
+def _prompt_tokens(request: Request) -> int:
+    return estimated_tokens([message.content for message in request.messages])

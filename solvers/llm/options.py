@@ -13,7 +13,7 @@ from secagent_env.support.errors import check_name
 from secagent_env.support.secrets import filled_in
 from solvers.llm.chat import STANDIN_MODEL, Message, Request
 from solvers.llm.environment import URL_VARIABLE, check_environment, endpoint_url
-from solvers.llm.structured import schema_of
+from solvers.llm.structured import Limits, schema_of
 from solvers.llm.transcript import Transcript, only_model
 
 if TYPE_CHECKING:
@@ -94,9 +94,16 @@ class ChatOptions:
                 model = only_model(transcript)
         return "no LLM" if model in (None, STANDIN_MODEL) else str(model)
 
-    def request(self, messages: tuple[Message, ...], name: str, kind: type[BaseModel], seed: int) -> Request:
-        """Return the request for a structured answer of a kind, by its name."""
-        return Request(messages, name, schema_of(kind), seed, self.temperature, self.reply_tokens)
+    def request(
+        self,
+        messages: tuple[Message, ...],
+        name: str,
+        kind: type[BaseModel],
+        seed: int,
+        limits: Limits | None = None,
+    ) -> Request:
+        """Return the request for a structured answer of a kind, by its name, in the limits of the case at hand."""
+        return Request(messages, name, schema_of(kind, limits), seed, self.temperature, self.reply_tokens)
 
     def check_chat_options(self) -> None:
         """Raise ValueError for a bad option or options that do not fit together."""

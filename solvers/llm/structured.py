@@ -5,11 +5,12 @@ A model's text is not trusted: it is read as JSON alone, and only valid objects 
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from secagent_env.support.extras import require
@@ -29,13 +30,17 @@ OBJECT = re.compile(r'\{\s*["}]')
 # This decoder only finds the ends of objects: numbers stay text, of any length.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
-UNSUPPORTED = {
-    *("title", "default", "examples", "discriminator"),
-    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-    *("minLength", "maxLength", "pattern", "format"),
-    *("minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"),
-}
-"""Keywords that some endpoints refuse in strict mode; validation enforces them."""
+ANNOTATIONS = {"title", "default", "examples", "discriminator"}
+"""Keywords that say nothing about an answer."""
+
+ESSENTIAL = {"type", "properties", "items", "required", "anyOf"}
+"""Keywords without which a schema says nothing."""
+
+SENTENCE = 200
+"""The most characters of a sentence that a schema lets a model write; longer ones are read all the same."""
+
+Limits = Mapping[str, Mapping[str, Any]]
+"""More keywords of a schema, by the place where they hold: ``"senders.*.agent"`` is the agent of each sender."""
 
 
 class Malformed(ValueError):
@@ -145,41 +150,83 @@ def _not_finite(value: Any, place: tuple[int | str, ...] = ()) -> Iterator[tuple
             yield from _not_finite(item, (*place, str(name)))
 
 
-@functools.cache
-def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON schema of a model in the subset that all strict modes accept.
+def schema_of(model: type[BaseModel], limits: Limits | None = None) -> dict[str, Any]:
+    """Return the JSON schema of a model, in itself and without references, as strict modes require.
 
-    Every object is closed and requires all its fields. Ranges, lengths and defaults are left out: some endpoints refuse
-    them, and ``parse`` enforces them anyway.
+    Every object is closed and requires all its fields; ``limits`` narrow the schema to the case at hand. Where an
+    endpoint refuses a keyword, it can be left out (:func:`without`): ``parse`` and the caller check answers anyway.
 
     Raises
     ------
     ValueError
-        If a strict mode cannot express the model: mappings with free names, tuples, or no object at the top.
+        If a strict mode cannot express the model: mappings with free names, tuples, models that hold themselves, or no
+        object at the top.
     """
-    schema = _strict(model.model_json_schema())
-    if schema.get("type") != "object":
-        raise ValueError(f"{model.__name__} must be a model with fields to be asked for as structured output")
+    schema = copy.deepcopy(_whole_schema(model))
+    for place, keywords in (limits or {}).items():
+        part = schema
+        for name in place.split("."):
+            part = part["items"] if name == "*" else part["properties"][name]
+        part.update(keywords)
     return schema
 
 
-def _strict(schema: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in schema.items() if name not in UNSUPPORTED}
+def keywords_in(schema: Mapping[str, Any]) -> set[str]:
+    """Return the keywords of a schema that can be left out, at any depth."""
+    found = set(schema) - ESSENTIAL
+    for part in _parts(schema):
+        found |= keywords_in(part)
+    return found
+
+
+def without(schema: Mapping[str, Any], keywords: Collection[str]) -> dict[str, Any]:
+    """Return a schema without some keywords, at any depth; fields may be called as keywords are."""
+    kept = {name: value for name, value in schema.items() if name not in keywords}
+    if "properties" in kept:
+        kept["properties"] = {name: without(part, keywords) for name, part in kept["properties"].items()}
+    if "items" in kept:
+        kept["items"] = without(kept["items"], keywords)
+    if "anyOf" in kept:
+        kept["anyOf"] = [without(option, keywords) for option in kept["anyOf"]]
+    return kept
+
+
+def _parts(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from schema.get("properties", {}).values()
+    yield from schema.get("anyOf", [])
+    if "items" in schema:
+        yield schema["items"]
+
+
+@functools.cache
+def _whole_schema(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema()
+    strict = _strict(schema, schema.get("$defs", {}), ())
+    if strict.get("type") != "object":
+        raise ValueError(f"{model.__name__} must be a model with fields to be asked for as structured output")
+    return strict
+
+
+def _strict(schema: dict[str, Any], models: dict[str, Any], inside: tuple[str, ...]) -> dict[str, Any]:
+    """Return a schema as strict modes require it, with the ``models`` that it refers to; ``inside`` of some of them."""
+    kept = {name: value for name, value in schema.items() if name not in {*ANNOTATIONS, "$defs"}}
+    if "$ref" in kept:
+        name = kept.pop("$ref").rpartition("/")[2]
+        if name in inside:
+            raise ValueError("strict structured output has no models that hold themselves; use a list with numbers")
+        return {**_strict(models[name], models, (*inside, name)), **kept}
     if "oneOf" in kept:
         kept["anyOf"] = kept.pop("oneOf")
-    if "$ref" in kept:
-        return {"$ref": kept["$ref"]}
-    for name in ("properties", "$defs"):
-        if name in kept:
-            kept[name] = {key: _strict(value) for key, value in kept[name].items()}
+    if "properties" in kept:
+        kept["properties"] = {name: _strict(part, models, inside) for name, part in kept["properties"].items()}
     if "anyOf" in kept:
-        kept["anyOf"] = [_strict(option) for option in kept["anyOf"]]
+        kept["anyOf"] = [_strict(option, models, inside) for option in kept["anyOf"]]
     if not kept.keys() & {"type", "anyOf", "enum", "const"}:
         raise ValueError("strict structured output needs a type for everything; name those of fields and items")
     if kept.get("type") == "array":
         if "prefixItems" in kept:
             raise ValueError("strict structured output has no tuples; use a list, or a model with a field for each")
-        kept["items"] = _strict(kept["items"])
+        kept["items"] = _strict(kept["items"], models, inside)
     if kept.get("type") == "object":
         if "properties" not in kept:
             raise ValueError("strict structured output has no mappings with free names; use a list of pairs")

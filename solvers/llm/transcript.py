@@ -180,7 +180,7 @@ def _content(fields: dict[str, Any]) -> tuple[str, str, Reply]:
     key, model, content = fields["key"], fields["model"], fields["reply"]
     if not isinstance(key, str) or not isinstance(model, str):
         raise TypeError
-    content = {"requests": 1, **content}  # of versions that did not count them
+    content = {"requests": 1, "adapted": "", **content}  # of versions that did not record them
     values = {name: _typed(content[name], default) for name, default in REPLY_FIELDS.items()}
     values["text"] = values["text"][:MAX_REPLY_CHARACTERS]
     return key, model, Reply(**values)

@@ -5,7 +5,6 @@ The paper's system has three groups of agents, each with its own model (section 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -22,15 +21,15 @@ from solvers.llm.caps import Usage
 from solvers.llm.chat import Closing, Message, Reply
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session
-from solvers.llm.structured import M, Malformed, parse, parse_reply
+from solvers.llm.structured import Limits, M, Malformed, parse, parse_reply
 from solvers.reasoning import overlap_standin, prompts
 from solvers.reasoning.answer import Answer
-from solvers.reasoning.prompts import DirectReply, PlannedReply, ScoresReply, ThoughtsReply, ToolReply, option_of
+from solvers.reasoning.letters import option_in, option_of
+from solvers.reasoning.prompts import DirectReply, PlannedReply, ScoresReply, ThoughtsReply, ToolReply
 from solvers.reasoning.tools import Calculator, Converter, Search, Tool
 
 NO_OPTION, UNUSABLE = "none of the options", "unusable answer"
 """Faults of answers without an option, and of replies that are no answers."""
-_IN_PROSE = re.compile(r"\b(?:answer|option)\b(?:\s+is)?\s*(?:[:=]\s*)?[\"'(*]*([A-Z])\b(?!['’])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +92,9 @@ class EndpointReasoner:
         """
         return PLANNING[self.group.planning](self, question, prompts.task(question, texts), rng)
 
-    def ask(self, messages: tuple[Message, ...], kind: type, rng: np.random.Generator) -> Reply:
+    def ask(self, messages: tuple[Message, ...], kind: type, limits: Limits, rng: np.random.Generator) -> Reply:
         """Return the model's reply to a prompt."""
-        request = self.group.request(messages, prompts.NAMES[kind], kind, int(rng.integers(2**31)))
+        request = self.group.request(messages, prompts.NAMES[kind], kind, int(rng.integers(2**31)), limits)
         return self._session.ask([request])[0]
 
 
@@ -112,9 +111,8 @@ def _answer(reply: Reply, kind: type[DirectReply], question: Question) -> Answer
     try:
         choice = parse(reply.text, kind)
     except Malformed as error:
-        letters = _IN_PROSE.findall(reply.text)
-        option = option_of(letters[-1], question.options) if letters else None
-        return Answer(option, explanation="" if letters else str(error), fault="" if option is not None else UNUSABLE)
+        option = option_in(reply.text, question.options)
+        return Answer(option) if option is not None else Answer(None, explanation=str(error), fault=UNUSABLE)
     return _chosen(choice.option, choice.confidence, choice.reason, question)
 
 
@@ -131,7 +129,8 @@ def _one_call(
     instruction: str,
     kind: type[DirectReply],
 ) -> Answer:
-    return _answer(agent.ask(prompts.prompt(first, instruction, kind), kind, rng), kind, question)
+    prompt = prompts.prompt(first, instruction, kind)
+    return _answer(agent.ask(prompt, kind, prompts.choice(question), rng), kind, question)
 
 
 def _tools(agent: EndpointReasoner, question: Question, first: Message, rng: np.random.Generator) -> Answer:
@@ -139,7 +138,8 @@ def _tools(agent: EndpointReasoner, question: Question, first: Message, rng: np.
     by_name = {tool.name: tool for tool in tools}
     turns: list[Message] = []
     for left in range(agent.group.tool_calls if tools else 0, -1, -1):
-        reply = agent.ask(prompts.prompt(first, prompts.tools(tools, left), ToolReply, turns), ToolReply, rng)
+        prompt = prompts.prompt(first, prompts.tools(tools, left), ToolReply, turns)
+        reply = agent.ask(prompt, ToolReply, prompts.step(question, list(by_name) if left else []), rng)
         if reply.fault:
             return Answer(None, explanation=reply.detail, fault=reply.fault)
         try:
@@ -166,10 +166,11 @@ def _tree(agent: EndpointReasoner, question: Question, first: Message, rng: np.r
                 [*line, thought]
                 for line in lines
                 for thought in _read(
-                    agent, prompts.prompt(first, prompts.propose(width, line), ThoughtsReply), ThoughtsReply, rng
+                    agent, first, prompts.propose(width, line), ThoughtsReply, {"thoughts": {"maxItems": width}}, rng
                 ).thoughts[:width]
             ]
-            scores = _read(agent, prompts.prompt(first, prompts.score(grown), ScoresReply), ScoresReply, rng).scores
+            many = {"scores": {"minItems": len(grown), "maxItems": len(grown)}}
+            scores = _read(agent, first, prompts.score(grown), ScoresReply, many, rng).scores
         except Malformed:
             break
         if len(scores) != len(grown):
@@ -179,8 +180,15 @@ def _tree(agent: EndpointReasoner, question: Question, first: Message, rng: np.r
     return _one_call(agent, question, first, rng, prompts.conclude(lines[0]), DirectReply)
 
 
-def _read(agent: EndpointReasoner, messages: tuple[Message, ...], kind: type[M], rng: np.random.Generator) -> M:
-    return parse_reply(agent.ask(messages, kind, rng), kind)
+def _read(
+    agent: EndpointReasoner,
+    first: Message,
+    instruction: str,
+    kind: type[M],
+    limits: Limits,
+    rng: np.random.Generator,
+) -> M:
+    return parse_reply(agent.ask(prompts.prompt(first, instruction, kind), kind, limits, rng), kind)
 
 
 PLANNING: dict[str, Callable[[EndpointReasoner, Question, Message, np.random.Generator], Answer]] = {

@@ -6,7 +6,6 @@ The docstrings of the replies are a part of the schema that a model is shown.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -14,9 +13,10 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from secagent_env.questions import Question
 from solvers.llm.chat import Message
+from solvers.llm.structured import SENTENCE, Limits
+from solvers.reasoning.letters import LETTERS
 from solvers.reasoning.tools import Tool
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 TASK = "Task: "
 """The beginning of the line with the question, as JSON."""
 MAX_TEXT_CHARACTERS = 2000
@@ -40,7 +40,10 @@ DIRECT = "Choose the right option."
 STEPS = "First make a plan of at most three short steps; carry it out; then choose the right option."
 
 Confidence = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
-Words = Annotated[str, Field(max_length=4000)]
+Words = Annotated[str, Field(max_length=4000, json_schema_extra={"maxLength": 2 * SENTENCE})]
+"""A few sentences: as many as a schema allows; more are read all the same."""
+PLAN_STEPS = 3
+"""The most steps of a plan, which the prompt names."""
 
 
 class DirectReply(BaseModel):
@@ -54,7 +57,7 @@ class DirectReply(BaseModel):
 class PlannedReply(DirectReply):
     """An answer with a plan before it."""
 
-    plan: list[Words] = Field(default_factory=list, max_length=12)
+    plan: list[Words] = Field(default_factory=list, max_length=12, json_schema_extra={"maxItems": PLAN_STEPS})
 
 
 class ToolReply(BaseModel):
@@ -100,6 +103,17 @@ NAMES: dict[type[BaseModel], str] = {
 """The names of the structured answers in a request."""
 
 
+def choice(question: Question) -> Limits:
+    """Return the limits of an answer's schema: the letters of the options."""
+    return {"option": {"enum": list(LETTERS[: len(question.options)])}}
+
+
+def step(question: Question, tools: Sequence[str]) -> Limits:
+    """Return the limits of the schema of a step with tools, by their names: one of them, or an answer."""
+    letters = choice(question)["option"]["enum"]
+    return {"tool": {"enum": [*tools, "answer"]}, "option": {"enum": [*letters, *([""] if tools else [])]}}
+
+
 def task(question: Question, texts: Sequence[str]) -> Message:
     """Return the message with the question, without its answer and explanation."""
     content: dict[str, object] = {
@@ -143,29 +157,3 @@ def score(lines: Sequence[Sequence[str]]) -> str:
 def conclude(line: Sequence[str]) -> str:
     """Return the instruction to choose an option after a line of thought."""
     return f"The best line of thought: {json.dumps(list(line), ensure_ascii=False)}\nChoose the right option."
-
-
-# A letter names an option if it stands alone, in brackets or before a mark; the letters of "A wave" and "D/A" do not.
-_LETTER = re.compile(r"(?:option\s+)?([a-z])[\"'`*)\]]*\s*(?:$|[).:,;].*|\s[-–=(].*)", re.I | re.A | re.S)
-_NUMBER = re.compile(r"(?:option\s+)?([0-9]{1,3})", re.I | re.A)
-
-
-def option_of(text: str, options: Sequence[str]) -> int | None:
-    """Return the option that a text names by letter, by number from 1, or in the option's words; None for no option."""
-    text = text.strip().strip("\"'`*()[]{}.:, \n")
-    words = {_words(option): index for index, option in reversed(list(enumerate(options)))}
-    if (index := words.get(_words(text))) is not None:
-        return index
-    if letter := _LETTER.fullmatch(text):
-        place = LETTERS.index(letter[1].upper())
-    elif number := _NUMBER.fullmatch(text):
-        place = int(number[1]) - 1
-    else:  # as in "B A shaped signal": a letter, then the words of its option
-        place = words.get(_words(text[1:]), -1)
-        if LETTERS.find(text[:1].upper()) != place:
-            return None
-    return place if 0 <= place < len(options) else None
-
-
-def _words(text: str) -> str:
-    return " ".join(text.lower().split())

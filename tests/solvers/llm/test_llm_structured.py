@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from solvers.llm import Malformed, parse, schema_of, structured
 from solvers.llm.chat import MAX_REPLY_CHARACTERS
+from solvers.llm.structured import keywords_in, without
 
 pydantic = pytest.importorskip("pydantic")
 
@@ -203,25 +204,62 @@ def test_prose_around_an_answer_changes_nothing(power, selected, prose):
     assert parse(prose + text + prose, Answer) == Answer(power=power, selected=selected)
 
 
-def test_the_schema_is_within_what_strict_modes_take():
+STEP = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["agent", "gain"],
+    "properties": {"agent": {"type": "integer"}, "gain": {"type": "number"}},
+}
+
+
+def test_the_schema_holds_itself_and_is_closed_as_strict_modes_require():
     assert schema_of(Answer) == {
         "type": "object",
         "additionalProperties": False,
         "required": ["power", "selected", "steps"],
         "properties": {
-            "power": {"type": "number"},
-            "selected": {"type": "array", "items": {"type": "integer"}},
-            "steps": {"type": "array", "items": {"$ref": "#/$defs/Step"}},
-        },
-        "$defs": {
-            "Step": {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["agent", "gain"],
-                "properties": {"agent": {"type": "integer"}, "gain": {"type": "number"}},
-            }
+            "power": {"type": "number", "minimum": 0, "maximum": 30},
+            "selected": {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 3},
+            "steps": {"type": "array", "items": STEP},
         },
     }
+
+
+def test_a_schema_is_narrowed_to_the_case_at_hand_and_only_there():
+    limits = {"selected": {"minItems": 3}, "selected.*": {"maximum": 9}, "steps.*.agent": {"enum": [4, 7]}}
+    fields = schema_of(Answer, limits)["properties"]
+    assert fields["selected"] == {
+        "type": "array", "items": {"type": "integer", "maximum": 9}, "minItems": 3, "maxItems": 3,
+    }  # fmt: skip
+    assert fields["steps"]["items"]["properties"]["agent"] == {"type": "integer", "enum": [4, 7]}
+    assert schema_of(Answer)["properties"]["steps"]["items"] == STEP
+    assert "maximum" not in schema_of(Answer)["properties"]["selected"]["items"]
+    with pytest.raises(KeyError):
+        schema_of(Answer, {"unknown": {"maximum": 1}})
+
+
+def test_keywords_are_left_out_at_any_depth_but_not_the_fields_of_that_name():
+    class Named(pydantic.BaseModel):
+        maximum: float = pydantic.Field(le=3, description="how")
+        parts: list[Step] | None
+
+    schema = schema_of(Named, {"maximum": {"enum": [1.0]}})
+    assert keywords_in(schema) == {"additionalProperties", "maximum", "description", "enum"}
+    plain = without(schema, {"maximum", "description", "additionalProperties"})
+    assert plain["properties"]["maximum"] == {"type": "number", "enum": [1.0]}
+    assert keywords_in(plain) == {"enum"}
+    assert plain["properties"]["parts"]["anyOf"] == [
+        {"type": "array", "items": {name: STEP[name] for name in STEP if name != "additionalProperties"}},
+        {"type": "null"},
+    ]
+
+
+def test_a_model_that_holds_itself_is_refused():
+    class Tree(pydantic.BaseModel):
+        branches: list["Tree"]
+
+    with pytest.raises(ValueError, match="hold themselves"):
+        schema_of(Tree)
 
 
 def test_fields_may_be_called_as_keywords_are():

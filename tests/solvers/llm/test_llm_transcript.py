@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secagent_env.support.digests import DIGEST, sealed
 from solvers.llm import CapReached, ChatOptions, EndpointError, Message, Request, Session
 from solvers.llm.chat import Reply
 from solvers.llm.transcript import MAX_LINE_BYTES, Recorded, Replay, Transcript
@@ -74,8 +75,21 @@ def test_a_line_holds_the_request_and_the_reply(tmp_path):
             "seconds": 0.25,
             "fingerprint": "fp — ü",
             "requests": 1,
+            "adapted": "",
         },
     }
+
+
+def test_lines_of_earlier_versions_are_read(tmp_path):
+    path = tmp_path / "t.jsonl"
+    record(path, FULL)
+    line = json.loads(path.read_text())
+    for name in ("requests", "adapted"):
+        del line["reply"][name]
+    path.write_text(json.dumps(sealed({name: value for name, value in line.items() if name != DIGEST})) + "\n")
+    with Transcript(path) as transcript:
+        [reply] = transcript.replies.values()
+    assert (reply.text, reply.requests, reply.adapted) == ("{}", 1, "")
 
 
 def test_what_has_an_answer_is_not_asked_again_and_what_has_a_fault_is(tmp_path):

@@ -23,7 +23,7 @@ from solvers.llm.chat import STANDIN_MODEL, EndpointError, Message, Reply
 from solvers.llm.server import StandinServer
 from solvers.reasoning import prompts
 from solvers.reasoning.endpoint import Agents, EndpointReasoner, Group, grouped
-from solvers.reasoning.prompts import option_of
+from solvers.reasoning.letters import option_in, option_of
 from solvers.reasoning.team import Supervisor, ask_all
 from solvers.reasoning.tools import Calculator
 
@@ -65,6 +65,47 @@ def test_an_answer_in_prose_is_found_in_little_time():
     for prose in ("The answer is B", "option  :  (B)", "answer = B.", "answer: (B)"):
         assert agent(prose).answer(QUESTION, (), np.random.default_rng(0)).option == 1
     assert time.monotonic() - began < 5.0
+
+
+@pytest.mark.parametrize(
+    ("prose", "option"),
+    [
+        ("b", 1), ("**b**", 1), ("[C]", 2), ("(b).", 1), ("`B`", 1), ("B) A shaped signal", 1), ("_b_", 1),
+        ("Answer: b", 1), ("answer: **c**", 2), ("**Answer:** B", 1), ("**Answer**: (b)", 1), ("ANSWER = C", 2),
+        ("Answer:\n\nB", 1), ("The correct option is: b.", 1), ("Final answer: \\boxed{C}", 2), ("$\\boxed{b}$", 1),
+        ("Light is no beam.\n\n**B**\n", 1), ("First A, then B.\nC\n", 2), ("I think **b** fits best here.", 1),
+        ("It has to be (C), as noise is random.", 2), ("A shaped signal", 1), ("Answer: noise", 2),
+        ("Answer: A? No. Answer: B", 1), ("Is it option a, or option c?\nOption c.", 2),
+        ("Z", None), ("answer: z", None), ("The answer is a beam of light", None), ("Either (A) or (B).", None),
+        ("**A** or **C**", None), ("a beam", None), ("I do not know.", None), ("(D)", None), ("", None),
+        ("A) Light\nB) A shaped signal\nC) Noise", None), ("A, B or C?", None), ("(A) or (B)", None),
+        ("A; no, B", None),
+        ("A) Light\nB) A shaped signal\n**B**", 1), ("B) A shaped signal\nIt is directed.", 1), ("**Z**", None),
+        ("A beam (B) or [C]", None), ("{\n\"option\": \"B\",\n", None), ("Option D/A conversion", None),
+    ],
+)  # fmt: skip
+def test_letters_are_found_in_prose_without_case_alone_marked_or_after_a_word(prose, option):
+    assert option_in(prose, QUESTION.options) == option
+    answer = answered(agent(prose))
+    assert (answer.option, answer.fault) == (option, "" if option is not None else "unusable answer")
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "answer " * 14_000,
+        "**A" * 30_000,
+        "[" * 90_000,
+        "answer b" + " " * 90_000,
+        "the best " * 10_000,
+        "(b)\n" * 25_000,
+    ],
+)
+def test_prose_of_any_kind_is_read_in_little_time(prose):
+    began = time.process_time()
+    option_in(prose, QUESTION.options)
+    option_of(prose, QUESTION.options)
+    assert time.process_time() - began < 2.0
 
 
 def answered(reasoner, question=QUESTION, texts=()):
@@ -110,7 +151,9 @@ def test_long_texts_are_cut_and_stay_data():
         ("none of them", None), ("Beam", None), ("٢", None), ("2" * 5000, None), ("noise", 2),
         ("B A shaped signal", 1), ("C A shaped signal", None), ("**B** (surely)", 1), ("B - A shaped signal", 1),
         ("B) because", 1), ("Option B: a guess", 1), ("A lamp", None), ("A/D converter", None), ("a-priori", None),
-        ("\u212a", None), ("Z", None), ("ſ", None),
+        ("\u212a", None), ("Z", None), ("ſ", None), ("**b**", 1), ("[B]", 1),
+        ("Answer: b", 1), ("The answer is (C)", 2),
+        ("the correct answer: option b", 1), ("Answer: noise", 2), ("answer", None), ("Option A lamp", None),
     ],
 )  # fmt: skip
 def test_options_are_named_in_many_ways(text, option):
@@ -145,6 +188,38 @@ def test_hostile_replies_are_answers_or_faults(seed, planning):
     answer = answered(agent(*replies, planning=planning, tools=[Calculator()]))
     assert (answer.option is None) == bool(answer.fault)
     assert answer.option in (None, 0, 1, 2)
+
+
+def test_the_schema_leaves_the_letters_of_the_options_and_the_prompt_shows_the_form():
+    two = Question("q", "Is it?", ("Yes", "No"), 0)
+    for planning, form in (("direct", "choice"), ("steps", "planned"), ("tools", "step")):
+        reasoner = agent(choice("B"), planning=planning)
+        for question, letters in ((QUESTION, ["A", "B", "C"]), (two, ["A", "B"])):
+            answered(reasoner, question)
+            request = reasoner._session.requests[-1]
+            assert request.name == form
+            assert request.schema["properties"]["option"]["enum"] == letters
+            assert request.schema["properties"]["reason"]["maxLength"] == 400
+            assert request.messages[-1].content.endswith("}")
+            assert "Form: {" in request.messages[-1].content
+    assert reasoner._session.requests[-1].schema["properties"]["tool"]["enum"] == ["answer"]
+
+
+def test_the_schema_of_a_step_leaves_the_tools_that_may_still_be_called():
+    reasoner = agent('{"tool": "calculate", "input": "1"}', tools=[Calculator()], planning="tools", tool_calls=1)
+    answered(reasoner)
+    fields = [request.schema["properties"] for request in reasoner._session.requests]
+    assert [field["tool"]["enum"] for field in fields] == [["calculate", "answer"], ["answer"]]
+    assert [field["option"]["enum"] for field in fields] == [["A", "B", "C", ""], ["A", "B", "C"]]
+
+
+def test_the_schemas_of_a_tree_count_its_thoughts():
+    thoughts = '{"thoughts": ["a", "b", "c"]}'
+    reasoner = agent(thoughts, '{"scores": [1, 2, 3]}', choice("C"), planning="tree", width=3, depth=1)
+    assert answered(reasoner).option == 2
+    fields = [request.schema["properties"] for request in reasoner._session.requests]
+    assert (fields[0]["thoughts"]["minItems"], fields[0]["thoughts"]["maxItems"]) == (1, 3)
+    assert (fields[1]["scores"]["minItems"], fields[1]["scores"]["maxItems"]) == (3, 3)
 
 
 # --- planning ------------------------------------------------------------------------------------------------------
