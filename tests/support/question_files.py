@@ -40,6 +40,11 @@ def parquet(records: Sequence[dict[str, Any]], **options: Any) -> bytes:
     """A Parquet file, with nulls for the fields that a record lacks."""
     fields = dict.fromkeys(field for record in records for field in record)
     columns = {field: [record.get(field) for record in records] for field in fields}
+    return packed(columns, **options)
+
+
+def packed(columns: dict[str, Any], **options: Any) -> bytes:
+    """A Parquet file of columns."""
     sink = pyarrow.BufferOutputStream()
     pyarrow.parquet.write_table(pyarrow.table(columns), sink, **options)
     return sink.getvalue().to_pybytes()

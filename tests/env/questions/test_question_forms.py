@@ -21,6 +21,7 @@ from question_files import (
     boolq_records,
     lines,
     named,
+    packed,
     parquet,
     published,
     teleqna_records,
@@ -80,6 +81,24 @@ def test_labels_may_be_numbers_in_any_order():
     choices = [{"text": t, "label": label} for t, label in (("Up", 3), ("Down", 1), ("Aside", 2))]
     [question] = read("arc-easy", lines([{**ARC, "question": {"stem": "Where?", "choices": choices}, "answerKey": 1}]))
     assert (question.options, question.answer) == (("Up", "Down", "Aside"), 1)
+
+
+def test_white_space_does_not_count():
+    choices = [{"text": f" {text}\n", "label": f" {label} "} for text, label in (("Up", "A"), ("Down", "B"))]
+    [question] = read("arc-easy", lines([{"question": {"stem": " Where? ", "choices": choices}, "answerKey": "B"}]))
+    assert (question.text, question.options, question.answer) == ("Where?", ("Up", "Down"), 1)
+
+
+def test_options_are_in_the_order_of_their_numbers():
+    turned = dict(reversed(TELEQNA.items()))
+    assert list(turned).index("option 2") < list(turned).index("option 1")
+    assert read("teleqna", lines([turned]))[0].options == TELECOM[0].options
+
+
+def test_a_passage_may_hold_a_question():
+    query = {"query": "Passage: He asks.\nQuestion: why?\nQuestion: is it?", "choices": ["no", "yes"], "gold": 0}
+    [question] = read("boolq", lines([query]))
+    assert (question.passage, question.text) == ("He asks.\nQuestion: why?", "is it?")
 
 
 @pytest.mark.parametrize("field", ["explanation", "explaination", "nothing"])
@@ -248,10 +267,8 @@ def test_broken_files_are_told_in_a_sentence(name, data, message):
 
 
 def test_an_empty_table_is_told():
-    sink = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(pyarrow.table({"question": pyarrow.array([], pyarrow.string())}), sink)
     with pytest.raises(ValueError, match="it is empty"):
-        read("boolq", sink.getvalue().to_pybytes())
+        read("boolq", packed({"question": pyarrow.array([], pyarrow.string())}))
 
 
 @pytest.mark.parametrize("module", ["pyarrow", "pyzipper"])
@@ -262,17 +279,22 @@ def test_a_missing_extra_is_named(module, monkeypatch):
         read("boolq", data)
 
 
+def test_a_changed_page_is_told():
+    table = parquet(boolq_records(YES_OR_NO), compression="none", write_page_checksum=True)
+    assert len(read("boolq", table)) == 2
+    with pytest.raises(ValueError, match="it is a broken Parquet file"):
+        read("boolq", table.replace(b"Fire is hot", b"Fire is wet"))
+
+
 def bombs() -> dict[str, bytes]:
-    text = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 3000, pyarrow.int32()), [" " * 1000])
-    sink = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(pyarrow.table({"question": text}), sink, compression="zstd")
     spaces = b" " * 3_000_000 + LINES
-    one_text = parquet([{"question": " " * 3_000_000}], compression="zstd", use_dictionary=False)
+    often = {"question": pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 3000, pyarrow.int32()), [" " * 1000])}
     return {
         "zip": zipped(spaces),
         "gzip": gzip.compress(spaces),
-        "a text": one_text,
-        "a text in many rows": sink.getvalue().to_pybytes(),
+        "a text": parquet([{"question": "€" * 900_000}], compression="zstd", use_dictionary=False),
+        "a text in many rows": packed(often),
+        "a number very often": parquet([{"question": [7] * 200_000}], compression="zstd"),
     }
 
 
