@@ -1,77 +1,74 @@
-"""Readers of the files of question sets. A record that is no question is skipped, with a reason.
+"""Forms in which question sets are published. A record that is no question is skipped, with a reason.
 
-A reason never holds the record's text.
+A question has the same key and the same text in whatever form its set is read. A reason never holds the record's text.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
 import re
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from secagent_env.questions.question import Question, QuestionSet
-from secagent_env.support.extras import require
+from secagent_env.questions.records import records_of
 
-PASSWORD = b"teleqnadataset"
-"""Of TeleQnA's archive, as its authors publish it: they encrypt it so that no model is trained on it by accident."""
-MAX_UNPACKED_BYTES = 200_000_000
-
-_ARC_OPTION = re.compile(r"\bAnswer(\d):")
-_ARC_INTRODUCTION = "Please choose the correct answer to the question:"
-_ARC_END = "Answer format:"
-_OPTION = re.compile(r"option (\d+)")
+_INSTRUCTED_OPTION = re.compile(r"\bAnswer(\d):")
+_INTRODUCTION = "Please choose the correct answer to the question:"
+_INSTRUCTION_END = "Answer format:"
+_OPTION = re.compile(r"option (\d{1,3})\b")
 _RELEASE = re.compile(r"\s*\[[^\]]*\]\s*$")
 
-Maker = Callable[[str, Any], Question]
+
+class Form(NamedTuple):
+    """The fields by which a form is recognised, and what makes a question of a key and a record that has them.
+
+    ``make`` raises ValueError, with a reason that begins with "it", for a record that is no question.
+    """
+
+    fields: tuple[str, ...]
+    make: Callable[[str, dict[str, Any]], Question]
 
 
-def read_arc(name: str, data: bytes) -> QuestionSet:
-    """Read ARC as a list of instructions: ``… question: TEXT Answer1: … Answer2: … Answer format: …``."""
-    return _question_set(name, enumerate(_list(_json(data))), _arc)
+def read(name: str, data: bytes) -> QuestionSet:
+    """Read the file of a question set, in any of its forms and in whatever holds them (:mod:`.records`).
 
-
-def read_boolq(name: str, data: bytes) -> QuestionSet:
-    """Read BoolQ, a JSON object a line: ``query`` (passage and question), ``choices``, ``gold``."""
-    lines = [line for line in _text(data).splitlines() if line.strip()]
-    if not lines:
-        raise ValueError("it is empty")
-    return _question_set(name, enumerate(lines), lambda key, line: _boolq(key, _json(line.encode())))
-
-
-def read_teleqna(name: str, data: bytes) -> QuestionSet:
-    """Read TeleQnA from its encrypted archive, or from the JSON in it, in memory: nothing is written anywhere."""
-    if data.startswith(b"PK"):
-        data = _unzipped(data)
-    content = _json(data)
-    if not isinstance(content, dict) or not content:
-        raise ValueError("it must hold a JSON object of questions")
-    return _question_set(name, content.items(), _teleqna)
-
-
-def read_sample(name: str, data: bytes) -> QuestionSet:
-    """Read the packaged sample: a list of objects with the fields of :class:`Question`."""
-    return _question_set(name, enumerate(_list(_json(data))), _sample)
-
-
-def _question_set(name: str, records: Iterable[tuple[Any, Any]], make: Maker) -> QuestionSet:
+    Raises
+    ------
+    ValueError
+        If the file is broken, or holds no question; the sentence begins with "it" or "the archive".
+    ImportError
+        If the extra is missing that reads it.
+    """
+    forms = FORMS[name]
     questions, skipped = [], []
     groups: dict[str, str] = {}  # named after the first question of the same words
-    for number, (key, record) in enumerate(records, start=1):
+    for place, key, record in records_of(data, lambda content: _form_of(content, forms) is not None):
         try:
-            question = make(f"{name}-{key}" if isinstance(key, int) else _string(key), record)
+            if isinstance(key, int):
+                key = f"question {key}" if name == "teleqna" else f"{name}-{key}"
+            question = _question(_encodable(key, "key"), record, forms)
             group = groups.setdefault(_words_of(question.text), question.key)
             questions.append(dataclasses.replace(question, group=group))
-        except _NotAQuestion as error:
-            skipped.append(f"record {number}: {error}")
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-            reason = str(error) if type(error) is ValueError and str(error).startswith("it") else "it has another form"
-            skipped.append(f"record {number}: {reason}")
+        except ValueError as error:
+            skipped.append(f"{place}: {error}")
     if not questions:
-        raise ValueError(f"it holds no question; {skipped[0] if skipped else 'it is empty'}")
+        raise ValueError(f"it holds no question; {skipped[0]}" if skipped else "it holds no question: it is empty")
     return QuestionSet(name, tuple(questions), tuple(skipped))
+
+
+def _question(key: str, record: Any, forms: tuple[Form, ...]) -> Question:
+    form = _form_of(record, forms)
+    if form is None:
+        raise ValueError(f"it must have the fields {'; or '.join(', '.join(form.fields) for form in forms)}")
+    return form.make(key, record)
+
+
+def _form_of(record: Any, forms: tuple[Form, ...]) -> Form | None:
+    """Return the first form whose fields a record has."""
+    if not isinstance(record, dict):
+        return None
+    return next((form for form in forms if all(field in record for field in form.fields)), None)
 
 
 def _words_of(text: str) -> str:
@@ -79,112 +76,155 @@ def _words_of(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
-class _NotAQuestion(Exception):
-    """The reason why a record is no question, without its text."""
-
-
-def _arc(key: str, record: Any) -> Question:
-    parts = _ARC_OPTION.split(_string(record["instruction"]).partition(_ARC_END)[0])
+def _arc_instruction(key: str, record: dict[str, Any]) -> Question:
+    """Make a question of ``… question: TEXT Answer1: … Answer2: … Answer format: …``."""
+    parts = _INSTRUCTED_OPTION.split(_text(record, "instruction").partition(_INSTRUCTION_END)[0])
     if [*parts[1::2]] != [str(number) for number in range(1, 1 + len(parts) // 2)]:
-        raise _NotAQuestion("its options are not numbered from 1")
-    text = parts[0].replace(_ARC_INTRODUCTION, "").strip()
-    gold = re.fullmatch(r"answer(\d)", _string(record["answer"]))
+        raise ValueError("its options are not numbered from 1")
+    gold = re.fullmatch(r"answer(\d)", _text(record, "answer"))
     if gold is None:
-        raise _NotAQuestion("its answer is not of the form answer1")
-    options = tuple(part.strip() for part in parts[2::2])
-    return Question(key, text, options, int(gold[1]) - 1)
+        raise ValueError("its answer is not of the form answer1")
+    text = parts[0].replace(_INTRODUCTION, "").strip()
+    return Question(key, text, tuple(part.strip() for part in parts[2::2]), int(gold[1]) - 1)
 
 
-def _boolq(key: str, record: Any) -> Question:
-    passage, mark, text = _string(record["query"]).rpartition("\nQuestion:")
+def _arc_columns(key: str, record: dict[str, Any]) -> Question:
+    """Make a question of Hugging Face's columns: ``question``, and ``choices`` with a list of texts and of labels."""
+    return _labelled(key, _text(record, "question"), record["choices"], record["answerKey"])
+
+
+def _arc(key: str, record: dict[str, Any]) -> Question:
+    """Make a question of AI2's records, in which ``question`` holds a ``stem`` and ``choices``."""
+    question = record["question"]
+    if not isinstance(question, dict):
+        raise ValueError("its question has no stem and choices")
+    return _labelled(key, _text(question, "stem"), question.get("choices"), record["answerKey"])
+
+
+def _labelled(key: str, text: str, choices: Any, answer: Any) -> Question:
+    """Make a question of labelled choices: a list of objects with text and label, or an object with a list of each."""
+    if isinstance(choices, list) and all(isinstance(choice, dict) for choice in choices):
+        choices = {field: [choice.get(field) for choice in choices] for field in ("text", "label")}
+    if not isinstance(choices, dict):
+        raise ValueError("its choices are no texts with labels")
+    options = _texts(choices, "text")
+    labels = [_label(label) for label in _list(choices, "label")]
+    if len(labels) != len(options):
+        raise ValueError(f"its choices have {len(options)} texts and {len(labels)} labels")
+    if len(set(labels)) < len(labels):
+        raise ValueError("its choices have the same label twice")
+    if _label(answer) not in labels:
+        raise ValueError("its answer is none of the labels of its choices")
+    return Question(key, text, options, labels.index(_label(answer)))
+
+
+def _label(value: Any) -> str:
+    """Return a label such as ``A`` or ``1``; numbers count as their digits."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise ValueError("its labels and its answer must be texts or whole numbers")
+    return str(value).strip()
+
+
+def _boolq(key: str, record: dict[str, Any]) -> Question:
+    """Make a question of the original fields; the text gets the question mark that it lacks."""
+    if not isinstance(record["answer"], bool):
+        raise ValueError("its answer is neither true nor false")
+    text = _text(record, "question")
+    if text and not text.endswith("?"):
+        text += "?"
+    return Question(key, text, ("no", "yes"), int(record["answer"]), passage=_text(record, "passage"))
+
+
+def _boolq_instruction(key: str, record: dict[str, Any]) -> Question:
+    """Make a question of a query: ``Passage: …``, and on the last line of its own ``Question: …``."""
+    passage, mark, text = _text(record, "query").rpartition("\nQuestion:")
     if not mark:
-        raise _NotAQuestion("it has no question after its passage")
-    options = tuple(_string(choice) for choice in _list(record["choices"]))
-    text = text.strip()
+        raise ValueError("it has no question after its passage")
     passage = passage.removeprefix("Passage:").strip()
-    return Question(key, text, options, _integer(record["gold"]), passage=passage)
+    return Question(key, text.strip(), _texts(record, "choices"), _index(record, "gold"), passage=passage)
 
 
-def _teleqna(key: str, record: Any) -> Question:
-    options = {int(match[1]): value for name, value in record.items() if (match := re.fullmatch(r"option (\d+)", name))}
+def _teleqna(key: str, record: dict[str, Any]) -> Question:
+    """Make a question of the original fields; in a table, a question with fewer options has None for the others."""
+    options = {
+        int(match[1]): name for name in record if (match := _OPTION.fullmatch(name)) and record[name] is not None
+    }
     if sorted(options) != list(range(1, 1 + len(options))):
-        raise _NotAQuestion("its options are not numbered from 1")
-    gold = _OPTION.match(_string(record["answer"]))
+        raise ValueError("its options are not numbered from 1")
+    gold = _OPTION.match(_text(record, "answer"))
     if gold is None:
-        raise _NotAQuestion("its answer does not begin with an option")
-    text = _RELEASE.sub("", _string(record["question"])).strip()
-    explanation = record.get("explanation") or ""
-    return Question(
-        key,
-        text,
-        tuple(_string(options[number]).strip() for number in sorted(options)),
-        int(gold[1]) - 1,
-        category=_string(record["category"]).strip(),
-        explanation=_string(explanation).strip(),
-    )
+        raise ValueError("its answer does not begin with an option")
+    texts = tuple(_text(record, options[number]) for number in sorted(options))
+    return _telecom(key, record, texts, int(gold[1]) - 1, "category")
 
 
-def _sample(key: str, record: Any) -> Question:
-    text = _string(record["text"])
-    return Question(
-        key,
-        text,
-        tuple(_string(option) for option in _list(record["options"])),
-        _integer(record["answer"]),
-        category=_string(record.get("category", "")),
-        explanation=_string(record.get("explanation", "")),
-        passage=_string(record.get("passage", "")),
-    )
+def _teleqna_columns(key: str, record: dict[str, Any]) -> Question:
+    """Make a question of Hugging Face's columns, whose ``answer`` is an index from 0."""
+    return _telecom(key, record, _texts(record, "choices"), _index(record, "answer"), "subject")
 
 
-def _unzipped(data: bytes) -> bytes:
-    pyzipper = require("pyzipper", extra="knowledge")
-    try:
-        with pyzipper.AESZipFile(io.BytesIO(data)) as archive:
-            archive.setpassword(PASSWORD)
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if len(entries) != 1:
-                raise _NotAQuestion
-            with archive.open(entries[0]) as file:
-                content = file.read(MAX_UNPACKED_BYTES + 1)
-    except _NotAQuestion:
-        raise ValueError("the archive must hold one file") from None
-    except Exception:  # whatever a hostile archive provokes in the decoders
-        raise ValueError("the archive is broken, or its password is not the published one") from None
-    if len(content) > MAX_UNPACKED_BYTES:
-        raise ValueError(f"the archive unpacks to more than {MAX_UNPACKED_BYTES // 1_000_000} MB")
-    return bytes(content)
+def _telecom(key: str, record: dict[str, Any], options: tuple[str, ...], answer: int, category: str) -> Question:
+    text = _RELEASE.sub("", _text(record, "question"))
+    spelt = next((field for field in ("explanation", "explaination") if record.get(field)), None)
+    explanation = _text(record, spelt) if spelt else ""
+    return Question(key, text, options, answer, category=_text(record, category), explanation=explanation)
 
 
-def _text(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8 text") from None
+def _sample(key: str, record: dict[str, Any]) -> Question:
+    others = {field: _text(record, field) for field in ("category", "explanation", "passage") if field in record}
+    return Question(key, _text(record, "text"), _texts(record, "options"), _index(record, "answer"), **others)
 
 
-def _json(data: bytes) -> Any:
-    text = _text(data)
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):  # a ValueError also where a number has too many digits
-        raise ValueError("it is not JSON") from None
+FORMS: dict[str, tuple[Form, ...]] = {
+    **dict.fromkeys(
+        ("arc-easy", "arc-challenge"),
+        (
+            Form(("question", "choices", "answerKey"), _arc_columns),
+            Form(("question", "answerKey"), _arc),
+            Form(("instruction", "answer"), _arc_instruction),
+        ),
+    ),
+    "boolq": (
+        Form(("question", "passage", "answer"), _boolq),
+        Form(("query", "choices", "gold"), _boolq_instruction),
+    ),
+    "teleqna": (
+        Form(("question", "option 1", "answer", "category"), _teleqna),
+        Form(("question", "choices", "answer", "subject"), _teleqna_columns),
+    ),
+    "sample": (Form(("text", "options", "answer"), _sample),),
+}
+"""By the name of the set; where a record has the fields of several, the first counts."""
 
 
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise ValueError("it must be a list")
-    return value
+def _text(record: dict[str, Any], field: str) -> str:
+    return _encodable(record.get(field), field).strip()
 
 
-def _string(value: Any) -> str:
+def _encodable(value: Any, field: str) -> str:
+    """Return a text; raise ValueError where it is none, or nobody could send it."""
     if not isinstance(value, str):
-        raise TypeError
-    value.encode()  # JSON may hold half a surrogate pair, which nobody can send
+        raise ValueError(f"its {field} is no text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # JSON may hold half a surrogate pair
+        raise ValueError(f"its {field} is broken Unicode") from None
     return value
 
 
-def _integer(value: Any) -> int:
+def _list(record: dict[str, Any], field: str) -> list[Any]:
+    value = record.get(field)
+    if not isinstance(value, list):
+        raise ValueError(f"its {field} is no list")
+    return value
+
+
+def _texts(record: dict[str, Any], field: str) -> tuple[str, ...]:
+    return tuple(_encodable(value, field).strip() for value in _list(record, field))
+
+
+def _index(record: dict[str, Any], field: str) -> int:
+    value = record.get(field)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError
+        raise ValueError(f"its {field} is no whole number")
     return value

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,24 +18,54 @@ MAX_BYTES = 200_000_000
 """Larger files are no question sets, and are not read."""
 SAMPLE = "sample"
 
+_logger = logging.getLogger("secagent.files")
+
 
 @dataclass(frozen=True)
 class Source:
-    """A data set that users download: its file, the folder it may be in, where to get it, and how to read it."""
+    """A data set that users download.
 
-    file: str
+    Attributes
+    ----------
+    folder
+        Of its own, in the folder of data sets; the files may lie in either.
+    url
+        Where to get it.
+    files
+        The names that its file may have, the one that ``url`` gives first; each may end in ``.gz`` too.
+    """
+
     folder: str
     url: str
-    read: Callable[[str, bytes], QuestionSet]
+    files: tuple[str, ...]
+
+
+def _tables(split: str) -> tuple[str, str]:
+    """Return the names that Hugging Face gives the table of a split."""
+    name = f"{split}-00000-of-00001.parquet"
+    return f"data/{name}", name
+
+
+def _arc(name: str) -> Source:
+    """Return the source of ARC's easy or challenging questions: AI2's archive, Hugging Face's folders, instructions."""
+    original, table = f"{name}/{name}-Test.jsonl", f"{name}/test-00000-of-00001.parquet"
+    files = (f"{name}-Test.jsonl", original, f"ARC-V1-Feb2018-2/{original}", table, f"{name}-test.json")
+    return Source("arc", "https://allenai.org/data/arc", files)
 
 
 SOURCES: dict[str, Source] = {
-    "arc-easy": Source("ARC-Easy-test.json", "arc", "https://allenai.org/data/arc", formats.read_arc),
-    "arc-challenge": Source("ARC-Challenge-test.json", "arc", "https://allenai.org/data/arc", formats.read_arc),
+    "arc-easy": _arc("ARC-Easy"),
+    "arc-challenge": _arc("ARC-Challenge"),
     "boolq": Source(
-        "boolq-dev.jsonl", "boolq", "https://github.com/google-research-datasets/boolean-questions", formats.read_boolq
+        "boolq",
+        "https://github.com/google-research-datasets/boolean-questions",
+        ("dev.jsonl", *_tables("validation"), "boolq-dev.jsonl"),
     ),
-    "teleqna": Source("TeleQnA.zip", "teleqna", "https://github.com/netop-team/TeleQnA", formats.read_teleqna),
+    "teleqna": Source(
+        "teleqna",
+        "https://github.com/netop-team/TeleQnA",
+        ("TeleQnA.zip", "TeleQnA.txt", "TeleQnA.json", *_tables("test")),
+    ),
 }
 
 
@@ -57,23 +87,27 @@ def load(name: str, path: str | Path | None = None) -> QuestionSet:
     Raises
     ------
     ValueError
-        If the name is unknown, or the file is broken.
+        If the name is unknown, or the file is broken or holds no question. Records that are no questions are skipped;
+        the log names the first of them.
     FileNotFoundError
         If the file is not there; the sentence says what to download, and where to put it.
     ImportError
-        If the extra ``knowledge`` is missing, for ``"teleqna"``.
+        If the extra ``knowledge`` is missing, for a zip, or ``eval``, for a Parquet file.
     """
     if name == SAMPLE:
-        own = Path(__file__).with_name("sample.json")
-        return formats.read_sample(SAMPLE, own.read_bytes())
+        return formats.read(SAMPLE, Path(__file__).with_name("sample.json").read_bytes())
     file = find(check_name("question set", name, names()), path)
     if file is None:
         raise FileNotFoundError(advice(name, path))
     content = read_bytes(file, MAX_BYTES)
     try:
-        return SOURCES[name].read(name, content)
+        found = formats.read(name, content)
     except ValueError as error:
         raise ValueError(f"{file} is not the file of {name}: {error}") from None
+    if found.skipped:
+        count = len(found.skipped)
+        _logger.warning("%s: records left out since they are no questions: %d; %s", file, count, found.skipped[0])
+    return found
 
 
 def find(name: str, path: str | Path | None = None) -> Path | None:
@@ -83,16 +117,18 @@ def find(name: str, path: str | Path | None = None) -> Path | None:
     if not given:
         return None
     start = Path(given).expanduser()
-    places = (start, start / source.file, start / source.folder / source.file)
-    return next((place for place in places if place.is_file()), None)
+    folders = (start / source.folder, start)
+    places = (folder / f"{file}{end}" for folder in folders for file in source.files for end in ("", ".gz"))
+    return next((place for place in (start, *places) if place.is_file()), None)
 
 
 def advice(name: str, path: str | Path | None = None) -> str:
     """Return a sentence that tells how to get a question set whose file is not there."""
     source = SOURCES[name]
+    file = source.files[0]
     where = path if path is not None else os.environ.get(ENVIRONMENT_VARIABLE)
-    looked = f"{source.file} is not in {where}" if where else "no folder of data sets is named"
+    looked = f"{file} is not in {where}" if where else "no folder of data sets is named"
     return (
-        f"{looked}: download {name} from {source.url}, put {source.file} into a folder (or into {source.folder}/ "
+        f"{looked}: download {name} from {source.url}, put {file} into a folder (or into {source.folder}/ "
         f"in it), and name the folder with {ENVIRONMENT_VARIABLE}=FOLDER; without it, use the packaged {SAMPLE!r}"
     )

@@ -1,171 +1,94 @@
-"""Question sets: files of all formats, good, bad and hostile; folds and samples; corpora."""
+"""Question sets: where their files are; the sets themselves; folds and samples; corpora."""
 
-import contextlib
-import io
+import gzip
 import json
+import logging
 import zipfile
 from collections import Counter
 
 import docx
 import numpy as np
 import pytest
-import pyzipper
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from question_files import (
+    OURS,
+    arc_instructions,
+    arc_records,
+    arc_rows,
+    boolq_queries,
+    boolq_records,
+    lines,
+    named,
+    parquet,
+    teleqna_records,
+    teleqna_rows,
+    zipped,
+)
 
 from secagent_env import questions
-from secagent_env.questions import Question, QuestionSet, formats, loading
+from secagent_env.questions import Question, QuestionSet, loading
 from solvers.knowledge import corpus
-
-ARC = {
-    "instruction": "Please choose the correct answer to the question: What falls?\n\nAnswer1: A stone. Answer2: Light. "
-    "Answer3: Nothing at 5: pm.\n\nAnswer format: answer1/answer2/answer3",
-    "input": "",
-    "output": "the correct answer is answer3",
-    "answer": "answer3",
-}
-BOOLQ = {"query": "Passage: Ice is cold.\nIt melts.\nQuestion: is ice cold?", "choices": ["no", "yes"], "gold": 1}
-TELEQNA = {
-    "question": "What is a beam? [3GPP Release 17]",
-    "option 1": "Light",
-    "option 2": "A shaped signal",
-    "answer": "option 2: a signal that is shaped",
-    "explanation": "A beam is a shaped signal.",
-    "category": "Lexicon",
-}
-
-
-def zipped(content: bytes, password: bytes = formats.PASSWORD, files: int = 1) -> bytes:
-    file = io.BytesIO()
-    with pyzipper.AESZipFile(file, "w", compression=pyzipper.ZIP_DEFLATED, encryption=pyzipper.WZ_AES) as archive:
-        archive.setpassword(password)
-        for number in range(files):
-            archive.writestr(f"{number}.txt", content)
-    return file.getvalue()
-
-
-ARCHIVE = zipped(json.dumps({"question 0": TELEQNA}).encode())
-
-
-# --- the formats -------------------------------------------------------------------------------------------------
-
-
-def test_arc_by_hand():
-    [question] = formats.read_arc("arc-easy", json.dumps([ARC]).encode())
-    assert question.text == "What falls?"
-    assert question.options == ("A stone.", "Light.", "Nothing at 5: pm.")
-    assert (question.answer, question.key) == (2, "arc-easy-0")
-
-
-def test_boolq_by_hand():
-    [question] = formats.read_boolq("boolq", json.dumps(BOOLQ).encode() + b"\n\n")
-    assert (question.text, question.passage) == ("is ice cold?", "Ice is cold.\nIt melts.")
-    assert (question.options, question.answer) == (("no", "yes"), 1)
-
-
-def test_teleqna_by_hand():
-    content = json.dumps({"question 0": TELEQNA, "question 1": {**TELEQNA, "question": "what is a BEAM?"}}).encode()
-    for data in (zipped(content), content):
-        first, second = formats.read_teleqna("teleqna", data)
-        assert first.text == "What is a beam?"
-        assert (first.answer, first.options) == (1, ("Light", "A shaped signal"))
-        assert (first.category, first.explanation) == ("Lexicon", "A beam is a shaped signal.")
-        assert first.group == second.group
-
-
-def test_bad_records_are_counted_and_named_without_their_text():
-    secret = "a text that nobody may see"
-    bad = [
-        {**TELEQNA, "answer": secret},
-        {**TELEQNA, "answer": "option 3: none"},
-        {**TELEQNA, "question": " "},
-        {**TELEQNA, "option 4": secret},
-        {**TELEQNA, "category": None},
-        {**TELEQNA, "question": {"text": secret}},
-        secret,
-        {name: value for name, value in TELEQNA.items() if name != "option 2"},
-        {**TELEQNA, "option 1": ""},
-        {**TELEQNA, "option 1": "\ud800"},
-        None,
-    ]
-    content = json.dumps({"good": TELEQNA, **{f"bad {i}": record for i, record in enumerate(bad)}}).encode()
-    question_set = formats.read_teleqna("teleqna", content)
-    assert len(question_set) == 1
-    assert len(question_set.skipped) == len(bad)
-    assert all(line.startswith(f"record {i}: ") for i, line in enumerate(question_set.skipped, 2))
-    assert not any(secret in line for line in question_set.skipped)
-    assert "answer must be one of the 2 options" in question_set.skipped[1]
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
-)
-READERS = [formats.read_arc, formats.read_boolq, formats.read_teleqna, formats.read_sample]
-
-
-@given(st.sampled_from(READERS), st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
-@settings(max_examples=300, deadline=None)
-def test_whatever_a_file_holds_is_told_in_a_sentence(read, data):
-    with pytest.raises(ValueError, match=r"^(it|the archive)"):
-        read("any", data)
-
-
-@given(st.sampled_from(["question", "option 1", "option 2", "answer", "explanation", "category"]), JSON)
-@settings(max_examples=200, deadline=None)
-def test_one_bad_record_does_not_spoil_the_others(field, value):
-    content = json.dumps({"good": TELEQNA, "odd": {**TELEQNA, field: value}}).encode()
-    question_set = formats.read_teleqna("teleqna", content)
-    assert question_set[0].key == "good"
-    assert len(question_set) + len(question_set.skipped) == 2
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (zipped(b"{}", password=b"another"), "password is not the published one"),
-        (zipped(b"{}", files=2), "must hold one file$"),
-        (zipped(b"{}")[:-30], "archive is broken"),
-        (b"PK\x03\x04 and so on", "archive is broken"),
-        (zipped(b"{}"), "must hold a JSON object of questions"),
-        (b"\xff\xfe", "not UTF-8"),
-        (b"[" * 100_000, "not JSON"),
-        (b"9" * 10_000, "not JSON"),
-    ],
-)
-def test_broken_archives_are_told(data, message):
-    with pytest.raises(ValueError, match=message):
-        formats.read_teleqna("teleqna", data)
-
-
-@given(st.integers(0, 10**6), st.integers(1, 255))
-@settings(max_examples=300, deadline=None)
-def test_a_damaged_archive_is_read_or_told(place, change):
-    data = bytearray(ARCHIVE)
-    data[place % len(data)] ^= change
-    with contextlib.suppress(ValueError):  # any other error is a fault
-        assert [question.answer for question in formats.read_teleqna("teleqna", bytes(data))] == [1]
-
-
-def test_bombs_do_not_unpack(monkeypatch):
-    data = zipped(b" " * 3_000_000 + json.dumps({"q": TELEQNA}).encode())
-    assert len(data) < 10_000
-    monkeypatch.setattr(formats, "MAX_UNPACKED_BYTES", 1_000_000)
-    with pytest.raises(ValueError, match="unpacks to more than 1 MB"):
-        formats.read_teleqna("teleqna", data)
-
 
 # --- where files are ---------------------------------------------------------------------------------------------
 
 
-def test_files_are_found_by_path_folder_and_variable(tmp_path, monkeypatch):
-    file = tmp_path / "boolq" / "boolq-dev.jsonl"
-    file.parent.mkdir()
-    file.write_text(json.dumps(BOOLQ))
+ARC, BOOLQ, TELEQNA = OURS["arc-easy"], OURS["boolq"], OURS["teleqna"]
+FILES = {
+    "ARC-Easy-Test.jsonl": ("arc-easy", lines(arc_records(ARC))),
+    "ARC-Easy/ARC-Easy-Test.jsonl": ("arc-easy", lines(arc_records(ARC))),
+    "ARC-V1-Feb2018-2/ARC-Easy/ARC-Easy-Test.jsonl": ("arc-easy", lines(arc_records(ARC))),
+    "arc/ARC-V1-Feb2018-2/ARC-Challenge/ARC-Challenge-Test.jsonl": ("arc-challenge", lines(arc_records(ARC))),
+    "arc/ARC-Challenge/test-00000-of-00001.parquet": ("arc-challenge", parquet(arc_rows(ARC))),
+    "arc/ARC-Easy-test.json": ("arc-easy", json.dumps(arc_instructions(ARC)).encode()),
+    "dev.jsonl": ("boolq", lines(boolq_records(BOOLQ))),
+    "boolq/dev.jsonl.gz": ("boolq", gzip.compress(lines(boolq_records(BOOLQ)))),
+    "boolq/data/validation-00000-of-00001.parquet": ("boolq", parquet(boolq_records(BOOLQ))),
+    "boolq/boolq-dev.jsonl": ("boolq", lines(boolq_queries(BOOLQ))),
+    "teleqna/TeleQnA.zip": ("teleqna", zipped(json.dumps(named(teleqna_records(TELEQNA))).encode())),
+    "TeleQnA.txt": ("teleqna", json.dumps(named(teleqna_records(TELEQNA))).encode()),
+    "teleqna/TeleQnA.json": ("teleqna", json.dumps(teleqna_records(TELEQNA)).encode()),
+    "teleqna/test-00000-of-00001.parquet": ("teleqna", parquet(teleqna_rows(TELEQNA))),
+}
+
+
+@pytest.mark.parametrize("place", FILES)
+def test_files_are_found_by_path_folder_and_variable(place, tmp_path, monkeypatch):
+    name, content = FILES[place]
+    file = tmp_path / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
     monkeypatch.setenv("SECAGENT_DATA", str(tmp_path))
-    for path in (None, tmp_path, file.parent, file):
-        assert questions.load("boolq", path)[0].answer == 1
+    for path in (None, tmp_path, str(file)):
+        loaded = questions.load(name, path)
+        assert [question.text for question in loaded] == [question.text for question in OURS[name]]
+    for other in set(OURS) - {name}:
+        assert loading.find(other) is None
+
+
+def test_a_file_in_the_folder_of_its_set_counts_first(tmp_path):
+    (tmp_path / "boolq").mkdir()
+    (tmp_path / "dev.jsonl").write_text("{}")
+    (tmp_path / "boolq" / "boolq-dev.jsonl").write_bytes(FILES["boolq/boolq-dev.jsonl"][1])
+    assert len(questions.load("boolq", tmp_path)) == len(questions.load("boolq", tmp_path / "boolq")) == len(BOOLQ)
+
+
+def test_any_split_is_read_by_its_path(tmp_path):
+    (tmp_path / "train.jsonl").write_bytes(FILES["dev.jsonl"][1])
+    assert len(questions.load("boolq", tmp_path / "train.jsonl")) == len(BOOLQ)
+    with pytest.raises(
+        FileNotFoundError, match=r"dev\.jsonl is not in .*put dev\.jsonl into a folder \(or into boolq/"
+    ):
+        questions.load("boolq", tmp_path)
+
+
+def test_what_is_left_out_is_logged(tmp_path, caplog):
+    file = tmp_path / "dev.jsonl"
+    file.write_bytes(lines(boolq_records(BOOLQ)) + b'{"question": "", "passage": "", "answer": true}\n[]\n')
+    with caplog.at_level(logging.WARNING):
+        assert len(questions.load("boolq", file).skipped) == 2
+    left_out = "records left out since they are no questions: 2; line 3: it has no text"
+    assert [record.getMessage() for record in caplog.records] == [f"{file}: {left_out}"]
 
 
 def test_missing_files_say_what_to_download(tmp_path, monkeypatch):
@@ -181,7 +104,9 @@ def test_missing_files_say_what_to_download(tmp_path, monkeypatch):
 def test_broken_files_are_named(tmp_path, monkeypatch):
     file = tmp_path / "boolq-dev.jsonl"
     file.write_text("{")
-    with pytest.raises(ValueError, match=r"boolq-dev\.jsonl is not the file of boolq: it"):
+    with pytest.raises(
+        ValueError, match=r"boolq-dev\.jsonl is not the file of boolq: it is not JSON \(.* line 1 column 2"
+    ):
         questions.load("boolq", file)
     monkeypatch.setattr(loading, "MAX_BYTES", 0)
     with pytest.raises(ValueError, match=r"boolq-dev\.jsonl has more than 0 MB, and is not read"):
@@ -190,7 +115,7 @@ def test_broken_files_are_named(tmp_path, monkeypatch):
 
 def test_nothing_is_written_when_the_archive_is_read(tmp_path, monkeypatch):
     file = tmp_path / "TeleQnA.zip"
-    file.write_bytes(zipped(json.dumps({"q": TELEQNA}).encode()))
+    file.write_bytes(FILES["teleqna/TeleQnA.zip"][1])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     questions.load("teleqna", file)
