@@ -12,7 +12,7 @@ from secagent_env import Decision, Instance, Outcome
 from secagent_env.model.outcome import constraint_bounds
 from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, uplink_sinr
 from solvers.interface.base import SolverRun
-from solvers.interface.ranking import relative_violations, secrecy_shortfall
+from solvers.interface.ranking import TIE, relative_violations, secrecy_shortfall
 from solvers.law.designs import Design, Translator, decibels, to_dbm
 
 OBJECTIVES = {
@@ -50,6 +50,11 @@ class Score:
     f: float
     outcome: Outcome
     complaint: str
+
+    def beats(self, other: Score) -> bool:
+        """Whether it is better than another one by more than the rounding, which differs between batches."""
+        kind, value = other.order
+        return self.order < (kind, value * (1 - TIE))
 
 
 def score(run: SolverRun, translator: Translator, sub_problem: str, designs: Sequence[Design]) -> list[Score]:

@@ -169,7 +169,7 @@ class Workflow:
             if proposed is None:
                 verdict = "unusable"
                 reminder = f"Your last answer could not be used. {complaint}"
-            elif proposed.order < best.order:
+            elif proposed.beats(best):
                 verdict, reminder, experts = "improved", "", []
                 best = proposed
                 self.improved += 1
@@ -177,7 +177,7 @@ class Workflow:
                 verdict = "infeasible" if proposed.complaint else "not better"
                 if self.options.expert_search:
                     near = self._search(facts, proposed)
-                    best = min([best, *near[:1]], key=_order)
+                    best = near[0] if near[0].beats(best) else best
                     feasible = [each for each in near if each.outcome.feasible and each.design != best.design]
                     experts = feasible[: self.options.experts]
                 reminder = prompts.reminder(facts, proposed, best)  # of the best that the next prompt shows
