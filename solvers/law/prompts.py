@@ -69,7 +69,7 @@ def facts(instance: Instance, sub_problem: str, design: Design, translator: Tran
     highest = scenario.bs_power_w if sub_problem == "beam" else scenario.max_power_w
     stated: Facts = {
         "sub_problem": sub_problem,
-        **(raw_prompts.facts(scenario) if translator.raw else {}),
+        **(raw_prompts.facts(sub_problem, design, translator) if translator.raw else {}),
         "agents": scenario.num_agents,
         "latency_limit_s": scenario.latency_limit_s,
     }

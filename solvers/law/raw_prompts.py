@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from secagent_env import Scenario
 from solvers.law.designs import Design, Translator, watts
 
 SYSTEM = """\
@@ -43,7 +42,7 @@ TASKS = {
     "selection": """\
 Sub-problem: agent selection. Choose which agents compute. Minimise f = E, in J.
 {adapts} Columns: P_n in W and T_n in s, of computing; accuracy; g_n, b_ne; |h_n^H w|^2 in W, with the beam as it is \
-now; the powers in dBm with which the agent sends if it computes, and jams if it does not (-: silent).""",
+now, as eavesdroppers_receive_w of all e; the powers in dBm with which the agent sends if it computes, and jams if it does not (-: silent).""",
     "beam": """\
 Sub-problem: beamforming. Choose w. Minimise f = t_dl, in s.
 Columns: I_n or I_e in W; the entries of h_n or h_e, an antenna each, as complex numbers.""",
@@ -55,7 +54,7 @@ Columns: the least S_n and the eavesdroppers' S_e in dB, with all the power in o
 Sub-problem: transmission powers. Choose the power p_n of every agent that computes, and the powers of those that jam, \
 in dBm (p = 0.001 W * 10^(power_dbm / 10)), from -200 to max_power_dbm. Whom jammers does not list is silent. Minimise \
 f, the part of E that is spent on transmission, in J: E without P_n T_n.
-Columns: g_n, b_ne; |h_n^H w|^2 in W.""",
+Columns: g_n, b_ne; |h_n^H w|^2 in W, as eavesdroppers_receive_w of all e.""",
 }
 
 ADAPTS = {
@@ -74,8 +73,11 @@ FORMS = {
 }
 
 
-def facts(scenario: Scenario) -> dict[str, Any]:
-    """Return the constants of the equations, SI units."""
+def facts(sub_problem: str, design: Design, translator: Translator) -> dict[str, Any]:
+    """Return the constants of the equations, SI units; where w is fixed, also what eavesdroppers receive of it."""
+    scenario = translator.shown.scenario
+    received = np.abs(translator.shown.channel_eve.conj() @ translator.beam(design)) ** 2
+    heard = {} if sub_problem == "beam" else {"eavesdroppers_receive_w": [float(f"{power:.3e}") for power in received]}
     return {
         "view": "raw",
         "antennas": scenario.num_antennas,
@@ -87,6 +89,7 @@ def facts(scenario: Scenario) -> dict[str, Any]:
         "output_bits": scenario.uplink_bits,
         "bs_power_w": scenario.bs_power_w,
         "max_power_w": scenario.max_power_w,
+        **heard,
     }
 
 

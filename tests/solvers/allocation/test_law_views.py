@@ -267,6 +267,11 @@ def test_f_of_a_selection_and_of_powers_follows_from_the_raw_prompt_alone(instan
     assert energy == pytest.approx(best.f, rel=0.01)
     received = np.abs(translator.shown.channel_bs.conj() @ translator.beam(design)) ** 2
     assert np.array(columns["received_w"], float) == pytest.approx(received, rel=1e-3)
+    heard = np.array(stated["eavesdroppers_receive_w"])
+    heard = np.log2(1 + (heard.sum() if colluding else heard.max()) / noise)
+    _, _, bits, _ = constants(stated)
+    seconds = bits / (bandwidth * (np.log2(1 + np.array(columns["received_w"], float)[chosen].min() / noise) - heard))
+    assert seconds == pytest.approx(float(best.outcome.downlink_time_s), rel=0.01)
 
 
 def test_the_raw_view_shows_the_constants_and_nothing_that_is_worked_out(instance):
@@ -285,6 +290,9 @@ def test_the_raw_view_shows_the_constants_and_nothing_that_is_worked_out(instanc
         "output_bits": 4096 * 16,
         "bs_power_w": 10.0,
         "max_power_w": 2.0,
+        "eavesdroppers_receive_w": pytest.approx(
+            np.abs(instance.channel_eve.conj() @ translator.beam(design)) ** 2, rel=1e-3
+        ),
         "agents": 8,
         "latency_limit_s": 3000.0,
         "select_at_least": 3,
