@@ -18,6 +18,7 @@ from solvers.law.evaluation import Score, complain, score
 from solvers.law.neighbours import anywhere, neighbour
 from solvers.law.proposals import PROPOSALS, AntennasProposal, BeamProposal, RawPowersProposal, kind_of
 from solvers.law.rehearsal import rehearse
+from solvers.law.schemas import limits
 from solvers.llm.chat import Message
 from solvers.llm.structured import parse, schema_of
 
@@ -323,6 +324,28 @@ def test_for_many_antennas_the_raw_view_mixes_directions():
     assert best.outcome.feasible
     (_, prompt), _, _ = prompt_of(network, "selection", translator, design)
     assert "the beam is mixed anew, towards the agents that you choose" in prompt
+
+
+def test_schemas_hold_the_limits_of_the_raw_view(instance):
+    translator, design = raw_start(instance)
+
+    def schema(sub_problem):
+        stated = prompts.facts(instance, sub_problem, design, translator, True)
+        return schema_of(kind_of(stated), limits(stated))["properties"]
+
+    beam = schema("beam")["w"]
+    assert (beam["minItems"], beam["maxItems"]) == (4, 4)
+    powers = schema("powers")
+    sender = powers["senders"]["items"]["properties"]
+    assert sender["agent"]["enum"] == [1, 4, 6]
+    assert sender["power_dbm"]["maximum"] == 33.01
+    assert powers["jammers"]["items"]["properties"]["agent"]["enum"] == [0, 2, 3, 5, 7]
+    stated = prompts.facts(instance, "powers", Design((1,), 40.0, (), (0.0,) * 8), Translator(instance), True)
+    assert "snr_db" in schema_of(kind_of(stated), limits(stated))["properties"]["senders"]["items"]["properties"]
+    many = sample_instance(SMALL.replace(num_antennas=FEW_ANTENNAS + 1), seed=5)
+    translator, design = raw_start(many)
+    stated = prompts.facts(many, "beam", design, translator, True)
+    assert "weights" in schema_of(kind_of(stated), limits(stated))["properties"]
 
 
 # --- Small changes in the raw view ---------------------------------------------------------------------------
