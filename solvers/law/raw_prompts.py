@@ -42,7 +42,8 @@ TASKS = {
     "selection": """\
 Sub-problem: agent selection. Choose which agents compute. Minimise f = E, in J.
 {adapts} Columns: P_n in W and T_n in s, of computing; accuracy; g_n, b_ne; |h_n^H w|^2 in W, with the beam as it is \
-now, as eavesdroppers_receive_w of all e; the powers in dBm with which the agent sends if it computes, and jams if it does not (-: silent).""",
+now, as eavesdroppers_receive_w of all e; the powers in dBm with which the agent sends if it computes, and jams if it \
+does not (-: silent).""",
     "beam": """\
 Sub-problem: beamforming. Choose w. Minimise f = t_dl, in s.
 Columns: I_n or I_e in W; the entries of h_n or h_e, an antenna each, as complex numbers.""",
