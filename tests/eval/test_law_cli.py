@@ -184,7 +184,7 @@ def test_the_study_compares_the_ablations(tmp_path, capsys, monkeypatch):
     assert main(arguments) == 0
     again = capsys.readouterr()
     assert again.out == shown
-    assert "20 of 20 cells are taken from" in again.err
+    assert "18 of 18 cells are taken from" in again.err
 
 
 def test_a_model_joins_the_study_and_its_cells_cost_money(monkeypatch):
@@ -192,7 +192,7 @@ def test_a_model_joins_the_study_and_its_cells_cost_money(monkeypatch):
     model = {"model": "mine", "base_url": "http://127.0.0.1:9/v1"}
     cells = study.LawAblations("small", instances=1, model=model).cells()
     assert [cell.scheme for cell in cells] == ["asc", "exact", *study.ABLATIONS, *study.CONTROLS, "law (mine)"]
-    assert [cell.paid for cell in cells] == [False] * 10 + [True]
+    assert [cell.paid for cell in cells] == [False] * 9 + [True]
     assert KEY not in str(cells)
 
 

@@ -46,7 +46,6 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     STAND_IN: {},
     "without expert search": {"expert_search": False},
     "without expert search, as many evaluations": {"expert_search": False, "proposals": 42},
-    "without reflection": {"reflection": False},
     "without examples": {"examples": False},
 }
 CONTROLS: dict[str, dict[str, Any]] = {
@@ -55,7 +54,7 @@ CONTROLS: dict[str, dict[str, Any]] = {
     "expert search alone": {"control": "repeat"},
 }
 COLOURS = tuple(
-    LIGHT[name] for name in ("orange", "sky", "purple", "green", "grey", "olive", "brown", "blue", "red", "pink")
+    LIGHT[name] for name in ("orange", "sky", "purple", "grey", "olive", "brown", "blue", "green", "red", "pink")
 )
 """Of the variants: that of LAW is the first."""
 
