@@ -111,6 +111,16 @@ def test_better_is_more_than_a_rounding():
     assert not scored(0, 0.0).beats(scored(0, 0.0))
 
 
+def test_a_mixture_of_directions_has_the_amplitudes_and_phases_that_it_says(instance):
+    translator = Translator(instance)
+    mixture = (("matched", 0.0, 0.0), ("weakest", -6.0, 90.0))
+    beam = translator.beam(Design((1, 4, 6), 30.0, mixture, (0.0,) * 8))
+    matched, _, _, weakest = translator.vectors((1, 4, 6))
+    expected = matched + 10**-0.3 * 1j * weakest
+    assert beam == pytest.approx(expected / np.linalg.norm(expected))  # of 1 W
+    assert not translator.beam(Design((), 30.0, mixture, (0.0,) * 8)).any()
+
+
 # --- The raw view: numbers of its own ------------------------------------------------------------------------
 
 
