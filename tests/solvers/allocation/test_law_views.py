@@ -358,6 +358,16 @@ def test_schemas_hold_the_limits_of_the_raw_view(instance):
     assert "weights" in schema_of(kind_of(stated), limits(stated))["properties"]
 
 
+def test_no_number_is_a_negative_zero(instance):
+    translator, design = raw_start(instance)
+    levels = RawPowersProposal.of({1: -0.001, 4: 0.004, 6: -0.0}, {0: -0.001})
+    beam = AntennasProposal.of([complex(-0.0, -0.0), 1, 1, 1])
+    for proposal in (levels, beam):
+        text = design.replaced(proposal, translator.directions).proposal(type(proposal)).to_json()
+        assert "-0.0" not in text
+        assert " 0.0" in text
+
+
 # --- Small changes in the raw view ---------------------------------------------------------------------------
 
 
@@ -400,6 +410,9 @@ def test_beams_are_varied_antenna_by_antenna_or_all_together_at_full_power():
     assert np.std(20 * np.log10(np.abs(turned))) == pytest.approx(4, rel=0.1)
     assert np.std(np.rad2deg(np.angle(turned))) == pytest.approx(30, rel=0.1)
     assert np.max(np.abs(np.array(ratios)[alike < 3] - 1)) > 0.5
+    turned = np.array(ratios)[alike < 3].imag  # each antenna in a direction of its own
+    assert np.all(turned.std(axis=0) > 0.01)
+    assert np.corrcoef(turned.T) == pytest.approx(np.eye(4), abs=0.2)
     silent = neighbour(AntennasProposal.of([0j, 0j, 0j, 0j]), stated, rng)
     assert sum(each.re**2 + each.im**2 for each in silent.w) == pytest.approx(power, rel=1e-3)
 
