@@ -380,9 +380,9 @@ def test_neighbours_in_the_raw_view_keep_the_limits_and_are_answers(seed, sub_pr
     kind = kind_of(stated)
     old = design.proposal(kind)
     assert design.replaced(parse(old.to_json(), kind), translator.directions) == design or sub_problem == "powers"
-    new = neighbour(old, stated, rng)
-    assert new.to_json() != old.to_json() or sub_problem == "selection"
-    for proposal in (new, anywhere(stated, rng)):
+    near = [neighbour(old, stated, rng) for _ in range(10)]
+    assert sum(new.to_json() != old.to_json() for new in near) >= 5
+    for proposal in (near[0], anywhere(stated, rng)):
         assert parse(proposal.to_json(), kind) == proposal
         outcome = evaluate(network, translator.decision([design.replaced(proposal, translator.directions)])[0])
         assert not outcome.violated["beam_power_w"]
