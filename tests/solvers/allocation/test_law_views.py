@@ -119,6 +119,8 @@ def test_a_mixture_of_directions_has_the_amplitudes_and_phases_that_it_says(inst
     expected = matched + 10**-0.3 * 1j * weakest
     assert beam == pytest.approx(expected / np.linalg.norm(expected))  # of 1 W
     assert not translator.beam(Design((), 30.0, mixture, (0.0,) * 8)).any()
+    assert Translator(instance, np.zeros(4)).directions == translator.directions  # a silent start is no direction
+    assert Translator(instance, np.ones(4)).directions == (*translator.directions, "given")
 
 
 # --- The raw view: numbers of its own ------------------------------------------------------------------------
