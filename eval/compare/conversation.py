@@ -95,6 +95,8 @@ def usage(solution: Solution) -> str:
         f"{used['calls']} calls" + f" in {sent} requests" * (sent != used["calls"]),
         f"{about}{used['prompt_tokens']} + {used['completion_tokens']} tokens",
     ]
+    if "steps" in used:
+        parts.append(f"own proposals better in {used['improved']} of {used['steps']} steps")
     if used["recorded"]:
         parts.insert(1, f"{used['recorded']} of them answered by the transcript")
     if used["cost"] is not None:

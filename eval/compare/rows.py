@@ -49,7 +49,8 @@ def _usage(solution: Solution) -> Row:
     cost = 0.0 if NO_LLM in solution.solver else usage.get("cost")
     faults = faults_of(usage)
     counted = {FAULTS: json.dumps(faults)} if faults else {}
-    return plain(dict(zip(LLM, (usage.get("calls", 0), tokens, cost), strict=True))) | counted
+    own = {OWN: usage["improved"] / usage["steps"]} if usage.get("steps") else {}
+    return plain(dict(zip(LLM, (usage.get("calls", 0), tokens, cost), strict=True))) | own | counted
 
 
 def _repaired(solution: Solution) -> Row:
@@ -81,6 +82,11 @@ LLM = ("calls", "tokens", "cost")
 """Columns of rows of solvers that ask a language model: requests, tokens both ways, cost in the prices' currency.
 
 Solvers with a stand-in, whose names say so, count the calls and tokens that a model would have had."""
+
+OWN = "own_improvements"
+"""Column of rows of LAW: the share of its steps in which the model's own proposal was better than the best example.
+
+The rest of what was found is the expert search's: a row with few of them says little of its model."""
 
 FAULTS = "faults"
 """Column of rows with replies of a language model that could not be used: their numbers by kind, JSON."""
@@ -126,7 +132,7 @@ RESULT = Promise(
         "status": text,
         "message": optional(text),
         "feasible": flag,
-        **dict.fromkeys((*NUMBERS, *LLM), optional(finite)),
+        **dict.fromkeys((*NUMBERS, *LLM, OWN), optional(finite)),
         **dict.fromkeys((REPAIRED, *BELIEFS), optional(flag)),
         FAULTS: optional(counts),
     },
@@ -142,12 +148,12 @@ def frame_of(swept: Any, *, believed: bool = False) -> Any:
     were made on estimated channels.
     """
     frame = swept.rename(columns={"index": "instance", "scheme": "solver"})
-    special = [*BELIEFS * believed, *(name for name in (REPAIRED, *LLM, FAULTS) if name in frame)]
+    special = [*BELIEFS * believed, *(name for name in (REPAIRED, *LLM, OWN, FAULTS) if name in frame)]
     frame = frame.reindex(columns=["instance", "solver", "status", "message", "feasible", *special, *NUMBERS, "error"])
     failed = frame["error"].notna()
     frame["status"] = frame["status"].where(~failed, "failed")
     frame["message"] = frame["message"].where(~failed, frame["error"])
     flags = ["feasible", *BELIEFS * believed]
     frame[flags] = frame[flags].where(~failed, False).astype(bool)
-    numbers = [*NUMBERS, *(name for name in LLM if name in special)]
+    numbers = [*NUMBERS, *(name for name in (*LLM, OWN) if name in special)]
     return frame.drop(columns="error").astype(dict.fromkeys(numbers, float))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from eval.compare.rows import BELIEFS, LLM, REPAIRED
+from eval.compare.rows import BELIEFS, LLM, OWN, REPAIRED
+from eval.stats.formatting import count, percent
 from eval.stats.statistics import Interval, bootstrap_mean
 
 
@@ -31,8 +32,8 @@ class Summary:
         For decisions on estimated channels: the number that the solver believed feasible, and of those among them that
         are not; None for known channels.
     asked
-        By column of ``LLM``: the means over all instances of a language model's calls, tokens and cost; of no values
-        for solvers that ask none.
+        By column of ``LLM`` and ``OWN``: the means over all instances of a language model's calls, tokens, cost and own
+        improvements; of no values for solvers that have none.
     """
 
     solver: str
@@ -89,12 +90,19 @@ def summarise(frame: Any) -> list[Summary]:
         believed, outages = beliefs or (None, None)
         treated = rows[REPAIRED].dropna() if REPAIRED in rows else ()
         repaired = int(sum(treated)) if len(treated) else None
-        asked = {column: bootstrap_mean(rows[column].dropna()) for column in LLM if column in rows}
+        asked = {column: bootstrap_mean(rows[column].dropna()) for column in (*LLM, OWN) if column in rows}
         counts = (str(solver), len(rows), feasible, endings, means)
         summaries.append(Summary(*counts, repaired, believed, outages, asked))
     return summaries
 
 
 def asked_of(summaries: Sequence[Summary]) -> list[str]:
-    """Return the columns of ``LLM`` to show: those with a value, where a solver asked a language model."""
-    return [name for name in LLM if any(s.asked.get(name, NOTHING).mean > 0 for s in summaries)]
+    """Return the columns of ``LLM`` and ``OWN`` to show: those with a value, where a solver asked a language model."""
+    means = {name: [s.asked.get(name, NOTHING).mean for s in summaries] for name in (*LLM, OWN)}
+    asked = [name for name in LLM if any(mean > 0 for mean in means[name])]
+    return [*asked, OWN] if any(mean >= 0 for mean in means[OWN]) else asked
+
+
+def told(name: str, interval: Interval) -> str:
+    """Return a mean of one of these columns as text."""
+    return percent(interval) if name == OWN else count(interval)

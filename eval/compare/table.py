@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from eval.compare.rows import FAULTS
-from eval.compare.summary import NOTHING, Summary, asked_of, common_instances, summarise
+from eval.compare.summary import NOTHING, Summary, asked_of, common_instances, summarise, told
 from eval.stats.formatting import NONE, count, faults_in_words, percent, tabulated, with_unit
 from eval.stats.statistics import CONFIDENCE, share
 
@@ -36,7 +36,7 @@ def markdown(frame: Any) -> str:
             "transmission gap": percent(s.means["transmission_gap"]),
             "latency": with_unit(s.means["latency_s"], "s", digits=3),
             "evaluations": count(s.means["evaluations"]),
-            **{column: count(s.asked.get(column, NOTHING)) for column in asked},
+            **{column.replace("_", " "): told(column, s.asked.get(column, NOTHING)) for column in asked},
             "time": with_unit(s.means["seconds"], "s", digits=3),
         }
         for s in summaries

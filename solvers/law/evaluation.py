@@ -12,8 +12,8 @@ from secagent_env import Decision, Instance, Outcome
 from secagent_env.model.outcome import constraint_bounds
 from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, uplink_sinr
 from solvers.interface.base import SolverRun
-from solvers.interface.ranking import relative_violations, secrecy_shortfall
-from solvers.law.proposals import Design, Translator, decibels, to_dbm
+from solvers.interface.ranking import TIE, relative_violations, secrecy_shortfall
+from solvers.law.designs import Design, Translator, decibels, to_dbm
 
 OBJECTIVES = {
     "selection": ("energy_j", "energy of the task", "J"),
@@ -51,6 +51,11 @@ class Score:
     outcome: Outcome
     complaint: str
 
+    def beats(self, other: Score) -> bool:
+        """Whether it is better than another one by more than the rounding, which differs between batches."""
+        kind, value = other.order
+        return self.order < (kind, value * (1 - TIE))
+
 
 def score(run: SolverRun, translator: Translator, sub_problem: str, designs: Sequence[Design]) -> list[Score]:
     """Return the scores of designs; each counts as an evaluation and can become the result of the run."""
@@ -67,13 +72,16 @@ def score(run: SolverRun, translator: Translator, sub_problem: str, designs: Seq
         outcome, feasible = outcomes[i], bool(outcomes.feasible[i])
         f = float(getattr(outcome, OBJECTIVES[sub_problem][0])) if feasible else math.inf
         order = (0, f) if feasible else (1, float(violation[i]))
-        complaint = "" if feasible else complain(instance, decisions[i], outcome)
+        complaint = "" if feasible else complain(instance, decisions[i], outcome, translator.numbers)
         scores.append(Score(design, order, f, outcome, complaint))
     return scores
 
 
-def complain(instance: Instance, decision: Decision, outcome: Outcome) -> str:
-    """Return the violated constraints of an infeasible decision and their excess, in sentences."""
+def complain(instance: Instance, decision: Decision, outcome: Outcome, numbers: Sequence[int]) -> str:
+    """Return the violated constraints of an infeasible decision and their excess, in sentences.
+
+    ``numbers`` (N,) are those under which the agents are shown.
+    """
     scenario = instance.scenario
     bounds = constraint_bounds(scenario)
     excess = {name: float(outcome.violations[name]) for name, violated in outcome.violated.items() if violated}
@@ -93,15 +101,17 @@ def complain(instance: Instance, decision: Decision, outcome: Outcome) -> str:
     if "agent_power_w" in excess:
         power = np.max(decision.power_w)
         sentences.append(
-            f"agent {int(np.argmax(decision.power_w))} would transmit {to_dbm(power):.2f} dBm, "
+            f"agent {numbers[int(np.argmax(decision.power_w))]} would transmit {to_dbm(power):.2f} dBm, "
             f"{to_dbm(power) - to_dbm(bounds['agent_power_w']):.2f} dB above the limit."
         )
     if "latency_s" in excess and count:
-        sentences += _late(instance, decision, outcome, excess["latency_s"])
+        sentences += _late(instance, decision, outcome, excess["latency_s"], numbers)
     return " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
 
 
-def _late(instance: Instance, decision: Decision, outcome: Outcome, excess_s: float) -> list[str]:
+def _late(
+    instance: Instance, decision: Decision, outcome: Outcome, excess_s: float, numbers: Sequence[int]
+) -> list[str]:
     """Return the reasons for a latency above its limit: no secrecy, which makes it infinite, or long times."""
     colluding = instance.scenario.colluding
     sentences = []
@@ -116,8 +126,9 @@ def _late(instance: Instance, decision: Decision, outcome: Outcome, excess_s: fl
     if not math.isfinite(outcome.uplink_time_s):
         sinr, heard = uplink_sinr(instance, decision)
         lead = decibels(sinr) - decibels(combine_eavesdroppers(heard, colluding))
-        open_to_all = np.flatnonzero(decision.selection & ~(outcome.uplink_secrecy > 0))
-        named = ", ".join(f"{agent} (by {-lead[agent]:.1f} dB)" for agent in open_to_all[:8])
+        open_to_all = np.flatnonzero(decision.selection & ~(outcome.uplink_secrecy > 0)).tolist()
+        open_to_all.sort(key=lambda agent: numbers[agent])
+        named = ", ".join(f"{numbers[agent]} (by {-lead[agent]:.1f} dB)" for agent in open_to_all[:8])
         more = f" and {len(open_to_all) - 8} more" * (len(open_to_all) > 8)
         sentences.append(f"the uplink is not secret, the eavesdropper hears these agents better: {named}{more}.")
     return sentences or [

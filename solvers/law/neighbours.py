@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from solvers.law.proposals import BeamProposal, Jammer, PowersProposal, Proposal, SelectionProposal, Weight
+from solvers.law.proposals import (
+    INSIDE,
+    AntennasProposal,
+    BeamProposal,
+    PowersProposal,
+    Proposal,
+    SelectionProposal,
+    Weight,
+    kind_of,
+)
 
 Facts = dict[str, Any]
 """The parameters of a sub-problem in its prompt, from :func:`solvers.law.prompts.facts`."""
@@ -18,16 +27,21 @@ def neighbour(proposal: Proposal, facts: Facts, rng: np.random.Generator) -> Pro
         return _selection(proposal, facts, rng)
     if isinstance(proposal, BeamProposal):
         return _beam(proposal, facts, rng)
+    if isinstance(proposal, AntennasProposal):
+        return _antennas(proposal, facts, rng)
     assert isinstance(proposal, PowersProposal)
     return _powers(proposal, facts, rng)
 
 
-def anywhere(sub_problem: str, facts: Facts, rng: np.random.Generator) -> Proposal:
+def anywhere(facts: Facts, rng: np.random.Generator) -> Proposal:
     """Return a random proposal, for prompts without an example."""
-    if sub_problem == "selection":
+    kind = kind_of(facts)
+    if kind is SelectionProposal:
         chosen = rng.permutation(facts["agents"])[: facts["select_at_least"]].tolist()
         return SelectionProposal(selected=sorted(chosen))
-    if sub_problem == "beam":
+    if kind is AntennasProposal:
+        return _full_power(_noise(facts["antennas"], rng), facts)
+    if kind is BeamProposal:
         names = [name for name in facts["directions"] if rng.random() < 0.5] or [facts["directions"][0]]
         return BeamProposal(
             power_dbm=facts["max_power_dbm"],
@@ -38,10 +52,10 @@ def anywhere(sub_problem: str, facts: Facts, rng: np.random.Generator) -> Propos
                 for name in names
             ],
         )
-    level = _number(rng.uniform(-40, 10))
-    return PowersProposal.model_validate(
-        {"senders": [{"agent": agent, "snr_db": level} for agent in facts["computing"]], "jammers": []}
-    )
+    assert issubclass(kind, PowersProposal)
+    highest = facts["max_power_dbm"]
+    bounds = (-40, 10) if kind is PowersProposal else (min(-100, highest - 40), highest)
+    return kind.of(dict.fromkeys(facts["computing"], _number(rng.uniform(*bounds))), {})
 
 
 def _number(value: float) -> float:
@@ -87,18 +101,40 @@ def _beam(proposal: BeamProposal, facts: Facts, rng: np.random.Generator) -> Pro
     return BeamProposal(power_dbm=facts["max_power_dbm"], weights=list(weights.values()))
 
 
+def _antennas(proposal: AntennasProposal, facts: Facts, rng: np.random.Generator) -> Proposal:
+    """Turn and scale one antenna's weight, or change all a little or much; the power is the largest allowed one."""
+    weights = np.array([complex(weight.re, weight.im) for weight in proposal.w])
+    if rng.random() < 0.5:
+        turn = 10 ** (rng.normal(0, 4) / 20) * np.exp(1j * np.deg2rad(rng.normal(0, 30)))
+        weights[int(rng.integers(len(weights)))] *= turn
+    else:
+        root_mean_square = np.linalg.norm(weights) / np.sqrt(len(weights))
+        weights += 10 ** rng.uniform(-3, 0) * root_mean_square * _noise(len(weights), rng)
+    return _full_power(weights if weights.any() else _noise(len(weights), rng), facts)
+
+
+def _noise(size: int, rng: np.random.Generator) -> np.ndarray:
+    """Return complex normal numbers of variance 1."""
+    return np.asarray(rng.normal(0, np.sqrt(0.5), (size, 2)) @ [1, 1j])
+
+
+def _full_power(weights: np.ndarray, facts: Facts) -> AntennasProposal:
+    return AntennasProposal.of(INSIDE * np.sqrt(facts["bs_power_w"]) * weights / np.linalg.norm(weights))
+
+
 def _powers(proposal: PowersProposal, facts: Facts, rng: np.random.Generator) -> Proposal:
     """Change the level of all senders or of one; or change, add or remove a jammer."""
-    senders = [sender.model_copy() for sender in proposal.senders]
+    levels = proposal.levels
     jammers = {jammer.agent: jammer.power_dbm for jammer in proposal.jammers}
     idle = [agent for agent in range(facts["agents"]) if agent not in facts["computing"]]
+    highest = facts["max_power_dbm"]
     draw = rng.random()
     if draw < 0.7 or not (idle and facts["jamming"]):
         everybody = rng.random() < 0.7
         shift = rng.normal(0, 5 if everybody else 3)
-        some = senders if everybody or not senders else [senders[int(rng.integers(len(senders)))]]
-        for sender in some:
-            sender.snr_db = _number(np.clip(sender.snr_db + shift, -100, 100))
+        some = list(levels) if everybody or not levels else [list(levels)[int(rng.integers(len(levels)))]]
+        loudest = 100 if type(proposal) is PowersProposal else highest
+        levels |= {agent: _number(np.clip(levels[agent] + shift, -100, loudest)) for agent in some}
     elif jammers and draw < 0.85:
         agent = list(jammers)[int(rng.integers(len(jammers)))]
         if rng.random() < 0.5:
@@ -106,7 +142,5 @@ def _powers(proposal: PowersProposal, facts: Facts, rng: np.random.Generator) ->
         else:
             jammers[agent] = jammers[agent] + rng.normal(0, 5)
     else:
-        jammers[idle[int(rng.integers(len(idle)))]] = rng.uniform(-60, facts["max_power_dbm"])
-    highest = facts["max_power_dbm"]
-    loud = [Jammer(agent=agent, power_dbm=_number(np.clip(dbm, -100, highest))) for agent, dbm in jammers.items()]
-    return PowersProposal(senders=senders, jammers=loud)
+        jammers[idle[int(rng.integers(len(idle)))]] = rng.uniform(min(-60, highest - 40), highest)
+    return proposal.of(levels, {agent: _number(np.clip(dbm, -100, highest)) for agent, dbm in jammers.items()})

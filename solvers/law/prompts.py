@@ -16,9 +16,11 @@ import numpy as np
 from secagent_env import Instance
 from secagent_env.model.beams import DIRECTIONS
 from secagent_env.model.physics import combine_eavesdroppers
+from solvers.law import raw_prompts
+from solvers.law.designs import Design, Translator, decibels, floor, to_dbm
 from solvers.law.evaluation import OBJECTIVES, Score
 from solvers.law.neighbours import Facts
-from solvers.law.proposals import PROPOSALS, Design, Translator, decibels, to_dbm
+from solvers.law.proposals import PROPOSALS, RAW, kind_of
 from solvers.llm.chat import Message
 
 PARAMETERS = "Parameters: "
@@ -52,10 +54,12 @@ The directions are listed with what each would give alone.""",
 Sub-problem: transmission powers. Choose the receive SNR in dB at the base station of every agent that computes, and \
 the powers in dBm of those that jam.
 Objective: minimise f, the energy of all transmissions in J.
-Constraints: every power between 0 and max_power_dbm (SNR 0 dB takes power_for_0_db_dbm); the latency limit; every \
-uplink secret.
+Constraints: every power at most max_power_dbm, where negative dBm (less than 1 mW) down to -200 are allowed; the \
+latency limit; every uplink secret. An agent that computes sends power_for_0_db_dbm + snr_db, in dBm. Whom jammers \
+does not list is silent.
 All computing agents send at the same time and disturb each other: loud senders waste energy, and answers need not be \
-fast. Jammers cost energy during the whole transmission; use them only where secrecy fails without.""",
+faster than the latency limit asks. Jammers cost energy during the whole transmission; use them only where secrecy \
+fails without.""",
 }
 
 
@@ -63,40 +67,43 @@ def facts(instance: Instance, sub_problem: str, design: Design, translator: Tran
     """Return the parameters of a sub-problem for its prompt."""
     scenario = instance.scenario
     highest = scenario.bs_power_w if sub_problem == "beam" else scenario.max_power_w
-    shared: Facts = {
+    stated: Facts = {
         "sub_problem": sub_problem,
+        **(raw_prompts.facts(sub_problem, design, translator) if translator.raw else {}),
         "agents": scenario.num_agents,
         "latency_limit_s": scenario.latency_limit_s,
     }
     if sub_problem == "selection":
         accuracy = scenario.min_accuracy
-        return {**shared, "select_at_least": scenario.required_agents, "min_mean_accuracy": accuracy}
-    power = {"max_power_dbm": math.floor(100 * float(to_dbm(highest))) / 100, "computing": list(design.selected)}
-    if sub_problem == "beam":
-        return {**shared, **power, "directions": list(translator.directions)}
-    return {**shared, **power, "jamming": jamming}
+        return {**stated, "select_at_least": scenario.required_agents, "min_mean_accuracy": accuracy}
+    stated |= {"max_power_dbm": floor(float(to_dbm(highest))), "computing": list(design.selected)}
+    if sub_problem == "powers":
+        return {**stated, "jamming": jamming}
+    return stated if design.antennas else {**stated, "directions": list(translator.directions)}
 
 
 def messages(
-    instance: Instance,
-    facts: Facts,
-    design: Design,
-    translator: Translator,
-    best: Score | None,
-    experts: Sequence[Score],
-    reminder: str,
+    facts: Facts, design: Design, translator: Translator, best: Score | None, experts: Sequence[Score], reminder: str
 ) -> tuple[Message, ...]:
     """Return the prompt of one step."""
-    sub_problem = facts["sub_problem"]
-    parts = [TASKS[sub_problem], PARAMETERS + json.dumps(facts), _table(instance, sub_problem, design, translator)]
-    parts.append(f"Answer with one JSON object of this form:\n{FORMS[sub_problem]}")
+    system, task, table, form = _constant_parts(facts, design, translator)
+    parts = [task, PARAMETERS + json.dumps(facts), table, f"Answer with one JSON object of this form:\n{form}"]
     if best is not None:
-        parts.append(f"Best example so far:\n{_shown(best, sub_problem)}")
+        parts.append(f"Best example so far:\n{_shown(best, facts)}")
     if experts:
-        parts.append("Expert examples:\n" + "\n".join(_shown(expert, sub_problem) for expert in experts))
+        parts.append("Expert examples:\n" + "\n".join(_shown(expert, facts) for expert in experts))
     if reminder:
         parts.append(f"Reminder: {reminder}")
-    return Message("system", SYSTEM), Message("user", "\n\n".join(parts))
+    return Message("system", system), Message("user", "\n\n".join(parts))
+
+
+def _constant_parts(facts: Facts, design: Design, translator: Translator) -> tuple[str, str, str, str]:
+    """Return what is the same in all steps of a sub-problem: the system's message, the task, its table, the form."""
+    sub_problem = facts["sub_problem"]
+    if facts.get("view") != RAW:
+        return SYSTEM, TASKS[sub_problem], _table(sub_problem, design, translator), FORMS[sub_problem]
+    directions = _table(sub_problem, design, translator) if "directions" in facts else ""
+    return raw_prompts.parts(facts, design, translator, directions)
 
 
 FORMS = {
@@ -114,9 +121,18 @@ def value(score: Score, sub_problem: str) -> str:
     return f"{score.f:.6g} {unit}" if math.isfinite(score.f) else "+inf"
 
 
-def _shown(example: Score, sub_problem: str) -> str:
+def _shown(example: Score, facts: Facts) -> str:
     why = f" ({example.complaint})" * bool(example.complaint)
-    return f"f = {value(example, sub_problem)}{why}\n{example.design.proposal(sub_problem).to_json()}"
+    return f"f = {value(example, facts['sub_problem'])}{why}\n{example.design.proposal(kind_of(facts)).to_json()}"
+
+
+def reminder(facts: Facts, proposed: Score, best: Score) -> str:
+    """Return why a proposal is not the best example of the prompt that follows, and which value is."""
+    shown = proposed.design.proposal(kind_of(facts)).to_json()
+    if proposed.complaint:
+        return f"Your last proposal {shown} violates a constraint and counts as f = +inf. {proposed.complaint}"
+    f, best_f = (value(example, facts["sub_problem"]) for example in (proposed, best))
+    return f"Your last proposal {shown} has f = {f}, which is not less than the best, {best_f}."
 
 
 def examples_in(text: str) -> list[str]:
@@ -136,15 +152,23 @@ def facts_in(text: str) -> Facts:
     raise ValueError("this is not a prompt of LAW: it has no line of parameters")
 
 
-def _table(instance: Instance, sub_problem: str, design: Design, translator: Translator) -> str:
+def agents_in(text: str) -> list[int]:
+    """Return the agents of the table in a prompt, in its order; empty where it lists none."""
+    lines = text.splitlines()
+    head = next((i for i, line in enumerate(lines) if ",agent," in f",{line},"), len(lines))
+    rows = [line.split(",") for line in lines[head : lines.index("", head)]] if head < len(lines) else [[]]
+    return [int(row[rows[0].index("agent")]) for row in rows[1:]]
+
+
+def _table(sub_problem: str, design: Design, translator: Translator) -> str:
     """Return a table of a sub-problem's choices, one line each."""
     if sub_problem == "selection":
-        header, lines = "rank,agent,energy_j,accuracy,time_s,gain_db,heard_db", _candidates(instance)
+        header, lines = "rank,agent,energy_j,accuracy,time_s,gain_db,heard_db", _candidates(translator.shown)
     elif sub_problem == "beam":
         header = "direction,weakest_agent_snr_db,eavesdropper_snr_db"
-        lines = [*_directions(instance, design, translator), _MEANINGS]
+        lines = [*_directions(design, translator), _MEANINGS]
     else:
-        header, lines = "agent,role,power_for_0_db_dbm,gain_db,heard_db", _transmitters(instance, design)
+        header, lines = "agent,role,power_for_0_db_dbm,gain_db,heard_db", _transmitters(design, translator)
     return "\n".join([header, *lines])
 
 
@@ -163,7 +187,8 @@ def _candidates(instance: Instance) -> list[str]:
     ]
 
 
-def _directions(instance: Instance, design: Design, translator: Translator) -> list[str]:
+def _directions(design: Design, translator: Translator) -> list[str]:
+    instance = translator.shown
     scenario = instance.scenario
     snr = scenario.bs_power_w / scenario.noise_power_w
     lines = []
@@ -174,11 +199,11 @@ def _directions(instance: Instance, design: Design, translator: Translator) -> l
     return lines
 
 
-def _transmitters(instance: Instance, design: Design) -> list[str]:
-    gain, heard = _gains(instance)
-    level = to_dbm(instance.scenario.noise_power_w / np.maximum(instance.bs_gain, 1e-300))
+def _transmitters(design: Design, translator: Translator) -> list[str]:
+    gain, heard = _gains(translator.shown)
+    level = to_dbm(translator.level_w)
     computing = set(design.selected)
-    idle = [i for i in range(instance.scenario.num_agents) if i not in computing]
+    idle = [i for i in range(len(gain)) if i not in computing]
     return [
         f"{i},{'computes' if i in computing else 'may jam'},{level[i]:.1f},{gain[i]:.1f},{heard[i]:.1f}"
         for i in [*design.selected, *idle]

@@ -10,7 +10,7 @@ from typing import Any
 
 from secagent_env import Decision, Instance
 from solvers.law.prompts import facts_in
-from solvers.law.proposals import PROPOSALS
+from solvers.law.proposals import PROPOSALS, kind_of
 from solvers.law.schemas import limits
 from solvers.law.solver import LAW
 from solvers.llm.chat import Message, estimated_tokens
@@ -75,8 +75,8 @@ def rehearse(law: LAW, instance: Instance, seed: int = 0, start: Decision | None
     for record in solution.history:
         sub_problem, replies = record["sub_problem"], record["replies"]
         prompts.setdefault(sub_problem, tuple(Message(role, text) for role, text in record["prompt"]))
-        limited = limits(facts_in(record["prompt"][-1][1]))
-        schemas += len(replies) * estimated_tokens([str(schema_of(PROPOSALS[sub_problem], limited))])
+        facts = facts_in(record["prompt"][-1][1])
+        schemas += len(replies) * estimated_tokens([str(schema_of(kind_of(facts), limits(facts)))])
     calls, prompt_tokens = solution.usage["calls"], solution.usage["prompt_tokens"]
     most = law.rounds * len(PROPOSALS) * law.iterations * law.proposals if calls else 0
     most = most if law.max_calls is None else min(most, law.max_calls)

@@ -6,6 +6,7 @@ Schemas say what is possible; what is good, and what they cannot say (each agent
 from __future__ import annotations
 
 from solvers.law.neighbours import Facts
+from solvers.law.proposals import RAW, AntennasProposal, kind_of
 from solvers.llm.structured import Limits
 
 
@@ -17,6 +18,8 @@ def limits(facts: Facts) -> Limits:
             "selected": {"minItems": facts["select_at_least"], "maxItems": agents},
             "selected.*": {"maximum": agents - 1},
         }
+    if kind_of(facts) is AntennasProposal:
+        return {"w": {"minItems": facts["antennas"], "maxItems": facts["antennas"]}}
     highest = {"maximum": facts["max_power_dbm"]}
     if sub_problem == "beam":
         return {
@@ -30,6 +33,7 @@ def limits(facts: Facts) -> Limits:
     return {
         "senders": {"minItems": len(computing), "maxItems": len(computing)},
         "senders.*.agent": {"enum": computing},
+        **({"senders.*.power_dbm": highest} if facts.get("view") == RAW else {}),
         "jammers": {"maxItems": len(jammers)},
         **({"jammers.*.agent": {"enum": jammers}} if jammers else {}),
         "jammers.*.power_dbm": highest,

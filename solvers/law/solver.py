@@ -11,20 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 
-from secagent_env import Decision, Instance, Outcome
+from secagent_env import Instance, Outcome
 from secagent_env.support.checks import flag, integer
+from secagent_env.support.errors import check_name
 from solvers.certificate.requirements import why_infeasible
 from solvers.certificate.selection import eligible_agents, random_selection
 from solvers.interface.base import Infeasible, Solver, SolverRun
 from solvers.interface.ranking import relative_violations
 from solvers.law import perturbing_standin, prompts
+from solvers.law.controls import CONTROLS
+from solvers.law.designs import START_SNR_DB, Design, Translator, Unusable, floor, to_dbm
 from solvers.law.evaluation import Score, score
-from solvers.law.neighbours import neighbour
-from solvers.law.proposals import GIVEN, PROPOSALS, Design, Translator, Unusable, decibels, to_dbm
+from solvers.law.neighbours import Facts, neighbour
+from solvers.law.proposals import PROPOSALS, RAW, VIEWS, kind_of
 from solvers.law.schemas import limits
 from solvers.llm.chat import CapReached, EndpointError, Reply, Request
 from solvers.llm.options import ChatOptions
@@ -32,8 +34,6 @@ from solvers.llm.session import Session
 from solvers.llm.structured import Malformed, faults_of, parse_reply
 
 SUB_PROBLEMS = tuple(PROPOSALS)
-START_SNR_DB = -10.0
-"""The SNR of all senders at the start, high enough for secrecy in most networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,13 @@ class LAW(ChatOptions, Solver):
         Ablations: False searches no experts, writes no reminders, or shows no examples.
     jamming
         False keeps every unselected agent silent.
+    view
+        What the prompts show: ``"ranked"``, the agents from the least energy to the most, with what helps to decide;
+        or ``"raw"``, the agents in random order under other numbers, with the equations and their constants alone.
+    control
+        Rules in the model's place that use one thing alone: ``"first-rows"`` copies the first rows of the list of
+        agents, ``"random"`` proposes anything, ``"repeat"`` repeats the best example, so that the expert search does
+        all. None: a model, or the stand-in.
 
     The options of :class:`~solvers.llm.options.ChatOptions` name the model and cap its cost.
     """
@@ -67,11 +74,18 @@ class LAW(ChatOptions, Solver):
     reflection: bool = True
     examples: bool = True
     jamming: bool = True
+    view: str = "ranked"
+    control: str | None = None
 
     def __post_init__(self) -> None:
         self.check_chat_options()
+        check_name("view", self.view, VIEWS)
+        if self.control is not None:
+            check_name("control", self.control, CONTROLS)
+            if not self.in_process or self.transcript is not None:
+                raise ValueError("control takes the place of a model: leave out model, base_url, transcript and replay")
         for field in fields(LAW):
-            if field.name in ChatOptions.__dataclass_fields__:
+            if field.name in {*ChatOptions.__dataclass_fields__, "view", "control"}:
                 continue
             if isinstance(field.default, bool):
                 flag(field.name, getattr(self, field.name))
@@ -80,11 +94,11 @@ class LAW(ChatOptions, Solver):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """``law (no LLM)`` for the stand-in, else ``law`` with the model's name."""
-        return f"law ({self.chat_name})"
+        """``law`` with the model's name, or with what takes its place: ``law (no LLM)``, ``law (first rows)``."""
+        return f"law ({self.control.replace('-', ' ') if self.control else self.chat_name})"
 
     def _solve(self, run: SolverRun) -> None:
-        with Session(self, perturbing_standin.reply) as session:
+        with Session(self, CONTROLS[self.control] if self.control else perturbing_standin.reply) as session:
             workflow = Workflow(self, run, session)
             try:
                 workflow.optimise()
@@ -93,7 +107,8 @@ class LAW(ChatOptions, Solver):
                     raise
                 run.message = f"stopped after {session.usage.calls} calls: {ending}"
             finally:
-                run.usage = {**session.usage.to_dict(), "unusable": workflow.unusable}
+                counts = {"unusable": workflow.unusable, "steps": workflow.step, "improved": workflow.improved}
+                run.usage = {**session.usage.to_dict(), **counts}
                 if not workflow.used:
                     run.failure = workflow.failure()
         if run.outcome is not None and not run.message:
@@ -105,10 +120,12 @@ class Workflow:
 
     def __init__(self, options: LAW, run: SolverRun, session: Session) -> None:
         self.options, self.run, self.session = options, run, session
-        self.translator = Translator(run.given, None if run.start is None else run.start.beamformer)
+        # Spawned, so that both views start alike and ask with the same seeds.
+        order = run.rng.spawn(1)[0].permutation(run.given.scenario.num_agents) if options.view == RAW else None
+        self.translator = Translator(run.given, None if run.start is None else run.start.beamformer, order)
         self.replies = self.used = self.unusable = 0
+        self.step = self.improved = 0
         self.complaint = ""
-        self.step = 0
 
     def optimise(self) -> None:
         """Run the rounds."""
@@ -122,17 +139,19 @@ class Workflow:
 
     def start(self) -> Design:
         """Return the design of the user's start, or a random selection of N_min accurate agents at a high SNR."""
+        design = self._random_start() if self.run.start is None else self.translator.design_of(self.run.start)
+        return self.translator.in_raw_numbers(design) if self.translator.raw else design
+
+    def _random_start(self) -> Design:
         instance = self.run.given
-        if self.run.start is not None:
-            return design_of(instance, self.run.start)
         selection = random_selection(instance, self.run.rng)
         if selection is None:
             raise Infeasible(why_infeasible(instance, eligible_agents(instance)))
         return Design(
-            selected=tuple(map(int, np.flatnonzero(selection))),
-            power_dbm=_floor(float(to_dbm(instance.scenario.bs_power_w))),
+            selected=tuple(map(int, np.flatnonzero(selection[self.translator.order]))),
+            power_dbm=floor(float(to_dbm(instance.scenario.bs_power_w))),
             weights=(("filtered", 0.0, 0.0),),
-            snr_db=(START_SNR_DB,) * instance.scenario.num_agents,
+            level_db=(START_SNR_DB,) * instance.scenario.num_agents,
         )
 
     def solve(self, sub_problem: str, design: Design, number: int) -> Design:
@@ -146,21 +165,22 @@ class Workflow:
             requests = self._requests(facts, design, best, experts, reminder)
             replies = self.session.ask(requests, self.run.seconds_left)
             self.replies += len(replies)
-            proposed, complaint = self._proposed(sub_problem, design, replies)
+            proposed, complaint = self._proposed(facts, design, replies)
             if proposed is None:
                 verdict = "unusable"
                 reminder = f"Your last answer could not be used. {complaint}"
-            elif proposed.order < best.order:
+            elif proposed.beats(best):
                 verdict, reminder, experts = "improved", "", []
                 best = proposed
+                self.improved += 1
             else:
                 verdict = "infeasible" if proposed.complaint else "not better"
-                reminder = _remind(sub_problem, proposed, best)
                 if self.options.expert_search:
-                    near = self._search(sub_problem, proposed, facts)
-                    best = min([best, *near[:1]], key=_order)
+                    near = self._search(facts, proposed)
+                    best = near[0] if near[0].beats(best) else best
                     feasible = [each for each in near if each.outcome.feasible and each.design != best.design]
                     experts = feasible[: self.options.experts]
+                reminder = prompts.reminder(facts, proposed, best)  # of the best that the next prompt shows
             self.step += 1
             usage = self.session.usage
             self.run.record(
@@ -184,12 +204,11 @@ class Workflow:
         return best.design
 
     def _requests(
-        self, facts: dict[str, Any], design: Design, best: Score, experts: Sequence[Score], reminder: str
+        self, facts: Facts, design: Design, best: Score, experts: Sequence[Score], reminder: str
     ) -> list[Request]:
         """Return the requests of one step: one prompt with different seeds."""
         options = self.options
         messages = prompts.messages(
-            self.run.given,
             facts,
             design,
             self.translator,
@@ -197,16 +216,16 @@ class Workflow:
             experts if options.examples else (),
             reminder if options.reflection else "",
         )
-        kind = PROPOSALS[facts["sub_problem"]]
+        kind = kind_of(facts)
         seeds = self.run.rng.integers(2**31, size=options.proposals)
         return [options.request(messages, kind.sub_problem, kind, int(seed), limits(facts)) for seed in seeds]
 
-    def _proposed(self, sub_problem: str, design: Design, replies: Sequence[Reply]) -> tuple[Score | None, str]:
+    def _proposed(self, facts: Facts, design: Design, replies: Sequence[Reply]) -> tuple[Score | None, str]:
         """Return the best proposal in the replies, or None and the complaint about the last one."""
         designs, complaint = [], ""
         for reply in replies:
             try:
-                proposal = parse_reply(reply, PROPOSALS[sub_problem])
+                proposal = parse_reply(reply, kind_of(facts))
                 designs.append(design.replaced(proposal, self.translator.directions, self.options.jamming))
             except (Malformed, Unusable) as error:
                 self.unusable += not reply.fault
@@ -215,15 +234,15 @@ class Workflow:
         if not designs:
             return None, complaint
         self.used += len(designs)
-        return min(score(self.run, self.translator, sub_problem, designs), key=_order), complaint
+        return min(score(self.run, self.translator, facts["sub_problem"], designs), key=_order), complaint
 
-    def _search(self, sub_problem: str, around: Score, facts: dict[str, Any]) -> list[Score]:
+    def _search(self, facts: Facts, around: Score) -> list[Score]:
         """Return Q candidates near a proposal, best first: feasible ones, then the least violating (expert search)."""
-        centre = around.design.proposal(sub_problem)
+        centre = around.design.proposal(kind_of(facts))
         near = [neighbour(centre, facts, self.run.rng) for _ in range(self.options.candidates)]
         # Each candidate once: a small neighbourhood holds fewer than Q.
         designs = list(dict.fromkeys(around.design.replaced(proposal, self.translator.directions) for proposal in near))
-        return sorted(score(self.run, self.translator, sub_problem, designs), key=_order)
+        return sorted(score(self.run, self.translator, facts["sub_problem"], designs), key=_order)
 
     def closing(self) -> str:
         """Return the message of the solution."""
@@ -244,38 +263,8 @@ class Workflow:
         return f" ({', '.join(f'{count} × {name}' for name, count in counts.items())})" if counts else ""
 
 
-def design_of(instance: Instance, decision: Decision) -> Design:
-    """Return the design nearest to a decision: its beam is the direction ``given``, its numbers are rounded."""
-    noise, selection = instance.scenario.noise_power_w, decision.selection
-    snr_db = decibels(decision.power_w * instance.bs_gain / noise)
-    sending = selection & (decision.power_w > 0)
-    common = float(np.median(snr_db[sending])) if sending.any() else START_SNR_DB
-    jamming = np.flatnonzero(~selection & (decision.power_w > 0))
-    beam_w = float(np.sum(np.abs(decision.beamformer) ** 2))
-    return Design(
-        selected=tuple(map(int, np.flatnonzero(selection))),
-        power_dbm=_floor(float(to_dbm(beam_w))),
-        weights=((GIVEN, 0.0, 0.0),) if beam_w > 0 else (("filtered", 0.0, 0.0),),
-        snr_db=tuple(round(float(level), 2) for level in np.where(sending, snr_db, common)),
-        jammer_dbm=tuple((int(agent), _floor(float(to_dbm(decision.power_w[agent])))) for agent in jamming),
-    )
-
-
-def _floor(value: float) -> float:
-    """Return a number rounded down to two decimals, which keeps upper limits."""
-    return float(np.floor(value * 100 + 1e-6) / 100)
-
-
 def _order(score: Score) -> tuple[int, float]:
     return score.order
-
-
-def _remind(sub_problem: str, proposed: Score, best: Score) -> str:
-    shown = proposed.design.proposal(sub_problem).to_json()
-    if proposed.complaint:
-        return f"Your last proposal {shown} violates a constraint and counts as f = +inf. {proposed.complaint}"
-    f, best_f = (prompts.value(example, sub_problem) for example in (proposed, best))
-    return f"Your last proposal {shown} has f = {f}, which is not less than the best, {best_f}."
 
 
 def _numbers(instance: Instance, outcome: Outcome) -> dict[str, float]:

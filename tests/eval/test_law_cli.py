@@ -37,7 +37,9 @@ def test_the_conversation_is_shown(network, capsys):
     assert main(["solve", network, "--solver", "law", *QUICK, "--transcript"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("solver       law (no LLM)")
-    assert re.search(r"^asked +6 calls, about \d+ \+ \d+ tokens$", shown, re.MULTILINE)
+    assert re.search(
+        r"^asked +6 calls, about \d+ \+ \d+ tokens, own proposals better in \d of 6 steps$", shown, re.MULTILINE
+    )
     assert shown.count("[system]") == 1
     assert shown.count("[verdict]") == shown.count("[reply]") == 6
     assert shown.count("Answer with one JSON object of this form") == 3  # once for each sub-problem
@@ -167,12 +169,14 @@ def test_replies_cannot_write_to_the_terminal(network, capsys):
 
 
 def test_the_study_compares_the_ablations(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(study.ABLATIONS, "without expert search, as many evaluations", {"expert_search": False})
+    for variants in (study.ABLATIONS, study.CONTROLS):
+        for label, options in variants.items():
+            monkeypatch.setitem(variants, label, {**options, "proposals": 1, "rounds": 1, "iterations": 3})
     out = ["--out", str(tmp_path / "out"), "--workers", "1"]
     arguments = ["study", "law", "--scenario", "small", "--instances", "2", *out]
     assert main([*arguments, "--picture", str(tmp_path / "mine.svg")]) == 0
     shown = capsys.readouterr().out
-    for label in ("asc", "exact", *study.ABLATIONS):
+    for label in ("asc", "exact", *study.ABLATIONS, *study.CONTROLS):
         assert f"| {label} " in shown
     assert (tmp_path / "out" / "law.md").read_text() == shown
     assert (tmp_path / "out" / "law.png").stat().st_size > 10_000
@@ -180,21 +184,22 @@ def test_the_study_compares_the_ablations(tmp_path, capsys, monkeypatch):
     assert main(arguments) == 0
     again = capsys.readouterr()
     assert again.out == shown
-    assert "14 of 14 cells are taken from" in again.err
+    assert "18 of 18 cells are taken from" in again.err
 
 
 def test_a_model_joins_the_study_and_its_cells_cost_money(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     model = {"model": "mine", "base_url": "http://127.0.0.1:9/v1"}
     cells = study.LawAblations("small", instances=1, model=model).cells()
-    assert [cell.scheme for cell in cells] == ["asc", "exact", *study.ABLATIONS, "law (mine)"]
-    assert [cell.paid for cell in cells] == [False] * 7 + [True]
+    assert [cell.scheme for cell in cells] == ["asc", "exact", *study.ABLATIONS, *study.CONTROLS, "law (mine)"]
+    assert [cell.paid for cell in cells] == [False] * 9 + [True]
     assert KEY not in str(cells)
 
 
 def test_the_study_tells_apart_what_solved_nothing(tmp_path, capsys, monkeypatch):
     quick = {"rounds": 1, "iterations": 1}
     monkeypatch.setattr(study, "ABLATIONS", {study.STAND_IN: quick, "without examples": {**quick, "examples": False}})
+    monkeypatch.setattr(study, "CONTROLS", {})
     arguments = ["--scenario", "tight-latency", "--instances", "1", "--seed", "1", "--workers", "1"]
     assert main(["study", "law", *arguments, "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
@@ -222,12 +227,48 @@ def test_quartiles_are_those_of_all_networks_the_infeasible_ones_too():
     np.testing.assert_allclose(low, [1.5, 1.5, 4.0])
 
 
+def test_the_study_shows_the_raw_view_and_whose_work_the_rows_are(tmp_path, capsys, monkeypatch):
+    quick = {"rounds": 1, "iterations": 2, "candidates": 10}
+    monkeypatch.setattr(study, "ABLATIONS", {study.STAND_IN: quick})
+    monkeypatch.setattr(study, "CONTROLS", {"expert search alone": {**quick, "control": "repeat"}})
+    arguments = ["study", "law", "--scenario", "small", "--instances", "2", "--workers", "1", "--out", str(tmp_path)]
+    assert main([*arguments, "--view", "raw"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.endswith("The view in all prompts is raw.\n")
+    head, _, asc, _, _, search = ([cell.strip() for cell in line.split("|")] for line in shown.splitlines()[:6])
+    at = head.index("own improvements")
+    assert (asc[at], search[1], search[at]) == ("–", "expert search alone", "0 %")
+    assert [cell.options["solver_options"]["view"] for cell in cells_of("raw")] == ["raw"] * 2
+    assert main([*arguments, "--view", "rows"]) == 2
+    assert "rows" in capsys.readouterr().err
+
+
+def cells_of(view):
+    return [cell for cell in study.LawAblations("small", 1, view=view).cells() if cell.options["solver"] == "law"]
+
+
+def test_a_comparison_tells_the_share_of_own_improvements_even_if_there_is_none(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    laws = ["law(rounds=1, iterations=2)", 'law(control="repeat", rounds=1, iterations=2)']
+    compare = ["compare", "--scenario", "small", "--instances", "2", "--workers", "1", "--solvers"]
+    assert main([*compare, "randas", *laws]) == 0
+    lines = [[cell.strip() for cell in line.split("|")] for line in capsys.readouterr().out.splitlines()]
+    at = next(line.index("own improvements") for line in lines if "own improvements" in line)
+    told = {line[1]: line[at] for line in lines if len(line) > at}
+    assert told["randas"] == "–"
+    assert re.match(r"\d\S* %", told["law (no LLM, iterations=2, rounds=1)"])
+    assert told['law(control="repeat", iterations=2, rounds=1)'] == "0 %"
+    assert main([*compare, "randas"]) == 0
+    assert "own improvements" not in capsys.readouterr().out
+
+
 BROKEN = ["study", "law", "--scenario", "small", "--instances", "2", "--workers", "1", "--model", "m"]
 
 
 def test_a_model_that_says_nothing_of_use_has_no_row_like_the_others(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(study, "ABLATIONS", {study.STAND_IN: {"rounds": 1, "iterations": 1}})
+    monkeypatch.setattr(study, "CONTROLS", {})
     sentence = "no reply of m could be used (3 × server error): the server failed (500): the GPU burns"
     with FaultyServer(fails(500, "the GPU burns")) as server:
         options = ['model="m"', f'base_url="{server.base_url}"', "retries=0", "rounds=1", "iterations=1"]

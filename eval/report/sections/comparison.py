@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from eval.compare.looks import Look, looks
-from eval.compare.summary import COMPARED, NOTHING, Summary, asked_of, common_instances, summarise
+from eval.compare.summary import COMPARED, NOTHING, Summary, asked_of, common_instances, summarise, told
 from eval.report.data.comparisons import Compared
 from eval.report.sections.chart import (
     Chart,
@@ -70,7 +70,7 @@ def _tables(compared: Compared) -> list[Table]:
                 **head,
                 "latency": _mean(summary, "latency_s", "s", 3),
                 "evaluations": _count(summary.means["evaluations"]),
-                **{name.replace("_", " "): _count(summary.asked.get(name, NOTHING)) for name in asked},
+                **{name.replace("_", " "): _told(name, summary.asked.get(name, NOTHING)) for name in asked},
                 "time": _mean(summary, "seconds", "s", 3),
                 "ended as": Cell(summary.ended_as),
             }
@@ -99,6 +99,10 @@ def _paired(frame: Any, common: Sequence[int], scheme: str, first: str | None) -
 
 def _gap(gap: Interval) -> Cell:
     return Cell(f"≤ {100 * OPTIMAL_GAP:g} %" if gap.high <= OPTIMAL_GAP else percent(gap), gap.mean)
+
+
+def _told(name: str, mean: Interval) -> Cell:
+    return Cell(told(name, mean), mean.mean)
 
 
 def _count(mean: Interval) -> Cell:

@@ -1,4 +1,4 @@
-"""``secagent study law``: the ablations of LAW at the same settings, beside ASC and the exact solver.
+"""``secagent study law``: the ablations of LAW and its controls at the same settings, beside ASC and the exact solver.
 
 It prints the table of ``docs/law.md``, and draws the convergence of each sub-problem. With ``--model`` (and
 ``--base-url``) a language model joins.
@@ -19,6 +19,7 @@ import numpy as np
 from eval.compare.comparison import Comparison
 from eval.compare.convergence import check_picture
 from eval.compare.looks import LIGHT
+from eval.compare.rows import OWN
 from eval.compare.table import notes_on
 from eval.experiments.options import option, texts
 from eval.experiments.protocol import Compute, Experiment, Report
@@ -29,8 +30,10 @@ from eval.studies.law.cells import FUNCTION
 from eval.sweep.grid import Grid
 from secagent_env import Scenario
 from secagent_env.rendering.style import DIM
+from secagent_env.support.errors import check_name
 from solvers import make
 from solvers.law.evaluation import OBJECTIVES
+from solvers.law.proposals import VIEWS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,16 +46,22 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     STAND_IN: {},
     "without expert search": {"expert_search": False},
     "without expert search, as many evaluations": {"expert_search": False, "proposals": 42},
-    "without reflection": {"reflection": False},
     "without examples": {"examples": False},
 }
-COLOURS = tuple(LIGHT[name] for name in ("orange", "sky", "purple", "green", "grey", "red", "pink"))
+CONTROLS: dict[str, dict[str, Any]] = {
+    "law (first rows)": {"control": "first-rows"},
+    "law (random)": {"control": "random"},
+    "expert search alone": {"control": "repeat"},
+}
+COLOURS = tuple(
+    LIGHT[name] for name in ("orange", "sky", "purple", "grey", "olive", "brown", "blue", "green", "red", "pink")
+)
 """Of the variants: that of LAW is the first."""
 
 
 @dataclass(frozen=True)
 class LawAblations(Experiment):
-    """LAW's ablations; a language model joins where options of LAW name one."""
+    """LAW's ablations and controls; a language model joins where options of LAW name one."""
 
     name: ClassVar[str] = "law"
 
@@ -64,9 +73,11 @@ class LawAblations(Experiment):
         base_url="of its endpoint",
         transcript="a file that records its replies, and replays those it has",
     )
+    view: str = option("ranked", "of the problem in the prompts: ranked or raw (default: %(default)s)")
     picture: Path | None = option(None, "draw the convergence there too: a .png, .pdf or .svg file", "FILE")
 
     def __post_init__(self) -> None:
+        check_name("view", self.view, VIEWS)
         if self.picture is not None:
             check_picture(self.picture)
 
@@ -74,12 +85,12 @@ class LawAblations(Experiment):
         """Return the cells, instance by instance."""
         compared: dict[str, Mapping[str, Any]] = {"asc": {}, "exact": {}}
         labels = {name: name for name in compared}
-        for label, options in ABLATIONS.items():
-            named = label if label == STAND_IN else f"{STAND_IN[:-1]}, {label})"
-            compared[named], labels[named] = options, label
+        variants = {**ABLATIONS, **CONTROLS}
         if self.model:
-            named = make("law", **self.model).name
-            compared[named], labels[named] = self.model, named
+            variants[make("law", **self.model).name] = dict(self.model)
+        for label, options in variants.items():
+            named = label if label.startswith("law (") else f"{STAND_IN[:-1]}, {label})"
+            compared[named], labels[named] = {**options, "view": self.view}, label
         cells = Comparison(Scenario.preset(self.scenario), compared, self.instances, self.seed).cells(self.name)
         return cells.map(lambda cell: dataclasses.replace(cell, function=FUNCTION, scheme=labels[cell.scheme]))
 
@@ -94,7 +105,8 @@ class LawAblations(Experiment):
                 save_picture(figure, self.picture)
             save_figure(figure, path)
 
-        return Report(table(results), frame.drop(columns="course"), draw)
+        view = "" if self.view == VIEWS[0] else f"The view in all prompts is {self.view}.\n"
+        return Report(table(results) + view, frame.drop(columns="course"), draw)
 
 
 def table(results: Results) -> str:
@@ -117,6 +129,7 @@ def table(results: Results) -> str:
                 "over the bound": percent(bootstrap_mean(compared["gap"])),
                 f"more than {STAND_IN}": NONE if label == STAND_IN else _signed(more),
                 "transmission": with_unit(bootstrap_mean(compared["transmission_energy_j"]), "J"),
+                "own improvements": percent(bootstrap_mean(rows[OWN].dropna() if OWN in rows else [])),
                 "calls": count(bootstrap_mean(rows["calls"])) if asks else NONE,
                 "tokens": count(bootstrap_mean(rows["tokens"])) if asks else NONE,
                 "evaluations": count(bootstrap_mean(rows["evaluations"])),
@@ -127,8 +140,9 @@ def table(results: Results) -> str:
     notes = "".join(f"{note}\n" for label, rows in results.items() for note in notes_on(label, rows, rows["index"]))
     return (
         f"{tabulated(lines)}\n\nMeans with {CONFIDENCE:.0%} bootstrap intervals over the {able.sum()} of {able.size} "
-        f"instances that {solvers} solved feasibly; calls, tokens (estimated for the stand-in), evaluations and time "
-        f"over all. Differences are of pairs.\n{notes}"
+        f"instances that {solvers} solved feasibly; own improvements (the share of steps in which the proposal itself "
+        f"was better than the best example), calls, tokens (estimated for rules), evaluations and time over all. "
+        f"Differences are of pairs.\n{notes}"
     )
 
 
@@ -184,7 +198,7 @@ def convergence(results: Results) -> Figure:
                 calls, values = curves(own, sub_problem)
                 low, middle, high = quartiles(values)
                 drawn = drawn or bool(np.isfinite(middle).any())
-                ax.plot(calls, middle, color=colour, lw=1.6, label=label)
+                ax.plot(calls, middle, color=colour, lw=1.6, ls=":" if label in CONTROLS else "-", label=label)
                 ax.fill_between(calls, low, high, color=colour, alpha=0.12, lw=0)
             if sub_problem == "selection" and math.isfinite(bound):
                 ax.axhline(bound, color=DIM, lw=1, ls=(0, (4, 3)), label="certified lower bound (median)")

@@ -19,11 +19,11 @@ from eval.compare.rows import result_of
 from secagent_env import Decision, Scenario, evaluate, sample_instance
 from solvers.interface.base import SolverRun
 from solvers.law import perturbing_standin
+from solvers.law.designs import Design, Translator, Unusable
 from solvers.law.evaluation import complain, score
 from solvers.law.neighbours import anywhere, neighbour
 from solvers.law.prompts import examples_in, facts, facts_in
-from solvers.law.proposals import PROPOSALS, Design, Translator, Unusable
-from solvers.law.solver import design_of
+from solvers.law.proposals import PROPOSALS
 from solvers.llm.chat import EndpointError, Message
 from solvers.llm.server import StandinServer
 from solvers.llm.structured import parse
@@ -46,7 +46,7 @@ def designs(draw):
         selected=selected,
         power_dbm=draw(decibels),
         weights=tuple((name, draw(decibels), draw(decibels)) for name in names),
-        snr_db=tuple(draw(st.lists(decibels, min_size=8, max_size=8))),
+        level_db=tuple(draw(st.lists(decibels, min_size=8, max_size=8))),
         jammer_dbm=tuple((agent, draw(decibels)) for agent in sorted(jammers)),
     )
 
@@ -66,11 +66,11 @@ def solution(instance):
 
 @given(design=designs(), sub_problem=st.sampled_from(sorted(PROPOSALS)))
 def test_an_answer_maps_back_without_loss(design, sub_problem):
-    text = design.proposal(sub_problem).to_json()
+    text = design.proposal(PROPOSALS[sub_problem]).to_json()
     proposal = parse(text, PROPOSALS[sub_problem])
     if sub_problem == "powers" and design.selected:  # whoever is not selected would send like those who are
-        common = round(float(np.median([design.snr_db[agent] for agent in design.selected])), 2) + 0.0
-        levels = tuple(db if agent in design.selected else common for agent, db in enumerate(design.snr_db))
+        common = round(float(np.median([design.level_db[agent] for agent in design.selected])), 2) + 0.0
+        levels = tuple(db if agent in design.selected else common for agent, db in enumerate(design.level_db))
         design = Design(design.selected, design.power_dbm, design.weights, levels, design.jammer_dbm)
     if sub_problem != "powers" or design.selected:
         assert design.replaced(proposal, DIRECTIONS) == design
@@ -95,8 +95,9 @@ def test_a_design_is_the_decision_that_its_numbers_say(instance):
 
 def test_a_design_near_a_decision_costs_the_same(instance):
     exact = solvers.make("exact").solve(instance)
-    design = design_of(instance, exact.decision)
-    outcome = evaluate(instance, Translator(instance, exact.decision.beamformer).decision([design])[0])
+    translator = Translator(instance, exact.decision.beamformer)
+    design = translator.design_of(exact.decision)
+    outcome = evaluate(instance, translator.decision([design])[0])
     assert outcome.feasible
     assert float(outcome.transmission_energy_j) == pytest.approx(float(exact.outcome.transmission_energy_j), rel=0.01)
     assert float(outcome.execution_energy_j) == pytest.approx(float(exact.outcome.execution_energy_j), rel=1e-12)
@@ -133,7 +134,7 @@ def test_agents_that_do_not_compute_would_send_at_the_median_level():
     def levels(selected, senders):
         answer = {"senders": [{"agent": n, "snr_db": db} for n, db in senders.items()], "jammers": []}
         design = Design(selected, 30.0, (("matched", 0.0, 0.0),), (-3.0,) * 8)
-        return design.replaced(parse(json.dumps(answer), PROPOSALS["powers"]), DIRECTIONS).snr_db
+        return design.replaced(parse(json.dumps(answer), PROPOSALS["powers"]), DIRECTIONS).level_db
 
     assert levels((1, 4, 6), {1: -9.0, 4: -2.0, 6: 5.0}) == (-2.0, -9.0, -2.0, -2.0, -2.0, -2.0, 5.0, -2.0)
     assert levels((), {}) == (0.0,) * 8
@@ -144,13 +145,13 @@ def test_agents_that_do_not_compute_would_send_at_the_median_level():
 
 def test_reminders_name_the_violated_constraint_and_by_how_much(instance):
     few = Decision(selection=np.arange(8) < 2, beamformer=np.zeros(4, complex), power_w=np.zeros(8))
-    complaint = complain(instance, few, evaluate(instance, few))
+    complaint = complain(instance, few, evaluate(instance, few), range(8))
     assert "Only 2 agents are selected, 3 are needed." in complaint
     assert "The downlink is not secret" in complaint
     assert "The uplink is not secret" in complaint
 
     loud = few.replace(beamformer=np.full(4, 10.0 + 0j), power_w=np.where(np.arange(8) == 5, 4.0, 1e-9))
-    complaint = complain(instance, loud, evaluate(instance, loud))
+    complaint = complain(instance, loud, evaluate(instance, loud), range(8))
     assert "The beam's power is 16.02 dB above the limit of 40.00 dBm" in complaint  # 400 W against 10 W
     assert "Agent 5 would transmit 36.02 dBm, 3.01 dB above the limit" in complaint  # 4 W against 2 W
 
@@ -159,18 +160,18 @@ def test_reminders_name_the_violated_constraint_and_by_how_much(instance):
     outcome = evaluate(demanding, decision)
     mean = float(np.mean(instance.accuracy[decision.selection]))
     assert f"accuracy of the selected agents is {mean:.4f}, {0.99 - mean:.4f} below the limit of 0.99" in complain(
-        demanding, decision, outcome
+        demanding, decision, outcome, range(8)
     )
 
     hurried = instance.replace(scenario=SMALL.replace(latency_limit_s=10.0))
     outcome = evaluate(hurried, decision)
     over = float(outcome.latency_s) - 10
-    assert f"{over:.4g} s above the limit of 10 s" in complain(hurried, decision, outcome)
-    assert complain(instance, decision, evaluate(instance, decision)) == ""
+    assert f"{over:.4g} s above the limit of 10 s" in complain(hurried, decision, outcome, range(8))
+    assert complain(instance, decision, evaluate(instance, decision), range(8)) == ""
 
 
 def test_designs_are_ordered_by_f_then_by_their_violations_each_counted_once(instance):
-    exact = design_of(instance, solvers.make("exact").solve(instance).decision)
+    exact = Translator(instance).design_of(solvers.make("exact").solve(instance).decision)
     good = replace(exact, power_dbm=40.0, weights=(("filtered", 0.0, 0.0),))
     others = [agent for agent in range(8) if agent not in good.selected]
     dearer = replace(good, selected=(*good.selected, others[0]))
@@ -345,11 +346,11 @@ def test_neighbours_are_usable_and_nearly_always_new(seed, sub_problem):
     translator = Translator(network)
     design = Design((1, 4, 6), 40.0, (("filtered", 0.0, 0.0),), (-10.0,) * 8, ((2, 3.0),))
     stated = facts(network, sub_problem, design, translator, True)
-    old = design.proposal(sub_problem)
+    old = design.proposal(PROPOSALS[sub_problem])
     near = [neighbour(old, stated, rng) for _ in range(10)]
     assert sum(new.to_json() != old.to_json() for new in near) >= 5
     new = near[0]
-    for proposal in (new, anywhere(sub_problem, stated, rng)):
+    for proposal in (new, anywhere(stated, rng)):
         changed = design.replaced(proposal, translator.directions)
         assert math.isfinite(float(np.sum(translator.decision([changed]).power_w)))
 
