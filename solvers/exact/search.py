@@ -37,6 +37,8 @@ GROWTH = 2.0
 """While nothing feasible is known, what costs more than this many times what is proved is left for later."""
 PATIENCE: tuple[dict[bool, float], ...] = ({False: 10, True: math.inf}, {False: 200, True: 300})
 """Boxes that are relaxed before each of the other searches is asked, by whether something feasible is known."""
+TEST = 0.05
+"""The share of a step that a test of a set counts, beside a semidefinite program."""
 AHEAD = 4
 """Sets, not of the least bound, that are tried without jammers for each box: one of them may be served at once."""
 FINE = 1e-6
@@ -86,7 +88,7 @@ class SetSearch:
     """
 
     def __init__(
-        self, run: SolverRun, *, gap: float, steps: int, starts: Sequence[Callable[[], None]], jamming: bool
+        self, run: SolverRun, *, gap: float, steps: float, starts: Sequence[Callable[[], None]], jamming: bool
     ) -> None:
         self.run, self.gap, self.steps, self.jamming = run, gap, steps, jamming
         self._starts = list(zip(starts, PATIENCE, strict=True))
@@ -220,7 +222,7 @@ class SetSearch:
 
         It counts as open until the work is done, which may end out of time.
         """
-        self.steps -= 1
+        self.steps -= 1 if open_set.in_boxes else TEST
         lower = next(open_set.work, None)
         self._open.remove(open_set)
         heapq.heapify(self._open)

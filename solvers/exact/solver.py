@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 
 import numpy as np
 
@@ -31,6 +32,8 @@ from solvers.power.powers import polish
 
 SENDER_SNR = np.logspace(-5, 4, 73)
 """Candidate receive SNRs of the senders at the base station, relative to the noise alone."""
+MOST_STEPS = 1000
+"""Semidefinite programs at most, where no time limit is given."""
 
 
 class Exact(Solver):
@@ -43,15 +46,16 @@ class Exact(Solver):
     target_gap
         The search ends at this gap between the best decision and the bound, relative to the decision.
     max_steps
-        It ends after so many pieces of work too: tests of a set, or semidefinite programs, those for cores not counted.
+        It ends after so many semidefinite programs over boxes too, those for cores not counted, of which twenty tests
+        of a set count as one. None: after MOST_STEPS where no time limit is given, else by that alone.
     """
 
     name = "exact"
 
-    def __init__(self, jamming: bool = True, target_gap: float = 1e-3, max_steps: int = 1000) -> None:
+    def __init__(self, jamming: bool = True, target_gap: float = 1e-3, max_steps: int | None = None) -> None:
         self.jamming = checks.flag("jamming", jamming)
         self.target_gap = checks.number("target_gap", target_gap, low=0)
-        self.max_steps = checks.integer("max_steps", max_steps, low=1)
+        self.max_steps = None if max_steps is None else checks.integer("max_steps", max_steps, low=1)
         self.asc = ASCPlus(jamming=jamming)
         self.quick = dataclasses.replace(self.asc, jammer_starts=2, exchanges=1)
 
@@ -65,7 +69,7 @@ class Exact(Solver):
         search = SetSearch(
             run,
             gap=self.target_gap,
-            steps=self.max_steps,
+            steps=self.max_steps or (MOST_STEPS if run.max_seconds is None else math.inf),
             starts=[functools.partial(asc._solve, run) for asc in (self.quick, self.asc)],
             jamming=self.jamming,
         )

@@ -9,6 +9,7 @@ import pytest
 from scipy.optimize import differential_evolution
 
 import solvers
+from eval.compare.solving import instance_at
 from secagent_env import Decision, Instance, Scenario, evaluate, sample_instance
 from solvers.certificate.bounds import LowerBound, lower_bound, uplink_energy_floor
 from solvers.exact.search import SetSearch
@@ -151,6 +152,31 @@ def test_a_decision_is_found_where_asc_plus_finds_none():
     solution = solvers.make("exact").solve(sample_instance("contested", 338))
     assert solution.gap <= 1e-3
     assert solution.outcome.energy_j < 0.8852
+
+
+def test_thousands_of_sets_that_cannot_be_served_do_not_end_the_search():
+    solution = solvers.make("exact").solve(instance_at(Scenario.preset("tight-latency"), 0, 0))
+    assert solution.status == "optimal"
+    assert solution.outcome.energy_j == pytest.approx(10911.0162)
+    tests = [record["sets"] for record in solution.history if record["sub_problem"] == "sets"]
+    assert tests[-1] > 3000
+
+
+def test_a_test_of_a_set_counts_less_than_a_semidefinite_program():
+    run = SolverRun(instance_at(Scenario.preset("tight-latency"), 0, 0), 0, None, None, None)
+    search = SetSearch(run, gap=1e-3, steps=10, starts=[lambda: None] * 2, jamming=True)
+    search.solve()
+    assert 100 < search.sets <= 200
+
+
+def test_with_a_time_limit_nothing_else_ends_the_search_unless_asked_for(monkeypatch):
+    monkeypatch.setattr("solvers.exact.solver.MOST_STEPS", 1)
+    limits = []
+    monkeypatch.setattr(SetSearch, "solve", lambda search: limits.append(search.steps))
+    instance = sample_instance(JAMMED, 9)
+    for options, seconds in (({}, None), ({}, 60.0), ({"max_steps": 7}, 60.0), ({"max_steps": 7}, None)):
+        solvers.make("exact", **options).solve(instance, max_seconds=seconds)
+    assert limits == [1, math.inf, 7, 7]
 
 
 def test_bounds_beyond_the_limit_are_not_lost():
