@@ -105,7 +105,10 @@ def _rows(data: bytes) -> Iterator[Record]:
     arrow, parquet = require("pyarrow", extra="eval"), require("pyarrow.parquet", extra="eval")
     source, room = arrow.BufferReader(data), MAX_UNPACKED_BYTES
     try:
-        about = parquet.read_metadata(source)
+        with parquet.ParquetFile(source, page_checksum_verification=True) as file:
+            # In little memory; of what is damaged this raises an error, where the lines below would end the process.
+            file.scan_contents()
+            about = file.metadata
         chunks = [
             about.row_group(group).column(at)
             for group in range(about.num_row_groups)
