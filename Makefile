@@ -28,9 +28,6 @@ test-slow: .venv/.dev ## the tests marked slow
 mutants: .venv/.dev ## change formulas one at a time: which changes does no test notice? (up to two hours)
 	$(BIN)/python tests/mutation/mutants.py $(ARGS)
 
-mutants: .venv/.dev ## change formulas one at a time: which changes does no test notice? (up to two hours)
-	$(BIN)/python tests/mutation/mutants.py $(ARGS)
-
 lint: .venv/.dev ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
