@@ -177,8 +177,8 @@ class OrderedSelections:
 def _price(cost: np.ndarray, surplus: np.ndarray, required: int) -> float:
     """Return the price of accuracy that maximises the bound Σ min(…) of the cheapest ``required`` agents.
 
-    The bound is concave in the price, and rises as long as the agents that it counts lack accuracy. No price is
-    better than one that raises nothing: of agents of equal cost it would tell the bounds apart, but not the costs.
+    The bound is concave in the price, and rises while the agents that it counts lack accuracy. A price that does not
+    raise it is 0: with one, selections of equal cost would have different bounds, and the search would open them all.
     """
 
     def counted(price: float) -> tuple[float, float]:

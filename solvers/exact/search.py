@@ -79,7 +79,7 @@ class SetSearch:
     gap
         Relative.
     steps
-        Pieces of work on sets, at most.
+        Semidefinite programs over boxes, at most; a test of a set counts as the share TEST of one.
     starts
         A quick and a thorough search, each called once where beam and jammers have to be sought together for long, to
         find a good decision.

@@ -46,8 +46,8 @@ class Exact(Solver):
     target_gap
         The search ends at this gap between the best decision and the bound, relative to the decision.
     max_steps
-        It ends after so many semidefinite programs over boxes too, those for cores not counted, of which twenty tests
-        of a set count as one. None: after MOST_STEPS where no time limit is given, else by that alone.
+        The search ends after so many semidefinite programs too. Twenty tests of sets count as one program; programs
+        for cores do not count. None: MOST_STEPS without a time limit, no bound on the steps with one.
     """
 
     name = "exact"

@@ -16,10 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from solvers.llm.structured import SENTENCE
 
 
-class Proposal(BaseModel):
-    """The part of a design that one sub-problem changes."""
+class Finite(BaseModel):
+    """A part of an answer whose numbers are finite."""
 
     model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Proposal(Finite):
+    """The part of a design that one sub-problem changes."""
+
     sub_problem: ClassVar[str]
 
     reason: str = Field(
@@ -45,10 +50,8 @@ class SelectionProposal(Proposal):
     selected: list[Agent] = Field(description="indices of the agents that compute, each once")
 
 
-class Weight(BaseModel):
+class Weight(Finite):
     """The weight of one beam direction."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
 
     direction: str
     amplitude_db: Decibels = Field(description="relative to the other directions")
@@ -64,10 +67,8 @@ class BeamProposal(Proposal):
     weights: list[Weight] = Field(description="the directions in use; a direction that is not listed has no weight")
 
 
-class ComplexWeight(BaseModel):
+class ComplexWeight(Finite):
     """The complex weight of one antenna, √W."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
 
     re: Amplitude
     im: Amplitude
@@ -86,19 +87,15 @@ class AntennasProposal(Proposal):
         return cls(w=[ComplexWeight(re=to_digits(w.real), im=to_digits(w.imag)) for w in np.asarray(weights)])
 
 
-class Sender(BaseModel):
+class Sender(Finite):
     """How loud a computing agent is."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
 
     agent: Agent
     snr_db: Decibels = Field(description="receive SNR at the base station")
 
 
-class Jammer(BaseModel):
+class Jammer(Finite):
     """How loud a jamming agent is."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
 
     agent: Agent
     power_dbm: Decibels
@@ -129,10 +126,8 @@ class PowersProposal(Proposal):
         return {sender.agent: getattr(sender, self.level) for sender in self.senders}
 
 
-class RawSender(BaseModel):
+class RawSender(Finite):
     """How loud a computing agent is."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
 
     agent: Agent
     power_dbm: Decibels
