@@ -100,6 +100,7 @@ class Caps:
         self._usage = Usage(cost=None if self._prices is None else 0.0)
         self._used: Amounts = dict.fromkeys(NAMES, 0.0)
         self._calls: list[Call] = []
+        self._begun = 0
         self._changed = threading.Condition()
         self._failure: BaseException | None = None
 
@@ -121,6 +122,7 @@ class Caps:
                 self._changed.wait()
             refusal = self._admitted(call)
             if refusal is None:
+                call.number, self._begun = self._begun, self._begun + 1
                 self._calls.append(call)
         return refusal or call
 

@@ -135,6 +135,8 @@ class Permit:
 
     Attributes
     ----------
+    number
+        The number of the call in its session, from 0, in the order in which requests are handed to the session.
     requests
         The requests that the call has sent, which whoever sends them counts.
     stopped
@@ -142,7 +144,7 @@ class Permit:
     """
 
     def __init__(self, stopped: Future[None] | None = None) -> None:
-        self.requests = 0
+        self.number = self.requests = 0
         self.stopped: Future[None] = stopped or Future()
 
     def another(self, used: Reply) -> str:
@@ -157,6 +159,23 @@ class Chat(Protocol):
 
     def complete(self, request: Request, permit: Permit | None = None) -> Reply:
         """Return the reply; raise EndpointError where no request could be answered."""
+
+
+class Source(Protocol):
+    """What replies are taken from, in the place of a model: plain data, so that it travels to other processes."""
+
+    def only_model(self) -> str:
+        """Return the model whose replies it holds; raise ValueError unless there is exactly one."""
+
+    def chat(self, model: str | None) -> Chat:
+        """Return what answers with the replies of a model, or of the only one; raise EndpointError or ValueError."""
+
+
+class Journal(Protocol):
+    """Where replies are kept as they arrive, and taken from if they are there; plain data, as a :class:`Source` is."""
+
+    def kept(self, chat: Chat, resources: ExitStack) -> Chat:
+        """Return a chat that asks another one for what is not there; ``resources`` hold its file."""
 
 
 def estimated_tokens(texts: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from secagent_env.support.checks import integer, number
 from secagent_env.support.errors import check_name
 from secagent_env.support.secrets import filled_in
-from solvers.llm.chat import STANDIN_MODEL, Message, Request
+from solvers.llm.chat import STANDIN_MODEL, Journal, Message, Request, Source
 from solvers.llm.environment import URL_VARIABLE, check_environment, endpoint_url
 from solvers.llm.structured import Limits, schema_of
 from solvers.llm.transcript import Transcript, only_model
@@ -55,9 +55,11 @@ class ChatOptions:
     prices
         The prices of a million tokens, as in ``{"input": 0.4, "output": 1.6}``.
     transcript
-        A file to which every request and reply is appended. A request with a recorded answer is not sent again.
+        A file to which every request and reply is appended. A request with a recorded answer is not sent again. Or
+        another :class:`~solvers.llm.chat.Journal`, such as :class:`solvers.recordings.RepliesOnly`.
     replay
-        A transcript from which all replies are taken: nothing is sent.
+        A transcript from which all replies are taken: nothing is sent. Or another
+        :class:`~solvers.llm.chat.Source`, such as :class:`solvers.recordings.RecordedCell`.
     """
 
     model: str | None = None
@@ -72,8 +74,8 @@ class ChatOptions:
     max_tokens: int | None = None
     max_cost: float | None = None
     prices: Mapping[str, float] | None = None
-    transcript: str | Path | None = None
-    replay: str | Path | None = None
+    transcript: str | Path | Journal | None = None
+    replay: str | Path | Source | None = None
 
     @property
     def in_process(self) -> bool:
@@ -89,9 +91,11 @@ class ChatOptions:
     def chat_name(self) -> str:
         """The name of the model, or ``"no LLM"``; of a replay without a model, that of the transcript."""
         model = self.model
-        if model is None and self.replay is not None:
+        if model is None and isinstance(self.replay, (str, Path)):
             with Transcript(self.replay) as transcript:
                 model = only_model(transcript)
+        elif model is None and self.replay is not None:
+            model = self.replay.only_model()
         return "no LLM" if model in (None, STANDIN_MODEL) else str(model)
 
     def request(
@@ -131,9 +135,9 @@ class ChatOptions:
             if getattr(self, name) is not None:
                 integer(name, getattr(self, name), 1)
         self._check_prices()
-        for name in ("transcript", "replay"):
+        for name, method in {"transcript": "kept", "replay": "chat"}.items():
             path = getattr(self, name)
-            if path is not None and (not isinstance(path, (str, Path)) or not str(path)):
+            if path is not None and not (str(path) if isinstance(path, (str, Path)) else hasattr(path, method)):
                 raise ValueError(f"{name} must be the path of a file or None, got {path!r}")
         if self.transcript is not None and self.replay is not None:
             raise ValueError("transcript and replay exclude each other: record a run, or replay a recorded one")

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from pathlib import Path
 
 from solvers.llm.caps import Call, Caps, Usage
 from solvers.llm.chat import STOPPED, CapReached, Chat, Closing, EndpointError, Reply, Request
@@ -127,12 +128,14 @@ class Session(Closing):
 
 def _chat(options: ChatOptions, rules: Rules, resources: ExitStack) -> Chat:
     """Return what answers the requests; ``resources`` hold its connections and files."""
-    if options.replay is not None:
+    if isinstance(options.replay, (str, Path)):
         try:
             transcript = Transcript(options.replay)
         except FileNotFoundError:
             raise EndpointError(f"there is no transcript {options.replay} to replay; record one first") from None
         return Replay(resources.enter_context(transcript), options.model)
+    if options.replay is not None:
+        return options.replay.chat(options.model)
     chat: Chat
     if options.in_process:
         chat = StandIn(rules)
@@ -151,4 +154,6 @@ def _chat(options: ChatOptions, rules: Rules, resources: ExitStack) -> Chat:
         )
     if options.transcript is None:
         return chat
+    if not isinstance(options.transcript, (str, Path)):
+        return options.transcript.kept(chat, resources)
     return Recorded(chat, resources.enter_context(Transcript(options.transcript, writable=True)))

@@ -14,6 +14,7 @@ import json
 import os
 import stat
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,10 @@ REPLY_FIELDS = {field.name: field.default for field in dataclasses.fields(Reply)
 
 
 class Transcript(Closing):
-    """The last reply for each key of a transcript, the models of the replies, and its file; a context manager.
+    """The last reply for each key of a transcript, its model and the number of its call, and the file.
 
-    A ``writable`` file is opened for appending, and created where there is none. The beginning of a line at the end,
+    It is a context manager. Without ``prompts`` what is added to it holds the keys of requests and not their text. A
+    ``writable`` file is opened for appending, and created where there is none. The beginning of a line at the end,
     which a process that died has left, is left out, and removed when the next line is written. A file in which anything
     else is no line of a transcript, or a line is damaged, stays as it is.
 
@@ -47,10 +49,12 @@ class Transcript(Closing):
         If it cannot be opened, or is no regular file.
     """
 
-    def __init__(self, path: str | Path, *, writable: bool = False) -> None:
+    def __init__(self, path: str | Path, *, writable: bool = False, prompts: bool = True) -> None:
         self.path = Path(path)
         self.replies: dict[str, Reply] = {}
         self.models: set[str] = set()
+        self.calls: dict[str, tuple[str, int]] = {}
+        self._prompts = prompts
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT if writable else os.O_RDONLY
         self._lock = threading.Lock()
         self._descriptor = os.open(self.path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)  # no wait for a pipe's end
@@ -69,15 +73,16 @@ class Transcript(Closing):
                 os.close(self._descriptor)
             self._descriptor = -1
 
-    def append(self, model: str, request: Request, reply: Reply) -> None:
-        """Add a request and its reply; the line outlives a process that is killed afterwards."""
+    def append(self, model: str, request: Request, reply: Reply, call: int = 0) -> None:
+        """Add a request, the number of its call, and its reply; the line outlives a process that is killed then."""
         key = request.key(model)
         line = {
             "format": FORMAT,
             "version": VERSION,
             "key": key,
             "model": model,
-            "request": request.to_dict(),
+            "call": call,
+            "request": request.to_dict() if self._prompts else None,
             "reply": {name: getattr(reply, name) for name in REPLY_FIELDS},
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
@@ -86,8 +91,12 @@ class Transcript(Closing):
             raise ValueError(f"a request is too large to be recorded in {self.path}: its line has {len(content)} bytes")
         with self._lock:
             self._write(content)
-            self.replies[key] = reply
-            self.models.add(model)
+            self._take(key, model, call, reply)
+
+    def _take(self, key: str, model: str, call: int, reply: Reply) -> None:
+        self.replies[key] = reply
+        self.models.add(model)
+        self.calls[key] = (model, call)
 
     def _write(self, content: bytes) -> None:
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
@@ -131,9 +140,7 @@ class Transcript(Closing):
                 except ValueError as error:
                     raise ValueError(f"{self.path}, line {number}: {error}") from None
                 if parsed is not None:
-                    key, model, reply = parsed
-                    self.replies[key] = reply
-                    self.models.add(model)
+                    self._take(*parsed)
                 elif not _is_beginning(line, start):
                     raise ValueError(
                         f"{self.path}, line {number}, is not a line of a transcript of version {VERSION}; "
@@ -141,8 +148,8 @@ class Transcript(Closing):
                     )
                 start += len(line)
 
-    def _parsed(self, line: bytes) -> tuple[str, str, Reply] | None:
-        """Return the key, the model and the reply of a line, or None if it is none; raise ValueError if damaged."""
+    def _parsed(self, line: bytes) -> tuple[str, str, int, Reply] | None:
+        """Return key, model, call and reply of a line, or None if it is none; raise ValueError if it is damaged."""
         try:
             fields = parse_json(line.decode())
             if (fields["format"], fields["version"]) != (FORMAT, VERSION):
@@ -175,15 +182,19 @@ def _holds_object(line: bytes) -> bool:
     return True
 
 
-def _content(fields: dict[str, Any]) -> tuple[str, str, Reply]:
-    """Return the key, the model and the reply of a line; raise KeyError or TypeError if it has another form."""
-    key, model, content = fields["key"], fields["model"], fields["reply"]
-    if not isinstance(key, str) or not isinstance(model, str):
+def _content(fields: dict[str, Any]) -> tuple[str, str, int, Reply]:
+    """Return key, model, call and reply of a line; raise KeyError or TypeError if it has another form."""
+    key, model, call, content = fields["key"], fields["model"], fields.get("call", 0), fields["reply"]
+    if not isinstance(key, str) or not isinstance(model, str) or not isinstance(call, int):
         raise TypeError
-    content = {"requests": 1, "adapted": "", **content}  # of versions that did not record them
+    return key, model, call, reply_of({"requests": 1, "adapted": "", **content})  # of versions without these
+
+
+def reply_of(content: Mapping[str, Any]) -> Reply:
+    """Return the reply with these fields; raise KeyError or TypeError if one is missing or of another type."""
     values = {name: _typed(content[name], default) for name, default in REPLY_FIELDS.items()}
     values["text"] = values["text"][:MAX_REPLY_CHARACTERS]
-    return key, model, Reply(**values)
+    return Reply(**values)
 
 
 def _typed(value: Any, like: Any) -> Any:
@@ -212,7 +223,7 @@ class Recorded:
         if reply is not None and not reply.fault:
             return dataclasses.replace(reply, recorded=True)
         reply = self._chat.complete(request, permit)
-        self._transcript.append(self.model, request, reply)
+        self._transcript.append(self.model, request, reply, permit.number if permit else 0)
         return reply
 
 

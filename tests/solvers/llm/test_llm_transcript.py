@@ -57,6 +57,7 @@ def test_a_line_holds_the_request_and_the_reply(tmp_path):
         "version": 1,
         "key": request(0).key("m"),
         "model": "m",
+        "call": 0,
         "request": {
             "messages": [{"role": "user", "content": "Hello"}],
             "name": "name",

@@ -1,0 +1,19 @@
+"""Recordings: what language models answered in a run, in one small file from which anybody computes its results anew.
+
+A :class:`Recording` holds the replies of every cell of a run, in the order of their calls, and the
+:class:`Distributions` of answers to the questions of data sets. There is no text of a prompt or a question in it.
+"""
+
+from solvers.recordings.cell import RecordedCell, RepliesOnly, pack
+from solvers.recordings.container import Recording, read_recording, write_recording
+from solvers.recordings.distributions import Distributions
+
+__all__ = [
+    "Distributions",
+    "RecordedCell",
+    "Recording",
+    "RepliesOnly",
+    "pack",
+    "read_recording",
+    "write_recording",
+]
