@@ -53,8 +53,17 @@ def add_parser(command: AddCommand) -> None:
         metavar="FILE",
         help="a TOML file of agents behind endpoints, which answer table5 and genainet-table1 too",
     )
+    parser.add_argument(
+        "--replay",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="take the answers of language models from a recording, or from EXPERIMENT.recording.xz in a folder "
+        "(default: those that the documentation's numbers are computed from); its options need not be given",
+    )
     add_out(parser, Path("results", "reproduce"))
     add_sweep(parser)
+    parser.set_defaults(usual={name: parser.get_default(name) for name in vars(parser.parse_args(["all"]))})
 
 
 def run(args: argparse.Namespace) -> None:

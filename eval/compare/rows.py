@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from eval.sweep.cells import Row
+from eval.sweep.cells import UNFINISHED, Row
 from eval.sweep.promises import Promise, columns, count, counts, finite, flag, optional, text
 from secagent_env import Instance, Outcome, evaluate
 from solvers import Solution
@@ -50,7 +50,8 @@ def _usage(solution: Solution) -> Row:
     faults = faults_of(usage)
     counted = {FAULTS: json.dumps(faults)} if faults else {}
     own = {OWN: usage["improved"] / usage["steps"]} if usage.get("steps") else {}
-    return plain(dict(zip(LLM, (usage.get("calls", 0), tokens, cost), strict=True))) | own | counted
+    ended = {UNFINISHED: True} if usage.get("unfinished") else {}
+    return plain(dict(zip(LLM, (usage.get("calls", 0), tokens, cost), strict=True))) | own | counted | ended
 
 
 def _repaired(solution: Solution) -> Row:

@@ -6,6 +6,7 @@ import numpy as np
 
 import solvers
 from eval.compare.rows import RESULT, result_of, result_on_true_channels
+from eval.sweep.answers import with_answers
 from eval.sweep.cells import Cell, Row
 from eval.sweep.promises import returns
 from secagent_env import Instance, Scenario, sample_instance
@@ -26,7 +27,7 @@ def solver_seed(seed: int, index: int) -> int:
 
 def solver_of(cell: Cell) -> Solver:
     """Return the solver of a cell, from its options ``solver`` and ``solver_options``."""
-    return solvers.make(cell.options["solver"], **cell.options["solver_options"])
+    return solvers.make(cell.options["solver"], **with_answers(cell, cell.options["solver_options"]))
 
 
 def instance_of(cell: Cell) -> Instance:

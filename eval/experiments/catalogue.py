@@ -8,7 +8,8 @@ import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eval.experiments.protocol import Experiment, dry_run, run
+from eval.experiments import recorded
+from eval.experiments.protocol import Experiment, dry_run
 from secagent_env.support.errors import unknown_name
 
 logger = logging.getLogger("secagent.reproduce")
@@ -53,7 +54,9 @@ def reproduce(args: argparse.Namespace, how: Mapping[str, Any], progress: bool |
     ``how`` and ``progress`` are arguments of :func:`eval.sweep.engine.run_sweep`.
     """
     experiments = [
-        experiment.from_arguments(argparse.Namespace(**{**vars(args), "experiments": names}))
+        experiment.from_arguments(
+            argparse.Namespace(**{**vars(args), **recorded.options(experiment, args), "experiments": names})
+        )
         for experiment, names in chosen(args.experiments).items()
     ]
     if args.dry_run:
@@ -62,7 +65,7 @@ def reproduce(args: argparse.Namespace, how: Mapping[str, Any], progress: bool |
             print("questions to selected agents, and networks with measured knowledge, depend on these and come on top")
         return
     for number, experiment in enumerate(experiments):
-        text = run(experiment, args.out, progress=progress, **how)
+        text = recorded.run_recorded(experiment, args, recorded.told(args), progress, **how)
         print("\n" * (number > 0) + text, end="", flush=True)
     texts = ", ".join(f"{experiment.name}.md" for experiment in experiments)
     beside = "it" if len(experiments) == 1 else "them"

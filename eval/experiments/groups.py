@@ -14,8 +14,8 @@ KEPT_OUT = ("api_key", "transcript", "replay")
 """Options of a group that no file may hold: keys come from the environment, and the sweep keeps the replies."""
 
 
-def read_groups(path: Path | str) -> tuple[Group, ...]:
-    """Read groups of agents from a TOML file: tables ``[[group]]`` with the fields of a group.
+def read_groups(path: Path | str | Sequence[Mapping[str, Any]]) -> tuple[Group, ...]:
+    """Read groups of agents from a TOML file: tables ``[[group]]`` with the fields of a group; or take such tables.
 
     Raises
     ------
@@ -24,6 +24,8 @@ def read_groups(path: Path | str) -> tuple[Group, ...]:
     OSError
         If it cannot be read.
     """
+    if not isinstance(path, (Path, str)):
+        return groups_of(path)
     content = read_toml(path)
     tables = content.get("group")
     if not isinstance(tables, list) or not tables or set(content) != {"group"}:

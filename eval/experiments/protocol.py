@@ -91,6 +91,13 @@ class Experiment(ABC):
         """Return the cells that are known before any is computed; by default there are none."""
         return []
 
+    def replayed(self, place: Path | None) -> Experiment | None:
+        """Return the experiment with recorded answers that it reads itself, in ``place`` or those that are shipped.
+
+        None: its cells take replies from a recording (:mod:`eval.experiments.recorded`).
+        """
+        return None
+
     @abstractmethod
     def report(self, compute: Compute) -> Report:
         """Return the results, from the rows that ``compute`` returns of the cells.
@@ -102,10 +109,16 @@ class Experiment(ABC):
         """
 
 
-def run(experiment: Experiment, out: Path | str, **how: Unpack[How]) -> str:
+def run(
+    experiment: Experiment,
+    out: Path | str,
+    through: Callable[[Compute], Compute] = lambda compute: compute,
+    **how: Unpack[How],
+) -> str:
     """Compute what is missing in the folder ``out``, write the experiment's files there, and return its text.
 
-    ``out``, ``how`` and the errors are those of :func:`eval.sweep.engine.run_sweep`.
+    ``through`` may put something between the experiment and what computes its cells. ``out``, ``how`` and the errors
+    are those of :func:`eval.sweep.engine.run_sweep`.
     """
     for module in ("pandas", "pyarrow", "joblib", "matplotlib", "tabulate", "tqdm"):
         require(module, extra="eval")
@@ -113,8 +126,10 @@ def run(experiment: Experiment, out: Path | str, **how: Unpack[How]) -> str:
     if folder.is_dir():
         check_writable(folder)
 
+    between = through(lambda cells: run_sweep(sweep_of(cells), folder, **how))
+
     def compute(cells: Sequence[Cell]) -> Any:
-        frame = run_sweep(sweep_of(cells), folder, **how)
+        frame = between(cells)
         return frame if experiment.with_failures else completed(frame, experiment.unit)
 
     report = experiment.report(compute)

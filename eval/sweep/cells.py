@@ -32,6 +32,9 @@ BOOKKEEPING = (
     "key", "part", *LABELS, "function", "options", "kind", "version", "sources", "error", "cell_seconds", "finished"
 )  # fmt: skip
 """Columns that every row of a sweep has; a function's own rows must not use these names."""
+UNFINISHED = "unfinished"
+"""Column that is true where a language model stopped answering half-way: the row tells of what was answered before, and
+the cell is computed again with those that failed."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ class Cell:
         Modules that the function reaches by a name in a registry or a plugin, and not by an import.
     paid
         Whether computing it costs more than time, such as a language model's tokens. Not part of the key.
+    answers
+        Where the answers of its language model are kept, a folder, or taken from, the file of a recording
+        (:mod:`eval.sweep.answers`). Not part of the key; that of a recording's answers has their digest.
     """
 
     function: str
@@ -65,6 +71,7 @@ class Cell:
     options: Mapping[str, Any] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
     paid: bool = False
+    answers: str = ""
 
     @property
     def code(self) -> tuple[str, ...]:

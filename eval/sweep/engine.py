@@ -147,7 +147,7 @@ def run_sweep(
     if state.moved:
         logger.info("%d cells are of an earlier secagent, whose code lay elsewhere; they stay, unused", state.moved)
     if state.failed and not retry_failed:
-        logger.info("%d of them failed; --retry-failed computes them again", len(state.failed))
+        logger.info("%d of them failed or ended early; --retry-failed computes them again", len(state.failed))
     if state.missing:
         with (
             opened(len(state.missing)) as backend,

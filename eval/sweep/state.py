@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from eval.sweep.cells import BOOKKEEPING, Cell, Done, Row
+from eval.sweep.cells import BOOKKEEPING, UNFINISHED, Cell, Done, Row
 from eval.sweep.promises import promise_of
 from eval.sweep.soundness import name_of
 from eval.sweep.sources import source_file
@@ -43,6 +43,11 @@ class Times:
             self._known[what] = (count + 1, total + seconds)
 
 
+def is_lacking(row: Row) -> bool:
+    """Whether a cell failed, or a row of it is not finished."""
+    return row["error"] is not None or bool(row.get(UNFINISHED))
+
+
 class State:
     """What a store holds of a sweep, and what is missing: cells that failed too with ``retry_failed``, or all.
 
@@ -54,7 +59,7 @@ class State:
         table = store.table()
         self.times = Times(table)
         self.records, self.broken = ({}, {}) if fresh else believed(self.cells, store.records(self.cells, table))
-        self.failed = [key for key, rows in self.records.items() if rows[0]["error"] is not None]
+        self.failed = [key for key, rows in self.records.items() if any(map(is_lacking, rows))]
         again = set(self.failed) if retry_failed else set()
         self.missing = [cell for key, cell in self.cells.items() if key not in self.records or key in again]
         names = ("kind", "seed", "index") if len(table) and not fresh else ()

@@ -80,7 +80,8 @@ class Play:
     lost
         The number of messages that were dropped, or kept back in the ablation, by reason.
     usage
-        The requests in numbers, as in :class:`solvers.llm.Usage`, and the number of ``unusable`` replies.
+        The requests in numbers, as in :class:`solvers.llm.Usage`, the number of ``unusable`` replies, and whether the
+        conversation is ``unfinished``.
     message
         The reason for an early end of the conversation, or why not one reply could be used, in a sentence; else empty.
     """
@@ -200,7 +201,7 @@ class GenAINet(ChatOptions):
             course = _Course(self, match, session, seed)
             while not match.over:
                 course.round()
-            usage = {**session.usage.to_dict(), "unusable": course.unusable}
+            usage = {**session.usage.to_dict(), "unusable": course.unusable, "unfinished": bool(course.message)}
         dropped = [counts for delivery in match.record.deliveries for counts in delivery.dropped.values()]
         for reason in dropped[0]:
             course.lose(reason, sum(counts[reason] for counts in dropped))

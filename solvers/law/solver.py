@@ -100,15 +100,17 @@ class LAW(ChatOptions, Solver):
     def _solve(self, run: SolverRun) -> None:
         with Session(self, CONTROLS[self.control] if self.control else perturbing_standin.reply) as session:
             workflow = Workflow(self, run, session)
+            unfinished = False
             try:
                 workflow.optimise()
             except (CapReached, EndpointError) as ending:
                 if isinstance(ending, EndpointError) and not workflow.replies:
                     raise
+                unfinished = True
                 run.message = f"stopped after {session.usage.calls} calls: {ending}"
             finally:
                 counts = {"unusable": workflow.unusable, "steps": workflow.step, "improved": workflow.improved}
-                run.usage = {**session.usage.to_dict(), **counts}
+                run.usage = {**session.usage.to_dict(), **counts, "unfinished": unfinished}
                 if not workflow.used:
                     run.failure = workflow.failure()
         if run.outcome is not None and not run.message:

@@ -6,7 +6,7 @@ sentence with the error).
 """
 
 from solvers.llm.caps import Usage
-from solvers.llm.chat import STANDIN_MODEL, CapReached, EndpointError, Message, Reply, Request
+from solvers.llm.chat import STANDIN_MODEL, CapReached, EndpointError, Message, NotRecorded, Reply, Request
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session
 from solvers.llm.structured import Malformed, parse, schema_of
@@ -18,6 +18,7 @@ __all__ = [
     "EndpointError",
     "Malformed",
     "Message",
+    "NotRecorded",
     "Reply",
     "Request",
     "Session",

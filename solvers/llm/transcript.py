@@ -21,7 +21,7 @@ from typing import Any
 
 from secagent_env.support.digests import sealed, verified
 from secagent_env.support.reading import parse_json
-from solvers.llm.chat import MAX_REPLY_CHARACTERS, Chat, Closing, EndpointError, Permit, Reply, Request
+from solvers.llm.chat import MAX_REPLY_CHARACTERS, Chat, Closing, NotRecorded, Permit, Reply, Request
 
 FORMAT = "secagent transcript"
 VERSION = 1
@@ -238,10 +238,10 @@ class Replay:
         self._transcript = transcript
 
     def complete(self, request: Request, permit: Permit | None = None) -> Reply:
-        """Return the recorded reply; raise EndpointError where there is none."""
+        """Return the recorded reply; raise NotRecorded where there is none."""
         reply = self._transcript.replies.get(request.key(self.model))
         if reply is None:
-            raise EndpointError(
+            raise NotRecorded(
                 f"{self._transcript.path} holds no reply of {self.model} to this question: the solver's settings, the "
                 "instance, the seed or the version differ from the recorded run's; replay with those, or record anew "
                 "with transcript="

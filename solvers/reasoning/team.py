@@ -48,6 +48,11 @@ class Verdict:
     tally: Tally
     texts: tuple[str, ...]
 
+    @property
+    def answered(self) -> bool:
+        """Whether some agent named an option."""
+        return any(answer.option is not None for answer in self.answers.values())
+
     @cached_property
     def faults(self) -> dict[str, int]:
         """The number of agents without an answer, by fault."""

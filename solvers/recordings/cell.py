@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from solvers.llm.chat import Chat, EndpointError, Permit, Reply, Request
+from solvers.llm.chat import Chat, EndpointError, NotRecorded, Permit, Reply, Request
 from solvers.llm.transcript import Recorded, Transcript
 from solvers.recordings.container import RecordedReply, Recording, read_recording
 
@@ -45,12 +45,12 @@ class RecordedCell:
         return models[0]
 
     def chat(self, model: str | None) -> Chat:
-        """Return what answers with the replies of the cell; raise EndpointError or ValueError if there is none."""
+        """Return what answers with the replies of the cell; raise NotRecorded if there is none, ValueError, OSError."""
         recording, replies = self._read()
         name = self.only_model() if model is None else model
         known = {each.model for each in replies}
         if replies and name not in known:
-            raise EndpointError(
+            raise NotRecorded(
                 f"the cell {self.cell} of {self.path} was recorded with {', '.join(sorted(known))}, not {name}"
             )
         return _Replayed(name, {each.key: each.reply for each in replies}, f"{self.path}, cell {self.cell}", recording)
@@ -61,7 +61,7 @@ class RecordedCell:
         except FileNotFoundError:
             raise EndpointError(f"there is no recording {self.path}; name another, or record one") from None
         if self.cell not in recording.cells:
-            raise EndpointError(
+            raise NotRecorded(
                 f"{self.path} holds no cell {self.cell}; its {len(recording.cells)} cells were recorded with: "
                 f"{recording.command}"
             )
@@ -76,10 +76,10 @@ class _Replayed:
         self._replies, self._where, self._recording = replies, where, recording
 
     def complete(self, request: Request, permit: Permit | None = None) -> Reply:
-        """Return the recorded reply; raise EndpointError where there is none."""
+        """Return the recorded reply; raise NotRecorded where there is none."""
         reply = self._replies.get(request.key(self.model))
         if reply is None:
-            raise EndpointError(
+            raise NotRecorded(
                 f"{self._where}: call {permit.number if permit else 0} asks {self.model} something else than the "
                 f"recorded run did, so its reply says nothing; record anew with: {self._recording.command}"
             )

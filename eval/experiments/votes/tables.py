@@ -262,6 +262,12 @@ def endpoint_table(rows: Any, data_sets: Sequence[DataSet], groups: Sequence[Gro
                 first = next(filter(None, complaints), "not told")
                 model = groups[number].chat_name
                 notes.append(f"{data_set.title}, {scheme}: no answer of {model} could be used, the first: {first}.")
+            if (early := own[own["ended"] != ""]).size:
+                notes.append(
+                    f"{data_set.title}, {scheme}: {int(own['asked'].sum())} of {int(own['questions'].sum())} questions "
+                    f"were answered, in {len(early)} of {len(own)} networks the endpoints ended before: "
+                    f"{early['ended'].iloc[0]}."
+                )
             printed = TABLE_V[data_set.name].get(scheme)
             lines.append(
                 [

@@ -24,7 +24,7 @@ from solvers.law.evaluation import complain, score
 from solvers.law.neighbours import anywhere, neighbour
 from solvers.law.prompts import examples_in, facts, facts_in
 from solvers.law.proposals import PROPOSALS
-from solvers.llm.chat import EndpointError, Message
+from solvers.llm.chat import EndpointError, Message, NotRecorded
 from solvers.llm.server import StandinServer
 from solvers.llm.structured import parse
 
@@ -483,7 +483,7 @@ def test_http_and_replay_give_the_same_as_in_process(instance, solution, tmp_pat
         assert again.decision.beamformer.tolist() == solution.decision.beamformer.tolist()
         assert [h["best_f"] for h in again.history] == [h["best_f"] for h in solution.history]
         assert again.usage["calls"] == solution.usage["calls"]
-    with pytest.raises(EndpointError, match=r"law\.jsonl"):  # another instance was not recorded
+    with pytest.raises(NotRecorded, match=r"law\.jsonl"):  # another instance was not recorded
         solvers.make("law", **QUICK, replay=path).solve(sample_instance(SMALL, seed=6), seed=3)
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secagent_env.support.digests import DIGEST, sealed
-from solvers.llm import CapReached, ChatOptions, EndpointError, Message, Request, Session
+from solvers.llm import CapReached, ChatOptions, EndpointError, Message, NotRecorded, Request, Session
 from solvers.llm.chat import Reply
 from solvers.llm.transcript import MAX_LINE_BYTES, Recorded, Replay, Transcript
 
@@ -133,11 +133,9 @@ def test_whatever_differs_is_another_request(tmp_path, other):
     path = tmp_path / "t.jsonl"
     record(path, FULL)
     with Transcript(path) as transcript:
-        with pytest.raises(
-            EndpointError, match=r"t\.jsonl holds no reply of m to this question: the solver's settings"
-        ):
+        with pytest.raises(NotRecorded, match=r"t\.jsonl holds no reply of m to this question: the solver's settings"):
             Replay(transcript).complete(other)
-        with pytest.raises(EndpointError, match="no reply of another"):
+        with pytest.raises(NotRecorded, match="no reply of another"):
             Replay(transcript, "another").complete(request(0))
 
 
@@ -377,7 +375,7 @@ def test_a_session_resumes_and_replays_to_the_same_replies_and_usage(tmp_path):
     assert (usage.calls, usage.recorded) == (4, 2)
     with Session(ChatOptions(replay=path), refuse) as session:
         replayed, again = session.ask(requests), session.usage
-        with pytest.raises(EndpointError, match="holds no reply"):
+        with pytest.raises(NotRecorded, match="holds no reply"):
             session.ask([request(9)])
     assert [reply.text for reply in replayed] == [reply.text for reply in replies]
     assert again.to_dict() == {**usage.to_dict(), "recorded": 4, "seconds": pytest.approx(usage.seconds)}

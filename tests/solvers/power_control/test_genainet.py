@@ -17,7 +17,7 @@ from solvers.genainet.action import SilentReply, TalkingReply, action_of
 from solvers.genainet.memory import LESSONS, Experience, Memory
 from solvers.genainet.perception import perceive
 from solvers.genainet.prompts import OBSERVATION, RECEIVED, REPORTS, TARGETS, line_in, memory_lines, percept_lines
-from solvers.llm.chat import EndpointError, Message
+from solvers.llm.chat import EndpointError, Message, NotRecorded
 from solvers.llm.server import StandinServer
 from solvers.llm.structured import Malformed, parse
 
@@ -269,7 +269,7 @@ def test_a_served_standin_plays_as_the_one_in_process_and_is_replayed(tmp_path):
     again = GenAINet(replay=transcript).play(game, 4)
     np.testing.assert_array_equal(again.record.power_w, play.record.power_w)
     assert again.usage["recorded"] == again.usage["calls"] == 12
-    with pytest.raises(EndpointError, match="holds no reply"):
+    with pytest.raises(NotRecorded, match="holds no reply"):
         GenAINet(replay=transcript).play(game, 4, seed=1)
 
 

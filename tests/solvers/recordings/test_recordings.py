@@ -13,7 +13,7 @@ from faulty_server import FaultyServer, says
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solvers.llm import ChatOptions, EndpointError, Message, Request, Session
+from solvers.llm import ChatOptions, EndpointError, Message, NotRecorded, Request, Session
 from solvers.llm.chat import Reply
 from solvers.recordings import (
     Distributions,
@@ -101,11 +101,11 @@ def test_the_replies_of_a_cell_stand_for_the_model(path):
 @pytest.mark.parametrize(
     ("cell", "asked", "options", "error", "sentence"),
     [
-        ("paper/0", [request(0), request(2)], {}, EndpointError, "call 1 asks m something else than the recorded run"),
-        ("paper/0", [request(content="Hi")], {}, EndpointError, f"call 0 .* record anew with: {COMMAND}"),
-        ("paper/0", [request(temperature=0.5)], {}, EndpointError, "call 0 asks m"),
-        ("paper/9", [request()], {}, EndpointError, "no cell paper/9; its 3 cells were recorded with: secagent repr"),
-        ("paper/0", [request()], {"model": "n"}, EndpointError, "was recorded with m, not n"),
+        ("paper/0", [request(0), request(2)], {}, NotRecorded, "call 1 asks m something else than the recorded run"),
+        ("paper/0", [request(content="Hi")], {}, NotRecorded, f"call 0 .* record anew with: {COMMAND}"),
+        ("paper/0", [request(temperature=0.5)], {}, NotRecorded, "call 0 asks m"),
+        ("paper/9", [request()], {}, NotRecorded, "no cell paper/9; its 3 cells were recorded with: secagent repr"),
+        ("paper/0", [request()], {"model": "n"}, NotRecorded, "was recorded with m, not n"),
         ("two models", [request()], {}, ValueError, "holds replies of m, n; name one with model="),
     ],
 )
