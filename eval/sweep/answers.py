@@ -7,7 +7,6 @@ again, whatever became of the cell, until it is computed afresh.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -30,10 +29,10 @@ def name_of(cell: Cell) -> str:
 
 
 def file_of(cell: Cell, folder: Path | str) -> Path:
-    """Return the file in which a cell keeps answers."""
+    """Return the file in which a cell keeps answers: another one with other options, the same with other code."""
     name = name_of(cell)
     readable = re.sub(r"[^\w.=-]+", "_", name)[:100]
-    return Path(folder) / f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:12]}.jsonl"
+    return Path(folder) / f"{readable}-{digest([name, cell.kind])[:12]}.jsonl"
 
 
 def with_answers(cell: Cell, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,15 +87,21 @@ def ask(cell: Cell) -> Row:
 def _verdicts(
     supervisor: Supervisor, questions: Sequence[tuple[Question, int]], selection: np.ndarray
 ) -> tuple[list[Verdict], str]:
-    """Return the verdicts on questions with their seeds, and why they end early if they do, with the last answer."""
+    """Return the verdicts on questions with their seeds, and why they end before some if they do: with an answer."""
     verdicts: list[Verdict] = []
     for question, seed in questions:
         try:
-            verdicts.append(supervisor.ask(question, selection, seed))
+            verdict = supervisor.ask(question, selection, seed)
+            lost = next((answer for answer in verdict.answers.values() if answer.fault == UNREACHABLE), None)
+            if verdict.answered or lost is None:
+                verdicts.append(verdict)
+                continue
+            ending = EndpointError(lost.explanation)
         except EndpointError as error:
-            while verdicts and not verdicts[-1].answered:
-                verdicts.pop()
-            if not verdicts:
-                raise
-            return verdicts, str(error)
+            ending = error
+        while verdicts and not verdicts[-1].answered:
+            verdicts.pop()
+        if not verdicts:
+            raise ending
+        return verdicts, str(ending)
     return verdicts, ""

@@ -263,10 +263,11 @@ def endpoint_table(rows: Any, data_sets: Sequence[DataSet], groups: Sequence[Gro
                 model = groups[number].chat_name
                 notes.append(f"{data_set.title}, {scheme}: no answer of {model} could be used, the first: {first}.")
             if (early := own[own["ended"] != ""]).size:
+                asked, of = (int(own[name].sum()) for name in ("asked", "questions"))
                 notes.append(
-                    f"{data_set.title}, {scheme}: {int(own['asked'].sum())} of {int(own['questions'].sum())} questions "
-                    f"were answered, in {len(early)} of {len(own)} networks the endpoints ended before: "
-                    f"{early['ended'].iloc[0]}."
+                    f"{data_set.title}, {scheme}: {asked} of {of} questions were answered; in {len(early)} of "
+                    f"{len(own)} networks the endpoints ended before, the first with: "
+                    f"{early['ended'].iloc[0].rstrip('.')}. --retry-failed asks the others."
                 )
             printed = TABLE_V[data_set.name].get(scheme)
             lines.append(

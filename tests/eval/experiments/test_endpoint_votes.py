@@ -89,13 +89,26 @@ def test_a_group_that_gives_no_answer_of_use_has_no_share_of_right_ones():
     data_set = SimpleNamespace(name="boolq", source="boolq", title="BoolQ")
     counts = {"answers_by_group": "[4, 4]", "right_by_group": "[2, 0]", "calls": 8, "tokens": 9, "asked": 4, "right": 2}
     complaints = json.dumps({"1": "the server failed (500): the GPU burns", "0": "unusable answer"})
-    row = {"value": "boolq", **counts, "faults": '{"server error": 4}', "complaints": complaints}
+    row = {"value": "boolq", **counts, "faults": '{"server error": 4}', "complaints": complaints, "ended": ""}
     rows = [{"scheme": "asc", "used_by_group": "[4, 0]", **row}, {"scheme": "law", "used_by_group": "[0, 0]", **row}]
     text = endpoint_table(pandas.DataFrame(rows), [data_set], [Group(), Group(model="broken")])
     one, none = (line.split("|") for line in text.splitlines() if "server error" in line)
     assert [cell.strip() for cell in one[3:7:3]] == ["50 %", "–"]
     assert [cell.strip() for cell in none[3:7:3]] == ["–", "–"]
     assert "BoolQ, asc: no answer of broken could be used, the first: the server failed (500): the GPU burns." in text
+
+
+def test_a_table_tells_how_much_was_answered_before_the_endpoints_ended():
+    data_set = SimpleNamespace(name="boolq", source="boolq", title="BoolQ")
+    whole = {"scheme": "asc", "value": "boolq", "asked": 4, "questions": 4, "right": 3, "calls": 4, "tokens": 9}
+    whole |= {"answers_by_group": "[4]", "used_by_group": "[4]", "right_by_group": "[3]", "faults": "{}"}
+    whole |= {"complaints": "{}", "ended": ""}
+    rows = [whole, {**whole, "asked": 1, "right": 0, "ended": "nobody answers"}]
+    text = endpoint_table(pandas.DataFrame(rows), [data_set], [Group(model="m")])
+    assert "BoolQ, asc: 5 of 8 questions were answered; in 1 of 2 networks the endpoints ended before, the" in text
+    assert "the first with: nobody answers. --retry-failed" in text
+    assert "| 37.5 %" in text  # the mean over networks of 3/4 and 0/1
+    assert "ended before" not in endpoint_table(pandas.DataFrame([whole]), [data_set], [Group(model="m")])
 
 
 def test_complaints_hold_nothing_that_a_model_wrote():

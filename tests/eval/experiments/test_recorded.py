@@ -158,8 +158,8 @@ PAID = dataclasses.replace(FREE, scheme="law (m)", paid=True)
 def test_the_name_of_a_cell_is_its_labels():
     assert name_of(PAID) == "table/law (m)/0.5/1/2"
     assert file_of(PAID, "a").name.startswith("table_law_m_0.5_1_2-")
-    others = [dataclasses.replace(PAID, scheme="law m"), PAID.at(3), dataclasses.replace(PAID, value=0.25)]
-    assert len({file_of(cell, "a") for cell in [PAID, *others]}) == 4
+    changes = [{"scheme": "law m"}, {"index": 3}, {"seed": 2}, {"value": 0.25}, {"options": {"questions": 3}}]
+    assert len({file_of(dataclasses.replace(PAID, **change), "a") for change in [{}, *changes]}) == 6
     assert len(file_of(dataclasses.replace(PAID, scheme="x" * 1000), "a").name) < 200
 
 
