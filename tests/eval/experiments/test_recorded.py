@@ -5,11 +5,13 @@ import dataclasses
 import hashlib
 import io
 import lzma
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 from faulty_server import FaultyServer, says
+from replayed_pages import missing, output_of, replayed
 
 from eval.command.cli import main
 from eval.experiments import recorded
@@ -82,6 +84,18 @@ def test_a_run_leaves_a_recording_that_gives_the_same_tables(printed, capsys, mo
     assert replay(capsys) == replay(capsys, "out") == printed
     Path("out/SHA256SUMS").write_text("")
     assert "is damaged: its digest is not that of SHA256SUMS" in replay(capsys, status=2)
+
+
+def test_a_page_shows_what_follows_from_its_recording(printed, capsys):
+    command = f"secagent reproduce table5 --replay {RECORDED} --out out"
+    table = printed.partition("### Agents behind endpoints")[2]
+    page = f"# Page\n\n<!-- replayed: {command} -->\n{table}\n<!-- end -->\n"
+    [(named, shown)] = replayed(page)
+    assert named == command
+    assert missing(shown, output_of(named)) == []
+    digit = re.search(r"\d(?= %)", shown).start()
+    other = f"{shown[:digit]}{(int(shown[digit]) + 1) % 10}{shown[digit + 1 :]}"
+    assert len(missing(other, output_of(named))) == 1
 
 
 def test_a_changed_reply_changes_the_table(printed, capsys):
