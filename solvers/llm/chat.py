@@ -26,7 +26,7 @@ class EndpointError(OSError):
     """The endpoint cannot be used at all: a wrong key, an unknown model, no server. One sentence, without the key."""
 
 
-class NotRecorded(ValueError):
+class NotRecorded(OSError):
     """A replay holds no reply to a request: the run is another than the recorded one. It ends the run."""
 
 
@@ -172,7 +172,7 @@ class Source(Protocol):
         """Return the model whose replies it holds; raise ValueError unless there is exactly one."""
 
     def chat(self, model: str | None) -> Chat:
-        """Return what answers with the replies of a model, or of the only one; raise ValueError if there are none."""
+        """Return what answers with the replies of a model, or of the only one; raise OSError, ValueError for none."""
 
 
 class Journal(Protocol):

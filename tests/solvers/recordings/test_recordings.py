@@ -13,6 +13,10 @@ from faulty_server import FaultyServer, says
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secagent_env import Scenario, sample_instance
+from secagent_env.power_control import sample_game
+from solvers import make
+from solvers.genainet import GenAINet
 from solvers.llm import ChatOptions, EndpointError, Message, NotRecorded, Request, Session
 from solvers.llm.chat import Reply
 from solvers.recordings import (
@@ -113,6 +117,22 @@ def test_another_run_than_the_recorded_one_ends_with_a_sentence(path, cell, aske
     with pytest.raises(error, match=sentence) as raised:
         ask(path, cell, *asked, **options)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("calls", [0, 1, 3])
+def test_a_solve_and_a_game_do_not_go_on_without_a_reply(tmp_path, calls):
+    instance, game = sample_instance(Scenario(num_agents=12), seed=1), sample_game(2, 1)
+    played = {
+        "law": lambda **how: make("law", rounds=1, iterations=2, **how).solve(instance),
+        "game": lambda **how: GenAINet(**how).play(game, 3),
+    }
+    for name, play in played.items():
+        kept, path = str(tmp_path / f"{name}.jsonl"), tmp_path / f"{name}.xz"
+        play(transcript=RepliesOnly(kept))
+        cells = pack({name: kept})
+        write_recording(path, Recording(COMMAND, cells={name: cells[name][:calls]}))
+        with pytest.raises(NotRecorded, match=rf"call \d+ asks no-LLM .* record anew with: {COMMAND}"):
+            play(replay=RecordedCell(str(path), name), model="no-LLM")
 
 
 def test_a_missing_file_ends_with_a_sentence(path):
