@@ -80,8 +80,8 @@ class Play:
     lost
         The number of messages that were dropped, or kept back in the ablation, by reason.
     usage
-        The requests in numbers, as in :class:`solvers.llm.Usage`, the number of ``unusable`` replies, and whether the
-        conversation is ``unfinished``.
+        The requests in numbers, as in :class:`solvers.llm.Usage`, the number of ``unusable`` replies, and whether it is
+        ``unfinished``, since the endpoint ended before the game.
     message
         The reason for an early end of the conversation, or why not one reply could be used, in a sentence; else empty.
     """
@@ -201,7 +201,7 @@ class GenAINet(ChatOptions):
             course = _Course(self, match, session, seed)
             while not match.over:
                 course.round()
-            usage = {**session.usage.to_dict(), "unusable": course.unusable, "unfinished": bool(course.message)}
+            usage = {**session.usage.to_dict(), "unusable": course.unusable, "unfinished": course.unfinished}
         dropped = [counts for delivery in match.record.deliveries for counts in delivery.dropped.values()]
         for reason in dropped[0]:
             course.lose(reason, sum(counts[reason] for counts in dropped))
@@ -240,6 +240,7 @@ class _Course:
         self.unusable = self.commands = 0
         self.lost: dict[str, int] = {}
         self.message = ""
+        self.unfinished = False
 
     def lose(self, reason: str, count: int = 1) -> None:
         """Count messages that did not arrive."""
@@ -346,5 +347,6 @@ class _Course:
             except (CapReached, EndpointError) as ending:
                 if isinstance(ending, EndpointError) and not self.turns:
                     raise
+                self.unfinished = isinstance(ending, EndpointError)
                 self.message = f"no more answers from round {self.match.round + 1} on: {ending}"
         return [None] * len(requests)

@@ -106,7 +106,7 @@ class LAW(ChatOptions, Solver):
             except (CapReached, EndpointError) as ending:
                 if isinstance(ending, EndpointError) and not workflow.replies:
                     raise
-                unfinished = True
+                unfinished = isinstance(ending, EndpointError)
                 run.message = f"stopped after {session.usage.calls} calls: {ending}"
             finally:
                 counts = {"unusable": workflow.unusable, "steps": workflow.step, "improved": workflow.improved}

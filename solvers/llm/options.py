@@ -91,11 +91,12 @@ class ChatOptions:
     def chat_name(self) -> str:
         """The name of the model, or ``"no LLM"``; of a replay without a model, that of the transcript."""
         model = self.model
-        if model is None and isinstance(self.replay, (str, Path)):
-            with Transcript(self.replay) as transcript:
+        replay = self.replay if model is None else None
+        if isinstance(replay, (str, Path)):
+            with Transcript(replay) as transcript:
                 model = only_model(transcript)
-        elif model is None and self.replay is not None:
-            model = self.replay.only_model()
+        elif replay is not None:
+            model = replay.only_model()
         return "no LLM" if model in (None, STANDIN_MODEL) else str(model)
 
     def request(

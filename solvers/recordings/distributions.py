@@ -63,12 +63,13 @@ class Distributions:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Distributions:
         """Return what :meth:`to_dict` returned; raise KeyError, TypeError or ValueError for anything else."""
-        names = [data[name] for name in ("model", "data_set", "source")]
+        model, data_set, source = names = [data[name] for name in ("model", "data_set", "source")]
         numbers, answers = ([_whole(value) for value in data[name]] for name in ("numbers", "answers"))
         probabilities = [tuple(map(float, options)) for options in data["probabilities"]]
         if not all(isinstance(name, str) for name in names) or len(set(numbers)) < len(numbers):
             raise TypeError("names are text, and every question is there once")
-        return cls(*names, dict(zip(numbers, probabilities, strict=True)), dict(zip(numbers, answers, strict=True)))
+        by_number = (dict(zip(numbers, values, strict=True)) for values in (probabilities, answers))
+        return cls(model, data_set, source, *by_number)
 
 
 def _whole(value: Any) -> int:

@@ -13,13 +13,17 @@ import pytest
 from faulty_server import FaultyServer, says
 from replayed_pages import missing, output_of, replayed
 
+import solvers
 from eval.command.cli import main
+from eval.compare.rows import result_of
 from eval.experiments import recorded
+from eval.experiments.genainet_power.cells import play
 from eval.experiments.recorded import find
 from eval.sweep.answers import RECORDING, file_of, keeping, name_of, replaying, with_answers
 from eval.sweep.cells import Cell
 from eval.sweep.engine import read_results
 from eval.sweep.grid import Chain, Grid
+from secagent_env import Scenario, sample_instance
 from solvers import standins
 from solvers.llm.server import StandinServer
 from solvers.recordings import RecordedCell, Recording, RepliesOnly, read_recording, write_recording
@@ -160,6 +164,26 @@ def test_an_endpoint_that_dies_half_way_leaves_what_was_answered(printed, capsys
     assert "questions were answered" not in shown
     assert again == sum(map(len, read_recording(RECORDED).cells.values())) - 10  # what was answered is not asked again
     assert replay(capsys, RECORDED) == shown
+
+
+def gone(handler):
+    handler.connection.shutdown(2)
+
+
+@pytest.mark.parametrize(("script", "cap", "unfinished"), [([gone], None, True), ([], None, False), ([], 3, False)])
+def test_what_an_endpoint_ends_is_not_finished_and_what_a_cap_ends_is(script, cap, unfinished):
+    def options(server):
+        return {"model": "m", "base_url": server.base_url, "api_key": "k", "retries": 0, "max_calls": cap}
+
+    with FaultyServer(says("{}"), *script) as server:
+        law = solvers.make("law", rounds=1, iterations=2, **options(server))
+        solution = law.solve(sample_instance(Scenario(num_agents=12), seed=1))
+    assert result_of(solution).get("unfinished", False) is unfinished
+    with FaultyServer(says("{}"), *script) as server:
+        game = {"rounds": 4, "feasible": None, "model": options(server)}
+        row = play(Cell("eval.experiments.genainet_power.cells:play", "genainet", "talking", 2, options=game))
+    assert row["unfinished"] is unfinished
+    assert ("no more answers" in row["trouble"]) is (unfinished or cap is not None)
 
 
 # --- Cells ---------------------------------------------------------------------------------------------------
