@@ -68,8 +68,8 @@ class Distributions:
         probabilities = [tuple(map(float, options)) for options in data["probabilities"]]
         if not all(isinstance(name, str) for name in names) or len(set(numbers)) < len(numbers):
             raise TypeError("names are text, and every question is there once")
-        by_number = (dict(zip(numbers, values, strict=True)) for values in (probabilities, answers))
-        return cls(model, data_set, source, *by_number)
+        by_number = dict(zip(numbers, probabilities, strict=True))
+        return cls(model, data_set, source, by_number, dict(zip(numbers, answers, strict=True)))
 
 
 def _whole(value: Any) -> int:

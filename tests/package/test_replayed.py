@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from replayed_pages import missing, output_of, replayed
+from documentation.replayed import missing, output_of, replayed
 
 from eval.experiments.recorded import ENDING, SHIPPED, find, sums
 from solvers.recordings import read_recording
