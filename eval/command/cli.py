@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from eval import one_blas_thread
-from eval.command import bench, compare, report, reproduce, sample, serve_standin, solve, study, train
+from eval.command import answer_distributions, bench, compare, report, reproduce, sample, serve_standin, solve, study, train
 from eval.command.arguments import Parser, common_flags, how_to_resume
 from eval.command.streams import every_stream, say, unwritten
 from secagent_env.support.secrets import PublicFormatter, public
@@ -31,6 +31,7 @@ COMMANDS: dict[str, Any] = {
     "study": study,
     "report": report,
     "solve": solve,
+    "answer-distributions": answer_distributions,
     "serve-standin": serve_standin,
     "train": train,
     "sample": sample,

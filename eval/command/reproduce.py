@@ -15,7 +15,7 @@ def add_parser(command: AddCommand) -> None:
         "experiments",
         nargs="+",
         metavar="EXPERIMENT",
-        help="fig4, table2, table3, fig5, table4, table5; of the second paper genainet-table1, genainet-table2, "
+        help="fig4, table2, table3, fig5, table4, table5, table5-models; of the second paper genainet-table1, genainet-table2, "
         "genainet-fig7, genainet-fig8; knowledge-energy, which links the two; or all of them: all",
     )
     parser.add_argument(
@@ -60,6 +60,13 @@ def add_parser(command: AddCommand) -> None:
         metavar="FILE",
         help="take the answers of language models from a recording, or from EXPERIMENT.recording.xz in a folder "
         "(default: those that the documentation's numbers are computed from); its options need not be given",
+    )
+    questions.add_argument(
+        "--distributions",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="of `secagent answer-distributions`, one for each model, for table5-models (default: the recorded ones)",
     )
     add_out(parser, Path("results", "reproduce"))
     add_sweep(parser)

@@ -22,6 +22,7 @@ CATALOGUE = {
     "genainet-fig7": _GAMES,
     "genainet-fig8": _GAMES,
     "table5": "eval.experiments.votes.experiment:Votes",
+    "table5-models": "eval.experiments.model_votes.experiment:ModelVotes",
     "genainet-table1": "eval.experiments.knowledge_transfer.experiment:KnowledgeTransfer",
     "knowledge-energy": "eval.experiments.knowledge_energy.experiment:KnowledgeEnergy",
     "fig4": _ENERGY,

@@ -1,0 +1,76 @@
+"""Measuring a model: questions of several data sets in turn, each line written as soon as it is known."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from secagent_env.questions import Question, QuestionSet
+from solvers.answer_scores.files import FORMAT, VERSION, Scored, read_scores
+from solvers.answer_scores.scores import Scorer
+
+SEED = 0
+"""Of the order in which questions are asked."""
+
+TOLD_EVERY = 25
+
+logger = logging.getLogger("secagent.answer_scores")
+
+
+def order(question_set: Sequence[Question], count: int, seed: int = SEED) -> list[Question]:
+    """Return ``count`` questions in the order in which they are asked: a permutation, from its beginning."""
+    drawn = np.random.default_rng(seed).permutation(len(question_set))[:count]
+    return [question_set[int(number)] for number in drawn]
+
+
+def measure(scorer: Scorer, sets: Mapping[str, QuestionSet], digests: Mapping[str, str], count: int, path: Path) -> int:
+    """Score ``count`` questions of each set, and append them to a file; return how many are in it.
+
+    Those that the file holds are not asked again. The sets take turns. ``digests`` are those of the sets.
+
+    Raises
+    ------
+    ValueError
+        If the file is of another model, or of other questions.
+    OSError
+        If it cannot be read or written.
+    """
+    about = {"format": FORMAT, "version": VERSION, **scorer.about, "sets": dict(digests), "seed": SEED}
+    known = _known(path, about)
+    turns = zip_longest(*(((name, each) for each in order(asked, count)) for name, asked in sets.items()))
+    left = [pair for turn in turns for pair in turn if pair and (pair[0], pair[1].key) not in known]
+    began = time.monotonic()
+    with path.open("ab") as file:
+        if not file.tell():
+            file.write(json.dumps(about).encode() + b"\n")
+        for number, (name, question) in enumerate(left, 1):
+            scores = scorer.score(question)
+            file.write(Scored(name, question.key, len(question.options), question.answer, scores).to_line())
+            file.flush()
+            if number % TOLD_EVERY == 0 or number == len(left):
+                each = (time.monotonic() - began) / number
+                text = "%d of %d questions, %.1f s each, about %.0f min left"
+                logger.info(text, number, len(left), each, each * (len(left) - number) / 60)
+    return len(known) + len(left)
+
+
+def _known(path: Path, about: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return the questions in a file, after dropping a line that was cut off; none if there is no file."""
+    if not path.exists() or not path.stat().st_size:
+        return set()
+    found = read_scores(path)
+    for name in ("model", "sha256", "prompts", "sets", "seed"):
+        if found.about.get(name) != about.get(name):
+            raise ValueError(f"{path} was measured with another {name}: write into another file")
+    content = path.read_bytes()
+    if not content.endswith(b"\n"):
+        with path.open("r+b") as file:
+            file.truncate(content.rfind(b"\n") + 1)
+    return {(each.data_set, each.key) for each in found.questions}
