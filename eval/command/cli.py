@@ -14,7 +14,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from eval import one_blas_thread
-from eval.command import answer_distributions, bench, compare, report, reproduce, sample, serve_standin, solve, study, train
+from eval.command import (
+    answer_distributions,
+    bench,
+    compare,
+    report,
+    reproduce,
+    sample,
+    serve_standin,
+    solve,
+    study,
+    train,
+)
 from eval.command.arguments import Parser, common_flags, how_to_resume
 from eval.command.streams import every_stream, say, unwritten
 from secagent_env.support.secrets import PublicFormatter, public

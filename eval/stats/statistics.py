@@ -84,6 +84,27 @@ def bootstrap_bounds(
     return float(bounds.low), float(bounds.high)
 
 
+def crossed_mean(values: np.ndarray, confidence: float = CONFIDENCE, seed: int = 0) -> Interval:
+    """Return the mean of values (K, Q) with the percentile interval of a bootstrap over both rows and columns.
+
+    Such are the results of K networks that are all asked the same Q questions: rows and columns are drawn anew, each
+    with replacement (the pigeonhole bootstrap of Owen, 2007). The size is that of the shorter side.
+
+    Raises ValueError if a value is not finite, or the values are no matrix.
+    """
+    data = np.asarray(values, float)
+    if data.ndim != 2 or not data.size or not np.isfinite(data).all():
+        raise ValueError(f"a crossed mean needs a matrix of finite values, got one of shape {data.shape}")
+    mean, size = float(data.mean()), min(data.shape)
+    if np.ptp(data) == 0:
+        return Interval(mean, mean, mean, size)
+    rng = np.random.default_rng(seed)
+    rows, columns = (rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) / n for n in data.shape)
+    means = np.einsum("bq,bq->b", rows @ data, columns)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(mean, float(low), float(high), size)
+
+
 def share(successes: int, size: int, confidence: float = CONFIDENCE) -> Interval:
     """Return a share with Wilson's interval, which has a width for none and for all of them too; NaN of nothing."""
     if not size:

@@ -62,9 +62,7 @@ class GGUFScorer(Closing):
         llama.llama_backend_init()
         self._silence = llama.llama_log_callback(lambda level, text, data: None)
         llama.llama_log_set(self._silence, ctypes.c_void_p(0))
-        self._model = llama.llama_model_load_from_file(
-            str(self._path).encode(), llama.llama_model_default_params()
-        )
+        self._model = llama.llama_model_load_from_file(str(self._path).encode(), llama.llama_model_default_params())
         if not self._model:
             raise ValueError(f"{path} is no model that llama.cpp can load")
         parameters = llama.llama_context_default_params()

@@ -44,7 +44,7 @@ def measure(scorer: Scorer, sets: Mapping[str, QuestionSet], digests: Mapping[st
     """
     about = {"format": FORMAT, "version": VERSION, **scorer.about, "sets": dict(digests), "seed": SEED}
     known = _known(path, about)
-    turns = zip_longest(*(((name, each) for each in order(asked, count)) for name, asked in sets.items()))
+    turns = zip_longest(*([(name, each) for each in order(asked, count)] for name, asked in sets.items()))
     left = [pair for turn in turns for pair in turn if pair and (pair[0], pair[1].key) not in known]
     began = time.monotonic()
     with path.open("ab") as file:

@@ -17,8 +17,7 @@ UNCONDITIONAL = "Answer:"
 def chat(question: Question) -> str:
     """Return the user's message that lists the options and asks for a letter."""
     listed = "\n".join(
-        f"{letter}. {option[:MAX_TEXT_CHARACTERS]}"
-        for letter, option in zip(LETTERS, question.options, strict=False)
+        f"{letter}. {option[:MAX_TEXT_CHARACTERS]}" for letter, option in zip(LETTERS, question.options, strict=False)
     )
     return f"{_asked(question)}\n{listed}\n{INSTRUCTION}"
 

@@ -53,7 +53,9 @@ class ModelVotes(Experiment):
     def __post_init__(self) -> None:
         number_of("the number of networks", self.instances)
         if len(self.files) != len(self.sizes):
-            raise ValueError(f"it takes {len(self.sizes)} files of scores, a model for each group, got {len(self.files)}")
+            raise ValueError(
+                f"it takes {len(self.sizes)} files of scores, a model for each group, got {len(self.files)}"
+            )
 
     @functools.cached_property
     def files(self) -> list[ScoreFile]:

@@ -15,8 +15,7 @@ from eval.experiments.model_votes.voting import Composition, Votes, composition_
 from eval.experiments.votes.cells_selection import ANY
 from eval.experiments.votes.printed import TABLE_V
 from eval.experiments.votes.results import TITLES
-from eval.stats.paired import paired_difference
-from eval.stats.statistics import Interval, bootstrap_mean
+from eval.stats.statistics import Interval, bootstrap_mean, crossed_mean
 from solvers.reasoning.simulated import voted_accuracy
 
 SCHEMES = ("asc", "law", "ga", "randas", "exact", ANY)
@@ -63,8 +62,8 @@ class Chosen:
         return [composition_of(json.loads(text), self.sizes) for text in self.rows(scheme)["selected"]]
 
     def right(self, scheme: str) -> np.ndarray:
-        """Return how often the votes of a scheme's agents are right on each question, (Q,)."""
-        return self.votes.mean(self.compositions(scheme))
+        """Return how often the votes of a scheme's agents are right in each of K networks on each question, (K, Q)."""
+        return self.votes.right(self.compositions(scheme))
 
 
 def accuracy_bounds(measured: Measured, sizes: Sequence[int]) -> tuple[float, float, float]:
@@ -83,7 +82,7 @@ def figures(chosen: Chosen) -> list[dict[str, Any]]:
     """Return the numbers of a data set, a row for each scheme and for ten agents of each model.
 
     ``accuracy`` is the mean Acc_n of (15), ``agent`` how often one of the agents is right on the questions that are
-    voted on, ``vote`` their vote, with an interval over questions; ``independent`` and ``correlated`` are votes of
+    voted on, ``vote`` their vote, with an interval over networks and questions; ``independent`` and ``correlated`` are votes of
     simulated agents with the same Acc_n, ``printed`` is the paper's number.
     """
     measured = chosen.measured
@@ -115,7 +114,7 @@ def _votes(chosen: Chosen, compositions: Sequence[Composition]) -> dict[str, Any
         "agents": counts.mean(axis=0).tolist(),
         "accuracy": float(np.mean([each.mean() for each in accuracies])),
         "agent": float((shares @ measured.drawn).mean()),
-        "vote": bootstrap_mean(chosen.votes.mean(compositions)),
+        "vote": crossed_mean(chosen.votes.right(compositions)),
         "independent": voted_accuracy(accuracies, measured.options),
         "correlated": voted_accuracy(accuracies, measured.options, CORRELATION),
     }
@@ -127,7 +126,7 @@ def order(chosen: Chosen) -> list[tuple[str, str, float, Interval]]:
     schemes = sorted(printed, key=lambda scheme: -printed[scheme])
     right = {scheme: chosen.right(scheme) for scheme in schemes}
     return [
-        (first, second, printed[first] - printed[second], paired_difference(right[first], right[second]))
+        (first, second, printed[first] - printed[second], crossed_mean(right[first] - right[second]))
         for number, first in enumerate(schemes)
         for second in schemes[number + 1 :]
     ]

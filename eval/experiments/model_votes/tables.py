@@ -48,7 +48,8 @@ def _setting(first: Measured, sizes: Sequence[int], instances: int) -> str:
         "agent of a group draws its answer from them, independently of the others. Votes of such draws are counted "
         "exactly, ties drawn; no answer is simulated. Acc_n is how often a *drawn* answer is right, measured on other "
         "questions than those voted on, as are the readout and its temperature. Brackets of votes are "
-        f"{CONFIDENCE:.0%} bootstrap intervals over questions, of energies over networks."
+        f"{CONFIDENCE:.0%} bootstrap intervals over networks and questions, of energies over networks, of models over "
+        "questions."
     )
 
 
@@ -149,8 +150,8 @@ def _order(chosen: Sequence[Chosen]) -> str:
             lines.append([name, pair, f"{100 * printed:+.0f} points", points(here), verdict(here)])
     headers = ["data set, Acc_min", "pair", "printed", "here", "does it hold?"]
     note = (
-        f"Differences on the same questions; {CONFIDENCE:.0%} bootstrap intervals over questions. With {TEAM} agents "
-        "of few models, schemes differ by how many agents of each they take, and by nothing else."
+        f"Differences in the same networks on the same questions; {CONFIDENCE:.0%} bootstrap intervals over both. With "
+        f"{TEAM} agents of few models, schemes differ by how many agents of each they take, and by nothing else."
     )
     return f"{tabulated(lines, headers)}\n\n{note}"
 

@@ -31,9 +31,9 @@ class Votes:
             right[own] = expected_vote(agents.swapaxes(0, 1), measured.answers[own])
         return right
 
-    def mean(self, compositions: Sequence[Composition]) -> np.ndarray:
-        """Return how often the votes of several networks are right on each question, (Q,), their mean."""
-        return np.asarray(np.mean([self.of(each) for each in compositions], axis=0))
+    def right(self, compositions: Sequence[Composition]) -> np.ndarray:
+        """Return how often the votes of K networks are right on each question, (K, Q)."""
+        return np.stack([self.of(each) for each in compositions])
 
 
 def composition_of(selected: Sequence[int], sizes: Sequence[int]) -> Composition:
