@@ -15,8 +15,8 @@ def add_parser(command: AddCommand) -> None:
         "experiments",
         nargs="+",
         metavar="EXPERIMENT",
-        help="fig4, table2, table3, fig5, table4, table5, table5-models; of the second paper genainet-table1, genainet-table2, "
-        "genainet-fig7, genainet-fig8; knowledge-energy, which links the two; or all of them: all",
+        help="fig4, table2, table3, fig5, table4, table5, table5-models; of the second paper genainet-table1, "
+        "genainet-table2, genainet-fig7, genainet-fig8; knowledge-energy, which links the two; or all of them: all",
     )
     parser.add_argument(
         "--instances", type=int, default=100, metavar="K", help="networks, or games, of each setting (default: 100)"

@@ -68,8 +68,8 @@ class EndpointScorer(Closing):
         """The model's name and width, and the digest of the prompts."""
         return {"model": self._name, "dim": self._width, "prompts": prompts.version()}
 
-    def score(self, question: Question) -> Scores:
-        """Return the scores of a question's options, by letter.
+    def score(self, question: Question, text: bool = True) -> Scores:
+        """Return the scores of a question's options, by letter alone, whatever ``text`` is.
 
         Raises EndpointError if the endpoint does not answer, or tells no log-probabilities.
         """
@@ -83,8 +83,8 @@ class EndpointScorer(Closing):
                 top_logprobs=LIKELIEST,
             )
         except self._openai.OpenAIError as error:
-            text = excerpt(str(error), 160, self._secrets)
-            raise EndpointError(f"{self._url} did not answer a question: {text}") from None
+            reason = excerpt(str(error), 160, self._secrets)
+            raise EndpointError(f"{self._url} did not answer a question: {reason}") from None
         try:
             told = [
                 (each.token, float(each.logprob)) for each in completion.choices[0].logprobs.content[0].top_logprobs

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -90,24 +91,27 @@ class GGUFScorer(Closing):
         width = int(self._llama.llama_model_n_embd(self._model))
         return {"model": self._name, "sha256": self._digest, "dim": width, "prompts": prompts.version()}
 
-    def score(self, question: Question) -> Scores:
-        """Return the scores of a question's options, by letter and by text.
+    def score(self, question: Question, text: bool = True) -> Scores:
+        """Return the scores of a question's options, by letter and, with ``text``, by text.
 
         Raises ValueError if the question is too long for the context.
         """
         letters = LETTERS[: len(question.options)]
         message = self._formatter(messages=[{"role": "user", "content": prompts.chat(question)}]).prompt
+        letter = tuple(self._continued(self._tokens(message, special=True), list(letters)))
+        if not text:
+            return Scores(letter=letter)
         texts = [prompts.continuation(option) for option in question.options]
         prefix = self._tokens(prompts.cloze(question), begins=True)
-        new = [text for text in texts if text not in self._prior]
+        new = [each for each in texts if each not in self._prior]
         if new:
             start = self._tokens(prompts.UNCONDITIONAL, begins=True)
             self._prior |= dict(zip(new, self._continued(start, new), strict=True))
         return Scores(
-            letter=tuple(self._continued(self._tokens(message, special=True), list(letters))),
+            letter=letter,
             text=tuple(self._continued(prefix, texts)),
-            prior=tuple(self._prior[text] for text in texts),
-            length=tuple(len(text.encode()) - 1 for text in texts),
+            prior=tuple(self._prior[each] for each in texts),
+            length=tuple(len(each.encode()) - 1 for each in texts),
         )
 
     def _continued(self, prefix: Sequence[int], texts: Sequence[str]) -> list[float]:
@@ -127,7 +131,7 @@ class GGUFScorer(Closing):
         rows: list[tuple[int, int]] = []
         for number, part in enumerate(parts):
             llama.llama_memory_seq_cp(self._memory, 0, number + 1, -1, -1)
-            for place, (token, following) in enumerate(zip(part, part[1:], strict=False)):
+            for place, (token, following) in enumerate(pairwise(part)):
                 self._add(token, len(prefix) + place, number + 1, scored=True)
                 rows.append((number, following))
         if rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,18 @@ from typing import Any
 import numpy as np
 
 from secagent_env.questions import Question, QuestionSet
+from secagent_env.support.errors import check_name
 from solvers.answer_scores.files import FORMAT, VERSION, Scored, read_scores
 from solvers.answer_scores.scores import Scorer
 
 SEED = 0
 """Of the order in which questions are asked."""
+
+CALIBRATION = slice(2, None, 3)
+"""Every third question of a set, in this order, is for calibration, the others are for use."""
+
+TEXT = ("all", "calibration", "none")
+"""Questions whose options are scored by their text too, which takes about as long again."""
 
 TOLD_EVERY = 25
 
@@ -30,10 +37,18 @@ def order(question_set: Sequence[Question], count: int, seed: int = SEED) -> lis
     return [question_set[int(number)] for number in drawn]
 
 
-def measure(scorer: Scorer, sets: Mapping[str, QuestionSet], digests: Mapping[str, str], count: int, path: Path) -> int:
+def measure(
+    scorer: Scorer,
+    sets: Mapping[str, QuestionSet],
+    digests: Mapping[str, str],
+    count: int,
+    path: Path,
+    text: str = "all",
+) -> int:
     """Score ``count`` questions of each set, and append them to a file; return how many are in it.
 
-    Those that the file holds are not asked again. The sets take turns. ``digests`` are those of the sets.
+    Those that the file holds are not asked again. The sets take turns. ``digests`` are those of the sets, ``text`` is
+    one of :data:`TEXT`.
 
     Raises
     ------
@@ -44,21 +59,29 @@ def measure(scorer: Scorer, sets: Mapping[str, QuestionSet], digests: Mapping[st
     """
     about = {"format": FORMAT, "version": VERSION, **scorer.about, "sets": dict(digests), "seed": SEED}
     known = _known(path, about)
-    turns = zip_longest(*([(name, each) for each in order(asked, count)] for name, asked in sets.items()))
-    left = [pair for turn in turns for pair in turn if pair and (pair[0], pair[1].key) not in known]
+    check_name("text", text, TEXT)
+    turns = zip_longest(*([(name, *each) for each in _asked(asked, count, text)] for name, asked in sets.items()))
+    left = [one for turn in turns for one in turn if one and (one[0], one[1].key) not in known]
     began = time.monotonic()
     with path.open("ab") as file:
         if not file.tell():
             file.write(json.dumps(about).encode() + b"\n")
-        for number, (name, question) in enumerate(left, 1):
-            scores = scorer.score(question)
+        for number, (name, question, whole) in enumerate(left, 1):
+            scores = scorer.score(question, whole)
             file.write(Scored(name, question.key, len(question.options), question.answer, scores).to_line())
             file.flush()
             if number % TOLD_EVERY == 0 or number == len(left):
                 each = (time.monotonic() - began) / number
-                text = "%d of %d questions, %.1f s each, about %.0f min left"
-                logger.info(text, number, len(left), each, each * (len(left) - number) / 60)
+                told = "%d of %d questions, %.1f s each, about %.0f min left"
+                logger.info(told, number, len(left), each, each * (len(left) - number) / 60)
     return len(known) + len(left)
+
+
+def _asked(question_set: Sequence[Question], count: int, text: str) -> list[tuple[Question, bool]]:
+    """Return the questions in their order, each with whether the options' text is scored."""
+    asked = order(question_set, count)
+    calibration = {question.key for question in asked[CALIBRATION]}
+    return [(each, text == "all" or (text == "calibration" and each.key in calibration)) for each in asked]
 
 
 def _known(path: Path, about: Mapping[str, Any]) -> set[tuple[str, str]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
-import sys
 
 from secagent_env.questions import Question
 from solvers.reasoning.letters import LETTERS
@@ -33,8 +31,10 @@ def continuation(option: str) -> str:
 
 
 def version() -> str:
-    """Return a digest of this module: scores measured with other prompts are others."""
-    return hashlib.sha256(inspect.getsource(sys.modules[__name__]).encode()).hexdigest()[:12]
+    """Return a digest of what is asked: scores measured with other prompts are others."""
+    question = Question("", "Question?", ("First", "second"), 0, passage="Passage.")
+    shown = (chat(question), cloze(question), *map(continuation, question.options), UNCONDITIONAL)
+    return hashlib.sha256("\0".join(shown).encode()).hexdigest()[:12]
 
 
 def _asked(question: Question) -> str:

@@ -70,5 +70,5 @@ class Scorer(Protocol):
     def about(self) -> Mapping[str, Any]:
         """What the model is, as plain data: its name, and what else tells it from others."""
 
-    def score(self, question: Question) -> Scores:
-        """Return the scores of a question's options."""
+    def score(self, question: Question, text: bool = True) -> Scores:
+        """Return the scores of a question's options; those of their text only with ``text``."""

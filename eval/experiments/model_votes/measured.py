@@ -14,10 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from solvers.answer_scores.files import Scored, ScoreFile, read_scores
+from solvers.answer_scores.measuring import CALIBRATION
 from solvers.answer_scores.readout import Readout, best, readouts
-
-CALIBRATION = slice(2, None, 3)
-"""The questions of a set that are for calibration, in the order in which they were asked."""
 
 RECORDED = Path(__file__).parent / "recorded"
 """The scores that were measured for the documentation."""

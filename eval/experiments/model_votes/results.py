@@ -82,8 +82,8 @@ def figures(chosen: Chosen) -> list[dict[str, Any]]:
     """Return the numbers of a data set, a row for each scheme and for ten agents of each model.
 
     ``accuracy`` is the mean Acc_n of (15), ``agent`` how often one of the agents is right on the questions that are
-    voted on, ``vote`` their vote, with an interval over networks and questions; ``independent`` and ``correlated`` are votes of
-    simulated agents with the same Acc_n, ``printed`` is the paper's number.
+    voted on, ``vote`` their vote, with an interval over networks and questions; ``independent`` and ``correlated`` are
+    votes of simulated agents with the same Acc_n, ``printed`` is the paper's number.
     """
     measured = chosen.measured
     lines: list[tuple[str, list[Composition], dict[str, Any]]] = []
@@ -121,7 +121,7 @@ def _votes(chosen: Chosen, compositions: Sequence[Composition]) -> dict[str, Any
 
 
 def order(chosen: Chosen) -> list[tuple[str, str, float, Interval]]:
-    """Return the printed schemes in pairs, better first, with the printed difference and that of the same votes here."""
+    """Return the printed schemes in pairs, better first, with the printed difference and that of the votes here."""
     printed = TABLE_V[chosen.measured.name]
     schemes = sorted(printed, key=lambda scheme: -printed[scheme])
     right = {scheme: chosen.right(scheme) for scheme in schemes}

@@ -107,7 +107,7 @@ def _bounds(sets: Sequence[Measured], sizes: Sequence[int], used: Sequence[float
     for each in sets:
         least, any_ten, most = accuracy_bounds(each, sizes)
         paper = "met" if most >= PAPER else f"infeasible: the ten most accurate have {most:.3f}"
-        if PAPER <= least:
+        if least >= PAPER:
             paper = "does not bind"
         numbers = (f"{value:.3f}" for value in (least, any_ten, most))
         lines.append([TITLES[each.name], *numbers, f"{used[sets.index(each)]:.3f}", paper])

@@ -26,10 +26,11 @@ class Counting:
 
     def __init__(self, model="m"):
         self.about = {"model": model, "dim": 8}
-        self.asked = []
+        self.asked, self.texts = [], []
 
-    def score(self, question):
+    def score(self, question, text=True):
         self.asked.append(question.key)
+        self.texts.append(text)
         return Scores(letter=tuple(-0.1 if i == question.answer else -3.0 for i in range(len(question.options))))
 
 
@@ -57,6 +58,14 @@ def test_a_measurement_goes_on_where_it_was_interrupted_and_asks_the_sets_in_tur
         measuring.measure(Counting("other"), sets, {}, 5, path)
     with pytest.raises(ValueError, match="measured with another sets"):
         measuring.measure(Counting(), sets, {"s": "changed"}, 5, path)
+
+
+def test_texts_can_be_scored_on_calibration_questions_alone(tmp_path):
+    for text, expected in (("all", [True] * 6), ("calibration", [False, False, True] * 2), ("none", [False] * 6)):
+        scorer = Counting()
+        measuring.measure(scorer, {"s": questions("s")}, {}, 6, tmp_path / text, text)
+        assert scorer.texts == expected
+    assert list(range(9))[measuring.CALIBRATION] == [2, 5, 8]
 
 
 def test_a_file_is_the_same_compressed(tmp_path):
