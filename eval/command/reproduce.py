@@ -66,7 +66,7 @@ def add_parser(command: AddCommand) -> None:
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="of `secagent answer-distributions`, one for each model, for table5-models (default: the recorded ones)",
+        help="of `secagent answer-distributions`, one for each model, for table5-models",
     )
     add_out(parser, Path("results", "reproduce"))
     add_sweep(parser)

@@ -21,7 +21,7 @@ from eval.sweep.engine import How, completed, run_sweep
 from eval.sweep.grid import Chain
 from eval.sweep.plan import Plan, plan
 from secagent_env.support.extras import require
-from secagent_env.support.files import check_writable, write_text
+from secagent_env.support.files import check_writable, write_bytes
 
 Compute = Callable[[Sequence[Cell]], Any]
 """Computes the cells that a folder lacks, and returns the rows of all of them, a pandas DataFrame."""
@@ -33,25 +33,25 @@ class Report:
 
     Its ``text`` are tables and sentences, in Markdown, and its ``numbers`` the same as a list of dicts or a pandas
     DataFrame; neither is written where it is empty. ``draw`` writes a picture to the path that it is given, with the
-    suffixes .png and .pdf. There may be further text ``files``, contents by name, and further reports, ``parts``, by
+    suffixes .png and .pdf. There may be further ``files``, text or bytes by name, and further reports, ``parts``, by
     the name of their files.
     """
 
     text: str = ""
     numbers: Any = ()
     draw: Callable[[Path], None] | None = None
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
     parts: Mapping[str, Report] = field(default_factory=dict)
 
     def write(self, folder: Path, name: str) -> None:
         """Write the files of the report, called ``name``, into a folder; make the folder if need be."""
         pandas = require("pandas", extra="eval")
-        contents = {f"{name}.md": self.text} if self.text else {}
+        contents: dict[str, str | bytes] = {f"{name}.md": self.text} if self.text else {}
         if len(self.numbers):
             contents[f"{name}.csv"] = pandas.DataFrame(self.numbers).to_csv(index=False)
         for file, content in {**contents, **self.files}.items():
             folder.mkdir(parents=True, exist_ok=True)
-            write_text(folder / file, content)
+            write_bytes(folder / file, content.encode() if isinstance(content, str) else content)
         if self.draw is not None:
             self.draw(folder / name)
         for part, report in self.parts.items():

@@ -68,7 +68,8 @@ def measure(
             file.write(json.dumps(about).encode() + b"\n")
         for number, (name, question, whole) in enumerate(left, 1):
             scores = scorer.score(question, whole)
-            file.write(Scored(name, question.key, len(question.options), question.answer, scores).to_line())
+            size, answer = len(question.options), question.answer
+            file.write(Scored(name, question.key, size, answer, scores, question.category).to_line())
             file.flush()
             if number % TOLD_EVERY == 0 or number == len(left):
                 each = (time.monotonic() - began) / number
@@ -88,7 +89,7 @@ def _known(path: Path, about: Mapping[str, Any]) -> set[tuple[str, str]]:
     """Return the questions in a file, after dropping a line that was cut off; none if there is no file."""
     if not path.exists() or not path.stat().st_size:
         return set()
-    found = read_scores(path)
+    [found] = read_scores(path)
     for name in ("model", "sha256", "prompts", "sets", "seed"):
         if found.about.get(name) != about.get(name):
             raise ValueError(f"{path} was measured with another {name}: write into another file")

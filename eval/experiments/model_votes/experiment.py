@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from eval.compare.lineup import module_of
 from eval.experiments.model_votes.cells import FUNCTION
-from eval.experiments.model_votes.measured import RECORDED, Measured, read_all
+from eval.experiments.model_votes.measured import Measured, read_all
 from eval.experiments.model_votes.results import (
     PAPER,
     SCHEMES,
@@ -22,6 +22,7 @@ from eval.experiments.model_votes.results import (
 from eval.experiments.model_votes.tables import markdown
 from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
+from eval.experiments.recorded import ENDING, find
 from eval.experiments.votes.cells_selection import ANY
 from eval.experiments.votes.cells_selection import SCHEMES as SOLVERS
 from eval.experiments.votes.experiment import PRESET
@@ -30,7 +31,7 @@ from eval.experiments.votes.tables import flat
 from eval.sweep.cells import Cell
 from eval.sweep.grid import Grid, number_of
 from secagent_env import Scenario
-from solvers.answer_scores.files import ScoreFile
+from solvers.answer_scores.files import ScoreFile, recording
 
 SIZES = (12, 12, 6)
 """The number of agents of each group, the smallest model first (section V-C)."""
@@ -40,30 +41,31 @@ SIZES = (12, 12, 6)
 class ModelVotes(Experiment):
     """Table V with the answers of real models, from files of scores; by default those that are recorded.
 
-    Raises ValueError or OSError if a file cannot be read, or a number is out of range.
+    Raises ValueError if a number is out of range; so do its cells if files of scores are missing or damaged.
     """
 
     name: ClassVar[str] = "table5-models"
 
     instances: int = option(100, "networks; default: %(default)s", "K")
     seed: int = option(0, "of the networks; default: %(default)s")
-    distributions: Sequence[Path] = option((), "of `secagent answer-distributions`; default: the recorded ones", "FILE")
+    distributions: Sequence[Path] = option((), "of `secagent answer-distributions`", "FILE")
     sizes: Sequence[int] = SIZES
 
     def __post_init__(self) -> None:
         number_of("the number of networks", self.instances)
-        if len(self.files) != len(self.sizes):
-            raise ValueError(
-                f"it takes {len(self.sizes)} files of scores, a model for each group, got {len(self.files)}"
-            )
 
     @functools.cached_property
     def files(self) -> list[ScoreFile]:
-        """The models' files, the narrowest model first."""
-        paths = self.distributions or sorted(RECORDED.glob("*.jsonl.xz"))
-        if not paths:
-            raise ValueError("no scores are recorded; measure them with: secagent answer-distributions")
-        return sorted(read_all(paths), key=lambda file: int(file.about["dim"]))
+        """The scores of each model, the narrowest model first."""
+        if not self.distributions:
+            raise ValueError(
+                "no scores are named: measure models with `secagent answer-distributions` and name the files with "
+                "--distributions, or take the recorded ones with --replay"
+            )
+        files = read_all(self.distributions)
+        if len(files) != len(self.sizes):
+            raise ValueError(f"it takes the scores of {len(self.sizes)} models, one for each group, got {len(files)}")
+        return files
 
     @functools.cached_property
     def sets(self) -> list[Measured]:
@@ -75,6 +77,10 @@ class ModelVotes(Experiment):
         """The data sets at the Acc_min that binds, then those at the paper's that can meet it."""
         binding = [(each, binding_accuracy(each, self.sizes)) for each in self.sets]
         return binding + [(each, PAPER) for each in self.sets if accuracy_bounds(each, self.sizes)[2] >= PAPER]
+
+    def replayed(self, place: Path | None) -> ModelVotes:
+        """Return the experiment with the recorded scores."""
+        return replace(self, distributions=(find(self.name, place),))
 
     def cells(self) -> Grid:
         """Return the cells in which every scheme selects agents in every network, for every data set and Acc_min."""
@@ -108,7 +114,8 @@ class ModelVotes(Experiment):
                 )
             results.append((chosen, figures(chosen)))
         text = markdown(self.sets, results, self.sizes, self.instances)
-        return Report(text, [numbers(row) for _, rows in results for row in rows])
+        recorded = {f"{self.name}{ENDING}": recording(self.files)}
+        return Report(text, [numbers(row) for _, rows in results for row in rows], files=recorded)
 
 
 def value_of(measured: Measured, min_accuracy: float) -> str:

@@ -17,9 +17,6 @@ from solvers.answer_scores.files import Scored, ScoreFile, read_scores
 from solvers.answer_scores.measuring import CALIBRATION
 from solvers.answer_scores.readout import Readout, best, readouts
 
-RECORDED = Path(__file__).parent / "recorded"
-"""The scores that were measured for the documentation."""
-
 
 @dataclass(frozen=True, eq=False)
 class Measured:
@@ -98,7 +95,7 @@ class Measured:
 
 
 def read_all(paths: Sequence[Path | str]) -> list[ScoreFile]:
-    """Return the files of the models, in the order of the groups; by default the recorded ones.
+    """Return the scores of all models in some files, the narrowest model first.
 
     Raises
     ------
@@ -107,13 +104,15 @@ def read_all(paths: Sequence[Path | str]) -> list[ScoreFile]:
     OSError
         If one cannot be read.
     """
-    files = [read_scores(path) for path in paths]
+    files = [file for path in paths for file in read_scores(path)]
     if len({file.model for file in files}) < len(files):
-        raise ValueError("two files of scores are of the same model")
+        raise ValueError("a model is scored in two files")
+    if not all(isinstance(file.about.get("dim"), int) for file in files):
+        raise ValueError("a file of scores does not tell the model's width, dim")
     for name in ("sets", "seed"):
         if any(file.about.get(name) != files[0].about.get(name) for file in files):
             raise ValueError(f"the files of scores were measured with different {name}")
-    return files
+    return sorted(files, key=lambda file: int(file.about["dim"]))
 
 
 def _label(scored: Scored) -> tuple[str, int, int]:

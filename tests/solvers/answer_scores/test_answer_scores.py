@@ -12,7 +12,7 @@ from faulty_server import FaultyServer, completion, fails, says, sends
 from secagent_env.questions import Question, QuestionSet
 from solvers.answer_scores import measuring, prompts
 from solvers.answer_scores.endpoint import EndpointScorer
-from solvers.answer_scores.files import FORMAT, Scored, compressed, read_scores
+from solvers.answer_scores.files import FORMAT, Scored, read_scores, recording
 from solvers.answer_scores.readout import UNBIASED, Readout, best, readouts
 from solvers.answer_scores.scores import Scores
 from solvers.llm.chat import EndpointError
@@ -50,7 +50,7 @@ def test_a_measurement_goes_on_where_it_was_interrupted_and_asks_the_sets_in_tur
     assert measuring.measure(second, sets, {}, 5, path) == 10
     assert second.asked[0] == first.asked[-1]
     assert len(second.asked) == 5
-    read = read_scores(path)
+    [read] = read_scores(path)
     assert [each.key for each in read.of("s")] == [q.key for q in measuring.order(sets["s"], 5)]
     assert {each.data_set for each in read.questions} == {"s", "t"}
     assert b"rose" not in path.read_bytes()
@@ -68,16 +68,22 @@ def test_texts_can_be_scored_on_calibration_questions_alone(tmp_path):
     assert list(range(9))[measuring.CALIBRATION] == [2, 5, 8]
 
 
-def test_a_file_is_the_same_compressed(tmp_path):
-    path, packed = tmp_path / "scores.jsonl", tmp_path / "scores.jsonl.xz"
-    measuring.measure(Counting(), {"s": questions("s")}, {}, 6, path)
-    compressed(path, packed)
-    assert read_scores(packed) == read_scores(path)
-    damaged = bytearray(packed.read_bytes())
-    damaged[len(damaged) // 2] ^= 1
-    packed.write_bytes(damaged)
-    with pytest.raises(ValueError, match="is damaged"):
+def test_a_recording_holds_the_files_of_several_models(tmp_path):
+    for model in ("m", "n"):
+        measuring.measure(Counting(model), {"s": questions("s")}, {}, 6, tmp_path / model)
+    files = [file for model in ("m", "n") for file in read_scores(tmp_path / model)]
+    packed = tmp_path / "packed"
+    packed.write_bytes(recording(files))
+    assert read_scores(packed) == files
+    packed.write_bytes(recording([files[0], files[0]]))
+    with pytest.raises(ValueError, match="the scores of a model twice"):
         read_scores(packed)
+    damaged = bytearray(recording(files))
+    damaged[len(damaged) // 2] ^= 1
+    for content in (bytes(damaged), recording(files)[:-20]):
+        packed.write_bytes(content)
+        with pytest.raises(ValueError, match="is damaged"):
+            read_scores(packed)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +111,8 @@ def test_files_of_another_kind_and_questions_twice_are_refused(tmp_path):
     path = tmp_path / "scores.jsonl"
     for content, message in (
         ("", "holds no scores"),
-        ("{}\n", "holds no scores"),
+        ("{}\n", "line 1: it is not the header"),
+        ('{"format": "other"}\n', "line 1: it is not the header"),
         ("[]\n", "line 1: it is no JSON object"),
         (json.dumps(ABOUT | {"version": 9}) + "\n", "of version 9"),
     ):
