@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from eval.command.arguments import AddCommand
 
 TEXT = ("all", "calibration", "none")
 SETS = ("arc-easy", "arc-challenge", "boolq")
+QUESTIONS, OF_STUDENTS = 450, 120
 
 
 def add_parser(command: AddCommand) -> None:
@@ -23,7 +25,18 @@ def add_parser(command: AddCommand) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON lines; what is there is kept")
     parser.add_argument("--name", help="of the model in tables (default: the file's name)")
     parser.add_argument("--sets", nargs="+", default=SETS, metavar="SET", help=f"data sets (default: {' '.join(SETS)})")
-    parser.add_argument("--questions", type=int, default=450, metavar="Q", help="of each set (default: 450)")
+    parser.add_argument(
+        "--student",
+        action="store_true",
+        help="score the letters of the questions of `reproduce genainet-table1-models`, with and without knowledge, "
+        "instead; MODEL may be retrieval-reader",
+    )
+    parser.add_argument(
+        "--questions",
+        type=int,
+        metavar="Q",
+        help=f"of each set (default: {QUESTIONS}; with --student {OF_STUDENTS})",
+    )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="of the data sets (default: SECAGENT_DATA)")
     parser.add_argument(
         "--text",
@@ -38,20 +51,35 @@ def run(args: argparse.Namespace) -> None:
     """Measure what the file lacks."""
     from eval.experiments.question_source import digest_of, load
     from secagent_env.support.checks import integer
-    from solvers.answer_scores.endpoint import EndpointScorer
-    from solvers.answer_scores.gguf import GGUFScorer
     from solvers.answer_scores.measuring import measure
 
-    count, threads = integer("questions", args.questions, 1), integer("threads", args.threads, 1, 1024)
-    data = None if args.data is None else str(args.data)
-    sets = {name: load(name, data) for name in args.sets}
-    digests = {name: digest_of([(q.key, len(q.options), q.answer) for q in asked]) for name, asked in sets.items()}
-    if args.base_url is not None and args.width is None:
-        raise ValueError("an endpoint does not tell the model's hidden size: give it with --width")
-    with (
-        GGUFScorer(args.model, args.name, threads)
-        if args.base_url is None
-        else EndpointScorer(args.model, args.base_url, integer("width", args.width, 1), args.name)
-    ) as scorer:
-        number = measure(scorer, sets, digests, count, args.out, args.text)
+    text = "none" if args.student else args.text
+    count = integer("questions", args.questions or (OF_STUDENTS if args.student else QUESTIONS), 1)
+    scorer = _scorer(args)
+    if args.student:
+        from eval.experiments.knowledge_transfer.student_questions import student_questions
+
+        sets, digests = student_questions(count, data=args.data)
+    else:
+        data = None if args.data is None else str(args.data)
+        sets = {name: load(name, data) for name in args.sets}
+        digests = {name: digest_of([(q.key, len(q.options), q.answer) for q in own]) for name, own in sets.items()}
+    with scorer:
+        number = measure(scorer, sets, digests, count, args.out, text)
     print(f"{args.out} holds the scores of {number} questions by {scorer.about['model']}")
+
+
+def _scorer(args: argparse.Namespace) -> Any:
+    """Return what scores the options."""
+    from eval.experiments.knowledge_transfer.student_questions import READER, ReaderScorer
+    from secagent_env.support.checks import integer
+    from solvers.answer_scores.endpoint import EndpointScorer
+    from solvers.answer_scores.gguf import GGUFScorer
+
+    if args.student and args.model == READER:
+        return ReaderScorer()
+    if args.base_url is None:
+        return GGUFScorer(args.model, args.name, integer("threads", args.threads, 1, 1024))
+    if args.width is None:
+        raise ValueError("an endpoint does not tell the model's hidden size: give it with --width")
+    return EndpointScorer(args.model, args.base_url, integer("width", args.width, 1), args.name)

@@ -15,8 +15,9 @@ def add_parser(command: AddCommand) -> None:
         "experiments",
         nargs="+",
         metavar="EXPERIMENT",
-        help="fig4, table2, table3, fig5, table4, table5, table5-models; of the second paper genainet-table1, "
-        "genainet-table2, genainet-fig7, genainet-fig8; knowledge-energy, which links the two; or all of them: all",
+        help="fig4, table2, table3, fig5, table4, table5; of the second paper genainet-table1, genainet-table2, "
+        "genainet-fig7, genainet-fig8; knowledge-energy, which links the two; or all of these: all. With real language "
+        "models: table5-models, genainet-table1-models, genainet-table2-models",
     )
     parser.add_argument(
         "--instances", type=int, default=100, metavar="K", help="networks, or games, of each setting (default: 100)"
@@ -67,6 +68,13 @@ def add_parser(command: AddCommand) -> None:
         type=Path,
         metavar="FILE",
         help="of `secagent answer-distributions`, one for each model, for table5-models",
+    )
+    questions.add_argument(
+        "--students",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="of `secagent answer-distributions --student`, for genainet-table1-models",
     )
     add_out(parser, Path("results", "reproduce"))
     add_sweep(parser)

@@ -24,6 +24,8 @@ CATALOGUE = {
     "table5": "eval.experiments.votes.experiment:Votes",
     "table5-models": "eval.experiments.model_votes.experiment:ModelVotes",
     "genainet-table1": "eval.experiments.knowledge_transfer.experiment:KnowledgeTransfer",
+    "genainet-table1-models": "eval.experiments.knowledge_transfer.models:ModelStudents",
+    "genainet-table2-models": "eval.experiments.genainet_power.models:ModelPowerGames",
     "knowledge-energy": "eval.experiments.knowledge_energy.experiment:KnowledgeEnergy",
     "fig4": _ENERGY,
     "table2": _ENERGY,
@@ -34,8 +36,12 @@ CATALOGUE = {
 """Names of tables and figures, and the experiments that make them, in the order in which they run."""
 
 
+OF_MODELS = "-models"
+"""What the names of experiments end with that need a real language model, or its recorded answers."""
+
+
 def chosen(names: Sequence[str]) -> dict[type[Experiment], list[str]]:
-    """Return the experiments that make the tables and figures named, each with the names; ``all`` are all of them.
+    """Return the experiments that make the tables and figures named, each with the names; ``all`` need no model.
 
     Raises ValueError if there is none of a name.
     """
@@ -44,7 +50,7 @@ def chosen(names: Sequence[str]) -> dict[type[Experiment], list[str]]:
             raise unknown_name("experiment", name, ["all", *CATALOGUE])
     experiments: dict[type[Experiment], list[str]] = {}
     for name, place in CATALOGUE.items():
-        if name in names or "all" in names:
+        if name in names or ("all" in names and not name.endswith(OF_MODELS)):
             experiments.setdefault(pkgutil.resolve_name(place), []).append(name)
     return experiments
 

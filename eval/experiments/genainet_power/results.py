@@ -72,7 +72,13 @@ class Course:
 
 
 def courses_of(
-    frame: Any, pairs: Sequence[int], draws: int, seed: int, rounds: int, feasible: bool | None
+    frame: Any,
+    pairs: Sequence[int],
+    draws: int,
+    seed: int,
+    rounds: int,
+    feasible: bool | None,
+    teams: Sequence[str] = tuple(TEAMS),
 ) -> list[Course]:
     """Return the courses of all methods on the same games, from the rows of the teams (a pandas DataFrame)."""
     courses = []
@@ -82,9 +88,14 @@ def courses_of(
         courses += [Course.of(REFERENCE, game, dpc(game, rounds)), Course.of(OPTIMUM, game, best)]
         if num_pairs in trained():
             courses.append(Course.of(LEARNT, game, SharedPolicy(num_pairs).powers(game, rounds)))
-        own = frame[frame["value"] == num_pairs]
-        courses += [_course(game, own[own["scheme"] == team], TEAMS[team].get("talk", True)) for team in TEAMS]
+        courses += courses_of_teams(frame, game, teams)
     return courses
+
+
+def courses_of_teams(frame: Any, game: Game, teams: Sequence[str]) -> list[Course]:
+    """Return the courses of teams in games (B), from their rows."""
+    own = frame[frame["value"] == game.num_pairs]
+    return [_course(game, own[own["scheme"] == team], TEAMS[team].get("talk", True)) for team in teams]
 
 
 def _course(game: Game, rows: Any, talks: bool) -> Course:

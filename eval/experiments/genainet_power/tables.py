@@ -90,14 +90,14 @@ def _worth_of_messages(courses: Sequence[Course]) -> list[str]:
         deaf = next((course for course in own if "without messages" in course.method), None)
         talking = deaf and next((c for c in own if c.method == deaf.method.replace(" without messages", "")), None)
         if deaf and talking and deaf.played and talking.played:
-            gap, power = _beside(talking, deaf)
+            gap, power = beside(talking, deaf)
             sentences.append(
                 f"{num_pairs} pairs: with messages, {gap} of the gap without them, at {power} of the power."
             )
     return ["  \n".join(sentences)] if sentences else []
 
 
-def _beside(course: Course, reference: Course) -> tuple[str, str]:
+def beside(course: Course, reference: Course) -> tuple[str, str]:
     """Return the rate gap and the total power at the end, relative to those of another course."""
     return (
         percent(paired_ratio(course.rate_gap[-1], reference.rate_gap[-1])),
@@ -109,7 +109,7 @@ def _row(course: Course, reference: Course) -> list[str]:
     if not course.played:
         return [str(course.num_pairs), course.method, *[NONE] * 6]
     gap, power = (bootstrap_mean(values[-1]) for values in (course.rate_gap, course.total_power_w))
-    gap_beside, power_beside = (NONE, NONE) if course is reference else _beside(course, reference)
+    gap_beside, power_beside = (NONE, NONE) if course is reference else beside(course, reference)
     written = NONE
     if course.messages is not None and course.proposals is not None:
         written = f"{course.messages.mean():.2f} ({course.proposals.mean():.2f})"

@@ -1,0 +1,148 @@
+"""GenAINet's Table 1 with real language models as students, from the scores of their answers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from eval.experiments.knowledge_transfer.cells import ALL, CHOSEN, PRINTED_RATIO, WITH_ANSWERS, WITHOUT, Condition
+from eval.experiments.knowledge_transfer.cells_endpoints import CONDITIONS
+from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
+from eval.experiments.options import option
+from eval.experiments.protocol import Compute, Experiment, Report
+from eval.experiments.recorded import ENDING, find
+from eval.stats.formatting import NONE, percent, points, tabulated
+from eval.stats.paired import paired_difference
+from eval.stats.statistics import CONFIDENCE, Interval, share, spread
+from solvers.answer_scores.files import Scored, ScoreFile, read_scores, recording
+
+PAIRS = ((ALL, WITHOUT), (CHOSEN, WITHOUT), (CHOSEN, ALL), (WITH_ANSWERS, ALL))
+"""Conditions that are compared, on the same questions."""
+
+
+@dataclass(frozen=True, eq=False)
+class Student:
+    """What a student answers: the Q questions (their keys and categories), and which were right in each condition."""
+
+    name: str
+    categories: np.ndarray
+    right: dict[Condition, np.ndarray]
+    chance: float
+
+    @classmethod
+    def of(cls, file: ScoreFile) -> Student:
+        """Return what a model answers, its likeliest letter, to the questions that were asked in all conditions.
+
+        Raises ValueError if there are none.
+        """
+        asked = {condition: {each.key: each for each in file.of(condition.label)} for condition in CONDITIONS}
+        common = [key for key in asked[WITHOUT] if all(key in own for own in asked.values())]
+        if not common:
+            raise ValueError(f"of {file.model}, no question is scored in all conditions of Table 1")
+        right = {condition: np.array([_right(own[key]) for key in common], float) for condition, own in asked.items()}
+        first = [asked[WITHOUT][key] for key in common]
+        categories = np.array([each.category for each in first])
+        return cls(file.model, categories, right, float(np.mean([1 / each.num_options for each in first])))
+
+    def accuracy(self, condition: Condition, category: str = OVERALL) -> Interval:
+        """Return the share of right answers in a category."""
+        own = self.right[condition][self.categories == category] if category != OVERALL else self.right[condition]
+        return share(int(own.sum()), own.size)
+
+
+@dataclass(frozen=True)
+class ModelStudents(Experiment):
+    """Table 1 with models as students: `secagent answer-distributions --student` measures them."""
+
+    name: ClassVar[str] = "genainet-table1-models"
+
+    students: Sequence[Path] = option((), "of `secagent answer-distributions --student`", "FILE")
+
+    @functools.cached_property
+    def files(self) -> list[ScoreFile]:
+        """The scores of each student."""
+        if not self.students:
+            raise ValueError(
+                "no scores are named: measure a model with `secagent answer-distributions MODEL --student` and name "
+                "the files with --students, or take the recorded ones with --replay"
+            )
+        return [file for path in self.students for file in read_scores(path)]
+
+    def replayed(self, place: Path | None) -> ModelStudents:
+        """Return the experiment with the recorded scores."""
+        return replace(self, students=(find(self.name, place),))
+
+    def report(self, compute: Compute) -> Report:
+        """Return the table with its numbers; nothing is left to compute."""
+        students = [Student.of(file) for file in self.files]
+        rows = [row for student in students for row in figures(student)]
+        return Report(markdown(students), rows, files={f"{self.name}{ENDING}": recording(self.files)})
+
+
+def figures(student: Student) -> list[dict[str, Any]]:
+    """Return the numbers of a student, by condition and category."""
+    return [
+        {
+            "student": student.name,
+            "knowledge": condition.label,
+            "category": category,
+            **spread("accuracy", interval := student.accuracy(condition, category)),
+            "n": interval.size,
+        }
+        for condition in CONDITIONS
+        for category in (*_categories(student), OVERALL)
+    ]
+
+
+def markdown(students: Sequence[Student]) -> str:
+    """Return the tables."""
+    parts = ["## GenAINet, Table 1 with real models", _setting(students[0])]
+    parts += [_table(students), "### What knowledge is worth", _differences(students)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _setting(first: Student) -> str:
+    return (
+        f"{first.categories.size} questions, a guess is right on {first.chance:.1%}. A student reads the passages "
+        "nearest to a question, of all knowledge, of what is compressed to "
+        f"{PRINTED_RATIO:.2%} of its bits, or none, and answers with its likeliest letter: one pass per question and "
+        f"condition. Brackets are {CONFIDENCE:.0%} intervals over questions (Wilson; bootstrap of paired differences)."
+    )
+
+
+def _table(students: Sequence[Student]) -> str:
+    printed = {WITHOUT: "none", CHOSEN: "compressed", ALL: "full"}
+    lines = []
+    for category in (*_categories(students[0]), OVERALL):
+        for condition in (ALL, CHOSEN, WITHOUT, WITH_ANSWERS):
+            number = getattr(TABLE_1.get(category), printed.get(condition, ""), None)
+            cells = [percent(student.accuracy(condition, category)) for student in students]
+            lines.append([category, condition.label, *cells, NONE if number is None else f"{number:.1%}"])
+    headers = ["category", "knowledge", *(student.name for student in students), "printed"]
+    note = f"{WITH_ANSWERS.label}: the explanations of the very questions are among the knowledge."
+    return f"{tabulated(lines, headers)}\n\n{note}"
+
+
+def _differences(students: Sequence[Student]) -> str:
+    lines = [
+        [
+            f"{first.label} less {second.label}",
+            *(points(paired_difference(student.right[first], student.right[second])) for student in students),
+        ]
+        for first, second in PAIRS
+    ]
+    return tabulated(lines, ["difference", *(student.name for student in students)])
+
+
+def _categories(student: Student) -> list[str]:
+    found = set(student.categories.tolist())
+    return [name for name in TABLE_1 if name in found] + sorted(found - {*TABLE_1})
+
+
+def _right(scored: Scored) -> bool:
+    return int(np.argmax(scored.scores.letter)) == scored.answer
