@@ -29,7 +29,8 @@ logger = logging.getLogger("secagent.reproduce")
 SHIPPED = Path(__file__).parents[1] / "recordings"
 """The folder of the recordings that the documentation's numbers are computed from."""
 SUMS = "SHA256SUMS"
-ENDING = ".recording.xz"
+ENDING, SCORES = ".recording.xz", ".scores.xz"
+"""What the names of recordings end with: of replies, and of scores of answers (:mod:`solvers.answer_scores.files`)."""
 ANSWERS = "answers"
 """The folder, in the results folder, in which cells keep the answers of models."""
 
@@ -102,7 +103,7 @@ def told(args: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
-def find(name: str, place: Path | None) -> Path:
+def find(name: str, place: Path | None, ending: str = ENDING) -> Path:
     """Return the recording of an experiment: a file, in a folder, or without a place the one that is shipped.
 
     Raises
@@ -113,7 +114,7 @@ def find(name: str, place: Path | None) -> Path:
         If there is none.
     """
     folder = SHIPPED if place is None else place
-    path = folder / f"{name}{ENDING}" if place is None or place.is_dir() else place
+    path = folder / f"{name}{ending}" if place is None or place.is_dir() else place
     if not path.is_file():
         what = f"no recording of {name} is shipped" if place is None else f"there is no recording {path}"
         raise ValueError(f"{what}: name one with --replay FILE, or record one by a run with a model")

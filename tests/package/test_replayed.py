@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from documentation.replayed import missing, output_of, replayed
 
-from eval.experiments.recorded import ENDING, SHIPPED, find, sums
+from eval.experiments.recorded import ENDING, SCORES, SHIPPED, find, sums
+from solvers.answer_scores.files import read_scores
 from solvers.recordings import read_recording
 
 ROOT = Path(__file__).parents[2]
@@ -26,10 +27,13 @@ def test_what_a_page_shows_follows_from_its_recording(command, tmp_path, monkeyp
 
 
 def test_recordings_are_whole_and_small():
-    shipped = sorted(path for path in SHIPPED.iterdir() if path.name.endswith(ENDING))
+    shipped = sorted(path for path in SHIPPED.iterdir() if path.name.endswith((ENDING, SCORES)))
     assert sums().keys() == {path.name for path in shipped}
     for path in shipped:
-        assert read_recording(find(path.name.removesuffix(ENDING), None)).command
+        if path.name.endswith(SCORES):
+            assert read_scores(find(path.name.removesuffix(SCORES), None, SCORES))
+        else:
+            assert read_recording(find(path.name.removesuffix(ENDING), None)).command
     assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < MOST_BYTES
 
 

@@ -15,7 +15,7 @@ from eval.experiments.knowledge_transfer.cells_endpoints import CONDITIONS
 from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
 from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
-from eval.experiments.recorded import ENDING, find
+from eval.experiments.recorded import SCORES, find
 from eval.stats.formatting import NONE, percent, points, tabulated
 from eval.stats.paired import paired_difference
 from eval.stats.statistics import CONFIDENCE, Interval, share, spread
@@ -75,13 +75,13 @@ class ModelStudents(Experiment):
 
     def replayed(self, place: Path | None) -> ModelStudents:
         """Return the experiment with the recorded scores."""
-        return replace(self, students=(find(self.name, place),))
+        return replace(self, students=(find(self.name, place, SCORES),))
 
     def report(self, compute: Compute) -> Report:
         """Return the table with its numbers; nothing is left to compute."""
         students = [Student.of(file) for file in self.files]
         rows = [row for student in students for row in figures(student)]
-        return Report(markdown(students), rows, files={f"{self.name}{ENDING}": recording(self.files)})
+        return Report(markdown(students), rows, files={f"{self.name}{SCORES}": recording(self.files)})
 
 
 def figures(student: Student) -> list[dict[str, Any]]:

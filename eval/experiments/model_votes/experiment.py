@@ -22,7 +22,7 @@ from eval.experiments.model_votes.results import (
 from eval.experiments.model_votes.tables import markdown
 from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
-from eval.experiments.recorded import ENDING, find
+from eval.experiments.recorded import SCORES, find
 from eval.experiments.votes.cells_selection import ANY
 from eval.experiments.votes.cells_selection import SCHEMES as SOLVERS
 from eval.experiments.votes.experiment import PRESET
@@ -80,7 +80,7 @@ class ModelVotes(Experiment):
 
     def replayed(self, place: Path | None) -> ModelVotes:
         """Return the experiment with the recorded scores."""
-        return replace(self, distributions=(find(self.name, place),))
+        return replace(self, distributions=(find(self.name, place, SCORES),))
 
     def cells(self) -> Grid:
         """Return the cells in which every scheme selects agents in every network, for every data set and Acc_min."""
@@ -114,7 +114,7 @@ class ModelVotes(Experiment):
                 )
             results.append((chosen, figures(chosen)))
         text = markdown(self.sets, results, self.sizes, self.instances)
-        recorded = {f"{self.name}{ENDING}": recording(self.files)}
+        recorded = {f"{self.name}{SCORES}": recording(self.files)}
         return Report(text, [numbers(row) for _, rows in results for row in rows], files=recorded)
 
 

@@ -125,12 +125,12 @@ def test_table_v_with_models(report):
     assert "ARC" not in text
     assert "asc over randas" in text
     assert "ten of large" in (out / "table5-models.csv").read_text()
-    assert [file.model for file in read_scores(out / "table5-models.recording.xz")] == ["small", "middle", "large"]
+    assert [file.model for file in read_scores(out / "table5-models.scores.xz")] == ["small", "middle", "large"]
 
 
 def test_a_recording_gives_the_same_table(report, tmp_path, capsys):
     text, out = report
-    recording = out / "table5-models.recording.xz"
+    recording = out / "table5-models.scores.xz"
     again = ["reproduce", "table5-models", "--replay", str(recording), "--instances", "2", "--workers", "1"]
     assert main([*again, "--out", str(out)]) == 0
     assert capsys.readouterr().out == text
@@ -213,7 +213,7 @@ def test_table_1_of_a_student(tmp_path):
     assert lexicon["no knowledge"][0].startswith("0 %")
     differences = {line[0]: line[1] for line in lines if len(line) == 2}
     assert differences["full less no knowledge"].startswith("+75.0")
-    again = ModelStudents().replayed(tmp_path / "genainet-table1-models.recording.xz")
+    again = ModelStudents().replayed(tmp_path / "genainet-table1-models.scores.xz")
     assert run(again, tmp_path, **HOW) == text
 
 
