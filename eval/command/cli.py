@@ -128,6 +128,8 @@ def _after_interrupt(args: argparse.Namespace) -> str:
     """Return what follows from an interruption: how the command goes on."""
     if args.command == "serve-standin":
         return ": the stand-in no longer answers"
+    if args.command == "answer-distributions":
+        return f"; the same command goes on with {args.out}"
     if args.command == "train" and args.algo is not None:
         return f"; the same command resumes the training from its last checkpoint in {args.out}"
     return how_to_resume(args) if args.command in SWEEPS else ""

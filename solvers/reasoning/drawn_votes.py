@@ -5,6 +5,7 @@ Dimension letters: Q questions, N agents, m options.
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
@@ -32,8 +33,10 @@ def expected_vote(distributions: np.ndarray, answers: np.ndarray) -> np.ndarray:
         raise ValueError("each distribution must be probabilities that sum to 1")
     num_agents, num_options = p.shape[1:]
     # The votes for all options but the last; its votes are the rest.
-    chance = np.zeros((len(p), *[num_agents + 1] * (num_options - 1)))
-    chance[(slice(None), *[0] * (num_options - 1))] = 1.0
+    states = (num_agents + 1,) * (num_options - 1)
+    chance = np.zeros((len(p), math.prod(states)))
+    chance[:, 0] = 1.0
+    chance = chance.reshape(len(p), *states)
     for agent in range(num_agents):
         of_option = p[:, agent].reshape(len(p), num_options, *[1] * (num_options - 1))
         voted = chance * of_option[:, -1]
@@ -43,16 +46,16 @@ def expected_vote(distributions: np.ndarray, answers: np.ndarray) -> np.ndarray:
             later[axis], earlier[axis] = slice(1, None), slice(None, -1)
             voted[tuple(later)] += chance[tuple(earlier)] * of_option[:, option]
         chance = voted
-    wins = _wins(num_agents, num_options).reshape(num_options, -1)
-    return np.einsum("qs,qs->q", chance.reshape(len(p), -1), wins[right])
+    wins = _wins(num_agents, num_options)
+    return np.asarray(np.einsum("qs,qs->q", chance.reshape(len(p), -1), wins[right]))
 
 
 def _wins(num_agents: int, num_options: int) -> np.ndarray:
-    """Return the probability that each option wins, (m, N + 1, …), by the votes for all options but the last."""
-    wins = np.zeros((num_options, *[num_agents + 1] * (num_options - 1)))
-    for votes in product(range(num_agents + 1), repeat=num_options - 1):
+    """Return the probability that each option wins, (m, (N + 1)^(m − 1)), by the votes for all but the last."""
+    wins = np.zeros((num_options, (num_agents + 1) ** (num_options - 1)))
+    for state, votes in enumerate(product(range(num_agents + 1), repeat=num_options - 1)):
         if sum(votes) <= num_agents:
             counts = np.array([*votes, num_agents - sum(votes)])
             most = counts == counts.max()
-            wins[(slice(None), *votes)] = most / most.sum()
+            wins[:, state] = most / most.sum()
     return wins
