@@ -253,10 +253,3 @@ def test_table_2_needs_a_model(tmp_path):
             ModelPowerGames.from_arguments(SimpleNamespace(groups=groups, instances=1, seed=0))
     with pytest.raises(ValueError, match="needs one language model"):
         ModelPowerGames.from_arguments(SimpleNamespace(groups=None, instances=1, seed=0))
-
-
-def test_experiments_with_models_are_not_among_all():
-    from eval.experiments.catalogue import CATALOGUE, chosen
-
-    names = {name for names in chosen(["all"]).values() for name in names}
-    assert names == {name for name in CATALOGUE if not name.endswith("-models")}
