@@ -159,3 +159,21 @@ def test_other_columns():
     assert percent(Interval(1.04e-12, 1.01e-12, 1.06e-12, 9)) == "1e-10 % [1e-10, 1e-10]"
     assert count(Interval(61.52, 58.2, 65.06, 9)) == "61.5 [58.2, 65.1]"
     assert count(Interval(12345.6, 12000.0, 13000.0, 9)) == "12346 [12000, 13000]"
+
+
+def test_a_crossed_mean_draws_rows_and_columns():
+    from eval.stats.statistics import crossed_mean
+
+    effect = np.random.default_rng(0).normal(size=80)
+    expected = bootstrap_mean(effect)
+    for values in (np.tile(effect, (5, 1)), np.tile(effect[:, None], (1, 5))):
+        interval = crossed_mean(values)
+        assert interval.mean == pytest.approx(expected.mean)
+        assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=0.02)
+    both = crossed_mean(effect[:, None] + effect[None, ::-1])
+    width = 2**0.5 * (expected.high - expected.low)
+    assert both.high - both.low == pytest.approx(width, rel=0.05)
+    assert crossed_mean(np.ones((2, 3))).low == 1.0
+    for wrong in (np.ones(3), np.full((2, 2), np.nan), np.ones((0, 3))):
+        with pytest.raises(ValueError, match="matrix of finite values"):
+            crossed_mean(wrong)
