@@ -9,7 +9,7 @@ from scipy import stats
 from eval.compare.summary import common_instances, summarise
 from eval.compare.table import markdown
 from eval.stats.formatting import count, percent, with_unit
-from eval.stats.statistics import Interval, bootstrap_mean, share, spread
+from eval.stats.statistics import Interval, bootstrap_mean, crossed_mean, share, spread
 
 pandas = pytest.importorskip("pandas")
 
@@ -162,8 +162,6 @@ def test_other_columns():
 
 
 def test_a_crossed_mean_draws_rows_and_columns():
-    from eval.stats.statistics import crossed_mean
-
     effect = np.random.default_rng(0).normal(size=80)
     expected = bootstrap_mean(effect)
     for values in (np.tile(effect, (5, 1)), np.tile(effect[:, None], (1, 5))):

@@ -1,7 +1,8 @@
-"""The scores of a GGUF file, with a small language of our own in the place of llama.cpp: each token follows from the last."""
+"""The scores of a GGUF file, with a language of our own in the place of llama.cpp: a token follows from the last."""
 
 import ctypes
 import sys
+from itertools import pairwise
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -93,7 +94,7 @@ def scorer(monkeypatch, tmp_path):
 
 def likelihood(prefix, text):
     tokens = (prefix[-1:] + text).encode()
-    return sum(LN_P[first, second] for first, second in zip(tokens, tokens[1:], strict=False))
+    return sum(LN_P[first, second] for first, second in pairwise(tokens))
 
 
 def test_likelihoods_are_sums_over_the_tokens(scorer):
