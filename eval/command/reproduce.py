@@ -78,7 +78,7 @@ def add_parser(command: AddCommand) -> None:
     )
     add_out(parser, Path("results", "reproduce"))
     add_sweep(parser)
-    parser.set_defaults(usual={name: parser.get_default(name) for name in vars(parser.parse_args(["all"]))})
+    parser.set_defaults(usual=parser.get_default)
 
 
 def run(args: argparse.Namespace) -> None:

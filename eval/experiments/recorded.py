@@ -92,7 +92,7 @@ def options(experiment: type[Experiment], args: argparse.Namespace) -> dict[str,
     for name, value in told.items():
         if name not in KINDS or not KINDS[name](value):
             raise ValueError(f"{path} tells of an option {name} of secagent reproduce that cannot be: {value!r:.80}")
-    return {name: value for name, value in told.items() if getattr(args, name, None) == args.usual.get(name)}
+    return {name: value for name, value in told.items() if getattr(args, name, None) == args.usual(name)}
 
 
 def told(args: argparse.Namespace) -> dict[str, Any]:
