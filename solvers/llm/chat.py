@@ -51,7 +51,7 @@ class Request:
     messages
         The conversation so far.
     name, schema
-        The name and the JSON schema of the structured answer.
+        The name and the JSON schema of the structured answer; an empty schema asks for text alone.
     seed
         The seed of the model's random choices, for servers that take one; it tells equal prompts apart.
     temperature
@@ -116,6 +116,13 @@ class Reply:
     recorded: bool = False
     requests: int = 1
     adapted: str = ""
+
+
+def with_schema(messages: tuple[Message, ...], schema: dict[str, Any]) -> tuple[Message, ...]:
+    """Return messages of which the last one asks for JSON that follows a schema."""
+    *before, last = messages
+    asked = f"{last.content}\n\nAnswer with one JSON object that follows this JSON schema: {json.dumps(schema)}"
+    return (*before, Message(last.role, asked))
 
 
 class Closing:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from solvers.llm.chat import Message, Request, estimated_tokens
+from solvers.llm.chat import Message, Request, estimated_tokens, with_schema
 from solvers.llm.refusal import TEMPORARY, Refusal
 from solvers.llm.structured import keywords_in, without
 
@@ -59,7 +58,7 @@ class Dialect:
 
     def parameters(self, model: str, request: Request) -> dict[str, Any]:
         """Return a request as the parameters of a chat completion."""
-        structure, schema = STRUCTURES[self.structure], without(request.schema, self.dropped)
+        structure, schema = self._structure(request), without(request.schema, self.dropped)
         messages = [dataclasses.asdict(message) for message in self._messages(request)]
         parameters: dict[str, Any] = {"model": model, "messages": messages}
         if LIMITS[self.limit]:
@@ -78,12 +77,13 @@ class Dialect:
         return parameters
 
     def _messages(self, request: Request) -> Sequence[Message]:
-        messages = list(request.messages)
-        if messages and STRUCTURES[self.structure] not in WITH_SCHEMA:
-            # OpenAI requires the word JSON for json_object.
-            instruction = f"Answer with one JSON object that follows this JSON schema: {json.dumps(request.schema)}"
-            messages[-1] = Message(messages[-1].role, f"{messages[-1].content}\n\n{instruction}")
+        messages = request.messages
+        if messages and request.schema and self._structure(request) not in WITH_SCHEMA:
+            messages = with_schema(messages, request.schema)  # OpenAI requires the word JSON for json_object
         return messages if self.roles else folded(messages)
+
+    def _structure(self, request: Request) -> str:
+        return STRUCTURES[self.structure] if request.schema else STRUCTURES[-1]
 
     def reply_tokens(self, request: Request) -> int:
         """Return the most tokens of the reply to a request: those that it asks for, or for which there is room."""
@@ -142,7 +142,7 @@ class Dialect:
         """Return what is other than asked for in a request, in a few words; empty if nothing is."""
         lost = sorted(self.dropped & keywords_in(request.schema)) if STRUCTURES[self.structure] in WITH_SCHEMA else []
         told = {
-            STRUCTURES[self.structure]: self.structure > 0,
+            STRUCTURES[self.structure]: self.structure > 0 and bool(request.schema),
             f"a schema without {', '.join(lost)}": bool(lost),
             "no temperature": not self.temperature,
             "no seed": not self.seed,

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from secagent_env.support.checks import integer, number
+from secagent_env.support.checks import flag, integer, number
 from secagent_env.support.errors import check_name
 from secagent_env.support.secrets import filled_in
-from solvers.llm.chat import STANDIN_MODEL, Journal, Message, Request, Source
+from solvers.llm.chat import STANDIN_MODEL, Journal, Message, Request, Source, with_schema
 from solvers.llm.environment import URL_VARIABLE, check_environment, endpoint_url
 from solvers.llm.structured import Limits, schema_of
 from solvers.llm.transcript import Transcript, only_model
@@ -40,6 +40,8 @@ class ChatOptions:
         The sampling temperature, from 0 to 2.
     reply_tokens
         The most tokens of one reply.
+    structured
+        Whether the server is asked for structured output; with False only the prompt shows the JSON schema.
     timeout_s
         The longest time from sending a request to the end of its reply, s; for each repetition anew, and the longest
         wait before one. The server's ``Retry-After`` is kept; one that is longer ends the repetitions.
@@ -67,6 +69,7 @@ class ChatOptions:
     api_key: str | None = field(default=None, repr=False)
     temperature: float = 0.7
     reply_tokens: int = 2000
+    structured: bool = True
     timeout_s: float = 60.0
     retries: int = 2
     concurrency: int = 4
@@ -108,7 +111,10 @@ class ChatOptions:
         limits: Limits | None = None,
     ) -> Request:
         """Return the request for a structured answer of a kind, by its name, in the limits of the case at hand."""
-        return Request(messages, name, schema_of(kind, limits), seed, self.temperature, self.reply_tokens)
+        schema = schema_of(kind, limits)
+        if not self.structured:
+            messages, schema = with_schema(messages, schema), {}
+        return Request(messages, name, schema, seed, self.temperature, self.reply_tokens)
 
     def check_chat_options(self) -> None:
         """Raise ValueError for a bad option or options that do not fit together."""
@@ -129,6 +135,7 @@ class ChatOptions:
                 check_url(URL_VARIABLE, url)
             check_environment(url)
         number("temperature", self.temperature, 0, 2)
+        flag("structured", self.structured)
         number("timeout_s", self.timeout_s, above=0)
         for name, least in {"reply_tokens": 1, "retries": 0, "concurrency": 1}.items():
             integer(name, getattr(self, name), least)

@@ -23,10 +23,12 @@ from faulty_server import (
     unused_port,
 )
 
-from solvers.llm import EndpointError, Message, Request
+from solvers.law.proposals import SelectionProposal
+from solvers.llm import ChatOptions, EndpointError, Message, Request
 from solvers.llm.bounded import MAX_BODY_BYTES
 from solvers.llm.chat import MAX_REPLY_CHARACTERS, estimated_tokens
 from solvers.llm.client import OpenAIChat
+from solvers.llm.structured import schema_of
 
 KEY = "sk-test-0123456789abcdef"
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
@@ -183,6 +185,21 @@ def test_structured_output_is_dropped_step_by_step_and_for_good():
     assert [body.get("response_format", {}).get("schema") for body in server.bodies] == [None, SCHEMA, None, None, None]
     contents = [body["messages"][-1]["content"] for body in server.bodies]
     assert [json.dumps(SCHEMA) in content for content in contents] == [False, False, True, True, True]
+
+
+def test_without_structured_output_the_prompt_shows_the_schema_and_nothing_else_asks_for_it():
+    with FaultyServer(says('{"selected": [1]}')) as server:
+        options = ChatOptions(model="m", base_url=server.base_url, structured=False)
+        request = options.request((Message("user", "Who?"),), "selection", SelectionProposal, 7)
+        with OpenAIChat("m", base_url=server.base_url) as chat:
+            assert chat.complete(request).adapted == ""
+    [body] = server.bodies
+    assert "response_format" not in body
+    shown = body["messages"][0]["content"]
+    assert shown.startswith("Who?\n\nAnswer with one JSON object that follows this JSON schema: {")
+    assert json.loads(shown.partition("schema: ")[2]) == schema_of(SelectionProposal)
+    structured = ChatOptions(model="m").request((Message("user", "Who?"),), "selection", SelectionProposal, 7)
+    assert structured.key("m") != request.key("m")  # a transcript tells the two apart
 
 
 def test_a_request_that_no_form_makes_acceptable_does_not_spoil_the_next():
