@@ -18,6 +18,7 @@ from eval.command import (
     answer_distributions,
     bench,
     compare,
+    llm_bench,
     report,
     reproduce,
     sample,
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Any] = {
     "compare": compare,
     "reproduce": reproduce,
     "study": study,
+    "llm-bench": llm_bench,
     "report": report,
     "solve": solve,
     "answer-distributions": answer_distributions,
@@ -49,7 +51,7 @@ COMMANDS: dict[str, Any] = {
     "bench": bench,
 }
 """By name, the module of a command, with its ``add_parser`` and ``run``."""
-SWEEPS = ("compare", "reproduce", "study")
+SWEEPS = ("compare", "reproduce", "study", "llm-bench")
 """Commands that resume what was interrupted, and whose tables report failures."""
 
 

@@ -23,6 +23,7 @@ CATALOGUE = {
     "genainet-fig8": _GAMES,
     "table5": "eval.experiments.votes.experiment:Votes",
     "table5-models": "eval.experiments.model_votes.experiment:ModelVotes",
+    "law-models": "eval.studies.llm_bench.bench:LawModels",
     "genainet-table1": "eval.experiments.knowledge_transfer.experiment:KnowledgeTransfer",
     "genainet-table1-models": "eval.experiments.knowledge_transfer.models:ModelStudents",
     "genainet-table2-models": "eval.experiments.genainet_power.models:ModelPowerGames",

@@ -27,6 +27,7 @@ from eval.stats.formatting import NONE, count, percent, tabulated, with_unit
 from eval.stats.pictures import drawing, save_figure, save_picture
 from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean
 from eval.studies.law.cells import FUNCTION
+from eval.studies.law.variants import CONTROLS, STAND_IN
 from eval.sweep.grid import Grid
 from secagent_env import Scenario
 from secagent_env.rendering.style import DIM
@@ -41,17 +42,11 @@ if TYPE_CHECKING:
 Results = Mapping[str, Any]
 """By variant, its rows as a pandas DataFrame, instance by instance."""
 
-STAND_IN = "law (no LLM)"
 ABLATIONS: dict[str, dict[str, Any]] = {
     STAND_IN: {},
     "without expert search": {"expert_search": False},
     "without expert search, as many evaluations": {"expert_search": False, "proposals": 42},
     "without examples": {"examples": False},
-}
-CONTROLS: dict[str, dict[str, Any]] = {
-    "law (first rows)": {"control": "first-rows"},
-    "law (random)": {"control": "random"},
-    "expert search alone": {"control": "repeat"},
 }
 COLOURS = tuple(
     LIGHT[name] for name in ("orange", "sky", "purple", "grey", "olive", "brown", "blue", "green", "red", "pink")
