@@ -22,6 +22,7 @@ from eval.command import (
     report,
     reproduce,
     sample,
+    serve_local,
     serve_standin,
     solve,
     study,
@@ -46,6 +47,7 @@ COMMANDS: dict[str, Any] = {
     "solve": solve,
     "answer-distributions": answer_distributions,
     "serve-standin": serve_standin,
+    "serve-local": serve_local,
     "train": train,
     "sample": sample,
     "bench": bench,
@@ -132,6 +134,8 @@ def _after_interrupt(args: argparse.Namespace) -> str:
         return ": the stand-in no longer answers"
     if args.command == "answer-distributions":
         return f"; the same command goes on with {args.out}"
+    if args.command == "serve-local":
+        return ": the model no longer answers"
     if args.command == "train" and args.algo is not None:
         return f"; the same command resumes the training from its last checkpoint in {args.out}"
     return how_to_resume(args) if args.command in SWEEPS else ""
