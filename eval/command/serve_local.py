@@ -101,13 +101,18 @@ def _fetch(model: LocalModel, *, unasked: bool) -> None:
 
     logger.warning("%s; it goes to %s", model.description(), model.path)
     if not unasked:
-        if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        if not _somebody_there():
             raise ValueError(f"{model.name} is not on this machine, and nothing is fetched unasked: --fetch fetches it")
         print("Fetch it? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise ValueError(f"{model.name} is not on this machine, and was not fetched")
     fetch(model, logger.info)
     logger.info("%s is in %s", model.name, model.path)
+
+
+def _somebody_there() -> bool:
+    """Whether a question on stderr can be answered on stdin."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _terminated(number: int, frame: object) -> NoReturn:

@@ -84,7 +84,7 @@ class LocalServer(Closing):
         port = _free_port(port)
         self.base_url = f"http://{HOST}:{port}/v1"
         self._line = program.line(path, model, port, slots=slots, context=context, extra=extra)
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with this object
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this object
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -116,15 +116,17 @@ class LocalServer(Closing):
     def close(self) -> None:
         """End the server; closing twice does no harm."""
         process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            process.terminate()
-            try:
+        try:
+            if process is not None:
+                process.terminate()
                 process.wait(END_S)
-            except BaseException:  # it does not end, or a second Ctrl-C
-                process.kill()
+        except subprocess.TimeoutExpired:
+            logger.warning("%s does not end by itself, and is killed", self.program.name)
+        finally:
+            if process is not None:
+                process.kill()  # after a second Ctrl-C too; of one that has ended nothing is left to kill
                 process.wait()
-                raise
-        self._log.close()
+            self._log.close()
 
     def _await_model(self) -> None:
         began = told = time.monotonic()

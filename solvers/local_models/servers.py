@@ -88,7 +88,7 @@ def find_server(name: str | None = None) -> ServerProgram:
 def _llama_server() -> ServerProgram | None:
     """Return llama.cpp's server: that of the installed llama-cpp-python, or else the first on the path."""
     folder = _package_folder()
-    candidates = [os.path.join(folder, "bin", LLAMA_SERVER)] if folder else []
+    candidates = [os.path.join(folder, "lib", LLAMA_SERVER)] if folder else []
     for candidate in [*candidates, LLAMA_SERVER]:
         if found := shutil.which(candidate):
             return ServerProgram(LLAMA_SERVER, (found,))
