@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_models import Index, fake_server, gguf, tiny_model, wheels_of
+from tiny.index import Index
+from tiny.server import fake_server
+from tiny.weights import gguf, tiny_model, wheels_of
 
 from eval.command.cli import main
 from solvers.local_models import catalogue

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny_models import Index, gguf, tiny_model, wheel, wheels_of
+from tiny.index import Index
+from tiny.weights import gguf, tiny_model, wheel, wheels_of
 
 from solvers.local_models import fetch, fetching, model_named, models_folder
 from solvers.local_models.catalogue import MODELS

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tiny_models import gguf
+from tiny.weights import gguf
 
 from solvers.local_models.gguf import check_gguf
 

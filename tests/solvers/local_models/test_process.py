@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from faulty_server import FaultyServer, says
-from tiny_models import fake_server, gguf
+from tiny.server import fake_server
+from tiny.weights import gguf
 
 from solvers.local_models import LocalServer, find_server
 from solvers.local_models import process as process_module
