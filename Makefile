@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help compare bench test test-slow mutants lint docs wheel clean
+.PHONY: help compare bench test test-slow test-llm mutants lint docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,9 @@ test: .venv/.dev ## all tests but the slow ones
 
 test-slow: .venv/.dev ## the tests marked slow
 	$(BIN)/pytest -n auto -m slow $(ARGS)
+
+test-llm: .venv/.local ## the whole path with a small language model, which is fetched, and its servers, which are built
+	$(BIN)/pytest -m llm $(ARGS)
 
 mutants: .venv/.dev ## change formulas one at a time: which changes does no test notice? (up to two hours)
 	$(BIN)/python tests/mutation/mutants.py $(ARGS)
@@ -51,7 +54,7 @@ define install
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian, Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
 	@if [ ! -e .venv/.complete ]; then rm -rf .venv && $(PYTHON) -m venv .venv; fi
-	@rm -f .venv/.complete .venv/.compare .venv/.dev
+	@rm -f .venv/.complete .venv/.compare .venv/.dev .venv/.local
 	@$(BIN)/python -m pip uninstall --quiet --yes secagent 2>/dev/null || true
 	@echo "Installing secagent-env[$(extras)] into .venv; this happens once and can take a few minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(extras)]' -c constraints.txt
@@ -67,3 +70,16 @@ endef
 .venv/.dev: pyproject.toml constraints.txt
 	$(install)
 	@touch .venv/.compare $@
+
+# llama-cpp-python is built from its source, with llama.cpp's own server beside its libraries. A build for the processor at
+# hand (GGML_NATIVE) crashes on some, so it is one for those since 2013. pip keeps the wheel in its cache.
+.venv/.local: export CMAKE_ARGS ?= $(if $(filter x86_64,$(shell uname -m)),$(X86_ARGS)) -DLLAVA_BUILD=OFF \
+  -DLLAMA_BUILD_TOOLS=ON -DLLAMA_BUILD_SERVER=ON -DLLAMA_TOOLS_INSTALL=ON -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF \
+  -DCMAKE_INSTALL_BINDIR=llama_cpp/lib -DCMAKE_INSTALL_LIBDIR=llama_cpp/lib -DCMAKE_INSTALL_RPATH=$$ORIGIN
+X86_ARGS := -DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON
+.venv/.local: extras := dev,local
+.venv/.local: pyproject.toml constraints.txt
+	@command -v $${CXX:-c++} >/dev/null || { \
+	  echo "make test-llm builds servers of language models, and the C++ compiler $${CXX:-c++} is missing (Debian, Ubuntu: apt-get install g++)." >&2; exit 1; }
+	$(install)
+	@touch .venv/.compare .venv/.dev $@

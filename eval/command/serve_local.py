@@ -40,6 +40,7 @@ def add_parser(command: AddCommand) -> None:
         metavar="T",
         help="tokens of a prompt and its reply, in each slot (default: 4096)",
     )
+    parser.add_argument("--threads", type=int, metavar="K", help="threads that compute (default: the server's choice)")
     parser.add_argument(
         "--server",
         metavar="NAME|PATH",
@@ -56,25 +57,29 @@ def add_parser(command: AddCommand) -> None:
 def run(args: argparse.Namespace) -> None:
     """Start the server, print how it is asked, and keep it until interrupted."""
     from secagent_env.support.checks import integer, number
-    from solvers.local_models import LocalServer, find_server
+    from solvers.local_models import Load, LocalServer, find_server
 
     port = integer("port", args.port, 0, 2**16 - 1)
-    slots, context = integer("slots", args.slots, 1), integer("context", args.context, 512)
+    load = Load(
+        slots=integer("slots", args.slots, 1),
+        context=integer("context", args.context, 512),
+        threads=None if args.threads is None else integer("threads", args.threads, 1),
+    )
     start_s = number("start-seconds", args.start_seconds, above=0)
     program = find_server(args.server)
     path, name = _weights(args)
-    server = LocalServer(
-        program, path, name, port=port, slots=slots, context=context, start_s=start_s, extra=args.option
-    )
+    server = LocalServer(program, path, name, port=port, load=load, start_s=start_s, extra=args.option)
     logger.info("%s loads %s (%.0f MB)", program.name, path, path.stat().st_size / 1e6)
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
         with server:
-            at_once = f"{slots} requests at a time, {context} tokens each" if slots > 1 else f"{context} tokens"
+            at_once = f"{load.context} tokens"
+            if load.slots > 1:
+                at_once = f"{load.slots} requests at a time, {load.context} tokens each"
             print(f"{name} answers at {server.base_url} ({program.name}, {at_once}); Ctrl-C ends it")
             print(
                 f"secagent solve FILE --solver law --set 'model=\"{name}\"' 'base_url=\"{server.base_url}\"' "
-                f"concurrency={slots} timeout_s=600",
+                f"concurrency={load.slots} timeout_s=600",
                 flush=True,
             )
             server.wait()

@@ -20,7 +20,7 @@ from typing import Any, Self
 from secagent_env.support.secrets import excerpt
 from solvers.llm.chat import Closing
 from solvers.local_models.gguf import check_gguf
-from solvers.local_models.servers import ServerProgram
+from solvers.local_models.servers import ONE_AT_A_TIME, Load, ServerProgram
 
 logger = logging.getLogger("secagent.local_models")
 
@@ -50,10 +50,8 @@ class LocalServer(Closing):
         The name under which the model is asked.
     port
         0 for any that is free.
-    slots
-        The requests that are answered at a time.
-    context
-        The most tokens of a prompt and its reply together.
+    load
+        What it does at a time.
     start_s
         The longest wait for the server to load the model, s.
     extra
@@ -74,8 +72,7 @@ class LocalServer(Closing):
         model: str,
         *,
         port: int = 0,
-        slots: int = 1,
-        context: int = 4096,
+        load: Load = ONE_AT_A_TIME,
         start_s: float = 600.0,
         extra: Sequence[str] = (),
     ) -> None:
@@ -83,7 +80,7 @@ class LocalServer(Closing):
         self.program, self.model, self._start_s = program, model, start_s
         port = _free_port(port)
         self.base_url = f"http://{HOST}:{port}/v1"
-        self._line = program.line(path, model, port, slots=slots, context=context, extra=extra)
+        self._line = program.line(path, model, port, load, extra)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this object
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -14,6 +14,28 @@ LLAMA_SERVER, PYTHON_SERVER = "llama-server", "llama_cpp.server"
 
 
 @dataclass(frozen=True)
+class Load:
+    """What a server does at a time.
+
+    Attributes
+    ----------
+    slots
+        The requests that are answered at a time.
+    context
+        The most tokens of a prompt and its reply together, in each slot.
+    threads
+        The threads that compute; None: as many as the server takes by itself.
+    """
+
+    slots: int = 1
+    context: int = 4096
+    threads: int | None = None
+
+
+ONE_AT_A_TIME = Load()
+
+
+@dataclass(frozen=True)
 class ServerProgram:
     """A program that serves a GGUF file over OpenAI's chat completions.
 
@@ -28,25 +50,24 @@ class ServerProgram:
     name: str
     command: tuple[str, ...]
 
-    def line(self, path: Path, model: str, port: int, *, slots: int, context: int, extra: Sequence[str]) -> list[str]:
-        """Return the command line that serves a file as ``model`` on the loopback address.
-
-        ``context``: tokens of a prompt and its reply, for each of the ``slots``.
-        """
+    def line(self, path: Path, model: str, port: int, load: Load, extra: Sequence[str]) -> list[str]:
+        """Return the command line that serves a file as ``model`` on the loopback address, with ``extra`` options."""
         if self.name == PYTHON_SERVER:
-            if slots > 1:
+            if load.slots > 1:
                 raise ValueError(
                     f"{PYTHON_SERVER} answers one request at a time: leave --slots out, or name a {LLAMA_SERVER} "
                     "with --server"
                 )
             options = {
                 **{"--model": path, "--model_alias": model, "--host": "127.0.0.1", "--port": port},
-                **{"--n_ctx": context, "--logits_all": "false"},
+                **{"--n_ctx": load.context, "--logits_all": "false"},
+                **({"--n_threads": load.threads, "--n_threads_batch": load.threads} if load.threads else {}),
             }
         else:
             options = {
                 **{"--model": path, "--alias": model, "--host": "127.0.0.1", "--port": port},
-                **{"--parallel": slots, "--ctx-size": slots * context},
+                **{"--parallel": load.slots, "--ctx-size": load.slots * load.context},
+                **({"--threads": load.threads} if load.threads else {}),
             }
         pairs = [str(item) for pair in options.items() for item in pair]
         return [*self.command, *pairs, *(["--no-webui"] if self.name == LLAMA_SERVER else []), *extra]

@@ -1,6 +1,6 @@
 """Each way to ask for structured output, put to a real server: what LAW gets with it.
 
-    python tests/llm/ladder.py MODEL.gguf [--server llama-server] [--scenario small] [--iterations 10] [--seed 7700]
+    python tests/llm/ladder.py MODEL.gguf [--server llama-server] [--iterations 10] [--threads 1]
 
 For each server and each rung of the ladder one line: the replies that were used, that failed for reasons of form (no
 whole JSON object of the schema), whose proposals were feasible, and that improved the best example.
@@ -19,7 +19,7 @@ from solvers.law import LAW
 from solvers.law.proposals import PROPOSALS
 from solvers.llm import Malformed, parse
 from solvers.llm.dialect import KNOWN, STRUCTURES, Dialect
-from solvers.local_models import LocalServer, find_server
+from solvers.local_models import Load, LocalServer, find_server
 
 SERVERS = ("llama-server", "llama_cpp.server")
 
@@ -82,13 +82,14 @@ def main() -> None:
     parser.add_argument("--scenario", default="small")
     parser.add_argument("--iterations", type=int, default=10, help="steps of each of the three sub-problems")
     parser.add_argument("--seed", type=int, default=7700)
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--folder", type=Path, help="keep the transcripts here: an interrupted run goes on with them")
     args = parser.parse_args()
     print("| server | asked with | steps | used | malformed | feasible | improved |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for name in args.server:
         program = find_server(name)
-        with LocalServer(program, args.path, "local", context=8192) as server:
+        with LocalServer(program, args.path, "local", load=Load(context=8192, threads=args.threads)) as server:
             law = LAW(
                 **{"model": "local", "base_url": server.base_url, "api_key": "none", "timeout_s": 1200.0},
                 **{"concurrency": 1, "rounds": 1, "iterations": args.iterations},

@@ -123,6 +123,13 @@ def test_weights_are_fetched_when_that_is_asked_for_and_served(capsys, monkeypat
         assert len(index.fetched) == 1
     _, line = json.loads(Path("told").read_text())
     assert line[:4] == ["--model", str(model.path), "--alias", "tiny"]
+    assert "--threads" not in line
+    assert (
+        main(["-q", "serve-local", "tiny", *options("ends"), "--threads", "2", "--slots", "3", "--context", "600"]) == 2
+    )
+    _, line = json.loads(Path("told").read_text())
+    place = line.index("--parallel")
+    assert line[place : place + 6] == ["--parallel", "3", "--ctx-size", "1800", "--threads", "2"]
 
 
 @pytest.mark.parametrize(

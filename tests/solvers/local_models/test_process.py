@@ -10,7 +10,7 @@ from faulty_server import FaultyServer, says
 from tiny.server import fake_server
 from tiny.weights import gguf
 
-from solvers.local_models import LocalServer, find_server
+from solvers.local_models import Load, LocalServer, find_server
 from solvers.local_models import process as process_module
 from solvers.local_models.servers import PYTHON_SERVER, ServerProgram
 
@@ -42,7 +42,7 @@ def alive(pid: int) -> bool:
 
 
 def test_a_server_answers_when_it_is_entered_and_is_gone_when_it_is_left(path):
-    with server(path, slots=2, context=1000) as local:
+    with server(path, load=Load(slots=2, context=1000)) as local:
         pid, options = told(path)
         assert alive(pid)
         assert local.base_url == f"http://127.0.0.1:{options[options.index('--port') + 1]}/v1"
@@ -115,13 +115,13 @@ def test_variables_that_would_move_the_python_server_are_kept_from_it(path, monk
 
 def test_the_python_server_has_one_slot(path):
     program = ServerProgram(PYTHON_SERVER, ("python", "-m", PYTHON_SERVER))
-    line = program.line(path, "m", 8000, slots=1, context=512, extra=["--cache", "true"])
+    line = program.line(path, "m", 8000, Load(context=512, threads=3), ["--cache", "true"])
     assert line[3:] == [
         *("--model", str(path), "--model_alias", "m", "--host", "127.0.0.1", "--port", "8000", "--n_ctx", "512"),
-        *("--logits_all", "false", "--cache", "true"),
+        *("--logits_all", "false", "--n_threads", "3", "--n_threads_batch", "3", "--cache", "true"),
     ]
     with pytest.raises(ValueError, match=r"^llama_cpp\.server answers one request at a time: leave --slots out, or"):
-        program.line(path, "m", 8000, slots=2, context=512, extra=[])
+        program.line(path, "m", 8000, Load(slots=2), [])
 
 
 def test_the_installed_package_comes_before_the_path(tmp_path, monkeypatch):
