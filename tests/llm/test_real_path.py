@@ -1,12 +1,11 @@
 """The whole path with a real model and real servers: what must hold for any model (``make test-llm``)."""
 
-import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ import pytest
 
 from eval.command.cli import main
 from eval.compare.decisions import load_decision
-from secagent_env import evaluate, sample_instance
+from secagent_env import Decision, evaluate, sample_instance
 from secagent_env.power_control import sample_game
 from secagent_env.questions import Question
 from solvers.genainet import GenAINet
@@ -33,7 +32,6 @@ TAKEN = {"llama-server": [], "llama_cpp.server": ["json_object with schema"]}
 
 class Endpoint(NamedTuple):
     server: str
-    base_url: str
     line: str
     options: dict
 
@@ -41,24 +39,22 @@ class Endpoint(NamedTuple):
 @pytest.fixture(scope="module", params=TAKEN)
 def endpoint(request: pytest.FixtureRequest):
     """Serve the smallest model with each server, as a user does."""
-    command = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "eval.command.cli", "serve-local", "smollm2", "--fetch"),
-            *("--server", request.param, "--port", "0", "--context", "8192"),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        first, line = command.stdout.readline(), command.stdout.readline()
-        [url] = re.findall(r"http://127\.0\.0\.1:\d+/v1", first)
-        KNOWN.forget()
-        options = {"model": "smollm2", "base_url": url, "api_key": "none", "concurrency": 1, "timeout_s": 600.0}
-        yield Endpoint(request.param, url, line, options)
-    finally:
-        command.terminate()  # Ctrl-C may be ignored, as in a job that runs in the background
-        assert command.wait(30) == 128 + signal.SIGTERM
+    line = [sys.executable, "-m", "eval.command.cli", "serve-local", "smollm2", "--fetch", "--server", request.param]
+    with subprocess.Popen([*line, "--port", "0", "--context", "8192"], stdout=subprocess.PIPE, text=True) as command:
+        try:
+            first, line = command.stdout.readline(), command.stdout.readline()
+            [url] = re.findall(r"http://127\.0\.0\.1:\d+/v1", first)
+            KNOWN.forget()
+            options = {"model": "smollm2", "base_url": url, "api_key": "none", "concurrency": 1, "timeout_s": 600.0}
+            yield Endpoint(request.param, line, options)
+        finally:
+            command.terminate()  # Ctrl-C may be ignored, as in a job that runs in the background
+            assert command.wait(30) == 128 + signal.SIGTERM
+
+
+def assert_same(one: Decision, other: Decision) -> None:
+    for field in fields(Decision):
+        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
 
 
 def test_the_line_that_is_printed_solves_a_network(endpoint, tmp_path, monkeypatch, capsys):
@@ -73,8 +69,7 @@ def test_the_line_that_is_printed_solves_a_network(endpoint, tmp_path, monkeypat
     assert "law (smollm2)" in capsys.readouterr().out
     again = ["--set", 'replay="t.jsonl"', "rounds=1", "iterations=1", "--out", "b.json"]
     assert main(["solve", "network.npz", "--solver", "law", *again]) == 0
-    for one, other in zip(load_decision("a.json"), load_decision("b.json"), strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_same(load_decision("a.json"), load_decision("b.json"))
 
 
 @pytest.mark.parametrize("view", ["ranked", "raw"])
@@ -98,8 +93,7 @@ def test_law_uses_replies_and_its_result_holds(endpoint, view, tmp_path):
     assert float(outcome.energy_j) == pytest.approx(float(solution.outcome.energy_j), rel=1e-12)
     assert not outcome.feasible or solution.gap >= -1e-9
     again = replace(law, base_url=None, transcript=None, replay=tmp_path / "t.jsonl").solve(network, seed=0)
-    for one, other in zip(solution.decision, again.decision, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_same(solution.decision, again.decision)
     assert again.usage["recorded"] == again.usage["calls"] == steps
     assert [step["verdict"] for step in again.history] == [step["verdict"] for step in solution.history]
 

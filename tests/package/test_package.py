@@ -74,6 +74,7 @@ def test_metadata(metadata: Message):
         "rl",
         "multiagent",
         "llm",
+        "local",
         "knowledge",
         "eval",
         "cluster",
