@@ -57,6 +57,11 @@ def assert_same(one: Decision, other: Decision) -> None:
         np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
 
 
+def show(endpoint: Endpoint, way: str, rung: ladder.Rung, capsys: pytest.CaptureFixture) -> None:
+    with capsys.disabled():
+        print(f"\n{endpoint.server}, {way}: {rung}")
+
+
 def test_the_line_that_is_printed_solves_a_network(endpoint, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "")
@@ -73,11 +78,13 @@ def test_the_line_that_is_printed_solves_a_network(endpoint, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("view", ["ranked", "raw"])
-def test_law_uses_replies_and_its_result_holds(endpoint, view, tmp_path):
+def test_law_uses_replies_and_its_result_holds(endpoint, view, tmp_path, capsys):
     network = sample_instance("small", seed=7700)
     law = LAW(**endpoint.options, rounds=1, iterations=10 if view == "ranked" else 2, view=view)
     law = replace(law, transcript=tmp_path / "t.jsonl")
     solution = law.solve(network, seed=0)
+    if view == "ranked":
+        show(endpoint, "asked as it is taken", ladder.rung_of(solution), capsys)
     usage, steps = solution.usage, 3 * law.iterations
     assert (usage["calls"], usage["steps"], usage["faults"]) == (steps, steps, {})
     assert usage["requests"] >= steps
@@ -103,8 +110,7 @@ def test_every_way_to_ask_gets_an_answer(endpoint, structure, capsys):
     law = LAW(**endpoint.options, rounds=1, iterations=1, reply_tokens=400)
     solution = ladder.solve(law, "small", 7700, structure)
     rung = ladder.rung_of(solution)
-    with capsys.disabled():
-        print(f"\n{endpoint.server}, {STRUCTURES[structure]}: {rung}")
+    show(endpoint, STRUCTURES[structure], rung, capsys)
     refused = structure == 0 and endpoint.server == "llama_cpp.server"
     assert rung.steps == 3
     assert rung.requests == 3 + refused
