@@ -74,11 +74,14 @@ NAMES: dict[type[BaseModel], str] = {SilentReply: "power", TalkingReply: "cooper
 def limits(kind: type[BaseModel], others: Sequence[str], max_power_w: float, max_message_length: int) -> Limits:
     """Return the limits of a reply's schema: to whom the agent can write, how much, and how loud it can send.
 
-    An answer and a proposal to the same agent are one message, of which the proposal may take one half.
+    An answer and a proposal to the same agent are one message, of which the proposal may take one half. A commander's
+    plan has a task for each agent: without a limit a small model may go on with its list until the tokens run out.
     """
     notes = {TalkingReply: ["proposals"], CommanderReply: ["orders"]}.get(kind, [])
     lists = [*notes, "answers"] if kind is TalkingReply else notes
-    found: dict[str, dict[str, Any]] = {} if kind is CommanderReply else {"power_w": {"maximum": max_power_w}}
+    found: dict[str, dict[str, Any]] = {"power_w": {"maximum": max_power_w}}
+    if kind is CommanderReply:
+        found = {"plan": {"maxItems": len(others)}}
     for name in lists:
         found[name] = {"maxItems": len(others)}
         if others:

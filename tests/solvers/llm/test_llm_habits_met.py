@@ -97,6 +97,7 @@ def test_genainet_asks_for_what_the_game_allows():
     orders, executor, *_ = bodies["hierarchical"]
     assert orders["orders"]["items"]["properties"]["to"]["enum"] == ["pair_0", "pair_1", "pair_2"]
     assert "power_w" not in orders
+    assert (orders["plan"]["maxItems"], orders["plan"]["items"]["maxLength"]) == (3, 200)
     assert executor["answers"]["items"]["properties"]["to"]["enum"] == ["commander"]
 
 
