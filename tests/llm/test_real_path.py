@@ -107,7 +107,7 @@ def test_law_uses_replies_and_its_result_holds(endpoint, view, tmp_path, capsys)
 
 @pytest.mark.parametrize("structure", range(len(STRUCTURES)))
 def test_every_way_to_ask_gets_an_answer(endpoint, structure, capsys):
-    law = LAW(**endpoint.options, rounds=1, iterations=1, reply_tokens=400)
+    law = LAW(**endpoint.options, rounds=1, iterations=1, reply_tokens=200)
     solution = ladder.solve(law, "small", 7700, structure)
     rung = ladder.rung_of(solution)
     show(endpoint, STRUCTURES[structure], rung, capsys)
