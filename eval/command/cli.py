@@ -29,8 +29,8 @@ from eval.command import (
     train,
 )
 from eval.command.arguments import Parser, common_flags, how_to_resume
-from eval.command.streams import every_stream, say, unwritten
 from secagent_env.support.secrets import PublicFormatter, public
+from secagent_env.support.streams import every_stream, say, unwritten
 from secagent_env.support.version import __version__, former_distribution
 
 logger = logging.getLogger("secagent")

@@ -81,7 +81,7 @@ def test_ascii_and_the_backend_of_a_notebook_end_no_command(folder: Path, enviro
 
 
 def test_characters_that_an_encoding_lacks_are_replaced_by_similar_ones():
-    import eval.command.streams  # noqa: F401  registers the handler
+    import secagent_env.support.streams  # noqa: F401  registers the handler
 
     assert "1 ± 2 µs – 3 × 4 ≤ λ".encode("ascii", "secagent") == b"1 +- 2 us - 3 x 4 <= \\u03bb"
 
