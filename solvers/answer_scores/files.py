@@ -34,11 +34,11 @@ class Scored:
     scores: Scores
     category: str = ""
 
-    def to_line(self) -> bytes:
-        """Return the line of a file."""
+    def to_line(self) -> str:
+        """Return the line of a file, without its end."""
         fields = {"set": self.data_set, "key": self.key, "options": self.num_options, "answer": self.answer}
         category = {"category": self.category} if self.category else {}
-        return json.dumps({**fields, **category, **self.scores.to_dict()}, separators=(",", ":")).encode() + b"\n"
+        return json.dumps({**fields, **category, **self.scores.to_dict()}, separators=(",", ":"))
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Scored:
@@ -69,8 +69,8 @@ class ScoreFile:
 
     def to_bytes(self) -> bytes:
         """Return the file."""
-        header = json.dumps(dict(self.about)).encode() + b"\n"
-        return b"".join([header, *(each.to_line() for each in self.questions)])
+        lines = [json.dumps(dict(self.about)), *(each.to_line() for each in self.questions)]
+        return "".join(f"{line}\n" for line in lines).encode()
 
 
 def read_scores(path: Path | str) -> list[ScoreFile]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from secagent_env.questions import Question, QuestionSet
 from secagent_env.support.errors import check_name
+from secagent_env.support.files import append_line, write_bytes
 from solvers.answer_scores.files import FORMAT, VERSION, Scored, read_scores
 from solvers.answer_scores.scores import Scorer
 
@@ -63,18 +64,16 @@ def measure(
     turns = zip_longest(*([(name, *each) for each in _asked(asked, count, text)] for name, asked in sets.items()))
     left = [one for turn in turns for one in turn if one and (one[0], one[1].key) not in known]
     began = time.monotonic()
-    with path.open("ab") as file:
-        if not file.tell():
-            file.write(json.dumps(about).encode() + b"\n")
-        for number, (name, question, whole) in enumerate(left, 1):
-            scores = scorer.score(question, whole)
-            size, answer = len(question.options), question.answer
-            file.write(Scored(name, question.key, size, answer, scores, question.category).to_line())
-            file.flush()
-            if number % TOLD_EVERY == 0 or number == len(left):
-                each = (time.monotonic() - began) / number
-                told = "%d of %d questions, %.1f s each, about %.0f min left"
-                logger.info(told, number, len(left), each, each * (len(left) - number) / 60)
+    if left and not (path.exists() and path.stat().st_size):
+        append_line(path, json.dumps(about))
+    for number, (name, question, whole) in enumerate(left, 1):
+        scores = scorer.score(question, whole)
+        scored = Scored(name, question.key, len(question.options), question.answer, scores, question.category)
+        append_line(path, scored.to_line())
+        if number % TOLD_EVERY == 0 or number == len(left):
+            each = (time.monotonic() - began) / number
+            told = "%d of %d questions, %.1f s each, about %.0f min left"
+            logger.info(told, number, len(left), each, each * (len(left) - number) / 60)
     return len(known) + len(left)
 
 
@@ -95,6 +94,5 @@ def _known(path: Path, about: Mapping[str, Any]) -> set[tuple[str, str]]:
             raise ValueError(f"{path} was measured with another {name}: write into another file")
     content = path.read_bytes()
     if not content.endswith(b"\n"):
-        with path.open("r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)
+        write_bytes(path, content[: content.rfind(b"\n") + 1])
     return {(each.data_set, each.key) for each in found.questions}

@@ -120,7 +120,7 @@ def test_files_of_another_kind_and_questions_twice_are_refused(tmp_path):
         with pytest.raises(ValueError, match=message):
             read_scores(path)
     line = Scored("s", "s-0", 2, 0, Scores(letter=(-1.0, -2.0))).to_line()
-    path.write_bytes(json.dumps(ABOUT).encode() + b"\n" + 2 * line)
+    path.write_text("\n".join([json.dumps(ABOUT), line, line, ""]))
     with pytest.raises(ValueError, match="line 3: s-0 was there before"):
         read_scores(path)
 
