@@ -42,7 +42,7 @@ FILES = {
     "arc/ARC-Challenge/test-00000-of-00001.parquet": ("arc-challenge", parquet(arc_rows(ARC))),
     "arc/ARC-Easy-test.json": ("arc-easy", json.dumps(arc_instructions(ARC)).encode()),
     "dev.jsonl": ("boolq", lines(boolq_records(BOOLQ))),
-    "boolq/dev.jsonl.gz": ("boolq", gzip.compress(lines(boolq_records(BOOLQ)))),
+    "boolq/dev.jsonl.gz": ("boolq", gzip.compress(lines(boolq_records(BOOLQ)), mtime=0)),
     "boolq/data/validation-00000-of-00001.parquet": ("boolq", parquet(boolq_records(BOOLQ))),
     "boolq/boolq-dev.jsonl": ("boolq", lines(boolq_queries(BOOLQ))),
     "teleqna/TeleQnA.zip": ("teleqna", zipped(json.dumps(named(teleqna_records(TELEQNA))).encode())),
