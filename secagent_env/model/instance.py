@@ -1,9 +1,11 @@
-"""Instance: one random network and task, or a batch of them, with validation and save/load."""
+"""Instance: one network and task, or a batch of them, with validation and save/load."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import pkgutil
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +13,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from secagent_env.model.batched import Array, Batched, namespace
+from secagent_env.model.batched import Array, Batched, namespace, require_shape
 from secagent_env.model.scenario import Scenario
+from secagent_env.support.array_folder import open_folder, write_folder
 from secagent_env.support.digests import DIGEST, check_digest, digest
 from secagent_env.support.files import whole_file
 from secagent_env.support.reading import check_array_bytes, open_arrays, parse_json, short
@@ -34,6 +37,10 @@ _DIMENSIONS = {
 _OPTIONAL = ("position_m", "eve_position_m")
 _COMPLEX = ("channel_bs", "channel_eve")
 
+ORIGINS = ("given", "derived", "drawn")
+"""Where a field of :meth:`Instance.from_channels` comes from: the caller; the positions given, with the path loss and
+fading of the scenario; the scenario alone."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Instance(Batched):
@@ -54,7 +61,10 @@ class Instance(Batched):
     inference_time_s, compute_power_w, accuracy
         t_n of (16) in s, p_n^exe in W and Acc_n of (14) in [0, 1], each (…, N).
     position_m, eve_position_m
-        (…, N, 2) and (…, E, 2), m; for pictures only, may be None.
+        (…, N, 2) and (…, E, 2), m, with the base station at (0, 0); may be None. They are for pictures, and for the
+        means of estimated channels (:mod:`secagent_env.sampling.estimation`).
+    origin
+        Where each field comes from, one of :data:`ORIGINS` by name, of an instance that :meth:`from_channels` made.
 
     Raises
     ------
@@ -72,8 +82,9 @@ class Instance(Batched):
     accuracy: Array
     position_m: Array | None = None
     eve_position_m: Array | None = None
+    origin: Mapping[str, str] | None = None
 
-    _shared: ClassVar[tuple[str, ...]] = ("scenario",)
+    _shared: ClassVar[tuple[str, ...]] = ("scenario", "origin")
     _measured: ClassVar[tuple[str, int]] = ("channel_bs", 2)
 
     def __post_init__(self) -> None:
@@ -89,6 +100,75 @@ class Instance(Batched):
                 raise ValueError(f"{name} must be ≥ 0, got {float(xp.min(array))}")
         if not xp.all(self.accuracy <= 1):
             raise ValueError(f"accuracy must be ≤ 1, got {float(xp.max(self.accuracy))}")
+        if self.origin is not None:
+            object.__setattr__(self, "origin", _checked_origin(self.origin))
+
+    @classmethod
+    def from_channels(
+        cls,
+        channel_bs: Array,
+        channel_eve: Array,
+        scenario: Scenario | str | Mapping[str, Any] | None = "paper",
+        gain_eve: Array | None = None,
+        gain_agents: Array | None = None,
+        position_m: Array | None = None,
+        eve_position_m: Array | None = None,
+        *,
+        inference_time_s: Array | None = None,
+        compute_power_w: Array | None = None,
+        accuracy: Array | None = None,
+        complete: str | None = None,
+        seed: Any = 0,
+    ) -> Instance:
+        """Return an instance of channels of your own, or a batch of them; what you do not have is made.
+
+        Inference times, powers and accuracies that are missing are drawn from the scenario: those of instance i are
+        those of ``sample_instance(scenario, seed, batch)[i]``. Gains that are missing are derived from the positions:
+        the path loss and fading of the scenario, from ``seed`` and i. :attr:`origin` tells which field is which.
+
+        Parameters
+        ----------
+        channel_bs, channel_eve
+            (…, N, L) and (…, E, L) complex amplitude gains h, of which |hᴴw|² counts: where your model is y = H w, give
+            conj(H). Their dimensions are those of the scenario.
+        scenario
+            A :class:`Scenario`, the name of a preset, or a dict of fields.
+        gain_eve, gain_agents
+            (…, N, E) and (…, N, N) power gains |h|², linear.
+        position_m, eve_position_m
+            (…, N, 2) and (…, E, 2), m, from the base station at (0, 0).
+        inference_time_s, compute_power_w, accuracy
+            t_n in s, p_n^exe in W and Acc_n in [0, 1], each (…, N).
+        complete
+            ``"scenario"``: places that are missing are drawn from the scenario, to derive gains from. They decide who
+            can send in secret and are no part of the instance. None: they are missed.
+        seed
+            A non-negative integer, or a NumPy Generator.
+
+        All but the channels may lack the leading dimensions of ``channel_bs``: they then hold for all instances.
+
+        Raises
+        ------
+        ValueError
+            If an array does not fit the scenario, holds what it cannot hold, or is missed.
+        """
+        made: Instance = pkgutil.resolve_name("secagent_env.channels.completion:completed")(
+            {
+                "channel_bs": channel_bs,
+                "channel_eve": channel_eve,
+                "gain_agents": gain_agents,
+                "gain_eve": gain_eve,
+                "inference_time_s": inference_time_s,
+                "compute_power_w": compute_power_w,
+                "accuracy": accuracy,
+                "position_m": position_m,
+                "eve_position_m": eve_position_m,
+            },
+            Scenario.coerce(scenario),
+            complete=complete,
+            seed=seed,
+        )
+        return made
 
     @cached_property
     def bs_gain(self) -> Array:
@@ -120,14 +200,34 @@ class Instance(Batched):
         """
         arrays = {name: np.asarray(a) for name in self._arrays if (a := getattr(self, name)) is not None}
         check_array_bytes(arrays)
-        header = {"format": FORMAT, "version": FORMAT_VERSION, "scenario": self.scenario.to_dict()}
+        header = self._header()
         text = json.dumps({**header, DIGEST: digest({"header": header, **arrays})})
         with whole_file(path) as file:
             np.savez_compressed(file, header=np.array(text), **arrays)  # type: ignore[arg-type]
 
+    @staticmethod
+    def save_folder(path: str | Path, parts: Iterable[Instance]) -> None:
+        """Write batches (B_1, …), (B_2, …), … as one (ΣB, …) to a new folder of ``.npy`` files, which ``load`` maps.
+
+        Parts are written one by one, and need not be in memory together.
+        """
+
+        def described() -> Iterable[tuple[dict[str, Any], dict[str, np.ndarray]]]:
+            for part in parts:
+                arrays = {name: np.asarray(a) for name in part._arrays if (a := getattr(part, name)) is not None}
+                yield part._header(), arrays
+
+        write_folder(path, described())
+
+    def _header(self) -> dict[str, Any]:
+        header = {"format": FORMAT, "version": FORMAT_VERSION, "scenario": self.scenario.to_dict()}
+        return header if self.origin is None else {**header, "origin": dict(self.origin)}
+
     @classmethod
     def load(cls, path: str | Path) -> Instance:
-        """Read an instance that :meth:`save` wrote; data only, nothing in the file is executed.
+        """Read what :meth:`save` or :meth:`save_folder` wrote; data only, nothing in the file is executed.
+
+        The arrays of a folder are mapped into memory: what is not used is not read, and its digest is not verified.
 
         Raises
         ------
@@ -137,19 +237,36 @@ class Instance(Batched):
             If it is damaged, not an instance, or of a later version.
         """
         try:
+            if os.path.isdir(path):
+                return cls._mapped(path)
             with open_arrays(path) as file:
                 header = _checked_header(parse_json(file.text("header")) if "header" in file.names else None)
                 scenario = Scenario.coerce(header["scenario"])
-                sizes = _sizes(scenario)
-                arrays = file.read({name: tuple(sizes[d] for d in dims) for name, dims in _DIMENSIONS.items()})
+                arrays = file.read(_shapes(scenario))
             found = header.pop(DIGEST, None)
             check_digest(found, {"header": header, **arrays}, path)
-            missing = set(_DIMENSIONS) - set(_OPTIONAL) - set(arrays)
-            if missing:
-                raise ValueError(f"the array {min(missing)} is missing")
-            return cls(scenario=scenario, **arrays)
+            _check_complete(arrays)
+            return cls(scenario=scenario, **arrays, origin=header.get("origin"))
         except ValueError as error:
             raise ValueError(f"cannot load an instance from {path}: {short(error, 800)}") from error
+
+    @classmethod
+    def _mapped(cls, path: str | Path) -> Instance:
+        """Return the instances of a folder, whose numbers were checked when they were written."""
+        header, arrays = open_folder(path)
+        scenario = Scenario.coerce(_checked_header(header)["scenario"])
+        arrays = {name: array for name, array in arrays.items() if name in _DIMENSIONS}
+        _check_complete(arrays)
+        fields = cls._trusted(scenario=scenario, **arrays)
+        for name, shape in _shapes(scenario).items():
+            if name in arrays:
+                batch = require_shape(name, arrays[name], shape, _DIMENSIONS[name])
+                if batch != fields.batch_shape:
+                    raise ValueError(f"{name} must have the batch dimensions {fields.batch_shape}, got {batch}")
+                if arrays[name].dtype.kind != ("c" if name in _COMPLEX else "f"):
+                    raise ValueError(f"{name} holds {arrays[name].dtype}")
+        origin = header.get("origin")
+        return fields if origin is None else cls._trusted(**fields._fields(), origin=_checked_origin(origin))
 
 
 def squared_norm(channel: Array) -> Array:
@@ -161,6 +278,25 @@ def squared_norm(channel: Array) -> Array:
 def _sizes(scenario: Scenario) -> dict[str, int]:
     """Return the sizes that the letters of the dimensions stand for."""
     return {"N": scenario.num_agents, "L": scenario.num_antennas, "E": scenario.num_eavesdroppers, "2": 2}
+
+
+def _shapes(scenario: Scenario) -> dict[str, tuple[int, ...]]:
+    """Return the last dimensions of the arrays by name."""
+    sizes = _sizes(scenario)
+    return {name: tuple(sizes[d] for d in dims) for name, dims in _DIMENSIONS.items()}
+
+
+def _check_complete(arrays: Mapping[str, Any]) -> None:
+    missing = set(_DIMENSIONS) - set(_OPTIONAL) - set(arrays)
+    if missing:
+        raise ValueError(f"the array {min(missing)} is missing")
+
+
+def _checked_origin(origin: Any) -> dict[str, str]:
+    known = isinstance(origin, Mapping) and set(origin) <= set(_DIMENSIONS)
+    if not known or not all(value in ORIGINS for value in origin.values()):
+        raise ValueError(f"origin must map fields to one of {', '.join(ORIGINS)}, got {origin!r:.200}")
+    return dict(origin)
 
 
 def _checked_header(header: Any) -> dict[str, Any]:

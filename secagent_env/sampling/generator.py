@@ -127,8 +127,16 @@ def empty_instances(scenario: Scenario, size: int) -> Instance:
     )
 
 
-def draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> tuple[Deployment, np.ndarray]:
+def draw_into(
+    task: Instance,
+    generators: Sequence[np.random.Generator],
+    position_m: np.ndarray | None = None,
+    eve_position_m: np.ndarray | None = None,
+) -> tuple[Deployment, np.ndarray]:
     """Draw a deployment from each generator (B of them), and write the first task of each to ``task`` (B).
+
+    ``position_m`` (B, N, 2) and ``eve_position_m`` (B, E, 2), m, take the place of the positions drawn; all other
+    draws stay what they are.
 
     Returns the deployments, and the gains of the pairs of agents, (B, N (N − 1) / 2) in the order of
     ``np.triu_indices(N, 1)``: the upper triangle of ``gain_agents``.
@@ -151,8 +159,10 @@ def draw_into(task: Instance, generators: Sequence[np.random.Generator]) -> tupl
     _, _, dim, tools, rate, power, log_budget = per_agent.swapaxes(0, 1)
     position: Any = task.position_m
     eve_position: Any = task.eve_position_m
-    position[...] = per_agent[:, :2].swapaxes(1, 2)
-    eve_position[...] = _spread(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m)
+    drawn = per_agent[:, :2].swapaxes(1, 2)
+    position[...] = drawn if position_m is None else position_m
+    drawn = _spread(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m)
+    eve_position[...] = drawn if eve_position_m is None else eve_position_m
     if scenario.model_sizes is not None:  # what was drawn is not used: everything else stays the draw of the seed
         dim[...] = scenario.model_dims
     task.accuracy[...] = scaling_law_accuracy(dim, np.exp(log_budget), scenario.task_difficulty)

@@ -15,11 +15,17 @@ def instance_generator(seed: int, index: int) -> np.random.Generator:
 
 
 def generators_of(
-    seed: Seed, count: int, generator_of: Callable[[int, int], np.random.Generator] = instance_generator
+    seed: Seed,
+    count: int,
+    generator_of: Callable[[int, int], np.random.Generator] = instance_generator,
+    first: int = 0,
 ) -> list[np.random.Generator]:
-    """Return the generators of a batch: ``generator_of(seed, index)`` each, or a given one for all, in turn."""
+    """Return the generators of a batch: ``generator_of(seed, index)`` each, or a given one for all, in turn.
+
+    Indices begin at ``first``.
+    """
     if isinstance(seed, np.random.Generator):
         return [seed] * count
     if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:
-        return [generator_of(int(seed), i) for i in range(count)]
+        return [generator_of(int(seed), i) for i in range(first, first + count)]
     raise ValueError(f"seed must be an integer ≥ 0 or a numpy Generator, got {seed!r}")

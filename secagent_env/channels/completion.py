@@ -1,0 +1,191 @@
+"""What :meth:`secagent_env.Instance.from_channels` does: check what is given, make what is missing, tell which is which.
+
+What is missing comes from the draws of :func:`secagent_env.sample_instance` with the same seed and index. Gains that
+are derived take the places given, and of these draws only the fading.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from secagent_env.model.batched import plain_array
+from secagent_env.model.instance import Instance
+from secagent_env.model.scenario import Scenario
+from secagent_env.sampling.generator import CHUNK, draw_into, empty_instances
+from secagent_env.sampling.seeds import Seed, generators_of
+from secagent_env.support.checks import choice
+
+_SHAPES = {
+    "channel_bs": ("num_agents", "num_antennas"),
+    "channel_eve": ("num_eavesdroppers", "num_antennas"),
+    "gain_agents": ("num_agents", "num_agents"),
+    "gain_eve": ("num_agents", "num_eavesdroppers"),
+    "inference_time_s": ("num_agents",),
+    "compute_power_w": ("num_agents",),
+    "accuracy": ("num_agents",),
+    "position_m": ("num_agents", None),
+    "eve_position_m": ("num_eavesdroppers", None),
+}
+_CHANNELS = ("channel_bs", "channel_eve")
+_PLACES = ("position_m", "eve_position_m")
+_NEEDS = {"gain_agents": ("position_m",), "gain_eve": _PLACES}
+"""The places that each gain is derived from."""
+
+STRONGEST_GAIN = 1e-2
+"""A mean power gain of a link above this is no path loss: at 3.5 GHz 1 m of air has 5e-5."""
+WEAKEST_SNR = 1e-6
+"""A mean SNR of the downlink at full power below this (−60 dB) carries no task."""
+
+
+class ChannelWarning(UserWarning):
+    """Numbers that look like another quantity, or another unit, than the one they were given as."""
+
+
+def completed(
+    given: Mapping[str, Any], scenario: Scenario, *, complete: str | None = None, seed: Seed = 0, first: int = 0
+) -> Instance:
+    """Return the instance of the fields ``given``, those that are None drawn or derived.
+
+    Parameters
+    ----------
+    given
+        All array fields of an Instance by name.
+    scenario, complete, seed
+        As in :meth:`secagent_env.Instance.from_channels`.
+    first
+        The index of the first instance, where they are a part of a larger batch.
+
+    Raises
+    ------
+    ValueError
+        As there.
+    """
+    if complete is not None:
+        choice("complete", complete, ("scenario",))
+    arrays = {name: _checked(name, value, scenario) for name, value in given.items() if value is not None}
+    for name in _CHANNELS:
+        if name not in arrays:
+            raise ValueError(f"{name} must be an array, got None")
+    batch = arrays["channel_bs"].shape[:-2]
+    arrays = {name: _over(name, array, batch, len(_SHAPES[name])) for name, array in arrays.items()}
+    origin = dict.fromkeys(arrays, "given")
+    for name, places in _NEEDS.items():
+        lacking = [place for place in places if place not in arrays]
+        if name not in arrays and lacking and complete is None:
+            raise ValueError(
+                f"{name} is missing, and so is {lacking[0]}, from which it could be derived: give either, or say "
+                f'complete="scenario" for places drawn from the scenario, which then decide who can send in secret'
+            )
+        origin.setdefault(name, "drawn" if lacking else "derived")
+    for name in _SHAPES:
+        if name not in _PLACES:
+            origin.setdefault(name, "drawn")
+    made = [name for name in origin if name not in arrays]
+    if made:
+        arrays |= _made(made, scenario, {name: arrays.get(name) for name in _PLACES}, batch, seed, first)
+    instance = Instance(scenario=scenario, **arrays, origin=origin)
+    _look(instance)
+    return instance
+
+
+def _checked(name: str, value: Any, scenario: Scenario) -> np.ndarray:
+    """Return a field as an array of its last dimensions; ValueError says what it needs and what it looks like."""
+    array = np.asarray(plain_array(name, value))
+    wanted = tuple(2 if field is None else getattr(scenario, field) for field in _SHAPES[name])
+    letters = ", ".join(f"{_LETTERS[field]} = {size}" for field, size in zip(_SHAPES[name], wanted, strict=True))
+    if 0 in array.shape:
+        raise ValueError(f"{name} holds nothing: its shape is {array.shape}, and it needs (…, {letters})")
+    own = array.shape[-len(wanted) :]
+    if own != wanted:
+        hint = ""
+        if own == wanted[::-1]:
+            hint = ": its last two axes are transposed"
+        elif _SHAPES[name][-1] is None and own == (wanted[0], 3):
+            hint = ": leave the heights out, as in [..., :2]"
+        elif set(wanted) <= set(array.shape):
+            hint = ": put its axes in this order with np.moveaxis"
+        elif array.ndim >= len(wanted):
+            sizes = {field: got for field, got in zip(_SHAPES[name], own, strict=True) if field is not None}
+            fields = ", ".join(f"{field}={size}" for field, size in sizes.items())
+            hint = f": change the array, or the scenario to {fields}"
+        raise ValueError(f"{name} must have the shape (…, {letters}) of the scenario, got {array.shape}{hint}")
+    if name in _CHANNELS and array.dtype.kind != "c":
+        what = "decibels" if (array < 0).any() and np.abs(array).max() > 20 else "magnitudes or power gains"
+        raise ValueError(
+            f"{name} must be complex, amplitude gains with their phases, got {array.dtype}, which looks like {what}: "
+            "a beam cannot be steered by them"
+        )
+    if name not in _CHANNELS and array.dtype.kind == "c":
+        raise ValueError(f"{name} must be real, got {array.dtype}; a power gain is abs(h) ** 2")
+    if name in _NEEDS and (array < 0).any():
+        raise ValueError(
+            f"{name} must hold power gains ≥ 0, got {float(array.min()):.4g}, which looks like decibels: "
+            "give 10 ** (gain / 10)"
+        )
+    return array
+
+
+_LETTERS = {"num_agents": "N", "num_antennas": "L", "num_eavesdroppers": "E", None: "xy"}
+
+
+def _over(name: str, array: np.ndarray, batch: tuple[int, ...], own: int) -> np.ndarray:
+    """Return an array with the batch dimensions, a view where it has none."""
+    found = array.shape[: array.ndim - own]
+    if found == batch:
+        return array
+    if found:
+        raise ValueError(f"{name} must have the batch dimensions {batch} of channel_bs, or none, got {found}")
+    return np.broadcast_to(array, batch + array.shape)
+
+
+def _made(
+    names: list[str],
+    scenario: Scenario,
+    places: Mapping[str, np.ndarray | None],
+    batch: tuple[int, ...],
+    seed: Seed,
+    first: int,
+) -> dict[str, np.ndarray]:
+    """Return the fields ``names`` of the instances that the seed draws at these places, or at those it draws."""
+    count = math.prod(batch)
+    generators = generators_of(seed, count, first=first)
+    flat = {name: None if at is None else at.reshape(count, *at.shape[-2:]) for name, at in places.items()}
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for start in range(0, count, CHUNK):
+        rows = slice(start, start + CHUNK)
+        drawn = empty_instances(scenario, len(generators[rows]))
+        draw_into(drawn, generators[rows], **{name: None if at is None else at[rows] for name, at in flat.items()})
+        for name, part in parts.items():
+            part.append(getattr(drawn, name))
+    joined = {name: np.concatenate(part) for name, part in parts.items()}
+    return {name: array.reshape(batch + array.shape[1:]) for name, array in joined.items()}
+
+
+def _look(instance: Instance) -> None:
+    """Warn where the numbers look like another quantity or unit."""
+    scenario = instance.scenario
+    budgets = {"channel_bs": scenario.bs_power_w, "channel_eve": scenario.bs_power_w}
+    budgets |= dict.fromkeys(_NEEDS, scenario.max_power_w)
+    for name, power in budgets.items():
+        array = getattr(instance, name)
+        mean = float(np.mean(np.abs(array) ** 2 if name in _CHANNELS else array))
+        snr = power * mean / scenario.noise_power_w
+        if mean > STRONGEST_GAIN and snr > 1e9:
+            _warn(
+                f"{name} has a mean power gain of {mean:.3g} while the noise is {scenario.noise_power_w:.3g} W: it looks "
+                "normalised, or is in decibels; multiply it by the path loss, or set noise_power_w to its scale"
+            )
+        elif name == "channel_bs" and snr < WEAKEST_SNR:
+            _warn(
+                f"{name} has a mean power gain of {mean:.3g}, an SNR of {10 * math.log10(snr or 1e-300):.0f} dB at full "
+                "power: it looks like power gains where amplitude gains belong"
+            )
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, ChannelWarning, stacklevel=5)
