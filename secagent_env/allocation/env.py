@@ -13,6 +13,7 @@ from secagent_env.allocation.observations import observe
 from secagent_env.allocation.rules import AllocationRules, info_of
 from secagent_env.gym_bases.arguments import reset_options, takes_arguments_of
 from secagent_env.gym_bases.instance_env import InstanceEnv
+from secagent_env.gym_bases.own_instances import with_instances
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.outcome import Outcome
@@ -44,8 +45,8 @@ class AllocationEnv(InstanceEnv):
     decision that violates a constraint earns more than the optimum of its instance.
 
     ## Start and end
-    ``reset`` draws an instance from the environment's generator, or takes ``options={"instance": instance}``
-    with the N, L and E of the scenario. Every episode terminates after one step. With
+    ``reset`` draws an instance from the environment's generator, from the scenario or among ``instances``, or takes
+    ``options={"instance": instance}`` with the N, L and E of the scenario. Every episode terminates after one step. With
     ``episodes_per_instance=k``, a plain ``reset()`` after an episode keeps the instance until k episodes ended
     on it; a seed, an instance, or a reset of an episode that has not ended starts afresh.
 
@@ -56,10 +57,12 @@ class AllocationEnv(InstanceEnv):
 
     ## Arguments
     scenario
-        A Scenario, a preset's name, or a dict of fields.
+        A Scenario, a preset's name, or a dict of fields; where ``instances`` are given, theirs.
     render_mode
         ``"rgb_array"``, ``"human"`` or ``"ansi"``.
-    action_format, observation_format, reference_energy_j, penalty_fixed, penalty_weight, episodes_per_instance
+    action_format, observation_format, instances, order
+        As in :class:`~secagent_env.allocation.rules.FormatRules`.
+    reference_energy_j, penalty_fixed, penalty_weight, episodes_per_instance
         As in :class:`~secagent_env.allocation.rules.AllocationRules`.
 
     ## Version history
@@ -76,10 +79,11 @@ class AllocationEnv(InstanceEnv):
         render_mode: str | None = None,
         **arguments: Any,
     ) -> None:
-        self._rules = AllocationRules(scenario=Scenario.coerce(scenario), **arguments)
+        self._rules = AllocationRules(**with_instances(scenario, arguments))
         super().__init__(self._rules, render_mode)
         self._instance: Instance | None = None
         self._episodes = 0  # that ended on this instance
+        self._turn = 0  # how many of its own instances it has played since it was seeded
         self._decision: Decision | None = None
         self._outcome: Outcome | None = None
 
@@ -98,14 +102,25 @@ class AllocationEnv(InstanceEnv):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode on a random instance, on ``options["instance"]``, or once more on the last one."""
         super().reset(seed=seed)
+        if seed is not None:
+            self._turn = 0
         given = reset_options(options, "instance")["instance"]
         if given is not None:
             self._instance, self._episodes = self._rules.fitting(given, ()), 0
         elif not self._continues(seed):
-            self._instance, self._episodes = sample_instance(self.scenario, self.np_random), 0
+            self._instance, self._episodes = self._drawn(), 0
         self._decision = self._outcome = None
         self._show()
         return observe(self.instance, self.observation_format), {}
+
+    def _drawn(self) -> Instance:
+        """Return the next instance, from the scenario or of the user's own."""
+        own = self._rules.instances
+        if own is None:
+            return sample_instance(self.scenario, self.np_random)
+        taken = own.take(own.indices([self.np_random], [self.np_random_seed or 0], [self._turn]))
+        self._turn += 1
+        return taken[0]
 
     def _continues(self, seed: int | None) -> bool:
         """Whether the next episode is on the same instance: the last one has ended, and more are due."""

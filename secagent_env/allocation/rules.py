@@ -12,6 +12,7 @@ from secagent_env.allocation.actions import ActionFormat, action_format
 from secagent_env.allocation.observations import observation_space
 from secagent_env.allocation.reward import reward
 from secagent_env.gym_bases.arguments import fitting
+from secagent_env.gym_bases.own_instances import InstanceSet
 from secagent_env.model.batched import Array
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
@@ -35,6 +36,11 @@ class FormatRules:
         ``"flat"``, ``"dict"`` or ``"guided"``, see :mod:`secagent_env.allocation.actions`.
     observation_format
         ``"flat"``, ``"dict"`` or ``"compact"``, see :mod:`secagent_env.allocation.observations`.
+    instances
+        Instances of your own to play on: a batch, or the path of one. None: they are drawn from the scenario.
+    order
+        How episodes take them: ``"random"`` or ``"sequential"``, see
+        :class:`~secagent_env.gym_bases.own_instances.InstanceSet`.
 
     Attributes
     ----------
@@ -45,6 +51,8 @@ class FormatRules:
     scenario: Scenario = field(default_factory=Scenario)
     action_format: str = "flat"
     observation_format: str = "flat"
+    instances: InstanceSet | None = None
+    order: str = "random"
 
     actions: ActionFormat = field(init=False)
     observation_space: gymnasium.Space[Any] = field(init=False)
@@ -66,7 +74,7 @@ class AllocationRules(FormatRules):
 
     Parameters
     ----------
-    scenario, action_format, observation_format
+    scenario, action_format, observation_format, instances, order
         As in :class:`FormatRules`.
     reference_energy_j
         The energy whose reward is −1, J; None: the expected execution energy of N_min random agents.

@@ -17,6 +17,7 @@ from secagent_env.allocation.observations import observe
 from secagent_env.allocation.rules import AllocationRules, info_of
 from secagent_env.gym_bases.arguments import takes_arguments_of
 from secagent_env.gym_bases.instance_env import DecisionActions
+from secagent_env.gym_bases.own_instances import InstanceSet, with_instances
 from secagent_env.gym_bases.rendered import FPS, check_render_mode, warn_without_mode
 from secagent_env.gym_bases.seeded_vector import (
     Recycler,
@@ -63,7 +64,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
     ## Arguments
     num_envs
         How many environments.
-    scenario, action_format, observation_format, reference_energy_j, penalty_fixed, penalty_weight
+    scenario, action_format, observation_format, instances, order, reference_energy_j, penalty_fixed, penalty_weight
         As in the scalar environment.
     episodes_per_instance
         As there; an explicit reset draws a new instance.
@@ -99,7 +100,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         max_episode_steps: int | None = None,
         **arguments: Any,
     ) -> None:
-        self._rules = rules = AllocationRules(scenario=Scenario.coerce(scenario), **arguments)
+        self._rules = rules = AllocationRules(**with_instances(scenario, arguments))
         super().__init__(num_envs, rules.actions.space, rules.observation_space)
         self.scenario, self.observation_format = rules.scenario, rules.observation_format
         self.render_mode = check_render_mode(render_mode, _RENDER_MODES)
@@ -190,6 +191,8 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         if mask.any():
             self._renew(self.scenario, mask)
         generators = self.np_random
+        if self._rules.instances is not None:
+            return self._take(mask, self._rules.instances)
         if not mask.all():
             chosen = np.flatnonzero(mask)
             for rows in (chosen[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)):
@@ -212,6 +215,28 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         for _ in run(renew, range(0, self.num_envs, CHUNK)):
             pass
         return copy
+
+    def _take(self, mask: np.ndarray, own: InstanceSet) -> Any:
+        """Take instances of the user's own where ``mask`` says so, and return a copy of all observations."""
+        chosen = np.flatnonzero(mask)
+        seeds, generators = self.np_random_seed, self.np_random
+        indices = own.indices([generators[i] for i in chosen], [seeds[i] for i in chosen], self._turns[chosen])
+        self._turns[chosen] += 1
+        run = map if self._pool is None else self._pool.map
+
+        def renew(start: int) -> None:
+            part = slice(start, start + CHUNK)
+            if not mask.all():
+                self._write(chosen[part], own.take(indices[part]))
+                return
+            instances = self._arrays[part]
+            own.copy_to(instances, indices[part])
+            observe(instances, self.observation_format, out=over_parts(lambda array: array[part], self._observation))
+            self._bs_gain[part] = instances.bs_gain
+
+        for _ in run(renew, range(0, len(chosen), CHUNK)):
+            pass
+        return self._lent.copy_of(self._observation)
 
     def _renew(self, scenario: Scenario, mask: np.ndarray) -> None:
         """Prepare for new instances, of this scenario, in the environments of ``mask``."""

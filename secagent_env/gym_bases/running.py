@@ -38,7 +38,9 @@ class Episodes:
 
 
 def _replaced(old: Any, mask: np.ndarray, new: Any) -> Any:
-    """Return a copy of an array, or of a batch of arrays, whose rows in ``mask`` are the new ones."""
+    """Return a copy of an array, or of a batch of arrays, whose rows in ``mask`` are the new ones; None stays."""
+    if old is None:
+        return None
     if isinstance(old, Batched):
         arrays = {name: _replaced(getattr(old, name), mask, getattr(new, name)) for name in old._arrays}
         return old._trusted(**{**old._fields(), **arrays})

@@ -41,6 +41,7 @@ class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         self.observation_space = batch_space(observation_space, self.num_envs)
         self._generators: list[Any] = [None] * self.num_envs
         self._seeds: list[Any] = [None] * self.num_envs
+        self._turns = np.zeros(self.num_envs, np.int64)  # of the user's own instances, since the last seed
         self._all_seeded = False
 
     def _fitting(self, given: Any, mask: np.ndarray) -> Any:
@@ -67,6 +68,7 @@ class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         for i in map(int, np.flatnonzero(mask)):
             if seeds[i] is not None:
                 self._generators[i], self._seeds[i] = seeding.np_random(seeds[i])
+                self._turns[i] = 0
         observation = self._start(mask, given)
         self._started = True
         return observation, {}

@@ -11,6 +11,7 @@ import numpy as np
 from secagent_env import rendering
 from secagent_env.gym_bases.arguments import reset_options, takes_arguments_of
 from secagent_env.gym_bases.instance_env import InstanceEnv
+from secagent_env.gym_bases.own_instances import with_instances
 from secagent_env.gym_bases.running import first_info
 from secagent_env.gym_bases.seeded_vector import rows_of
 from secagent_env.lifetime.rules import LifetimeEpisodes, LifetimeRules
@@ -66,10 +67,10 @@ class LifetimeEnv(InstanceEnv):
 
     ## Arguments
     scenario
-        A Scenario, a preset's name, or a dict of fields.
+        A Scenario, a preset's name, or a dict of fields; where ``instances`` are given, theirs.
     render_mode
         ``"rgb_array"``, ``"human"`` or ``"ansi"``.
-    action_format, observation_format, battery_j, max_failures
+    action_format, observation_format, instances, order, battery_j, max_failures
         As in :class:`~secagent_env.lifetime.rules.LifetimeRules`.
 
     ## Version history
@@ -86,10 +87,11 @@ class LifetimeEnv(InstanceEnv):
         render_mode: str | None = None,
         **arguments: Any,
     ) -> None:
-        self._rules = LifetimeRules(scenario=Scenario.coerce(scenario), **arguments)
+        self._rules = LifetimeRules(**with_instances(scenario, arguments))
         super().__init__(self._rules, render_mode)
         self._episode: LifetimeEpisodes | None = None  # a batch of one: what many environments do, one does
         self._over = False
+        self._turn = 0  # how many episodes began since it was seeded
         self._shown: tuple[Instance, Decision | None, Outcome | None] | None = None
 
     @property
@@ -127,7 +129,9 @@ class LifetimeEnv(InstanceEnv):
         super().reset(seed=seed)
         given = reset_options(options, "battery_j")["battery_j"]
         self._generators = self.np_random.spawn(1)
-        self._episode = self._rules.begin(self._generators, given)
+        self._turn = 0 if seed is not None else self._turn
+        self._episode = self._rules.begin(self._generators, given, [self.np_random_seed or 0], [self._turn])
+        self._turn += 1
         self._over = False
         self._shown = (self.instance, None, None)
         self._show()

@@ -50,6 +50,11 @@ class LifetimeEpisodes(Episodes):
         What the batteries held at the start and what is left, (B, N), J.
     served, unserved
         How many tasks were served so far and how many were not, (B,).
+    least_energy_j
+        The least each agent can spend on computing a task, (B, N), J: that with the shortest tool call, or, where
+        inference times are the user's own, what it spends on the present one.
+    moment
+        Which of the user's own instances each is at, (B,); 0 where there are none.
     """
 
     deployment: Deployment
@@ -58,6 +63,8 @@ class LifetimeEpisodes(Episodes):
     battery_j: np.ndarray
     served: np.ndarray
     unserved: np.ndarray
+    least_energy_j: np.ndarray
+    moment: np.ndarray
 
     @cached_property
     def instance(self) -> Instance:
@@ -74,11 +81,6 @@ class LifetimeEpisodes(Episodes):
     def steps(self) -> np.ndarray:
         """How many tasks there were, (B,)."""
         return self.served + self.unserved
-
-    @property
-    def least_energy_j(self) -> np.ndarray:
-        """The least each agent can spend on computing a task, that with the shortest tool call, (B, N), J."""
-        return self.deployment.compute_power_w * self.deployment.inference_time_s(0.0)
 
     @property
     def hopeless(self) -> np.ndarray:
@@ -99,8 +101,11 @@ class LifetimeRules(FormatRules):
 
     Parameters
     ----------
-    scenario, action_format, observation_format
+    scenario, action_format, observation_format, order
         As in :class:`~secagent_env.allocation.rules.FormatRules`.
+    instances
+        Instances of your own along time, a batch (T,) or (…, T), or the path of one. Their links, one after the other,
+        are those of an episode's tasks; agents are drawn for the episode, but for fields that are your own.
     battery_j
         The range (low, high) of the initial batteries, J; None: from 2 to 16 times the energy that an average agent of
         the scenario spends on a task.
@@ -126,21 +131,51 @@ class LifetimeRules(FormatRules):
             max_failures=integer("max_failures", self.max_failures, 1),
         )
 
-    def begin(self, generators: Sequence[np.random.Generator], battery_j: Any = None) -> LifetimeEpisodes:
+    def begin(
+        self,
+        generators: Sequence[np.random.Generator],
+        battery_j: Any = None,
+        seeds: Sequence[int] = (),
+        turns: Any = (),
+    ) -> LifetimeEpisodes:
         """Return new episodes, one from each generator: network, first task, batteries.
 
-        ``battery_j``, (N,) or (B, N), takes the place of the batteries drawn.
+        ``battery_j``, (N,) or (B, N), takes the place of the batteries drawn. ``seeds`` and ``turns``, (B,), say where
+        instances of the user's own begin in their order.
         """
+        own = self.instances
+        none = np.zeros(len(generators), np.int64)
+        moment = none if own is None else own.starts(generators, seeds, turns)
         deployment, task = draw_deployments(self.scenario, generators)
         low, high = self.battery_range_j
         unit = np.stack([generator.random(self.scenario.num_agents) for generator in generators])
         battery = low + (high - low) * unit
         if battery_j is not None:
             battery = np.broadcast_to(_batteries(battery_j, battery.shape), battery.shape).copy()
-        none = np.zeros(len(generators), np.int64)
+        task = self._own(task, moment)
         return LifetimeEpisodes(
-            deployment=deployment, task=task, initial_j=battery, battery_j=battery, served=none, unserved=none
+            deployment=deployment,
+            task=task,
+            initial_j=battery,
+            battery_j=battery,
+            served=none,
+            unserved=none,
+            least_energy_j=self._least(deployment, task),
+            moment=moment,
         )
+
+    def _own(self, task: Instance, moment: np.ndarray) -> Instance:
+        """Return tasks with the fields of the user's own instances (B,) in the place of those drawn."""
+        if self.instances is None:
+            return task
+        taken = self.instances.take(moment)
+        fields = {name: getattr(taken, name) for name in self.instances.lasting}
+        return Instance._trusted(**{**task._fields(), **fields})
+
+    def _least(self, deployment: Deployment, task: Instance) -> np.ndarray:
+        if self.instances is not None and "inference_time_s" in self.instances.lasting:
+            return task.execution_energy_j
+        return task.compute_power_w * deployment.inference_time_s(0.0)
 
     def step(
         self, episodes: LifetimeEpisodes, decision: Decision, generators: Sequence[np.random.Generator]
@@ -157,9 +192,13 @@ class LifetimeRules(FormatRules):
         spent = np.minimum(needed, episodes.battery_j)
         missing = np.max(needed - episodes.battery_j, axis=-1)
         served = outcome.feasible & (missing <= 0)
+        moment = episodes.moment if self.instances is None else self.instances.following(episodes.moment)
+        task = self._own(draw_tasks(episodes.deployment, generators), moment)
         following = dataclasses.replace(
             episodes,
-            task=draw_tasks(episodes.deployment, generators),
+            task=task,
+            least_energy_j=self._least(episodes.deployment, task),
+            moment=moment,
             battery_j=episodes.battery_j - spent,
             served=episodes.served + served,
             unserved=episodes.unserved + ~served,

@@ -9,6 +9,7 @@ import numpy as np
 
 from secagent_env.gym_bases.arguments import takes_arguments_of
 from secagent_env.gym_bases.instance_env import DecisionActions
+from secagent_env.gym_bases.own_instances import with_instances
 from secagent_env.gym_bases.running import RunningVectorEnv
 from secagent_env.lifetime.env import MAX_EPISODE_STEPS
 from secagent_env.lifetime.rules import LifetimeEpisodes, LifetimeRules
@@ -31,7 +32,7 @@ class LifetimeVectorEnv(DecisionActions, RunningVectorEnv[LifetimeEpisodes]):
         How many environments.
     max_episode_steps
         Where episodes are truncated, as Gymnasium's ``TimeLimit`` does.
-    scenario, action_format, observation_format, battery_j, max_failures
+    scenario, action_format, observation_format, instances, order, battery_j, max_failures
         As in the scalar environment.
 
     ## Version history
@@ -49,7 +50,7 @@ class LifetimeVectorEnv(DecisionActions, RunningVectorEnv[LifetimeEpisodes]):
         max_episode_steps: int = MAX_EPISODE_STEPS,
         **arguments: Any,
     ) -> None:
-        rules = LifetimeRules(scenario=Scenario.coerce(scenario), **arguments)
+        rules = LifetimeRules(**with_instances(scenario, arguments))
         super().__init__(num_envs, rules, rules.actions.space, max_episode_steps)
         self.scenario, self.observation_format = rules.scenario, rules.observation_format
         self._streams: list[Any] = [None] * self.num_envs  # of the running episodes
@@ -75,7 +76,9 @@ class LifetimeVectorEnv(DecisionActions, RunningVectorEnv[LifetimeEpisodes]):
         generators = self.np_random
         for i in rows:
             (self._streams[i],) = generators[i].spawn(1)
-        return self._rules.begin([self._streams[i] for i in rows], given)
+        seeds, turns = self.np_random_seed, self._turns[rows].copy()
+        self._turns[rows] += 1
+        return self._rules.begin([self._streams[i] for i in rows], given, [seeds[i] for i in rows], turns)
 
     def _next(
         self, episodes: LifetimeEpisodes, decoded: Decision
