@@ -76,6 +76,29 @@ def scenario_of(args: argparse.Namespace) -> Scenario:
     return Scenario.preset(args.scenario, **overrides)
 
 
+def add_instances_file(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add the option of a file of instances; ``text`` says what they are for."""
+    parser.add_argument(
+        "--instances-file",
+        type=Path,
+        metavar="FILE",
+        help=f"{text}: a file or folder that Instance.save or `secagent import` wrote, with its scenario",
+    )
+
+
+def scenario_or_file(args: argparse.Namespace) -> Scenario:
+    """Return the scenario of --instances-file, or the one that --scenario and --set describe."""
+    if args.instances_file is None:
+        return scenario_of(args)
+    if args.scenario != "paper" or args.set:
+        raise ValueError(
+            "--instances-file brings its own scenario: leave --scenario and --set out, or give them to `secagent import`"
+        )
+    from secagent_env import Instance
+
+    return Instance.load(args.instances_file).scenario
+
+
 def add_out(parser: argparse.ArgumentParser, folder: Path) -> None:
     """Add the option of the folder of a sweep; ``folder`` is the default one."""
     text = f"results folder (default: {folder}); a run that was interrupted resumes"

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from eval.command.arguments import (
     AddCommand,
+    add_instances_file,
     add_out,
     add_plugin,
     add_scenario,
     add_sweep,
     plug_in,
     progress_of,
-    scenario_of,
+    scenario_or_file,
     sweep_options,
 )
 
@@ -33,8 +34,9 @@ def add_parser(command: AddCommand) -> None:
         "'asc(jamming=false, draws=9)' (default: exact, asc-plus, asc, ppo and l2o where they are there, randas)",
     )
     parser.add_argument(
-        "--instances", type=int, default=20, metavar="K", help="how many random instances (default: 20)"
+        "--instances", type=int, metavar="K", help="how many instances (default: 20, or all of a smaller file)"
     )
+    add_instances_file(parser, "compare on these instead of random ones")
     parser.add_argument("--seed", type=int, default=0, help="of the instances and the solvers (default: 0)")
     add_out(parser, Path("results"))
     parser.add_argument("--max-seconds", type=float, metavar="S", help="stop each solve after about this time")
@@ -55,15 +57,20 @@ def run(args: argparse.Namespace) -> None:
     plug_in(args.plugin)
     from eval.compare.comparison import CSV, DEFAULT_SOLVERS, PICTURE, TABLE, Comparison, parse_solvers
     from eval.compare.comparison import run as compare
+    from eval.compare.instances_file import own_count
     from eval.sweep.plan import plan
 
+    count = 20 if args.instances is None else args.instances
+    if args.instances is None and args.instances_file is not None:
+        count = min(count, own_count(args.instances_file))
     comparison = Comparison(
-        scenario=scenario_of(args),
+        scenario=scenario_or_file(args),
         solvers=parse_solvers(args.solvers or DEFAULT_SOLVERS),
-        instances=args.instances,
+        instances=count,
         seed=args.seed,
         max_seconds=args.max_seconds,
         csi_error=args.csi_error,
+        instances_file=args.instances_file,
     )
     if args.dry_run:
         print(plan(comparison.sweep(), args.out, **sweep_options(args)))

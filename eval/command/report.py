@@ -6,7 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from eval.command.arguments import AddCommand, add_plugin, plug_in
+from eval.command.arguments import AddCommand, add_instances_file, add_plugin, plug_in
 
 logger = logging.getLogger("secagent")
 
@@ -31,6 +31,7 @@ def add_parser(command: AddCommand) -> None:
         help="follow links out of the folder, and open, write and contact what its solvers' options name; only for "
         "folders of your own",
     )
+    add_instances_file(parser, "where the instances of a comparison are, for its pictures")
     add_plugin(parser)
 
 
@@ -39,5 +40,7 @@ def run(args: argparse.Namespace) -> None:
     plug_in(args.plugin)
     from eval.report import write_report
 
-    path = write_report(args.folder, args.out, args.runs, trust_paths=args.trust_paths)
+    path = write_report(
+        args.folder, args.out, args.runs, trust_paths=args.trust_paths, instances_file=args.instances_file
+    )
     logger.info("wrote %s, and figures for papers in %s", path, path.parent / "figures")

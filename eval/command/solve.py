@@ -7,9 +7,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.command.arguments import AddCommand, add_plugin, assignments, plug_in
+from eval.command.arguments import AddCommand, add_instances_file, add_plugin, assignments, plug_in
 
 if TYPE_CHECKING:
+    from secagent_env import Instance
     from solvers import Solution
 
 logger = logging.getLogger("secagent")
@@ -18,7 +19,9 @@ logger = logging.getLogger("secagent")
 def add_parser(command: AddCommand) -> None:
     """Add the parser."""
     parser = command("solve", "Solve one instance and print a summary.")
-    parser.add_argument("instance", type=Path, help="a file that Instance.save or `secagent sample` wrote")
+    parser.add_argument("instance", type=Path, nargs="?", help="a file that Instance.save or `secagent sample` wrote")
+    add_instances_file(parser, "the same for several instances")
+    parser.add_argument("--index", type=int, metavar="I", help="which of several instances")
     parser.add_argument(
         "--solver", default="asc", metavar="NAME", help="a solver, or a trained agent's name or path (default: asc)"
     )
@@ -42,7 +45,6 @@ def run(args: argparse.Namespace) -> None:
     """Solve the instance, print a summary, and write what is asked for; after an interrupt of the best so far."""
     plug_in(args.plugin)
     from eval.compare.lineup import make
-    from secagent_env import Instance
     from secagent_env.support.files import check_target
     from solvers import Interrupted
 
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
 
         if not isinstance(solver, ChatOptions):
             raise ValueError(f"{args.solver} asks no language model: there is no conversation to show or to rehearse")
-    instance = Instance.load(args.instance)
+    instance = _instance(args)
     if args.dry_run:
         from eval.compare.conversation import dry_run
 
@@ -71,6 +73,26 @@ def run(args: argparse.Namespace) -> None:
     except Interrupted as interrupt:
         _tell(args, options, interrupt.solution())
         raise
+
+
+def _instance(args: argparse.Namespace) -> Instance:
+    """Return the instance that the arguments name."""
+    from secagent_env import Instance
+    from secagent_env.gym_bases.own_instances import InstanceSet
+    from secagent_env.support.checks import integer
+
+    if (args.instance is None) == (args.instances_file is None):
+        raise ValueError("solve needs a file: either INSTANCE, or --instances-file with --index")
+    path = args.instances_file if args.instance is None else args.instance
+    loaded = Instance.load(path)
+    if not loaded.batch_shape and args.index is None:
+        return loaded
+    if not loaded.batch_shape:
+        raise ValueError(f"{path} holds a single instance: leave --index out")
+    instances = InstanceSet(loaded)
+    if args.index is None:
+        raise ValueError(f"{path} holds {len(instances)} instances: choose one with --index")
+    return instances.one(integer("--index", args.index, 0, len(instances) - 1))
 
 
 def _tell(args: argparse.Namespace, options: dict[str, Any], solution: Solution) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
+from eval.compare.instances_file import FIELD, check_count, described, own_scenario
 from eval.compare.lineup import default_solvers, make, module_of
 from eval.compare.rows import NO_LLM, frame_of
 from eval.sweep.cells import Cell
@@ -77,7 +78,7 @@ class Comparison:
     Parameters
     ----------
     scenario
-        Of the instances.
+        Of the instances; that of ``instances_file``, where there is one.
     solvers
         Maps labels to options. A label is the name of a solver or of a trained agent, or the path of an agent, and may
         go on in brackets: ``asc(draws=9)``.
@@ -88,6 +89,8 @@ class Comparison:
     csi_error
         Error variance ε, in [0, 1), of the estimates of the eavesdroppers' channels on which decisions are made
         (:mod:`secagent_env.sampling.estimation`). They are evaluated on the true channels.
+    instances_file
+        A file or folder of instances, the first of which are compared on; None: they are drawn.
 
     Raises
     ------
@@ -103,9 +106,13 @@ class Comparison:
     seed: int = 0
     max_seconds: float | None = None
     csi_error: float = 0.0
+    instances_file: Path | str | None = None
 
     def __post_init__(self) -> None:
         number_of("instances", self.instances)
+        if self.instances_file is not None:
+            check_count(self.instances, self.instances_file)
+            object.__setattr__(self, "scenario", own_scenario(self.instances_file))
         checks.integer("seed", self.seed)
         if self.max_seconds is not None:
             checks.number("max_seconds", self.max_seconds, above=0)
@@ -138,6 +145,8 @@ class Comparison:
             "max_seconds": self.max_seconds,
             "csi_error": float(self.csi_error),
         }
+        if self.instances_file is not None:
+            shared[FIELD] = described(self.instances_file)
         kinds: dict[str, dict[str, Any]] = {}
         for label, solver in self.make_solvers().items():
             options = {**shared, "solver": name_in(label), "solver_options": dict(self.solvers[label])}
@@ -235,4 +244,5 @@ def describe(comparison: Comparison) -> str:
     scenario = ", ".join(["the paper's scenario", *(f"{name} = {value}" for name, value in changed)])
     limit = "" if comparison.max_seconds is None else f", at most {comparison.max_seconds:g} s per solve"
     known = f"; eavesdroppers' channels known with error variance {comparison.csi_error:g}" * (comparison.csi_error > 0)
-    return f"{comparison.instances} instances, seed {comparison.seed}{limit}{known}; {scenario}; secagent {__version__}"
+    own = "" if comparison.instances_file is None else f" of {Path(comparison.instances_file).name}"
+    return f"{comparison.instances} instances{own}, seed {comparison.seed}{limit}{known}; {scenario}; secagent {__version__}"

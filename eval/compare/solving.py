@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 import solvers
+from eval.compare.instances_file import FIELD, own_instance
 from eval.compare.rows import RESULT, result_of, result_on_true_channels
 from eval.sweep.answers import with_answers
 from eval.sweep.cells import Cell, Row
@@ -36,10 +39,16 @@ def instance_of(cell: Cell) -> Instance:
 
 
 def solve_instance(
-    solver: Solver, scenario: Scenario, seed: int, index: int, max_seconds: float | None = None, csi_error: float = 0.0
+    solver: Solver,
+    scenario: Scenario,
+    seed: int,
+    index: int,
+    max_seconds: float | None = None,
+    csi_error: float = 0.0,
+    instances_file: Mapping[str, str] | None = None,
 ) -> tuple[Instance, Solution]:
-    """Return instance ``index``, and what a solver decides on its estimated channels."""
-    truth = instance_at(scenario, seed, index)
+    """Return instance ``index``, drawn or of the user's own, and what a solver decides on its estimated channels."""
+    truth = instance_at(scenario, seed, index) if instances_file is None else own_instance(instances_file, index)
     estimated = estimate_eavesdroppers(truth, csi_error, estimate_generator(seed, index))
     return truth, solver.solve(estimated, seed=solver_seed(seed, index), max_seconds=max_seconds)
 
@@ -48,8 +57,8 @@ def solve_instance(
 def solve_cell(cell: Cell) -> Row:
     """Return the row of a cell: the result of a solver on an instance.
 
-    The options of the cell are ``solver``, ``solver_options``, ``scenario``, ``max_seconds`` and ``csi_error``
-    (:meth:`eval.compare.comparison.Comparison.cells`).
+    The options of the cell are ``solver``, ``solver_options``, ``scenario``, ``max_seconds`` and ``csi_error``, and
+    ``instances_file`` where instances are not drawn (:meth:`eval.compare.comparison.Comparison.cells`).
     """
     return row_of(solver_of(cell), cell)
 
@@ -57,5 +66,6 @@ def solve_cell(cell: Cell) -> Row:
 def row_of(solver: Solver, cell: Cell) -> Row:
     """Return the row of a cell whose solver is made."""
     scenario, limit, error = (cell.options[name] for name in ("scenario", "max_seconds", "csi_error"))
-    truth, solution = solve_instance(solver, Scenario(**scenario), cell.seed, cell.index, limit, error)
+    file = cell.options.get(FIELD)
+    truth, solution = solve_instance(solver, Scenario(**scenario), cell.seed, cell.index, limit, error, file)
     return result_on_true_channels(solution, truth) if error else result_of(solution)

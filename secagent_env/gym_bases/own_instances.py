@@ -101,6 +101,18 @@ class InstanceSet:
         """Return some of the instances as float64 arrays of their own, a batch (B,)."""
         return self._flat._map(lambda array: _double(array.take(indices, axis=0)))
 
+    def one(self, index: int) -> Instance:
+        """Return one of the instances, as float64 arrays of its own."""
+        return self.take(np.array([index]))[0]
+
+    def part(self, rows: slice) -> InstanceSet:
+        """Return a part of the data set: of the trajectories, where there are several, or of the instances."""
+        per = 1 if len(self) == self.times else self.times
+        start, stop, _ = rows.indices(len(self) // per)
+        flat = self._flat[start * per : stop * per]
+        shaped = flat if per == 1 else flat._map(lambda array: array.reshape(-1, per, *array.shape[1:]))
+        return InstanceSet(shaped, self.order)
+
     def copy_to(self, target: Instance, indices: np.ndarray) -> None:
         """Write some of the instances to a batch (B,) of arrays; places that are not known are NaN."""
         for name in Instance._arrays:

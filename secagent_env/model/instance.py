@@ -250,6 +250,25 @@ class Instance(Batched):
         except ValueError as error:
             raise ValueError(f"cannot load an instance from {path}: {short(error, 800)}") from error
 
+    @staticmethod
+    def stored_digest(path: str | Path) -> str:
+        """Return the digest that a file or folder of instances carries, without reading its arrays.
+
+        ValueError is raised where it carries none, OSError where it cannot be read.
+        """
+        try:
+            if os.path.isdir(path):
+                found = open_folder(path)[0].get(DIGEST)
+            else:
+                with open_arrays(path) as file:
+                    header = parse_json(file.text("header")) if "header" in file.names else None
+                found = _checked_header(header).get(DIGEST)
+        except ValueError as error:
+            raise ValueError(f"cannot load instances from {path}: {short(error, 800)}") from error
+        if not isinstance(found, str):
+            raise ValueError(f"{path} carries no digest: write it anew with Instance.save")
+        return found
+
     @classmethod
     def _mapped(cls, path: str | Path) -> Instance:
         """Return the instances of a folder, whose numbers were checked when they were written."""
