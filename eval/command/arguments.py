@@ -92,7 +92,8 @@ def scenario_or_file(args: argparse.Namespace) -> Scenario:
         return scenario_of(args)
     if args.scenario != "paper" or args.set:
         raise ValueError(
-            "--instances-file brings its own scenario: leave --scenario and --set out, or give them to `secagent import`"
+            "--instances-file brings its own scenario: leave --scenario and --set out, or give them to "
+            "`secagent import`"
         )
     from secagent_env import Instance
 

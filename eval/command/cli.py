@@ -18,6 +18,7 @@ from eval.command import (
     answer_distributions,
     bench,
     compare,
+    import_channels,
     llm_bench,
     report,
     reproduce,
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Any] = {
     "serve-local": serve_local,
     "train": train,
     "sample": sample,
+    "import": import_channels,
     "bench": bench,
 }
 """By name, the module of a command, with its ``add_parser`` and ``run``."""

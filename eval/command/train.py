@@ -7,7 +7,14 @@ import logging
 import shlex
 from pathlib import Path
 
-from eval.command.arguments import AddCommand, add_scenario, assignments, progress_of, scenario_of
+from eval.command.arguments import (
+    AddCommand,
+    add_instances_file,
+    add_scenario,
+    assignments,
+    progress_of,
+    scenario_or_file,
+)
 
 logger = logging.getLogger("secagent")
 
@@ -17,6 +24,7 @@ def add_parser(command: AddCommand) -> None:
     parser = command("train", "Train an agent; a training that was interrupted resumes.")
     parser.add_argument("algo", nargs="?", metavar="ALGO", help="ppo, a2c, sac, td3, tqc or l2o")
     add_scenario(parser)
+    add_instances_file(parser, "train on these instead of random ones")
     parser.add_argument(
         "--env", choices=["allocation", "lifetime"], default="allocation", help="the environment (default: allocation)"
     )
@@ -61,9 +69,9 @@ def _train(args: argparse.Namespace) -> None:
     from training.learn.learner import Task, learner_class
     from training.learn.settings import load_settings
 
-    scenario = scenario_of(args)
+    scenario = scenario_or_file(args)
     if args.out is None:
-        args.out = Path("runs", f"{args.algo}-{args.env}-{Path(args.scenario).stem}-{args.seed}")
+        args.out = Path("runs", f"{args.algo}-{args.env}-{Path(args.instances_file or args.scenario).stem}-{args.seed}")
     given = {"steps": args.steps, "policy": args.policy}
     overrides = assignments(args.set_hyper, "--set-hyper")
     settings = load_settings(
@@ -73,7 +81,10 @@ def _train(args: argparse.Namespace) -> None:
         arguments=learner_class(args.algo).arguments(args.algo),
         overrides={**overrides, **{name: value for name, value in given.items() if value is not None}},
     )
-    task = Task(algo=args.algo, environment=args.env, scenario=scenario, settings=settings, seed=args.seed)
+    file = None if args.instances_file is None else str(args.instances_file)
+    task = Task(
+        algo=args.algo, environment=args.env, scenario=scenario, settings=settings, seed=args.seed, instances=file
+    )
     from training.learn.train import train
 
     best = train(

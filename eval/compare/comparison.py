@@ -245,4 +245,5 @@ def describe(comparison: Comparison) -> str:
     limit = "" if comparison.max_seconds is None else f", at most {comparison.max_seconds:g} s per solve"
     known = f"; eavesdroppers' channels known with error variance {comparison.csi_error:g}" * (comparison.csi_error > 0)
     own = "" if comparison.instances_file is None else f" of {Path(comparison.instances_file).name}"
-    return f"{comparison.instances} instances{own}, seed {comparison.seed}{limit}{known}; {scenario}; secagent {__version__}"
+    which = f"{comparison.instances} instances{own}, seed {comparison.seed}"
+    return f"{which}{limit}{known}; {scenario}; secagent {__version__}"

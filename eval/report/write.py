@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from eval.report.data.recompute import Solved, convergence, decisions
+from eval.report.data.recompute import Solved, convergence, decisions, own_instances
 from eval.report.data.results import Results, gather
 from eval.report.page import page
 from eval.report.pdf import save_figures
@@ -35,7 +35,12 @@ TITLE = "Secure, energy-efficient wireless agentic AI: results"
 
 
 def write_report(
-    folder: Path | str, out: Path | str | None = None, runs: Iterable[Path | str] = (), *, trust_paths: bool = False
+    folder: Path | str,
+    out: Path | str | None = None,
+    runs: Iterable[Path | str] = (),
+    *,
+    trust_paths: bool = False,
+    instances_file: Path | str | None = None,
 ) -> Path:
     """Write the report on a results folder and return its path.
 
@@ -50,6 +55,8 @@ def write_report(
     trust_paths
         Whether to follow links out of the folder, and to run solvers whose options or names in the folder are paths,
         addresses or texts. Without it the report neither writes, opens nor contacts anything that the folder names.
+    instances_file
+        Where the instances are that a comparison was made on, if they are the user's own, for its pictures.
 
     Raises
     ------
@@ -72,8 +79,9 @@ def write_report(
     latest = results.comparisons[0] if results.comparisons else None
     if latest:
         logger.info("solving a few networks again, for their pictures")
-    solved = decisions(latest, received) if latest else []
-    converging = convergence(latest, received) if latest else {}
+    own = own_instances(latest, received, instances_file) if latest else None
+    solved = decisions(latest, received, own) if latest else []
+    converging = convergence(latest, received, own) if latest else {}
     figures = save_figures(results, solved, converging, path.parent / FIGURES)
     sections = _sections(results, solved, converging, figures)
     for sentence in received.left_out:

@@ -46,9 +46,9 @@ class AllocationEnv(InstanceEnv):
 
     ## Start and end
     ``reset`` draws an instance from the environment's generator, from the scenario or among ``instances``, or takes
-    ``options={"instance": instance}`` with the N, L and E of the scenario. Every episode terminates after one step. With
-    ``episodes_per_instance=k``, a plain ``reset()`` after an episode keeps the instance until k episodes ended
-    on it; a seed, an instance, or a reset of an episode that has not ended starts afresh.
+    ``options={"instance": instance}`` with the N, L and E of the scenario. Every episode terminates after one
+    step. With ``episodes_per_instance=k``, a plain ``reset()`` after an episode keeps the instance until k episodes
+    ended on it; a seed, an instance, or a reset of an episode that has not ended starts afresh.
 
     ## Info
     ``step`` returns ``energy_j``, ``execution_energy_j``, ``transmission_energy_j`` (infinite where a message

@@ -1,4 +1,4 @@
-"""What :meth:`secagent_env.Instance.from_channels` does: check what is given, make what is missing, tell which is which.
+"""Behind :meth:`secagent_env.Instance.from_channels`: check what is given, make what is missing, tell which is which.
 
 What is missing comes from the draws of :func:`secagent_env.sample_instance` with the same seed and index. Gains that
 are derived take the places given, and of these draws only the fading.
@@ -20,7 +20,7 @@ from secagent_env.sampling.generator import CHUNK, draw_into, empty_instances
 from secagent_env.sampling.seeds import Seed, generators_of
 from secagent_env.support.checks import choice
 
-_SHAPES = {
+FIELDS = {
     "channel_bs": ("num_agents", "num_antennas"),
     "channel_eve": ("num_eavesdroppers", "num_antennas"),
     "gain_agents": ("num_agents", "num_agents"),
@@ -72,7 +72,7 @@ def completed(
         if name not in arrays:
             raise ValueError(f"{name} must be an array, got None")
     batch = arrays["channel_bs"].shape[:-2]
-    arrays = {name: _over(name, array, batch, len(_SHAPES[name])) for name, array in arrays.items()}
+    arrays = {name: _over(name, array, batch, len(FIELDS[name])) for name, array in arrays.items()}
     origin = dict.fromkeys(arrays, "given")
     for name, places in _NEEDS.items():
         lacking = [place for place in places if place not in arrays]
@@ -82,7 +82,7 @@ def completed(
                 f'complete="scenario" for places drawn from the scenario, which then decide who can send in secret'
             )
         origin.setdefault(name, "drawn" if lacking else "derived")
-    for name in _SHAPES:
+    for name in FIELDS:
         if name not in _PLACES:
             origin.setdefault(name, "drawn")
     made = [name for name in origin if name not in arrays]
@@ -96,8 +96,8 @@ def completed(
 def _checked(name: str, value: Any, scenario: Scenario) -> np.ndarray:
     """Return a field as an array of its last dimensions; ValueError says what it needs and what it looks like."""
     array = np.asarray(plain_array(name, value))
-    wanted = tuple(2 if field is None else getattr(scenario, field) for field in _SHAPES[name])
-    letters = ", ".join(f"{_LETTERS[field]} = {size}" for field, size in zip(_SHAPES[name], wanted, strict=True))
+    wanted = tuple(2 if field is None else getattr(scenario, field) for field in FIELDS[name])
+    letters = ", ".join(f"{_LETTERS[field]} = {size}" for field, size in zip(FIELDS[name], wanted, strict=True))
     if 0 in array.shape:
         raise ValueError(f"{name} holds nothing: its shape is {array.shape}, and it needs (…, {letters})")
     own = array.shape[-len(wanted) :]
@@ -105,12 +105,12 @@ def _checked(name: str, value: Any, scenario: Scenario) -> np.ndarray:
         hint = ""
         if own == wanted[::-1]:
             hint = ": its last two axes are transposed"
-        elif _SHAPES[name][-1] is None and own == (wanted[0], 3):
+        elif FIELDS[name][-1] is None and own == (wanted[0], 3):
             hint = ": leave the heights out, as in [..., :2]"
         elif set(wanted) <= set(array.shape):
             hint = ": put its axes in this order with np.moveaxis"
         elif array.ndim >= len(wanted):
-            sizes = {field: got for field, got in zip(_SHAPES[name], own, strict=True) if field is not None}
+            sizes = {field: got for field, got in zip(FIELDS[name], own, strict=True) if field is not None}
             fields = ", ".join(f"{field}={size}" for field, size in sizes.items())
             hint = f": change the array, or the scenario to {fields}"
         raise ValueError(f"{name} must have the shape (…, {letters}) of the scenario, got {array.shape}{hint}")
@@ -177,13 +177,13 @@ def _look(instance: Instance) -> None:
         snr = power * mean / scenario.noise_power_w
         if mean > STRONGEST_GAIN and snr > 1e9:
             _warn(
-                f"{name} has a mean power gain of {mean:.3g} while the noise is {scenario.noise_power_w:.3g} W: it looks "
-                "normalised, or is in decibels; multiply it by the path loss, or set noise_power_w to its scale"
+                f"{name} has a mean power gain of {mean:.3g} while the noise is {scenario.noise_power_w:.3g} W: it "
+                "looks normalised; multiply it by the path loss, or set noise_power_w to its scale"
             )
         elif name == "channel_bs" and snr < WEAKEST_SNR:
             _warn(
-                f"{name} has a mean power gain of {mean:.3g}, an SNR of {10 * math.log10(snr or 1e-300):.0f} dB at full "
-                "power: it looks like power gains where amplitude gains belong"
+                f"{name} has a mean power gain of {mean:.3g}, an SNR of {10 * math.log10(snr or 1e-300):.0f} dB at "
+                "full power: it looks like power gains where amplitude gains belong"
             )
 
 

@@ -1,10 +1,10 @@
 """Sionna's arrays (versions 1 and 2): channel impulse responses and frequency responses, with or without a batch axis.
 
-============================================ ===========================================================================
-``Paths.cir``, channel models: a             ([batch,] num_rx, num_rx_ant, num_tx, num_tx_ant, num_paths, num_time_steps)
-of both: tau                                 ([batch,] num_rx, num_tx, num_paths), or with both axes of antennas
-``Paths.cfr``, ``cir_to_ofdm_channel``: h    ([batch,] num_rx, num_rx_ant, num_tx, num_tx_ant, num_time_steps, num_freq)
-============================================ ===========================================================================
+=========================================== ==========================================================================
+``Paths.cir``, channel models: a            [batch,] num_rx, num_rx_ant, num_tx, num_tx_ant, num_paths, num_time_steps
+of both: tau                                [batch,] num_rx, num_tx, num_paths; or with both axes of antennas
+``Paths.cfr``, ``cir_to_ofdm_channel``: h   [batch,] num_rx, num_rx_ant, num_tx, num_tx_ant, num_time_steps, num_freq
+=========================================== ==========================================================================
 
 The received signal is y = H w there, so the conjugate is returned. Arrays of any library that NumPy reads are taken,
 and the pair (real, imaginary) of Dr.Jit.

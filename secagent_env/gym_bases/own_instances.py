@@ -105,10 +105,15 @@ class InstanceSet:
         """Return one of the instances, as float64 arrays of its own."""
         return self.take(np.array([index]))[0]
 
+    @property
+    def units(self) -> int:
+        """The number of trajectories, where there are several, or of instances."""
+        return len(self) if len(self) == self.times else len(self) // self.times
+
     def part(self, rows: slice) -> InstanceSet:
-        """Return a part of the data set: of the trajectories, where there are several, or of the instances."""
-        per = 1 if len(self) == self.times else self.times
-        start, stop, _ = rows.indices(len(self) // per)
+        """Return some of the :attr:`units`."""
+        per = len(self) // self.units
+        start, stop, _ = rows.indices(self.units)
         flat = self._flat[start * per : stop * per]
         shaped = flat if per == 1 else flat._map(lambda array: array.reshape(-1, per, *array.shape[1:]))
         return InstanceSet(shaped, self.order)

@@ -61,7 +61,7 @@ class L2OLearner(Learner):
             raise ValueError(f"l2o trains the policy equivariant, not {settings.policy!r}")
         if (settings.action_format, settings.observation_format) != ("guided", "compact"):
             raise ValueError("l2o needs action_format guided and observation_format compact")
-        self._task, self._device = task, torch.device(device)
+        self._task, self._device, self._own = task, torch.device(device), task.own()
         self._options = _checked({**DEFAULTS, **settings.arguments})
         self._format = GuidedFormat(task.scenario)
         self._shapes = compact_shapes(task.scenario)
@@ -86,13 +86,19 @@ class L2OLearner(Learner):
         rng = np.random.default_rng(train_seed(self._task.seed, segment))
         size = int(self._options["batch_size"])
         for _ in range(math.ceil(steps / size)):
-            terms = self._update(sample_instance(self._task.scenario, rng, (size,)))
+            terms = self._update(self._instances(rng, size))
             self._steps += size
             progress(size)
             for name, value in terms.items():
                 logger.record_mean(f"train/{name}", value)
         logger.record("train/learning_rate", self._optimizer.param_groups[0]["lr"])
         logger.dump(self._steps)
+
+    def _instances(self, rng: np.random.Generator, size: int) -> Instance:
+        """Return instances to learn from: fresh ones, or of the user's own."""
+        if self._own is None:
+            return sample_instance(self._task.scenario, rng, (size,))
+        return self._own.take(rng.integers(len(self._own), size=size))
 
     def _update(self, instance: Instance) -> dict[str, float]:
         done = self._steps / self._task.settings.steps

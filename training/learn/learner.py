@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from secagent_env.gym_bases.own_instances import InstanceSet
 from secagent_env.model.scenario import Scenario
 from secagent_env.support.errors import check_name
 from secagent_env.support.extras import require
@@ -27,6 +29,8 @@ ALGORITHMS = {
     "l2o": "training.learn.l2o:L2OLearner",
 }
 """Module and class of each algorithm."""
+HELD_OUT = 10
+"""One in so many of the user's own instances is kept for validation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,9 @@ class Task:
         The networks to train on, and the hyperparameters.
     seed
         Of the training, 0 … 2²⁶ − 1; see :mod:`training.learn.seeds`.
+    instances
+        The path of instances to train on instead of random ones; the last tenth of them, or of their trajectories, is
+        kept for validation.
     """
 
     algo: str
@@ -50,14 +57,26 @@ class Task:
     scenario: Scenario
     settings: Settings
     seed: int
+    instances: str | None = None
+
+    def own(self, *, held_out: bool = False) -> InstanceSet | None:
+        """Return the user's own instances to train on, or those held out for validation; None: they are drawn."""
+        if self.instances is None:
+            return None
+        everything = _opened(self.instances)
+        units = everything.units
+        if units < 2:
+            raise ValueError(f"{self.instances} holds {units} instance: a training needs one, and a validation another")
+        kept = max(1, units // HELD_OUT)
+        return everything.part(slice(units - kept, None) if held_out else slice(units - kept))
 
     @property
     def environment_id(self) -> str:
         """The Gymnasium id."""
         return ENVIRONMENTS[self.environment]
 
-    def environment_options(self) -> dict[str, Any]:
-        """Return the keyword arguments of the environment."""
+    def environment_options(self, *, held_out: bool = False) -> dict[str, Any]:
+        """Return the keyword arguments of the environment, for training or for validation."""
         settings = self.settings
         options: dict[str, Any] = {
             "scenario": self.scenario,
@@ -67,7 +86,13 @@ class Task:
         }
         if settings.episodes_per_instance != 1:
             options["episodes_per_instance"] = settings.episodes_per_instance
-        return options
+        own = self.own(held_out=held_out)
+        return options if own is None else {**options, "instances": own}
+
+
+@functools.lru_cache(maxsize=2)
+def _opened(path: str) -> InstanceSet:
+    return InstanceSet(path)
 
 
 @dataclass(frozen=True)

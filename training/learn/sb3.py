@@ -137,9 +137,12 @@ class SB3Learner(Learner):
         return getattr(self.model, "replay_buffer", None)
 
 
-def make_envs(task: Task, num_envs: int | None = None) -> VectorEnv[Any, Any, Any]:
-    """Return the vector environment of a task: its native one, or scalar ones in ``SyncVectorEnv``."""
-    options, spec = task.environment_options(), gymnasium.spec(task.environment_id)
+def make_envs(task: Task, num_envs: int | None = None, *, held_out: bool = False) -> VectorEnv[Any, Any, Any]:
+    """Return the vector environment of a task: its native one, or scalar ones in ``SyncVectorEnv``.
+
+    ``held_out``: of the user's own instances, those kept for validation.
+    """
+    options, spec = task.environment_options(held_out=held_out), gymnasium.spec(task.environment_id)
     count = task.settings.num_envs if num_envs is None else num_envs
     if spec.vector_entry_point is not None:
         return gymnasium.make_vec(spec, count, vectorization_mode="vector_entry_point", **options)

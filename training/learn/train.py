@@ -92,7 +92,9 @@ def _trained(
     """Train, or go on with the training in the folder, and return the best evaluation."""
     single = task.environment == "allocation"
     validation: Validation = (
-        AllocationValidation(task, folder.bounds) if single else EpisodeValidation(make_envs(task, EPISODES))
+        AllocationValidation(task, folder.bounds)
+        if single
+        else EpisodeValidation(make_envs(task, EPISODES, held_out=True))
     )
     checkpoint = Checkpoint.load(folder.checkpoint)
     training = _Training(task, folder, learner, validation, interrupts)

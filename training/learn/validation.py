@@ -35,13 +35,18 @@ class Validation(Protocol):
 
 
 class AllocationValidation:
-    """The validation instances of a scenario, against certified lower bounds.
+    """The validation instances of a scenario, or those held out of the user's own, against certified lower bounds.
 
     Instances that are proved infeasible do not count. The bounds are computed once, and kept in ``bounds``.
     """
 
     def __init__(self, task: Task, bounds: Path) -> None:
-        instances = validation_instances(task.scenario, INSTANCES)
+        own = task.own(held_out=True)
+        instances = (
+            validation_instances(task.scenario, INSTANCES)
+            if own is None
+            else own.take(np.arange(min(len(own), INSTANCES)))
+        )
         lower = _bounds(instances, bounds)
         feasible = np.isfinite(lower)
         if not feasible.any():

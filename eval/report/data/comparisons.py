@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.compare.comparison import changes
+from eval.compare.instances_file import FIELD
 from eval.compare.rows import RESULT, frame_of
 from eval.report.data.provenance import Provenance, provenance
 from eval.report.data.received import Received
@@ -46,6 +47,8 @@ class Compared:
         By label: the solver's name, its options and, of a trained agent, the digest of its policy.
     left_out
         Schemes that were tried on fewer instances, which are not compared.
+    instances_file
+        The path and the digest of the instances, where they are the user's own; None: they were drawn.
     versions
         Of secagent, with the digests of the code and the days on which the cells were computed.
     """
@@ -59,6 +62,7 @@ class Compared:
     solvers: dict[str, dict[str, Any]]
     left_out: tuple[str, ...]
     versions: Provenance
+    instances_file: Mapping[str, str] | None = None
 
     @property
     def instances(self) -> int:
@@ -72,7 +76,8 @@ class Compared:
         limit = "" if self.max_seconds is None else f", at most {self.max_seconds:g} s per solve"
         known = f", channels known with error variance {self.csi_error:g}" if self.csi_error else ""
         scenario = f"the paper's scenario{f' with {changed}' if changed else ''}"
-        return f"{self.instances} networks of {scenario}, seed {self.seed}{limit}{known}"
+        own = "" if self.instances_file is None else f" in {Path(self.instances_file['path']).name}"
+        return f"{self.instances} networks{own} of {scenario}, seed {self.seed}{limit}{known}"
 
 
 def read_cells(received: Received, folder: Path) -> Any:
@@ -110,7 +115,7 @@ def comparisons_of(received: Received, folder: Path, cells: Any) -> list[Compare
         if fault:
             received.leave_out(f"{folder / CELLS}: {name_of(row)}, is left out: {fault}")
             continue
-        task = json.dumps([*(row["options"][name] for name in SHARED), row["seed"]])
+        task = json.dumps([*(row["options"][name] for name in SHARED), row["options"].get(FIELD), row["seed"]])
         tasks.setdefault(task, []).append(row)
     if foreign:
         versions = ", ".join(sorted({version for version, _ in foreign})[:5])
@@ -141,6 +146,9 @@ def _options(text: str) -> Mapping[str, Any]:
     if options["max_seconds"] is not None:
         checks.number("max_seconds", options["max_seconds"], above=0)
     checks.number("csi_error", options["csi_error"], 0, below=1)
+    file = options.get(FIELD)
+    if file is not None and not all(isinstance(file[name], str) for name in ("path", "digest")):
+        raise ValueError("instances_file is no path with a digest")
     return {**options, "scenario": scenario}
 
 
@@ -170,4 +178,5 @@ def _compared(folder: Path, cells: Any) -> Compared:
         },
         tuple(scheme for scheme in counts.index if scheme not in kept),
         provenance(cells),
+        options.get(FIELD),
     )

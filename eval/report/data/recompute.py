@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from eval.compare.instances_file import own_instance
 from eval.compare.lineup import make
 from eval.compare.looks import looks
 from eval.compare.rows import NO_LLM
@@ -40,12 +42,41 @@ class Solved:
     solution: Solution
 
 
-def decisions(compared: Compared, received: Received, *, instances: int = 3, schemes: int = 3) -> list[Solved]:
+def own_instances(compared: Compared, received: Received, path: Path | str | None) -> dict[str, str] | None:
+    """Return where the user's own instances of a comparison are; None where they were drawn, or are not to be had.
+
+    The path that the folder's cells name is opened only where the folder is trusted.
+    """
+    file = compared.instances_file
+    if file is None:
+        return None
+    if path is None and not received.trusted:
+        received.leave_out("the networks are not drawn: they are in a file, which --instances-file names")
+        return None
+    own = {**file, "path": str(file["path"] if path is None else path)}
+    try:
+        own_instance(own, 0)
+    except (OSError, ValueError) as error:
+        received.leave_out(f"the networks are not drawn: {error}")
+        return None
+    return own
+
+
+def decisions(
+    compared: Compared,
+    received: Received,
+    own: Mapping[str, str] | None = None,
+    *,
+    instances: int = 3,
+    schemes: int = 3,
+) -> list[Solved]:
     """Return the decisions of a few schemes of a comparison on its first instances, scheme by scheme.
 
     Schemes that cannot be made here, ask a language model, take long, or name paths in a folder that is not trusted,
-    are passed over.
+    are passed over. ``own`` says where instances are that were not drawn (:func:`own_instances`).
     """
+    if compared.instances_file is not None and own is None:
+        return []
     times = compared.frame.groupby("solver")["seconds"].mean()
     solved: list[Solved] = []
     taken = 0
@@ -60,7 +91,7 @@ def decisions(compared: Compared, received: Received, *, instances: int = 3, sch
             received.leave_out(f"the networks of {scheme:.80} are not drawn: {refused}")
             continue
         try:
-            solved += _solve(compared, scheme, sorted(set(compared.frame["instance"]))[:instances])
+            solved += _solve(compared, scheme, own, sorted(set(compared.frame["instance"]))[:instances])
             taken += 1
         except Exception as error:  # of a solver with whatever options
             logger.info("%s is not drawn: %s", scheme, error)
@@ -76,7 +107,7 @@ def _in_order_of_interest(compared: Compared) -> list[str]:
     return [*first, *(label for label in labels if label not in first)]
 
 
-def _solve(compared: Compared, scheme: str, indices: Iterable[int]) -> list[Solved]:
+def _solve(compared: Compared, scheme: str, own: Mapping[str, str] | None, indices: Iterable[int]) -> list[Solved]:
     cell = compared.solvers[scheme]
     name, options = cell["solver"], cell["solver_options"]
     solver = load_same_agent(name, options, cell["policy"]) if "policy" in cell else make(name, **options)
@@ -84,7 +115,7 @@ def _solve(compared: Compared, scheme: str, indices: Iterable[int]) -> list[Solv
         raise ValueError("it asks a language model, which may cost money")
     seed, limit, error = compared.seed, _limit(compared), compared.csi_error
     return [
-        Solved(scheme, index, *solve_instance(solver, compared.scenario, seed, index, limit, error))
+        Solved(scheme, index, *solve_instance(solver, compared.scenario, seed, index, limit, error, own))
         for index in indices
     ]
 
@@ -94,9 +125,13 @@ def _limit(compared: Compared) -> float:
     return min(compared.max_seconds or math.inf, SAFETY * PATIENCE)
 
 
-def convergence(compared: Compared, received: Received, index: int = 0) -> dict[str, Solution]:
+def convergence(
+    compared: Compared, received: Received, own: Mapping[str, str] | None = None, index: int = 0
+) -> dict[str, Solution]:
     """Return the solutions of ASC and LAW, without a model, on an instance of a comparison, with known channels."""
-    solutions = {}
+    solutions: dict[str, Solution] = {}
+    if compared.instances_file is not None and own is None:
+        return solutions
     for name in CONVERGING:
         solver = {"solver": name, "solver_options": {}}
         refused = None if received.trusted else refusal(solver, compared.scenario)
@@ -104,7 +139,9 @@ def convergence(compared: Compared, received: Received, index: int = 0) -> dict[
             received.leave_out(f"the convergence of {name} is not drawn: {refused}")
             continue
         try:
-            _, solution = solve_instance(make(name), compared.scenario, compared.seed, index, _limit(compared))
+            _, solution = solve_instance(
+                make(name), compared.scenario, compared.seed, index, _limit(compared), instances_file=own
+            )
         except Exception as error:  # of a solver on whatever network
             logger.info("%s is not drawn: %s", name, error)
             logger.debug("the error in full", exc_info=True)
