@@ -19,6 +19,7 @@ from secagent_env.model.scenario import Scenario
 from secagent_env.sampling.generator import CHUNK, draw_into, empty_instances
 from secagent_env.sampling.seeds import Seed, generators_of
 from secagent_env.support.checks import choice
+from secagent_env.support.units import decibel
 
 FIELDS = {
     "channel_bs": ("num_agents", "num_antennas"),
@@ -38,8 +39,8 @@ _NEEDS = {"gain_agents": ("position_m",), "gain_eve": _PLACES}
 
 STRONGEST_GAIN = 1e-2
 """A mean power gain of a link above this is no path loss: at 3.5 GHz 1 m of air has 5e-5."""
-WEAKEST_SNR = 1e-6
-"""A mean SNR of the downlink at full power below this (−60 dB) carries no task."""
+WEAKEST_SNR = 1.0
+"""A median SNR of the downlink, per antenna at full power, below this is no network's."""
 
 
 class ChannelWarning(UserWarning):
@@ -173,8 +174,8 @@ def _look(instance: Instance) -> None:
     budgets |= dict.fromkeys(_NEEDS, scenario.max_power_w)
     for name, power in budgets.items():
         array = getattr(instance, name)
-        mean = float(np.mean(np.abs(array) ** 2 if name in _CHANNELS else array))
-        snr = power * mean / scenario.noise_power_w
+        gain = np.abs(array) ** 2 if name in _CHANNELS else array
+        mean, snr = float(np.mean(gain)), power * float(np.median(gain)) / scenario.noise_power_w
         if mean > STRONGEST_GAIN and snr > 1e9:
             _warn(
                 f"{name} has a mean power gain of {mean:.3g} while the noise is {scenario.noise_power_w:.3g} W: it "
@@ -182,8 +183,8 @@ def _look(instance: Instance) -> None:
             )
         elif name == "channel_bs" and snr < WEAKEST_SNR:
             _warn(
-                f"{name} has a mean power gain of {mean:.3g}, an SNR of {10 * math.log10(snr or 1e-300):.0f} dB at "
-                "full power: it looks like power gains where amplitude gains belong"
+                f"{name} has a mean power gain of {mean:.3g}, an SNR of {float(decibel(snr)):.0f} dB at full power: it "
+                "looks like power gains where amplitude gains belong"
             )
 
 
