@@ -86,7 +86,8 @@ def _npy(path: str | Path, variables: list[str] | None) -> dict[str, np.ndarray]
 
 
 def _matlab(path: str | Path, variables: list[str] | None) -> dict[str, np.ndarray]:
-    io: Any = require("scipy.io", "channels")
+    import scipy.io as io
+
     numeric = {
         name: shape
         for name, shape, kind in io.whosmat(str(path))
