@@ -18,11 +18,10 @@ from eval.command import (
     answer_distributions,
     bench,
     compare,
-    import_channels,
+    instances,
     llm_bench,
     report,
     reproduce,
-    sample,
     serve_local,
     serve_standin,
     solve,
@@ -50,11 +49,11 @@ COMMANDS: dict[str, Any] = {
     "serve-standin": serve_standin,
     "serve-local": serve_local,
     "train": train,
-    "sample": sample,
-    "import": import_channels,
+    "sample": instances.Sample,
+    "import": instances.Import,
     "bench": bench,
 }
-"""By name, the module of a command, with its ``add_parser`` and ``run``."""
+"""By name, the module or class of a command, with its ``add_parser`` and ``run``."""
 SWEEPS = ("compare", "reproduce", "study", "llm-bench")
 """Commands that resume what was interrupted, and whose tables report failures."""
 

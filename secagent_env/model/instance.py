@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from secagent_env.model.array_folder import open_folder, write_folder
 from secagent_env.model.batched import Array, Batched, namespace, require_shape
 from secagent_env.model.scenario import Scenario
-from secagent_env.support.array_folder import open_folder, write_folder
 from secagent_env.support.digests import DIGEST, check_digest, digest
 from secagent_env.support.files import whole_file
 from secagent_env.support.reading import check_array_bytes, open_arrays, parse_json, short
