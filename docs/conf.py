@@ -6,7 +6,7 @@ import re
 
 from secagent_env import __version__
 
-REPOSITORY_FILE = re.compile(r"\[([^\]]+)\]\((?:(?:\.\./)?(?:\w+/)?[\w.-]+\.(?:py|cff|onnx|yaml)|LICENSE)\)")
+REPOSITORY_FILE = re.compile(r"\[([^\]]+)\]\((?:(?:\.\./)?(?:\w+/)?[\w.-]+\.(?:py|ipynb|cff|onnx|yaml)|LICENSE)\)")
 PAGES = {"(CONTRIBUTING.md)": "(docs/contributing.md)", "(CHANGELOG.md)": "(docs/changes.md)"}
 
 project = "secagent"

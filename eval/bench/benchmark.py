@@ -23,6 +23,7 @@ import scipy
 import solvers
 from eval import usable_cores
 from eval.bench import environments as bench_environments
+from eval.bench import own_instances as bench_own
 from eval.bench import threads as bench_threads
 from eval.bench.timing import Figure, in_turns, limit_in_words, processor_seconds, ratio_of, seconds_of, spread, verdict
 from eval.compare.comparison import DEFAULT_SOLVERS
@@ -85,6 +86,14 @@ def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda t
         "sampling": sampling,
         "episode": _episode(scenario, repeats, share),
         "environments": bench_environments.measure(scenario, at_once, repeats // 2, STEPPING * share, progress),
+        "own": bench_own.measure(
+            scenario,
+            bench_own.QUICK_COUNT if quick else bench_own.COUNT,
+            at_once,
+            repeats // 2,
+            STEPPING * share,
+            progress,
+        ),
         "solvers": _solvers(scenario, DEFAULT_SOLVERS, 2 if quick else 10, progress),
         "large": _solvers(scenario.replace(num_agents=200), ("exact",), 2 if quick else 5, progress),
         "profile": _profile(scenario, 2 if quick else 10, progress),
@@ -260,6 +269,7 @@ def report(results: Figure) -> str:
         + tabulated(growth, ["N", "L", "single", f"in a batch of {results['growth_batch']}, each", "times cheaper"]),
         f"An episode of secagent/Allocation-v0 (reset and step): {seconds_of(results['episode'])}",
         *bench_environments.report(results["environments"], tabulated),
+        *bench_own.report(results["own"], tabulated),
         "A solve:\n\n" + tabulated(solve, ["solver", "time", "feasible"]),
         _goals(results),
         bench_threads.report(results["threads"]),

@@ -98,8 +98,9 @@ class _Growing:
         if array.shape[1:] != self._shape:
             raise ValueError(f"a part has rows of shape {array.shape[1:]}, those before it of {self._shape}")
         content = np.ascontiguousarray(array, self._dtype)
-        self._digest.update(content)
-        self._file.write(content)
+        view = content.reshape(-1).view(np.uint8).data
+        self._digest.update(view)
+        self._file.write(view)
         self.rows += len(array)
 
     def close(self) -> str:

@@ -26,7 +26,9 @@ def command(compared: Compared) -> str:
         options = ", ".join(f"{name}={_toml(value)}" for name, value in cell["solver_options"].items())
         solvers.append(f"{cell['solver']}({options})" if options else cell["solver"])
     changed = [f"{name}={_toml(value)}" for name, value in changes(compared.scenario).items()]
-    words = ["secagent", "compare", *(["--set", *changed] if changed else []), "--solvers", *solvers]
+    file = compared.instances_file
+    where = ["--instances-file", file["path"]] if file else ["--set", *changed] if changed else []
+    words = ["secagent", "compare", *where, "--solvers", *solvers]
     words += ["--instances", str(compared.instances), "--seed", str(compared.seed)]
     words += [] if compared.max_seconds is None else ["--max-seconds", f"{compared.max_seconds:g}"]
     words += ["--csi-error", f"{compared.csi_error:g}"] if compared.csi_error else []
