@@ -1,5 +1,6 @@
 """`secagent import`, and the commands on what it wrote: the same instances in all of them, and errors in a sentence."""
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -65,10 +66,9 @@ def test_commands_work_on_the_same_instances(capsys):
     compare = ["compare", "--instances-file", "own", "--solvers", "exact", "randas", "--instances", "2"]
     assert main([*compare, "--workers", "1", "--out", "results"]) == 0
     assert "2 instances of own, seed 0" in capsys.readouterr().out
-    rows = Path("results/rows.csv").read_text().splitlines()
-    header = rows[0].split(",")
-    (own,) = (row.split(",") for row in rows if row.startswith("1,exact"))
-    assert float(own[header.index("energy_j")]) == pytest.approx(1e3 * float(energy[1]), rel=1e-3)
+    with open("results/rows.csv", newline="") as file:
+        (row,) = (row for row in csv.DictReader(file) if (row["instance"], row["solver"]) == ("1", "exact"))
+    assert float(row["energy_j"]) == pytest.approx(1e3 * float(energy[1]), rel=1e-3)
 
 
 def test_a_comparison_is_of_as_many_as_there_are(capsys):
