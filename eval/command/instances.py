@@ -67,8 +67,8 @@ class Import:
             dest="kind",
             choices=FORMATS,
             required=True,
-            help="whose axes the arrays have: Sionna's (h, or a and tau), DeepMIMO's (channel, rx_pos, tx_pos), or your "
-            "own (mat, npz, hdf5), as --axes says",
+            help="whose axes the arrays have: Sionna's (h, or a and tau), DeepMIMO's (channel, rx_pos, tx_pos), or "
+            "your own (mat, npz, hdf5), as --axes says",
         )
         add_scenario(parser)
         parser.add_argument(
@@ -104,18 +104,14 @@ class Import:
         parser.add_argument("--subcarrier", type=int, metavar="I", help="which frequency, where there are several")
         parser.add_argument("--time", type=int, metavar="I", help="which time sample, where there are several")
         parser.add_argument("--tx", type=int, metavar="I", help="which transmitter, where there are several")
-        parser.add_argument(
-            "--rx-antenna", type=int, metavar="I", help="which receive antenna, where there are several"
-        )
-        parser.add_argument(
-            "--total-subcarriers", type=int, metavar="K", help="of DeepMIMO: its OFDM subcarriers in all"
-        )
+        parser.add_argument("--rx-antenna", type=int, metavar="I", help="which antenna of receivers that have several")
+        parser.add_argument("--total-subcarriers", type=int, metavar="K", help="of DeepMIMO: OFDM subcarriers in all")
         parser.add_argument(
             "--scale-db",
             type=float,
             default=0.0,
             metavar="DB",
-            help="mean path gain of normalised channels (default: 0)",
+            help="mean path gain of normalised ones (default: 0)",
         )
         parser.add_argument(
             "--complete",
