@@ -26,7 +26,7 @@ from secagent_env.power_control.env import PowerControlEnv
 from secagent_env.power_control.game import Game
 from secagent_env.power_control.vector import PowerControlVectorEnv
 
-FORMATS = ("action_format", "observation_format")
+FORMATS = ("action_format", "observation_format", "instances", "order")
 ALLOCATION = ("reference_energy_j", "penalty_fixed", "penalty_weight", "episodes_per_instance")
 SIGNATURES = {
     AllocationEnv: ("scenario", "*", "render_mode", *FORMATS, *ALLOCATION),

@@ -77,6 +77,7 @@ def test_metadata(metadata: Message):
         "local",
         "knowledge",
         "eval",
+        "channels",
         "cluster",
         "report",
         "docs",
