@@ -36,27 +36,26 @@ def grid_of(array: str, antennas: int, rows: int | None = None) -> tuple[int, in
     return rows, antennas // rows
 
 
-def response(grid: tuple[int, int], spacing: float, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Return a(u, v), (…, L) complex: exp(2πj · spacing · (column u + row v)), for directions (…)."""
+def response(
+    grid: tuple[int, int], spacing: float, u: np.ndarray, v: np.ndarray, first: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """Return first · a(u, v), (…, L) complex: a = exp(2πj · spacing · (column u + row v)), for directions (…)."""
     rows, columns = grid
-    across = _powers(np.exp(2j * math.pi * spacing * u), columns)
-    if rows == 1:
-        return across
-    up = _powers(np.exp(2j * math.pi * spacing * v), rows)
-    return (up[..., :, None] * across[..., None, :]).reshape(*np.shape(u), rows * columns)
+    waves = np.empty((rows * columns, *np.shape(u)), complex)  # antennas first: long inner loops
+    waves[0] = first
+    _continue(waves[:columns], np.exp(2j * math.pi * spacing * u))
+    if rows > 1:
+        _continue(waves.reshape(rows, columns, *np.shape(u)), np.exp(2j * math.pi * spacing * v))
+    return np.moveaxis(waves, 0, -1)
 
 
-def _powers(base: np.ndarray, count: int) -> np.ndarray:
-    """Return base⁰ … base^(count − 1), (…, count), by doubling."""
-    powers = np.empty((*np.shape(base), count), complex)
-    powers[..., 0] = 1.0
-    done = 1
-    while done < count:
-        step = powers[..., done - 1] * base
-        more = min(done, count - done)
-        np.multiply(powers[..., :more], step[..., None], out=powers[..., done : done + more])
-        done += more
-    return powers
+def _continue(waves: np.ndarray, turn: np.ndarray) -> None:
+    """Make waves[i] = waves[0] · turnⁱ, by doubling."""
+    done, step = 1, turn
+    while done < len(waves):
+        more = min(done, len(waves) - done)
+        np.multiply(waves[:more], step, out=waves[done : done + more])
+        done, step = done + more, step * step
 
 
 @lru_cache(maxsize=16)

@@ -110,8 +110,14 @@ class PathLoss(ABC):
         distance = np.sqrt(np.maximum(squared_m, self.range_m[0] ** 2))
         los = sight < self.los_probability(distance)
         with_sight, without = self.losses_db(distance, from_bs)
-        loss = np.where(los, *self.shadowing_db) * shade
-        loss += np.where(los, with_sight, without)
+        clear = los.astype(np.float64)  # products are faster than a choice
+        spread = clear * (self.shadowing_db[0] - self.shadowing_db[1])
+        spread += self.shadowing_db[1]
+        spread *= shade
+        loss = with_sight - without
+        loss *= clear
+        loss += without
+        loss += spread
         loss *= -DECIBEL
         return np.exp(loss, out=loss), los
 

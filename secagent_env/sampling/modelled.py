@@ -89,9 +89,9 @@ class ModelledLinks(Batched):
         E|h|² given shadowing and line of sight, (B, N + E) per antenna of the base station, and (B, D).
     line_base, line_devices
         K/(K+1), the line of sight's share of it, of the same shapes; None with Rayleigh fading.
-    azimuth, elevation
-        Directions of the base station's links off the array's broadside, (B, N + E), radians; None where nothing
-        depends on them.
+    direction
+        Unit vectors from the base station to the other ends, (B, N + E, 3), along the array's broadside, along its
+        rows and upwards; None where nothing depends on them.
     """
 
     scenario: Scenario
@@ -99,8 +99,7 @@ class ModelledLinks(Batched):
     gain_devices: np.ndarray
     line_base: np.ndarray | None
     line_devices: np.ndarray | None
-    azimuth: np.ndarray | None
-    elevation: np.ndarray | None
+    direction: np.ndarray | None
 
     _shared: ClassVar[tuple[str, ...]] = ("scenario",)
     _measured: ClassVar[tuple[str, int]] = ("gain_base", 1)
@@ -128,15 +127,13 @@ class ModelledLinks(Batched):
                     gain[rows, part], los[rows, part] = scenario.propagation.mean_gain(squared, from_bs), True
         line = _line(scenario, los, lasting.strength) if scenario.fading == "rician" else None
         turned = scenario.scatter_correlation == "one-ring" or (line is not None and scenario.array != "iid")
-        azimuth, elevation = _directions(scenario, places) if turned else (None, None)
         return cls(
             scenario=scenario,
             gain_base=gain[:, :base],
             gain_devices=gain[:, base:],
             line_base=None if line is None else line[:, :base],
             line_devices=None if line is None else line[:, base:],
-            azimuth=azimuth,
-            elevation=elevation,
+            direction=_directions(scenario, places) if turned else None,
         )
 
     def fade(self, instances: Instance, exponential: np.ndarray, phase: np.ndarray) -> np.ndarray:
@@ -178,9 +175,8 @@ class ModelledLinks(Batched):
             if self.line_base is not None:
                 per_link = phase.shape[1] // self.gain_base.shape[1]
                 end = start + gain.shape[1] * per_link
-                turned = np.exp(2j * math.pi * phase[:, start:end]).reshape(*gain.shape, per_link)
-                turned *= np.sqrt(gain * line)[..., None]
-                there += turned if self.azimuth is None else turned * self._response(rows, links)
+                turned = _unit(phase[:, start:end].reshape(*gain.shape, per_link), np.sqrt(gain * line)[..., None])
+                there += turned if self.direction is None else self._response(rows, links, turned[..., 0])
                 start = end
 
     def _correlate(self, channel: np.ndarray, rows: slice, links: slice) -> None:
@@ -193,16 +189,16 @@ class ModelledLinks(Batched):
             channel[...] = channel @ exponential_factor(grid, scenario.correlation_coefficient).T
             return
         spread = math.radians(scenario.angular_spread_deg)
-        azimuth, elevation = self.azimuth[rows, links], self.elevation[rows, links]  # type: ignore[index]
+        forward, side, up = np.moveaxis(self.direction[rows, links], -1, 0)  # type: ignore[index]
+        azimuth, elevation = np.arctan2(side, forward), np.arcsin(up)
         for i in range(len(channel)):  # a matrix for each link: they would not fit the cache together
             factor = one_ring_factor(grid, scenario.antenna_spacing, azimuth[i], elevation[i], spread)
             channel[i] = (factor @ channel[i][..., None])[..., 0]
 
-    def _response(self, rows: slice, links: slice) -> np.ndarray:
-        azimuth, elevation = self.azimuth[rows, links], self.elevation[rows, links]  # type: ignore[index]
+    def _response(self, rows: slice, links: slice, first: np.ndarray) -> np.ndarray:
+        _, side, up = np.moveaxis(self.direction[rows, links], -1, 0)  # type: ignore[index]
         grid = grid_of(self.scenario.array, self.scenario.num_antennas, self.scenario.array_rows)
-        u, v = np.sin(azimuth) * np.cos(elevation), np.sin(elevation)
-        return response(grid, self.scenario.antenna_spacing, u, v)
+        return response(grid, self.scenario.antenna_spacing, side, up, first)
 
 
 def _line(scenario: Scenario, los: np.ndarray, strength: np.ndarray) -> np.ndarray:
@@ -218,19 +214,40 @@ def _add_line(power: np.ndarray, line: np.ndarray, phase: np.ndarray) -> None:
     """Make the power E of what is scattered |√line + √((1 − line) E) e^(jφ)|², in place."""
     power *= 1 - line
     both = np.sqrt(power * line)
-    both *= np.cos(2 * math.pi * phase)
+    both *= np.cos(_turns(phase))
     both *= 2
     power += line
     power += both
     np.maximum(power, 0.0, out=power)  # rounding
 
 
-def _directions(scenario: Scenario, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return azimuth off broadside and elevation of places (…, 2) as the base station sees them, radians."""
-    model = scenario.propagation
-    azimuth = np.arctan2(places[..., 1], places[..., 0]) - math.radians(scenario.array_bearing_deg)
-    distance = np.hypot(places[..., 0], places[..., 1])
-    return azimuth, np.arctan2(model.device_height_m - model.bs_height_m, distance)
+def _turns(phase: np.ndarray) -> np.ndarray:
+    """Return uniform phases, from turns to radians, in single precision: 2²⁴ directions are as good as a circle."""
+    return np.multiply(phase, 2 * math.pi, dtype=np.float32, casting="same_kind")
+
+
+def _unit(phase: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Return complex numbers of these lengths and phases, in turns."""
+    angle = _turns(phase)
+    turned = np.empty(phase.shape, complex)
+    turned.real, turned.imag = np.cos(angle), np.sin(angle)
+    parts = turned.view(np.float64).reshape(*phase.shape, 2)
+    parts *= (length / np.sqrt(turned.real**2 + turned.imag**2))[..., None]  # the length is exact
+    return turned
+
+
+def _directions(scenario: Scenario, places: np.ndarray) -> np.ndarray:
+    """Return unit vectors from the base station to places (…, 2): along broadside, along the rows, upwards."""
+    model, bearing = scenario.propagation, math.radians(scenario.array_bearing_deg)
+    cos, sin = math.cos(bearing), math.sin(bearing)
+    x, y = places[..., 0], places[..., 1]
+    vectors = np.empty((*x.shape, 3))
+    vectors[..., 0] = cos * x + sin * y
+    vectors[..., 1] = cos * y - sin * x
+    vectors[..., 2] = model.device_height_m - model.bs_height_m
+    length = np.sqrt(np.sum(vectors**2, axis=-1, keepdims=True))
+    vectors /= np.where(length > 0, length, 1.0)
+    return vectors
 
 
 def _slices(size: int) -> Iterator[slice]:
