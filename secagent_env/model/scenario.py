@@ -188,20 +188,14 @@ class Scenario:
 
     def _check_range(self, model: PathLoss) -> None:
         """Raise ValueError where a link may be longer than the path loss holds for."""
-        most, rise = model.range_m[1], model.bs_height_m - model.device_height_m
         site = ((0.0, 0.0), (0.0, 0.0))
-        for what, one, other, height in (
-            ("area_m reaches {} from the base station", self.area_m, site, rise),
-            ("eve_area_m reaches {} from the base station", self.eve_area_m, site, rise),
-            ("area_m is {} across", self.area_m, self.area_m, 0.0),
-            ("area_m and eve_area_m are up to {} apart", self.area_m, self.eve_area_m, 0.0),
+        for what, one, other in (
+            ("area_m reaches {} from the base station", self.area_m, site),
+            ("eve_area_m reaches {} from the base station", self.eve_area_m, site),
+            ("area_m is {} across", self.area_m, self.area_m),
+            ("area_m and eve_area_m are up to {} apart", self.area_m, self.eve_area_m),
         ):
-            reach = math.hypot(_reach(one, other), height)
-            if reach > most:
-                raise ValueError(
-                    f"{what.format(f'{reach:.0f} m')}, and path_loss={self.path_loss!r} holds up to {most:g} m: "
-                    "choose nearer areas or another path_loss"
-                )
+            model.check_range(what, _reach(one, other), from_bs=other is site)
 
     @property
     def propagation(self) -> PathLoss:

@@ -83,6 +83,15 @@ class PathLoss(ABC):
         Of links of the base station, or else of links between devices.
         """
 
+    def check_range(self, what: str, distance_m: float, from_bs: bool) -> None:
+        """Raise ValueError where the model does not hold at a horizontal distance; ``what`` has a {} for the length."""
+        length, most = float(self.slant_m(np.float64(distance_m), from_bs)), self.range_m[1]
+        if length > most:
+            raise ValueError(
+                f"{what.format(f'{length:.0f} m')}, and path_loss={self.name!r} holds up to {most:g} m: "
+                "choose nearer places or another path_loss"
+            )
+
     def slant_m(self, distance_m: np.ndarray, from_bs: bool) -> np.ndarray:
         """Return the distances through the air at horizontal distances."""
         rise = self.bs_height_m - self.device_height_m if from_bs else 0.0

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from secagent_env.model.batched import Batched, plain_array, require_finite, require_shape
+from secagent_env.model.batched import Batched
 from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import inference_time, scaling_law_accuracy
@@ -32,12 +32,7 @@ CHUNK = 256
 
 
 def sample_instance(
-    scenario: Scenario | str | None = None,
-    seed: Seed = 0,
-    batch: tuple[int, ...] | int = (),
-    *,
-    position_m: Any = None,
-    eve_position_m: Any = None,
+    scenario: Scenario | str | None = None, seed: Seed = 0, batch: tuple[int, ...] | int = ()
 ) -> Instance:
     """Draw an instance, or a batch of them.
 
@@ -50,28 +45,19 @@ def sample_instance(
         single instance equals instance 0. Or a NumPy Generator, from which the instances are drawn in turn.
     batch
         Leading dimensions, such as ``(256,)``.
-    position_m, eve_position_m
-        Places of the agents, (N, 2) or (batch, N, 2), and of the eavesdroppers, (E, 2) or (batch, E, 2), m, in place of
-        those drawn: everything else is still the draw of the seed.
 
     Returns
     -------
     Instance
         float64 NumPy arrays; the same bits in every process on one machine, and the same to 1e-12 elsewhere.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range, or places are farther apart than the path loss holds for.
     """
     scenario = Scenario.coerce(scenario)
     shape = batch_shape_of(batch)
     generators = generators_of(seed, math.prod(shape))
     instances = empty_instances(scenario, len(generators))
-    places = _places(scenario, shape, position_m, eve_position_m)
     for start in range(0, len(generators), CHUNK):
         rows = slice(start, start + CHUNK)
-        draw_into(instances[rows], generators[rows], *(None if place is None else place[rows] for place in places))
+        draw_into(instances[rows], generators[rows])
     return instances._map(lambda array: array.reshape(shape + array.shape[1:]))
 
 
@@ -146,12 +132,13 @@ def empty_instances(scenario: Scenario, size: int) -> Instance:
 def draw_into(
     task: Instance,
     generators: Sequence[np.random.Generator],
-    agents_m: np.ndarray | None = None,
-    eves_m: np.ndarray | None = None,
+    position_m: np.ndarray | None = None,
+    eve_position_m: np.ndarray | None = None,
 ) -> tuple[Deployment, np.ndarray]:
     """Draw a deployment from each generator (B of them), and write the first task of each to ``task`` (B).
 
-    Places (B, N, 2) and (B, E, 2) m, where given, are taken for those drawn.
+    ``position_m`` (B, N, 2) and ``eve_position_m`` (B, E, 2), m, take the place of the positions drawn; all other
+    draws stay what they are.
 
     Returns the deployments, and the gains of the pairs of agents, (B, N (N − 1) / 2) in the order of
     ``np.triu_indices(N, 1)``: the upper triangle of ``gain_agents``.
@@ -176,11 +163,10 @@ def draw_into(
     _, _, dim, tools, rate, power, log_budget = per_agent.swapaxes(0, 1)
     position: Any = task.position_m
     eve_position: Any = task.eve_position_m
-    position[...] = per_agent[:, :2].swapaxes(1, 2)
-    eve_position[...] = _spread(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m)
-    for place, given in ((position, agents_m), (eve_position, eves_m)):
-        if given is not None:
-            place[...] = given
+    drawn = per_agent[:, :2].swapaxes(1, 2)
+    position[...] = drawn if position_m is None else position_m
+    drawn = _spread(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m)
+    eve_position[...] = drawn if eve_position_m is None else eve_position_m
     if scenario.model_sizes is not None:  # what was drawn is not used: everything else stays the draw of the seed
         dim[...] = scenario.model_dims
     task.accuracy[...] = scaling_law_accuracy(dim, np.exp(log_budget), scenario.task_difficulty)
@@ -243,27 +229,6 @@ def _finish(
     """
     task.inference_time_s[...] = deployment.inference_time_s(tool_unit)
     return deployment.links.fade(task, exponential, phases)
-
-
-def _places(
-    scenario: Scenario, shape: tuple[int, ...], position_m: Any, eve_position_m: Any
-) -> tuple[np.ndarray | None, ...]:
-    """Return given places as arrays (B, N, 2) and (B, E, 2), None where there are none."""
-    checked: list[np.ndarray | None] = []
-    for name, given, count, letter in (
-        ("position_m", position_m, scenario.num_agents, "N"),
-        ("eve_position_m", eve_position_m, scenario.num_eavesdroppers, "E"),
-    ):
-        if given is None:
-            checked.append(None)
-            continue
-        array = plain_array(name, given)
-        batch = require_shape(name, array, (count, 2), f"{letter}2")
-        if batch not in ((), shape):
-            raise ValueError(f"{name} must have the batch dimensions {shape} or none, got {batch}")
-        require_finite(name, array, np)
-        checked.append(np.broadcast_to(array, (*shape, count, 2)).reshape(-1, count, 2))
-    return tuple(checked)
 
 
 def _spread(unit: np.ndarray, ranges: Any) -> np.ndarray:
