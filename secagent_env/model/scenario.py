@@ -183,7 +183,9 @@ class Scenario:
         if self.rician_k_db is not None:
             self._set("rician_k_db", _number("rician_k_db", self.rician_k_db, low=-200, high=200))
         elif self.fading == "rician" and model.rician_k_db is None:
-            raise ValueError(f"rician_k_db must be a number with path_loss={self.path_loss!r}, which draws none, got None")
+            raise ValueError(
+                f"rician_k_db must be a number with path_loss={self.path_loss!r}, which draws none, got None"
+            )
         self._check_range(model)
 
     def _check_range(self, model: PathLoss) -> None:

@@ -78,7 +78,8 @@ def one_ring_factor(
     All scatter comes at the elevation of the link. Gauss–Legendre quadrature; a billionth of the power comes from
     everywhere.
     """
-    node, weight = _quadrature(grid[1], spacing)
+    # As many nodes as the outermost antennas' phase has radians to go through, and some.
+    node, weight = _quadrature(24 + math.ceil(2 * math.pi * spacing * grid[1] * spread))
     angle = azimuth[..., None] + spread * node
     level = np.cos(elevation)[..., None]
     waves = response(grid, spacing, level * np.sin(angle), np.broadcast_to(np.sin(elevation)[..., None], angle.shape))
@@ -90,6 +91,6 @@ def one_ring_factor(
 
 
 @lru_cache(maxsize=16)
-def _quadrature(columns: int, spacing: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes and weights on [−1, 1], enough for the fastest oscillation between the outermost antennas."""
-    return np.polynomial.legendre.leggauss(24 + math.ceil(2 * math.pi * spacing * columns))
+def _quadrature(nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes and weights on [−1, 1]."""
+    return np.polynomial.legendre.leggauss(nodes)

@@ -55,9 +55,7 @@ class Lasting(Batched):
         links = sum(links_of(scenario))
         drawn = links if scenario.propagation.draws else 0
         strength = links if scenario.fading == "rician" and scenario.rician_k_db is None else 0
-        return cls(
-            shade=np.empty((size, drawn)), sight=np.empty((size, drawn)), strength=np.empty((size, strength))
-        )
+        return cls(shade=np.empty((size, drawn)), sight=np.empty((size, drawn)), strength=np.empty((size, strength)))
 
 
 def links_of(scenario: Scenario) -> tuple[int, int]:
