@@ -1,7 +1,7 @@
 """Antenna arrays: how a plane wave meets them, and how their antennas share what is scattered.
 
-Antenna l = row · columns + column of an array is ``spacing`` wavelengths beside and above its neighbours. Directions are
-u, the sine of the horizontal angle off broadside times the cosine of the elevation, and v, the sine of the elevation.
+Antenna row · columns + column of an array is ``spacing`` wavelengths beside and above its neighbours. A direction is
+u, the sine of the azimuth off broadside times the cosine of the elevation, and v, the sine of the elevation.
 """
 
 from __future__ import annotations

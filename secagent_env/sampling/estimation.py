@@ -6,10 +6,11 @@ footnote 1). The estimate of a coefficient h, amplitude gain from one antenna to
     ĥ = √(1−ε) h + √ε e,    e ~ CN(0, m), independent,
 
 with the error variance ε in [0, 1) and the mean power m of the link. Where positions are known, m is the mean of the
-scenario's path loss over line of sight and shadowing (:mod:`secagent_env.propagation`). Then ĥ has the distribution of h, and their correlation is √(1−ε):
-ε = 0 is perfect knowledge, and towards ε = 1 the distance alone is known. The mean over the fading that happened,
-‖h‖²/L, would instead tell the supervisor that a link is in a deep fade however bad the estimate is. It stands in where
-an instance has no positions; for the one antenna of an agent it is the link's own power.
+scenario's path loss over line of sight and shadowing (:mod:`secagent_env.propagation`). Then ĥ has the distribution
+of h, and their correlation is √(1−ε): ε = 0 is perfect knowledge, and towards ε = 1 the distance alone is known. The
+mean over the fading that happened, ‖h‖²/L, would instead tell the supervisor that a link is in a deep fade however
+bad the estimate is. It stands in where an instance has no positions; for the one antenna of an agent it is the link's
+own power.
 """
 
 from __future__ import annotations

@@ -54,6 +54,12 @@ class Links(Batched):
             mean_gain_eve=at_1m / to_eve,
         )
 
+    @property
+    def los(self) -> np.ndarray:
+        """Which links have a line of sight, (B, N + E + D): all."""
+        shapes = self.deviation_bs.shape, self.deviation_eve.shape, self.mean_gain_pairs.shape, self.mean_gain_eve.shape
+        return np.ones((len(self), sum(math.prod(shape[1:]) for shape in shapes)), bool)
+
     def fade(self, instances: Instance, exponential: np.ndarray, phase: np.ndarray) -> np.ndarray:
         """Write faded channels and gains to B instances, and return the gains of the pairs, (B, N (N − 1) / 2).
 

@@ -18,7 +18,7 @@ from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import inference_time, scaling_law_accuracy
 from secagent_env.sampling.fading import Links
-from secagent_env.sampling.modelled import Lasting, ModelledLinks, empty_phases
+from secagent_env.sampling.modelled import Lasting, ModelledLinks, empty_phases, links_at
 from secagent_env.sampling.seeds import Seed, generators_of
 
 _PER_AGENT = 7
@@ -103,12 +103,17 @@ def draw_deployments(scenario: Scenario, generators: Sequence[np.random.Generato
 
 def draw_tasks(deployment: Deployment, generators: Sequence[np.random.Generator]) -> Instance:
     """Draw the next task in each of B deployments, tool calls and the fading of all links, from a generator each."""
-    task = empty_instances(deployment.scenario, len(generators))
-    for name in _KEPT:
-        getattr(task, name)[...] = getattr(deployment, name)
+    task = with_kept(deployment, empty_instances(deployment.scenario, len(generators)))
     unit = np.empty((len(generators), deployment.scenario.num_agents))
     phases = empty_phases(deployment.scenario, len(generators))
     _finish(deployment, unit, _numbers(task, generators, unit, [("random", phases)]), phases, task)
+    return task
+
+
+def with_kept(deployment: Deployment, task: Instance) -> Instance:
+    """Write what all tasks of a deployment share to tasks (B), and return these."""
+    for name in _KEPT:
+        getattr(task, name)[...] = getattr(deployment, name)
     return task
 
 
@@ -179,16 +184,9 @@ def draw_into(
         compute_rate=rate,
         compute_power_w=task.compute_power_w,
         accuracy=task.accuracy,
-        links=Links.between(scenario, position, eve_position)
-        if _plain(scenario)
-        else ModelledLinks.between(scenario, position, eve_position, lasting),
+        links=links_at(scenario, position, eve_position, lasting),
     )
     return deployment, _finish(deployment, tools, exponential, phases, task)
-
-
-def _plain(scenario: Scenario) -> bool:
-    """Whether channels are the paper's: its path loss, and independent Rayleigh fading."""
-    return not scenario.propagation.draws and scenario.fading == "rayleigh" and scenario.scatter_correlation == "none"
 
 
 def _numbers(

@@ -24,7 +24,7 @@ from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
 from secagent_env.propagation.arrays import exponential_factor, grid_of, one_ring_factor, response
 from secagent_env.propagation.path_loss import DECIBEL
-from secagent_env.sampling.fading import pair_index, squared_distance, squared_pair_distance
+from secagent_env.sampling.fading import Links, pair_index, squared_distance, squared_pair_distance
 
 _ROWS = 32
 """How many instances' links fit the cache."""
@@ -90,6 +90,8 @@ class ModelledLinks(Batched):
     direction
         Unit vectors from the base station to the other ends, (B, N + E, 3), along the array's broadside, along its
         rows and upwards; None where nothing depends on them.
+    los
+        Which links have a line of sight, (B, N + E + D).
     """
 
     scenario: Scenario
@@ -98,6 +100,7 @@ class ModelledLinks(Batched):
     line_base: np.ndarray | None
     line_devices: np.ndarray | None
     direction: np.ndarray | None
+    los: np.ndarray
 
     _shared: ClassVar[tuple[str, ...]] = ("scenario",)
     _measured: ClassVar[tuple[str, int]] = ("gain_base", 1)
@@ -132,6 +135,7 @@ class ModelledLinks(Batched):
             line_base=None if line is None else line[:, :base],
             line_devices=None if line is None else line[:, base:],
             direction=_directions(scenario, places) if turned else None,
+            los=los,
         )
 
     def fade(self, instances: Instance, exponential: np.ndarray, phase: np.ndarray) -> np.ndarray:
@@ -197,6 +201,16 @@ class ModelledLinks(Batched):
         _, side, up = np.moveaxis(self.direction[rows, links], -1, 0)  # type: ignore[index]
         grid = grid_of(self.scenario.array, self.scenario.num_antennas, self.scenario.array_rows)
         return response(grid, self.scenario.antenna_spacing, side, up, first)
+
+
+def links_at(
+    scenario: Scenario, position_m: np.ndarray, eve_position_m: np.ndarray, lasting: Lasting
+) -> Links | ModelledLinks:
+    """Return the links of agents at (B, N, 2) and eavesdroppers at (B, E, 2) m, as the scenario's models have them."""
+    plain = scenario.fading == "rayleigh" and scenario.scatter_correlation == "none"
+    if plain and not scenario.propagation.draws:
+        return Links.between(scenario, position_m, eve_position_m)
+    return ModelledLinks.between(scenario, position_m, eve_position_m, lasting)
 
 
 def _line(scenario: Scenario, los: np.ndarray, strength: np.ndarray) -> np.ndarray:
