@@ -6,8 +6,9 @@ as one of their sum. Whoever meets the border of its area is reflected; agents s
 
 **Links.** Everything random of a link is a Gaussian number x that goes on as x' = ρx + √(1 − ρ²) w:
 
-- shadowing, line of sight (through its quantile) and Rician K with ρ = exp(−Δx/d_corr), Δx being how far the ends moved,
-  both distances added, and d_corr that of the present state of sight;
+- shadowing, line of sight (through its quantile) and Rician K with ρ = exp(−Δx/d_corr), Δx being how far the ends
+  moved, both distances added. For shadowing d_corr is that of the present state of sight; for the line of sight and K that of
+  a line of sight, since one that follows the state would change how likely the states are;
 - what is scattered with ρ = J₀(2π f_D Δt), f_D = v/λ, the product over the ends that move: exact from one task to the
   next, and not beyond;
 - a line of sight turns by the change of its length over the wavelength.
@@ -150,7 +151,9 @@ def advance(
         np.linalg.norm(motion.velocity_m_s, axis=-1) * mobility.task_interval_s * scenario.carrier_hz / SPEED_OF_LIGHT
     )
     with_sight, without = scenario.propagation.correlation_m
-    kept = np.exp(-_over_links(scenario, moved, np.add, 0.0) / np.where(motion.los, with_sight, without))
+    apart = _over_links(scenario, moved, np.add, 0.0)
+    shade, sight = np.exp(-apart / np.where(motion.los, with_sight, without)), np.exp(-apart / with_sight)
+    kept = np.stack([shade, sight, sight], axis=1)
     faded = _over_links(scenario, j0(2 * math.pi * doppler), np.multiply, 1.0)
     base = links_of(scenario)[0]
     of_antennas = np.concatenate([np.repeat(faded[:, :base], scenario.num_antennas, axis=1), faded[:, base:]], axis=1)
@@ -161,7 +164,7 @@ def advance(
         Motion(
             place_m=place,
             velocity_m_s=velocity,
-            large=_remembered(motion.large, kept[:, None], normal.large),
+            large=_remembered(motion.large, kept, normal.large),
             scatter=_remembered(motion.scatter, of_antennas[..., None], normal.scatter),
             turns=np.mod(motion.turns - turned, 1.0) if motion.turns.size else motion.turns,
             los=motion.los,
