@@ -22,6 +22,7 @@ import scipy
 
 import solvers
 from eval import usable_cores
+from eval.bench import channels as bench_channels
 from eval.bench import environments as bench_environments
 from eval.bench import threads as bench_threads
 from eval.bench.timing import Figure, in_turns, limit_in_words, processor_seconds, ratio_of, seconds_of, spread, verdict
@@ -74,6 +75,8 @@ def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda t
     threads = bench_threads.measure(repeats=1 if quick else 5, solves=5 if quick else 50)
     progress("measuring the sampler and the environment")
     sampling = _sampling(scenario, repeats, share)
+    progress("measuring the channel models")
+    channels = bench_channels.measure(at_once // 4, repeats, share)
     return {
         "machine": machine(),
         "quick": quick,
@@ -83,6 +86,7 @@ def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda t
         "growth": growth,
         "threads": threads,
         "sampling": sampling,
+        "channels": channels,
         "episode": _episode(scenario, repeats, share),
         "environments": bench_environments.measure(scenario, at_once, repeats // 2, STEPPING * share, progress),
         "solvers": _solvers(scenario, DEFAULT_SOLVERS, 2 if quick else 10, progress),
@@ -258,6 +262,7 @@ def report(results: Figure) -> str:
         f"(at most 1/{REQUIRED_RATIO} is required: {verdict(ratio >= REQUIRED_RATIO)}).",
         "How evaluate grows with N and L:\n\n"
         + tabulated(growth, ["N", "L", "single", f"in a batch of {results['growth_batch']}, each", "times cheaper"]),
+        bench_channels.report(results["channels"], tabulated),
         f"An episode of secagent/Allocation-v0 (reset and step): {seconds_of(results['episode'])}",
         *bench_environments.report(results["environments"], tabulated),
         "A solve:\n\n" + tabulated(solve, ["solver", "time", "feasible"]),

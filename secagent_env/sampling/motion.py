@@ -7,8 +7,8 @@ as one of their sum. Whoever meets the border of its area is reflected; agents s
 **Links.** Everything random of a link is a Gaussian number x that goes on as x' = ρx + √(1 − ρ²) w:
 
 - shadowing, line of sight (through its quantile) and Rician K with ρ = exp(−Δx/d_corr), Δx being how far the ends
-  moved, both distances added. For shadowing d_corr is that of the present state of sight; for the line of sight and K that of
-  a line of sight, since one that follows the state would change how likely the states are;
+  moved, both distances added. For shadowing d_corr is that of the present state of sight; for the line of sight and K
+  that of a line of sight, since one that follows the state would change how likely the states are;
 - what is scattered with ρ = J₀(2π f_D Δt), f_D = v/λ, the product over the ends that move: exact from one task to the
   next, and not beyond;
 - a line of sight turns by the change of its length over the wavelength.
