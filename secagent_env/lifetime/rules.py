@@ -238,7 +238,7 @@ class LifetimeRules(FormatRules):
 
 def _part_shapes(scenario: Scenario, moving: Mobility | None) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the parts that follow those of ``secagent/Allocation-v0``."""
-    shapes = {"batteries": (scenario.num_agents, 2)}
+    shapes: dict[str, tuple[int, ...]] = {"batteries": (scenario.num_agents, 2)}
     if moving is not None:
         shapes["motion"] = (scenario.num_agents, 4)
         if moving.eve_speed_m_s:

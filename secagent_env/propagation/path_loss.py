@@ -85,7 +85,7 @@ class PathLoss(ABC):
 
     def check_range(self, what: str, distance_m: float, from_bs: bool) -> None:
         """Raise ValueError where the model does not hold at a horizontal distance; ``what`` has a {} for the length."""
-        length, most = float(self.slant_m(np.float64(distance_m), from_bs)), self.range_m[1]
+        length, most = float(self.slant_m(np.array(distance_m), from_bs)), self.range_m[1]
         if length > most:
             raise ValueError(
                 f"{what.format(f'{length:.0f} m')}, and path_loss={self.name!r} holds up to {most:g} m: "

@@ -11,9 +11,8 @@ from secagent_env.propagation.uma import UrbanMacro
 from secagent_env.propagation.umi import UrbanMicro
 from secagent_env.support.errors import check_name
 
-_MODELS: dict[str, type[PathLoss]] = {
-    model.name: model for model in (Paper, UrbanMicro, UrbanMacro, IndoorOffice, OpenOffice)
-}
+_BUILT_IN = (Paper, UrbanMicro, UrbanMacro, IndoorOffice, OpenOffice)
+_MODELS: dict[str, type[PathLoss]] = {model.name: model for model in _BUILT_IN}
 
 
 def path_losses() -> tuple[str, ...]:
@@ -25,9 +24,16 @@ def register_path_loss(model: type[PathLoss]) -> type[PathLoss]:
     """Make a model known by its ``name``, for scenarios of this process; a decorator of the class."""
     if not (isinstance(model, type) and issubclass(model, PathLoss)):
         raise ValueError(f"register_path_loss needs a subclass of PathLoss, got {model!r:.200}")
+    if model.name in {known.name for known in _BUILT_IN}:
+        raise ValueError(f"register_path_loss needs a name of its own, got {model.name!r}, which is one of secagent's")
     _MODELS[model.name] = model
     make_path_loss.cache_clear()
     return model
+
+
+def registered_path_losses() -> dict[str, type[PathLoss]]:
+    """Return the models that were registered, by name."""
+    return {name: model for name, model in _MODELS.items() if model not in _BUILT_IN}
 
 
 @lru_cache(maxsize=64)

@@ -220,9 +220,13 @@ def test_models_of_others_are_known_by_name(monkeypatch):
 
     assert register_path_loss(Slope) is Slope
     assert "slope" in path_losses()
+    assert registry.registered_path_losses() == {"slope": Slope}
     place = {"area_m": ((30.0, 30.0), (40.0, 40.0)), "num_agents": 2, "num_antennas": 2}
     instances = sample_instance(Scenario(path_loss="slope", **place), 0, 5000)
     expected = 10 ** (-(40 + 30 * math.log10(50)) / 10)
     assert np.mean(np.abs(instances.channel_bs) ** 2) == pytest.approx(expected, rel=0.03)
     with pytest.raises(ValueError, match="needs a subclass of PathLoss"):
         register_path_loss(Slope(3.5e9))
+    Slope.name = "umi"
+    with pytest.raises(ValueError, match="needs a name of its own, got 'umi', which is one of secagent's"):
+        register_path_loss(Slope)
