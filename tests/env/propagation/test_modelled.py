@@ -245,3 +245,18 @@ def test_geometry_of_a_beam():
     u = [math.sin(math.atan2(y, x) - math.pi / 4) for x, y in ((30, 40), (60, 0))]
     a, b = response((1, 8), 0.5, np.array(u), np.zeros(2))
     assert leak == pytest.approx(np.abs(np.vdot(a, b)) ** 2 / 64, rel=1e-6)
+
+
+def test_fields_of_channels_are_read_from_toml(tmp_path):
+    path = tmp_path / "s.toml"
+    fields = 'path_loss = "inh-open"\nfading = "rician"\nrician_k_db = 6\narray = "upa"\narray_rows = 4\n'
+    path.write_text(
+        fields + "bs_height_m = 4\neve_area_m = [50, 60]\nscatter_correlation = 'one-ring'\n", encoding="utf-8"
+    )
+    scenario = Scenario.from_toml(path)
+    expected = Scenario(
+        path_loss="inh-open", fading="rician", rician_k_db=6.0, array="upa", array_rows=4, bs_height_m=4.0,
+        eve_area_m=(50, 60), scatter_correlation="one-ring",
+    )  # fmt: skip
+    assert (scenario, hash(scenario)) == (expected, hash(expected))
+    assert scenario.replace(path_loss="umi").propagation.bs_height_m == 4
