@@ -111,6 +111,8 @@ def test_k_is_drawn_where_none_is_given_and_only_in_line_of_sight():
     deployment, _ = draw_deployments(Scenario(**far, path_loss="umi", fading="rician"), generators)
     blocked = np.mean(deployment.links.line_base == 0)
     assert blocked == pytest.approx(1 - 18 / 1000, abs=0.01)
+    given, _ = draw_deployments(Scenario(**far, path_loss="umi", fading="rician", rician_k_db=0.0), generators)
+    np.testing.assert_array_equal(given.links.line_base, np.where(given.links.los[:, :41], 0.5, 0.0))
 
 
 @pytest.mark.parametrize("correlation", ["exponential", "one-ring"])

@@ -201,6 +201,13 @@ def test_both_ends_count_where_the_eavesdropper_moves_too():
         assert np.mean(old * new) / np.mean(old**2) == pytest.approx(expected, abs=5 / math.sqrt(3000))
 
 
+def test_it_is_the_time_between_tasks_that_counts():
+    scenario = Scenario(num_agents=2, num_antennas=1, area_m=(1e5, 2e5))
+    (before, *_), (after, *_) = moved(scenario, 0.1 * WAVELENGTH, task_interval_s=2.0)
+    old, new = before.scatter[:, :2].ravel(), after.scatter[:, :2].ravel()
+    assert np.mean(old * new) / np.mean(old**2) == pytest.approx(j0(0.4 * math.pi), abs=5 / math.sqrt(12_000))
+
+
 def test_a_line_of_sight_turns_with_its_length():
     """A pure line of sight: the phase of h falls by 2π Δd/λ, of every antenna without geometry alike."""
     for array in ("iid", "ula"):
