@@ -2,7 +2,8 @@
 
 The way of the data, and the room of each step::
 
-    Scenario → sample_instance → Instance → Decision → evaluate → Outcome     model/, draws in sampling/
+    Scenario → sample_instance → Instance → Decision → evaluate → Outcome     model/, draws in sampling/ by the
+                                                                              channel models of propagation/
     observation → action → Decision → reward                                  allocation/, over many tasks lifetime/
     Game → powers → rates → reward                                            power_control/, the second paper's game
 

@@ -22,6 +22,7 @@ import scipy
 
 import solvers
 from eval import usable_cores
+from eval.bench import channels as bench_channels
 from eval.bench import environments as bench_environments
 from eval.bench import own_instances as bench_own
 from eval.bench import threads as bench_threads
@@ -75,6 +76,8 @@ def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda t
     threads = bench_threads.measure(repeats=1 if quick else 5, solves=5 if quick else 50)
     progress("measuring the sampler and the environment")
     sampling = _sampling(scenario, repeats, share)
+    progress("measuring the channel models")
+    channels = bench_channels.measure(at_once // 4, repeats, share)
     return {
         "machine": machine(),
         "quick": quick,
@@ -84,6 +87,7 @@ def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda t
         "growth": growth,
         "threads": threads,
         "sampling": sampling,
+        "channels": channels,
         "episode": _episode(scenario, repeats, share),
         "environments": bench_environments.measure(scenario, at_once, repeats // 2, STEPPING * share, progress),
         "own": bench_own.measure(
@@ -267,6 +271,7 @@ def report(results: Figure) -> str:
         f"(at most 1/{REQUIRED_RATIO} is required: {verdict(ratio >= REQUIRED_RATIO)}).",
         "How evaluate grows with N and L:\n\n"
         + tabulated(growth, ["N", "L", "single", f"in a batch of {results['growth_batch']}, each", "times cheaper"]),
+        bench_channels.report(results["channels"], tabulated),
         f"An episode of secagent/Allocation-v0 (reset and step): {seconds_of(results['episode'])}",
         *bench_environments.report(results["environments"], tabulated),
         *bench_own.report(results["own"], tabulated),

@@ -148,7 +148,7 @@ def add_plugin(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="MODULE",
-        help="Python modules that register solvers of your own",
+        help="Python modules that register solvers or path losses of your own",
     )
 
 

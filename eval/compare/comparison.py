@@ -24,6 +24,8 @@ from eval.sweep.cells import Cell
 from eval.sweep.engine import How, Sweep, run_sweep
 from eval.sweep.grid import Grid, number_of
 from secagent_env import Scenario, __version__
+from secagent_env.propagation.path_loss import PathLoss
+from secagent_env.propagation.registry import register_path_loss, registered_path_losses
 from secagent_env.support import checks
 from secagent_env.support.extras import require
 from secagent_env.support.files import write_text
@@ -155,7 +157,7 @@ class Comparison:
             kinds[label] = {
                 "function": AGENT_FUNCTION if "policy" in options else FUNCTION,
                 "options": options,
-                "modules": (module_of(name_in(label)),),
+                "modules": (module_of(name_in(label)), *_modules_of(self.scenario)),
                 "paid": not getattr(solver, "in_process", True) and getattr(solver, "replay", None) is None,
             }
         prototypes = (
@@ -170,12 +172,24 @@ class Comparison:
 
 
 def sweep_of(cells: Sequence[Cell]) -> Sweep:
-    """Return a sweep of cells that solve; workers will know the solvers that the user registered."""
-    own = registry.registered()
-    if not own:
+    """Return a sweep of cells that solve; workers will know the solvers and path losses that the user registered."""
+    own, models = registry.registered(), registered_path_losses()
+    if not own and not models:
         return Sweep(cells)
-    modules = {getattr(factory, "__module__", "") for factory in own.values()}
-    return Sweep(cells, functools.partial(registry.restore, own), tuple(sorted(modules)))
+    modules = {getattr(made, "__module__", "") for made in (*own.values(), *models.values())}
+    return Sweep(cells, functools.partial(_restore, own, models), tuple(sorted(modules)))
+
+
+def _restore(own: Mapping[str, registry.Factory], models: Mapping[str, type[PathLoss]]) -> None:
+    registry.restore(own)
+    for model in models.values():
+        register_path_loss(model)
+
+
+def _modules_of(scenario: Scenario) -> tuple[str, ...]:
+    """Return the module of a path loss that the user registered: a result depends on it."""
+    model = registered_path_losses().get(scenario.path_loss)
+    return () if model is None else (model.__module__,)
 
 
 def name_in(label: str) -> str:

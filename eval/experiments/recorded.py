@@ -109,9 +109,7 @@ def find(name: str, place: Path | None, ending: str = ENDING) -> Path:
     Raises
     ------
     ValueError
-        If the shipped one is damaged.
-    FileNotFoundError
-        If there is none.
+        If there is none, or the shipped one is damaged.
     """
     folder = SHIPPED if place is None else place
     path = folder / f"{name}{ending}" if place is None or place.is_dir() else place

@@ -87,6 +87,9 @@ def completed(
         if name not in _PLACES:
             origin.setdefault(name, "drawn")
     made = [name for name in origin if name not in arrays]
+    for name, places in _NEEDS.items():
+        if origin[name] == "derived":
+            _check_range(name, scenario, arrays[places[0]], arrays[places[-1]])
     if made:
         arrays |= _made(made, scenario, {name: arrays.get(name) for name in _PLACES}, batch, seed, first)
     instance = Instance(scenario=scenario, **arrays, origin=origin)
@@ -142,6 +145,13 @@ def _over(name: str, array: np.ndarray, batch: tuple[int, ...], own: int) -> np.
     if found:
         raise ValueError(f"{name} must have the batch dimensions {batch} of channel_bs, or none, got {found}")
     return np.broadcast_to(array, batch + array.shape)
+
+
+def _check_range(name: str, scenario: Scenario, places: np.ndarray, others: np.ndarray) -> None:
+    """Raise ValueError where the path loss of the scenario does not hold between two kinds of places (…, n, 2)."""
+    apart = (np.linalg.norm(others - places[..., n : n + 1, :], axis=-1) for n in range(places.shape[-2]))
+    longest = max(float(np.max(lengths)) for lengths in apart)
+    scenario.propagation.check_range(f"{name} would be derived over {{}}", longest, from_bs=False)
 
 
 def _made(

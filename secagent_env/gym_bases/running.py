@@ -17,7 +17,7 @@ from secagent_env.support.checks import integer
 
 
 class Episodes:
-    """A dataclass of the state of B running episodes, whose fields are arrays (B, …) or batches (B)."""
+    """A dataclass of the state of B running episodes, whose fields are arrays (B, …), batches (B) or None."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -28,7 +28,8 @@ class Episodes:
 
     def __getitem__(self, rows: np.ndarray | slice) -> Self:
         """Return some of the episodes."""
-        return dataclasses.replace(self, **{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return dataclasses.replace(self, **{name: None if a is None else a[rows] for name, a in fields.items()})
 
     def replaced(self, mask: np.ndarray, new: Self) -> Self:
         """Return a copy in which the episodes in ``mask`` (B,) are the new ones, in their order."""
@@ -38,7 +39,7 @@ class Episodes:
 
 
 def _replaced(old: Any, mask: np.ndarray, new: Any) -> Any:
-    """Return a copy of an array, or of a batch of arrays, whose rows in ``mask`` are the new ones; None stays."""
+    """Return a copy of an array, or of a batch of arrays, whose rows in ``mask`` are the new ones; None of None."""
     if old is None:
         return None
     if isinstance(old, Batched):

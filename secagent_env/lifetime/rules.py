@@ -27,6 +27,7 @@ from secagent_env.model.physics import evaluate
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import mean_execution_energy_j
 from secagent_env.sampling.generator import Deployment, draw_deployments, draw_tasks
+from secagent_env.sampling.motion import Mobility, Motion, advance, start
 from secagent_env.support.checks import integer, interval
 
 BATTERY_TASKS = (2.0, 16.0)
@@ -55,6 +56,8 @@ class LifetimeEpisodes(Episodes):
         inference times are the user's own, what it spends on the present one.
     moment
         Which of the user's own instances each is at, (B,); 0 where there are none.
+    motion
+        How the network moves (B); None where it rests.
     """
 
     deployment: Deployment
@@ -65,6 +68,7 @@ class LifetimeEpisodes(Episodes):
     unserved: np.ndarray
     least_energy_j: np.ndarray
     moment: np.ndarray
+    motion: Motion | None = None
 
     @cached_property
     def instance(self) -> Instance:
@@ -111,24 +115,49 @@ class LifetimeRules(FormatRules):
         the scenario spends on a task.
     max_failures
         An episode ends after so many unserved tasks.
+    mobility
+        ``"gauss-markov"``: agents move from task to task; None: they rest. The arguments below belong to it.
+    speed_m_s, eve_speed_m_s
+        Mean speed of the agents, 1 m/s by default, and of the eavesdroppers, who rest by default.
+    task_interval_s
+        From one task to the next, s; None: the scenario's latency limit τ.
+    velocity_memory_s
+        After so many seconds a velocity keeps 1/e of its correlation; 30 by default.
 
     Attributes
     ----------
     battery_range_j
         The range of the initial batteries, J.
+    moving
+        The mobility, None where all rest.
     """
 
     battery_j: tuple[float, float] | None = None
     max_failures: int = 10
+    mobility: str | None = None
+    speed_m_s: float | None = None
+    eve_speed_m_s: float | None = None
+    task_interval_s: float | None = None
+    velocity_memory_s: float | None = None
 
     battery_range_j: tuple[float, float] = field(init=False)
+    moving: Mobility | None = field(init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        names = ("speed_m_s", "eve_speed_m_s", "task_interval_s", "velocity_memory_s")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        moving = Mobility.checked(self.mobility, self.scenario, given)
+        if moving is not None and self.instances is not None:
+            raise ValueError(
+                "mobility moves networks that are drawn, and the links of instances= change by themselves: "
+                "leave one of the two out"
+            )
         self._set(
-            observation_space=_with_batteries(self.observation_space, self.scenario.num_agents),
+            observation_space=_with_parts(self.observation_space, _part_shapes(self.scenario, moving)),
             battery_range_j=_battery_range(self.battery_j, self.scenario),
             max_failures=integer("max_failures", self.max_failures, 1),
+            moving=moving,
         )
 
     def begin(
@@ -152,6 +181,9 @@ class LifetimeRules(FormatRules):
         battery = low + (high - low) * unit
         if battery_j is not None:
             battery = np.broadcast_to(_batteries(battery_j, battery.shape), battery.shape).copy()
+        motion = None
+        if self.moving is not None:
+            motion, deployment, task = start(self.moving, deployment, task, generators)
         task = self._own(task, moment)
         return LifetimeEpisodes(
             deployment=deployment,
@@ -162,6 +194,7 @@ class LifetimeRules(FormatRules):
             unserved=none,
             least_energy_j=self._least(deployment, task),
             moment=moment,
+            motion=motion,
         )
 
     def _own(self, task: Instance, moment: np.ndarray) -> Instance:
@@ -193,11 +226,17 @@ class LifetimeRules(FormatRules):
         missing = np.max(needed - episodes.battery_j, axis=-1)
         served = outcome.feasible & (missing <= 0)
         moment = episodes.moment if self.instances is None else self.instances.following(episodes.moment)
-        task = self._own(draw_tasks(episodes.deployment, generators), moment)
+        motion, deployment = episodes.motion, episodes.deployment
+        if self.moving is None or motion is None:
+            task = self._own(draw_tasks(deployment, generators), moment)
+        else:
+            motion, deployment, task = advance(self.moving, motion, deployment, generators)
         following = dataclasses.replace(
             episodes,
+            deployment=deployment,
             task=task,
-            least_energy_j=self._least(episodes.deployment, task),
+            motion=motion,
+            least_energy_j=self._least(deployment, task),
             moment=moment,
             battery_j=episodes.battery_j - spent,
             served=episodes.served + served,
@@ -223,18 +262,33 @@ class LifetimeRules(FormatRules):
         """Return the observations: new float32 arrays (B, …)."""
         observation = observe(episodes.instance, self.observation_format)
         tasks = np.log2(1 + episodes.battery_j / episodes.task.execution_energy_j) / 4
-        part = np.stack([tasks, episodes.battery_j / self.battery_range_j[1]], axis=-1)
-        part = np.clip(part, -BOUND, BOUND).astype(np.float32)
+        parts = {"batteries": np.stack([tasks, episodes.battery_j / self.battery_range_j[1]], axis=-1)}
+        if self.moving is not None and episodes.motion is not None:
+            seen = self.moving.seen(self.scenario, episodes.motion)
+            agents = self.scenario.num_agents
+            parts |= {"motion": seen[:, :agents], "eavesdropper_motion": seen[:, agents:]}
+        wanted = _part_shapes(self.scenario, self.moving)
+        parts = {name: np.clip(parts[name], -BOUND, BOUND).astype(np.float32) for name in wanted}
         if isinstance(observation, dict):
-            return {**observation, "batteries": part}
-        return np.concatenate([observation, part.reshape(len(part), -1)], axis=-1)
+            return observation | parts
+        return np.concatenate([observation, *(part.reshape(len(part), -1) for part in parts.values())], axis=-1)
 
 
-def _with_batteries(space: gymnasium.Space[Any], num_agents: int) -> gymnasium.Space[Any]:
-    """Return a space of observations of ``secagent/Allocation-v0`` with the part ``batteries`` behind it."""
+def _part_shapes(scenario: Scenario, moving: Mobility | None) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the parts that follow those of ``secagent/Allocation-v0``."""
+    shapes: dict[str, tuple[int, ...]] = {"batteries": (scenario.num_agents, 2)}
+    if moving is not None:
+        shapes["motion"] = (scenario.num_agents, 4)
+        if moving.eve_speed_m_s:
+            shapes["eavesdropper_motion"] = (scenario.num_eavesdroppers, 4)
+    return shapes
+
+
+def _with_parts(space: gymnasium.Space[Any], shapes: dict[str, tuple[int, ...]]) -> gymnasium.Space[Any]:
+    """Return a space of observations of ``secagent/Allocation-v0`` with parts behind it."""
     if isinstance(space, gymnasium.spaces.Dict):
-        return gymnasium.spaces.Dict({**space.spaces, "batteries": bounded_box(num_agents, 2)})
-    return bounded_box(math.prod(space.shape or ()) + 2 * num_agents)
+        return gymnasium.spaces.Dict({**space.spaces, **{name: bounded_box(*shape) for name, shape in shapes.items()}})
+    return bounded_box(math.prod(space.shape or ()) + sum(map(math.prod, shapes.values())))
 
 
 def _battery_range(battery_j: Any, scenario: Scenario) -> tuple[float, float]:

@@ -26,10 +26,27 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "dense": {"num_agents": 200, "num_antennas": 64},
     "qwen": {"model_sizes": ((1024, 12), (2048, 12), (2560, 6)), "min_accuracy": 0.6},
+    "urban-micro": {"path_loss": "umi", "fading": "rician", "array": "ula", "eve_area_m": (20.0, 100.0)},
+    "indoor": {
+        "path_loss": "inh",
+        "fading": "rician",
+        "array": "upa",
+        "area_m": ((0.0, 80.0), (0.0, 40.0)),
+        "eve_area_m": ((0.0, 80.0), (0.0, 40.0)),
+    },
+    "line-of-sight": {
+        "fading": "rician",
+        "rician_k_db": 15.0,
+        "array": "ula",
+        "eve_area_m": (60.0, 60.0),
+        "knowledge_bits": 60e9,
+    },
 }
 """Named scenarios; ``docs/scenarios.md`` shows what is hard about them.
 
 ``paper``: the paper's typical case. ``small``: six agents, for first trials and tests. ``tight-latency``: computing,
 downlink and uplink compete for the time allowed. ``contested``: eavesdroppers among the agents, whom the beam alone
-cannot keep out. ``dense``: 200 agents, 64 antennas. ``qwen``: the three models of section V-C.
+cannot keep out. ``dense``: 200 agents, 64 antennas. ``qwen``: the three models of section V-C. ``urban-micro``,
+``indoor``: the street canyon and the office of 3GPP, with an eavesdropper among the agents. ``line-of-sight``: agents
+and eavesdropper in plain view, some of them in one direction.
 """

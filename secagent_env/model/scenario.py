@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from secagent_env.model.presets import PRESETS
-from secagent_env.support.checks import flag, integer, interval, number
+from secagent_env.propagation.arrays import ARRAYS, SCATTER, grid_of
+from secagent_env.propagation.path_loss import PathLoss
+from secagent_env.propagation.registry import make_path_loss
+from secagent_env.support.checks import choice, flag, integer, interval, number
 from secagent_env.support.errors import check_name
 from secagent_env.support.reading import read_toml, short
 from secagent_env.support.shares import apportioned
@@ -21,9 +25,13 @@ Area = tuple[Range, Range]
 _COUNTS = ("num_agents", "num_antennas", "num_eavesdroppers")
 _BOUNDS: dict[str, dict[str, float]] = {
     "min_accuracy": {"low": 0, "high": 1},
+    "array_bearing_deg": {"low": -360, "high": 360},
+    "correlation_coefficient": {"low": 0, "below": 1},
+    "angular_spread_deg": {"above": 0, "high": 180},
     **{name: {"low": 0} for name in ("prompt_tokens", "knowledge_bits", "activation_ops")},
 }
-"""The numbers that may be 0; all others must be positive."""
+"""The numbers with other bounds than being positive."""
+FADINGS = ("rayleigh", "rician")
 _POSITIVE_RANGES = ("model_dim", "compute_rate", "compute_power_w", "training_budget")
 _AREAS = ("area_m", "eve_area_m")
 
@@ -71,6 +79,21 @@ class Scenario:
         ``((x_low, x_high), (y_low, y_high))``. The default ``eve_area_m`` is the point (150, 150).
     colluding
         Whether eavesdroppers combine what they hear (their SINRs add); otherwise the best one counts.
+    path_loss
+        The model of path loss, line of sight and shadowing: ``"paper"``, or of 3GPP TR 38.901 ``"umi"``, ``"uma"``,
+        ``"inh"`` (mixed office) or ``"inh-open"``; or one that was registered.
+    bs_height_m, agent_height_m
+        Heights of the base station, and of agents and eavesdroppers, m; None: those of the path loss.
+    fading
+        ``"rayleigh"``, or ``"rician"`` on the links that have a line of sight.
+    rician_k_db
+        K, the power of the line of sight over that of the scatter, dB; None: drawn for each link as the path loss says.
+    array, array_rows, antenna_spacing, array_bearing_deg
+        ``"iid"``: antennas without geometry. ``"ula"``, a horizontal line, or ``"upa"``, ``array_rows`` lines above
+        each other (None: as square as L allows), spacing in wavelengths, facing the bearing, degrees from the x axis.
+    scatter_correlation
+        Of the antennas of an array: ``"none"``, ``"exponential"`` with the ``correlation_coefficient`` of neighbours,
+        or ``"one-ring"``: scatter from within ± ``angular_spread_deg`` of the link's direction.
 
     Raises
     ------
@@ -104,6 +127,18 @@ class Scenario:
     area_m: Range | Area = (0.0, 100.0)
     eve_area_m: Range | Area = (150.0, 150.0)
     colluding: bool = False
+    path_loss: str = "paper"
+    bs_height_m: float | None = None
+    agent_height_m: float | None = None
+    fading: str = "rayleigh"
+    rician_k_db: float | None = None
+    array: str = "iid"
+    array_rows: int | None = None
+    antenna_spacing: float = 0.5
+    array_bearing_deg: float = 45.0
+    scatter_correlation: str = "none"
+    correlation_coefficient: float = 0.5
+    angular_spread_deg: float = 10.0
 
     def __post_init__(self) -> None:
         for name in _COUNTS:
@@ -127,6 +162,47 @@ class Scenario:
             self._set("model_sizes", _groups("model_sizes", self.model_sizes))
         for name in _AREAS:
             self._set(name, _area(name, getattr(self, name)))
+        self._check_channels()
+
+    def _check_channels(self) -> None:
+        """Check how the fields of the channel model, each valid, go together."""
+        for name, valid in (("fading", FADINGS), ("array", ARRAYS), ("scatter_correlation", SCATTER)):
+            choice(name, getattr(self, name), valid)
+        for name in ("bs_height_m", "agent_height_m"):
+            if getattr(self, name) is not None:
+                self._set(name, _number(name, getattr(self, name), low=0))
+        if self.array_rows is not None:
+            self._set("array_rows", integer("array_rows", self.array_rows, low=1))
+        grid_of(self.array, self.num_antennas, self.array_rows)
+        if self.array == "iid" and self.scatter_correlation != "none":
+            raise ValueError(
+                f"scatter_correlation={self.scatter_correlation!r} needs array='ula' or 'upa', got array='iid', "
+                "whose antennas have no places"
+            )
+        model = self.propagation
+        if self.rician_k_db is not None:
+            self._set("rician_k_db", _number("rician_k_db", self.rician_k_db, low=-200, high=200))
+        elif self.fading == "rician" and model.rician_k_db is None:
+            raise ValueError(
+                f"rician_k_db must be a number with path_loss={self.path_loss!r}, which draws none, got None"
+            )
+        self._check_range(model)
+
+    def _check_range(self, model: PathLoss) -> None:
+        """Raise ValueError where a link may be longer than the path loss holds for."""
+        site = ((0.0, 0.0), (0.0, 0.0))
+        for what, one, other in (
+            ("area_m reaches {} from the base station", self.area_m, site),
+            ("eve_area_m reaches {} from the base station", self.eve_area_m, site),
+            ("area_m is {} across", self.area_m, self.area_m),
+            ("area_m and eve_area_m are up to {} apart", self.area_m, self.eve_area_m),
+        ):
+            model.check_range(what, _reach(one, other), from_bs=other is site)
+
+    @property
+    def propagation(self) -> PathLoss:
+        """The model of the path loss, at this carrier and these heights."""
+        return make_path_loss(self.path_loss, self.carrier_hz, self.bs_height_m, self.agent_height_m)
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -220,6 +296,11 @@ def _groups(name: str, value: object) -> tuple[tuple[float, int], ...]:
         (_number(f"{name}[{i}][0]", width, above=0), integer(f"{name}[{i}][1]", share, low=1))
         for i, (width, share) in enumerate(groups)
     )
+
+
+def _reach(one: Any, other: Any) -> float:
+    """Return the largest distance between points of two areas, m."""
+    return math.hypot(*(max(a[1] - b[0], b[1] - a[0]) for a, b in zip(one, other, strict=True)))
 
 
 def _area(name: str, value: object) -> Area:

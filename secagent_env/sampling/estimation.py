@@ -6,10 +6,11 @@ footnote 1). The estimate of a coefficient h, amplitude gain from one antenna to
     ĥ = √(1−ε) h + √ε e,    e ~ CN(0, m), independent,
 
 with the error variance ε in [0, 1) and the mean power m of the link. Where positions are known, m is the mean of the
-path loss of :mod:`secagent_env.sampling.fading`. Then ĥ has the distribution of h, and their correlation is √(1−ε):
-ε = 0 is perfect knowledge, and towards ε = 1 the distance alone is known. The mean over the fading that happened,
-‖h‖²/L, would instead tell the supervisor that a link is in a deep fade however bad the estimate is. It stands in where
-an instance has no positions; for the one antenna of an agent it is the link's own power.
+scenario's path loss over line of sight and shadowing (:mod:`secagent_env.propagation`). Then ĥ has the distribution
+of h, and their correlation is √(1−ε): ε = 0 is perfect knowledge, and towards ε = 1 the distance alone is known. The
+mean over the fading that happened, ‖h‖²/L, would instead tell the supervisor that a link is in a deep fade however
+bad the estimate is. It stands in where an instance has no positions; for the one antenna of an agent it is the link's
+own power.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 
 from secagent_env.model.batched import namespace
 from secagent_env.model.instance import Instance
-from secagent_env.sampling.fading import mean_gain, squared_distance
+from secagent_env.sampling.fading import squared_distance
 from secagent_env.sampling.seeds import Seed, generators_of
 from secagent_env.support.checks import number
 
@@ -82,7 +83,8 @@ def mean_eve_gains(instance: Instance) -> tuple[np.ndarray, np.ndarray]:
         return np.mean(np.abs(instance.channel_eve) ** 2, axis=-1), instance.gain_eve
     to_agents = squared_distance(instance.position_m[..., :, None, :] - instance.eve_position_m[..., None, :, :])
     to_bs = squared_distance(instance.eve_position_m)
-    return mean_gain(instance.scenario, to_bs), mean_gain(instance.scenario, to_agents)
+    model = instance.scenario.propagation
+    return model.mean_gain(to_bs, from_bs=True), model.mean_gain(to_agents, from_bs=False)
 
 
 def estimate_generator(seed: int, index: int) -> np.random.Generator:

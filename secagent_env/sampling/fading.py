@@ -1,10 +1,8 @@
-"""The channel model: the path loss of every link, and the Rayleigh fading around it.
+"""The paper's channel model: the path loss of every link, and the Rayleigh fading around it.
 
 The path loss is ``32.4 + 20 log10(f/GHz) + 20 log10(d/m)`` dB; fading is Rayleigh with amplitude mean m = 10^(−PL/20),
-so that a coefficient is CN(0, 4m²/π). Distances below 1 m count as 1 m.
-
-Another path loss replaces :func:`mean_gain` and :func:`deviation`, another fading replaces :meth:`Links.fade`; who
-draws the random numbers, :mod:`secagent_env.sampling.generator`, stays as it is.
+so that a coefficient is CN(0, 4m²/π). Distances below 1 m count as 1 m. Every other model is in
+:mod:`secagent_env.sampling.modelled`.
 """
 
 from __future__ import annotations
@@ -19,21 +17,7 @@ import numpy as np
 from secagent_env.model.batched import Batched
 from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
-
-
-def mean_gain(scenario: Scenario, squared_m: np.ndarray) -> np.ndarray:
-    """Return E|h|² = 4m²/π at squared distances in m², with the mean amplitude m of the path loss."""
-    return _mean_gain_at_1m(scenario) / squared_m
-
-
-def deviation(scenario: Scenario, squared_m: np.ndarray) -> np.ndarray:
-    """Return the standard deviation of the real and of the imaginary part of h at squared distances in m²."""
-    return math.sqrt(_mean_gain_at_1m(scenario) / 2) / np.sqrt(squared_m)
-
-
-def _mean_gain_at_1m(scenario: Scenario) -> float:
-    loss_db = 32.4 + 20 * math.log10(scenario.carrier_hz / 1e9)
-    return 4 / math.pi * float(10 ** (-loss_db / 10))
+from secagent_env.propagation.paper import Paper
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -61,14 +45,22 @@ class Links(Batched):
     def between(cls, scenario: Scenario, position_m: np.ndarray, eve_position_m: np.ndarray) -> Links:
         """Return the links of agents at (B, N, 2) and eavesdroppers at (B, E, 2) m; the base station is at (0, 0)."""
         to_eve = squared_distance(position_m[:, :, None] - eve_position_m[:, None])
+        at_1m = Paper(scenario.carrier_hz).gain_at_1m
+        part = math.sqrt(at_1m / 2)  # the standard deviation of the real and of the imaginary part
         return cls(
-            deviation_bs=deviation(scenario, squared_distance(position_m)),
-            deviation_eve=deviation(scenario, squared_distance(eve_position_m)),
-            mean_gain_pairs=mean_gain(scenario, _squared_pair_distance(position_m)),
-            mean_gain_eve=mean_gain(scenario, to_eve),
+            deviation_bs=part / np.sqrt(squared_distance(position_m)),
+            deviation_eve=part / np.sqrt(squared_distance(eve_position_m)),
+            mean_gain_pairs=at_1m / squared_pair_distance(position_m),
+            mean_gain_eve=at_1m / to_eve,
         )
 
-    def fade(self, instances: Instance, exponential: np.ndarray) -> np.ndarray:
+    @property
+    def los(self) -> np.ndarray:
+        """Which links have a line of sight, (B, N + E + D): all."""
+        shapes = self.deviation_bs.shape, self.deviation_eve.shape, self.mean_gain_pairs.shape, self.mean_gain_eve.shape
+        return np.ones((len(self), sum(math.prod(shape[1:]) for shape in shapes)), bool)
+
+    def fade(self, instances: Instance, exponential: np.ndarray, phase: np.ndarray) -> np.ndarray:
         """Write faded channels and gains to B instances, and return the gains of the pairs, (B, N (N − 1) / 2).
 
         Parameters
@@ -78,6 +70,8 @@ class Links(Batched):
         exponential
             Standard exponential draws, (B, N (N − 1) / 2 + N E + 1), of the power gains of pairs and to eavesdroppers,
             the last one 0; they are overwritten.
+        phase
+            None, (B, 0).
         """
         agents, eves = self.mean_gain_eve.shape[-2:]
         pairs = self.mean_gain_pairs.shape[-1]
@@ -97,7 +91,7 @@ def squared_distance(offset: np.ndarray) -> np.ndarray:
     return np.maximum(offset[..., 0] ** 2 + offset[..., 1] ** 2, 1.0)
 
 
-def _squared_pair_distance(position: np.ndarray) -> np.ndarray:
+def squared_pair_distance(position: np.ndarray) -> np.ndarray:
     """Return the squared distances of all pairs (B, N (N − 1) / 2) of places (B, N, 2) in m², at least 1."""
     first, second = _pairs(position.shape[-2])
     squared = np.empty((len(position), len(first)))

@@ -1,4 +1,4 @@
-"""Random networks and tasks, from a seed: positions are uniform, links those of :mod:`secagent_env.sampling.fading`.
+"""Random networks and tasks, from a seed: positions are uniform, links those of the scenario's channel model.
 
 Every instance draws from a generator of its own, in one fixed order (below), so that instance i of a batch
 depends on (seed, i) alone, and a batch costs no more than its random numbers and a few array operations.
@@ -18,6 +18,7 @@ from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import inference_time, scaling_law_accuracy
 from secagent_env.sampling.fading import Links
+from secagent_env.sampling.modelled import Lasting, ModelledLinks, empty_phases, links_at
 from secagent_env.sampling.seeds import Seed, generators_of
 
 _PER_AGENT = 7
@@ -83,7 +84,7 @@ class Deployment(Batched):
     compute_rate: np.ndarray
     compute_power_w: np.ndarray
     accuracy: np.ndarray
-    links: Links
+    links: Links | ModelledLinks
 
     _shared: ClassVar[tuple[str, ...]] = ("scenario",)
     _measured: ClassVar[tuple[str, int]] = ("accuracy", 1)
@@ -102,11 +103,17 @@ def draw_deployments(scenario: Scenario, generators: Sequence[np.random.Generato
 
 def draw_tasks(deployment: Deployment, generators: Sequence[np.random.Generator]) -> Instance:
     """Draw the next task in each of B deployments, tool calls and the fading of all links, from a generator each."""
-    task = empty_instances(deployment.scenario, len(generators))
+    task = with_kept(deployment, empty_instances(deployment.scenario, len(generators)))
+    unit = np.empty((len(generators), deployment.scenario.num_agents))
+    phases = empty_phases(deployment.scenario, len(generators))
+    _finish(deployment, unit, _numbers(task, generators, unit, [("random", phases)]), phases, task)
+    return task
+
+
+def with_kept(deployment: Deployment, task: Instance) -> Instance:
+    """Write what all tasks of a deployment share to tasks (B), and return these."""
     for name in _KEPT:
         getattr(task, name)[...] = getattr(deployment, name)
-    unit = np.empty((len(generators), deployment.scenario.num_agents))
-    _finish(deployment, unit, _numbers(task, generators, unit), task)
     return task
 
 
@@ -144,7 +151,9 @@ def draw_into(
     scenario = task.scenario
     n, eves = scenario.num_agents, scenario.num_eavesdroppers
     uniform = np.empty((len(generators), _PER_AGENT * n + 2 * eves))
-    exponential = _numbers(task, generators, uniform)
+    lasting, phases = Lasting.empty(scenario, len(generators)), empty_phases(scenario, len(generators))
+    more = [("standard_normal", lasting.shade), ("standard_normal", lasting.strength), ("random", lasting.sight)]
+    exponential = _numbers(task, generators, uniform, [*more, ("random", phases)])
     low, high = scenario.training_budget
     ranges = (
         *scenario.area_m,
@@ -175,39 +184,49 @@ def draw_into(
         compute_rate=rate,
         compute_power_w=task.compute_power_w,
         accuracy=task.accuracy,
-        links=Links.between(scenario, position, eve_position),
+        links=links_at(scenario, position, eve_position, lasting),
     )
-    return deployment, _finish(deployment, tools, exponential, task)
+    return deployment, _finish(deployment, tools, exponential, phases, task)
 
 
-def _numbers(task: Instance, generators: Sequence[np.random.Generator], uniform: np.ndarray) -> np.ndarray:
-    """Draw each generator's uniform, normal and exponential numbers, in this order.
+def _numbers(
+    task: Instance,
+    generators: Sequence[np.random.Generator],
+    uniform: np.ndarray,
+    more: Sequence[tuple[str, np.ndarray]],
+) -> np.ndarray:
+    """Draw each generator's uniform, normal and exponential numbers, in this order, and then ``more``.
 
-    The first go to ``uniform`` (B, ·), the second to the channels of ``task``, the last are returned (B, ·), with a
-    zero behind them.
+    The first go to ``uniform`` (B, ·), the second to the channels of ``task``, the third are returned (B, ·), with a
+    zero behind them. ``more`` are methods of a generator and the arrays (B, ·) that they fill; empty ones take nothing.
     """
+    more = [(name, rows) for name, rows in more if rows.size]
     n, eves = task.scenario.num_agents, task.scenario.num_eavesdroppers
     exponential = np.empty((len(generators), n * (n - 1) // 2 + n * eves + 1))
     exponential[:, -1] = 0.0
     channel_bs, channel_eve = _real(task.channel_bs), _real(task.channel_eve)
-    for generator, unit, to_bs, to_eve, gains in zip(
-        generators, uniform, channel_bs, channel_eve, exponential[:, :-1], strict=True
+    for i, (generator, unit, to_bs, to_eve, gains) in enumerate(
+        zip(generators, uniform, channel_bs, channel_eve, exponential[:, :-1], strict=True)
     ):
         generator.random(out=unit)
         generator.standard_normal(out=to_bs)
         generator.standard_normal(out=to_eve)
         generator.standard_exponential(out=gains)
+        for name, rows in more:
+            getattr(generator, name)(out=rows[i])
     return exponential
 
 
-def _finish(deployment: Deployment, tool_unit: np.ndarray, exponential: np.ndarray, task: Instance) -> np.ndarray:
+def _finish(
+    deployment: Deployment, tool_unit: np.ndarray, exponential: np.ndarray, phases: np.ndarray, task: Instance
+) -> np.ndarray:
     """Write inference times, faded channels and gains to ``task``, and return the gains of the pairs of agents.
 
     ``tool_unit`` (B, N) are the draws in [0, 1) of the tool calls, ``exponential`` those of :func:`_numbers`, which
-    are changed.
+    are changed, and ``phases`` those of the lines of sight.
     """
     task.inference_time_s[...] = deployment.inference_time_s(tool_unit)
-    return deployment.links.fade(task, exponential)
+    return deployment.links.fade(task, exponential, phases)
 
 
 def _spread(unit: np.ndarray, ranges: Any) -> np.ndarray:

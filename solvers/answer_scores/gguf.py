@@ -20,6 +20,7 @@ from secagent_env.support.extras import require
 from solvers.answer_scores import prompts
 from solvers.answer_scores.scores import Scores
 from solvers.llm.chat import Closing
+from solvers.local_models import check_gguf
 from solvers.reasoning.letters import LETTERS
 
 CONTEXT = 4096
@@ -52,10 +53,8 @@ class GGUFScorer(Closing):
 
     def __init__(self, path: Path | str, name: str | None = None, threads: int = 1) -> None:
         self._path = Path(path)
+        check_gguf(self._path)
         with self._path.open("rb") as file:
-            if file.read(4) != b"GGUF":
-                raise ValueError(f"{path} is no GGUF file")
-            file.seek(0)
             self._digest = hashlib.file_digest(file, "sha256").hexdigest()
         self._llama: Any = require("llama_cpp", extra="local")
         self._name = name or self._path.stem

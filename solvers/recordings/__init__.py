@@ -1,15 +1,13 @@
 """Recordings: what language models answered in a run, in one small file from which anybody computes its results anew.
 
-A :class:`Recording` holds the replies of every cell of a run, in the order of their calls, and the
-:class:`Distributions` of answers to the questions of data sets. There is no text of a prompt or a question in it.
+A :class:`Recording` holds the replies of every cell of a run, in the order of their calls. There is no text of a prompt
+in it.
 """
 
 from solvers.recordings.cell import RecordedCell, RepliesOnly, pack
 from solvers.recordings.container import Recording, read_recording, write_recording
-from solvers.recordings.distributions import Distributions
 
 __all__ = [
-    "Distributions",
     "RecordedCell",
     "Recording",
     "RepliesOnly",

@@ -1,8 +1,7 @@
 """The file of a recording: JSON lines in one xz stream, sealed by the digest of all of them.
 
-The first line is the header, then comes a line for each cell and each data set that a model answered, and the last one
-is the seal. A reply is an object that leaves out what is as usual, after the key of its request
-(:meth:`solvers.llm.chat.Request.key`).
+The first line is the header, then comes a line for each cell, and the last one is the seal. A reply is an object that
+leaves out what is as usual, after the key of its request (:meth:`solvers.llm.chat.Request.key`).
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from secagent_env.support.reading import parse_json, read_bytes
 from secagent_env.support.version import __version__
 from solvers.llm.chat import Reply
 from solvers.llm.transcript import REPLY_FIELDS, reply_of
-from solvers.recordings.distributions import Distributions
 
 FORMAT = "secagent recording"
 VERSION = 1
@@ -57,8 +55,6 @@ class Recording:
         The options of the recorded run, as plain data by name.
     cells
         The replies of each cell, in the order of their calls.
-    distributions
-        The answers of models to data sets.
     version
         The version of secagent that wrote it.
     """
@@ -67,21 +63,12 @@ class Recording:
     title: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     cells: Mapping[str, tuple[RecordedReply, ...]] = field(default_factory=dict)
-    distributions: tuple[Distributions, ...] = ()
     version: str = __version__
 
     @property
     def models(self) -> list[str]:
         """The names of the models, in alphabetical order."""
-        in_cells = {each.model for replies in self.cells.values() for each in replies}
-        return sorted(in_cells | {each.model for each in self.distributions})
-
-    def distribution(self, model: str, data_set: str) -> Distributions:
-        """Return the answers of a model to a data set; raise ValueError if there are none."""
-        for each in self.distributions:
-            if (each.model, each.data_set) == (model, data_set):
-                return each
-        raise ValueError(f"the recording holds no answers of {model} to {data_set}; record them with: {self.command}")
+        return sorted({each.model for replies in self.cells.values() for each in replies})
 
 
 def write_recording(path: str | Path, recording: Recording) -> None:
@@ -90,7 +77,6 @@ def write_recording(path: str | Path, recording: Recording) -> None:
     header |= {"options": dict(recording.options), "models": recording.models, "secagent": recording.version}
     lines: list[Any] = [header]
     lines += [{"cell": name, "replies": _packed(recording.cells[name])} for name in sorted(recording.cells)]
-    lines += [{"distributions": each.to_dict()} for each in recording.distributions]
     content = b"".join(json.dumps(line, allow_nan=False, ensure_ascii=False).encode() + b"\n" for line in lines)
     packed = lzma.compress(content + _seal(content))
     if len(packed) > MAX_BYTES or len(content) > MAX_UNPACKED_BYTES // 2:
@@ -147,15 +133,11 @@ def _recording(header: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) ->
     if not all(isinstance(text, str) for text in texts.values()) or not isinstance(header["options"], dict):
         raise TypeError("a header of another form")
     cells: dict[str, tuple[RecordedReply, ...]] = {}
-    distributions = []
     for line in lines:
-        if "cell" in line:
-            if line["cell"] in cells:
-                raise ValueError(f"the cell {line['cell']!r:.80} twice")
-            cells[line["cell"]] = tuple(map(_unpacked_reply, line["replies"]))
-        else:
-            distributions.append(Distributions.from_dict(line["distributions"]))
-    return Recording(options=header["options"], cells=cells, distributions=tuple(distributions), **texts)
+        if line["cell"] in cells:
+            raise ValueError(f"the cell {line['cell']!r:.80} twice")
+        cells[line["cell"]] = tuple(map(_unpacked_reply, line["replies"]))
+    return Recording(options=header["options"], cells=cells, **texts)
 
 
 def _packed(replies: Iterable[RecordedReply]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from secagent_env import Decision, Scenario, evaluate, sample_instance
 from secagent_env.model.presets import PRESETS
 from solvers.benchmarks.ipfirst import cheapest_agents, uplink_hopeless
 from solvers.certificate.bounds import lower_bound
+from solvers.certificate.linear_test import secret_senders
 from solvers.certificate.requirements import TimeFloors
 from solvers.certificate.selection import cheapest_selection
 
@@ -94,6 +95,37 @@ def test_accuracy_binds_in_qwen_and_can_always_be_met():
     cheapest = np.argsort(network.execution_energy_j, -1)[:, :required]
     assert np.mean(np.mean(best, -1) >= accuracy) == 1
     assert np.mean(np.mean(np.take_along_axis(network.accuracy, cheapest, -1), -1) < accuracy) > 0.98
+
+
+# --- urban-micro, indoor, line-of-sight ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["urban-micro", "indoor", "line-of-sight"])
+def test_the_cheapest_agents_may_be_heard_on_other_channels(name: str):
+    scenario = Scenario.preset(name)
+    networks = [instance_at(scenario, 3, i) for i in range(30)]
+    heard = [uplink_hopeless(network, cheapest_agents(network).selection) for network in networks]
+    assert 0.1 <= np.mean(heard) <= 0.6
+    able = [secret_senders(network, np.zeros(30)).sum() for network in networks]
+    assert 14 < np.mean(able) < 29
+
+
+def test_silence_costs_in_urban_micro():
+    network = instance_at(Scenario.preset("urban-micro"), 0, 1)
+    best, silent = (solvers.make("exact", jamming=jamming).solve(network) for jamming in (True, False))
+    assert best.status == "optimal"
+    assert np.any(best.decision.power_w[~best.decision.selection] > 0)
+    assert silent.outcome.energy_j > 1.05 * best.outcome.energy_j
+
+
+def test_a_null_costs_who_stands_in_the_eavesdroppers_direction():
+    kept = {}
+    for name in ("paper", "line-of-sight"):
+        networks = sample_instance(name, seed=3, batch=100)
+        overlap = np.abs(np.sum(networks.channel_bs.conj() * networks.channel_eve, axis=-1)) ** 2
+        kept[name] = 1 - overlap / networks.bs_gain / np.sum(np.abs(networks.channel_eve) ** 2, axis=-1)
+    assert np.quantile(kept["line-of-sight"], 0.05) < 0.35 < 0.8 < np.quantile(kept["paper"], 0.05)
+    assert np.median(kept["line-of-sight"]) > np.median(kept["paper"]) > 0.9
 
 
 # --- What the claims rest on ---------------------------------------------------------------------------------

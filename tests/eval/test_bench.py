@@ -44,6 +44,8 @@ def test_quick_run_prints_the_ratios_and_writes_them(tmp_path: Path, capsys: pyt
     ):
         assert line in output
     assert re.search(r"Beside busy processes, exact takes .* times as long .* \(at most 1\.5 is required: ", output)
+    assert re.search(r"\| umi +\| .* \| +[\d.]+ \[", output)
+    assert re.search(r"exponential scatter take [\d.]+ times Rayleigh's sampling at most \(at most 1\.5 is", output)
     assert "The bridge to Stable-Baselines3 " in output
     assert "measuring evaluate" in errors
     results = json.loads((tmp_path / "bench.json").read_text())

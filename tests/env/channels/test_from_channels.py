@@ -7,7 +7,7 @@ import pytest
 
 from secagent_env import Instance, Scenario, sample_instance
 from secagent_env.channels.completion import ChannelWarning
-from secagent_env.sampling.fading import mean_gain, squared_distance
+from secagent_env.sampling.fading import squared_distance
 
 SCENARIO = Scenario(num_agents=5, num_antennas=3, num_eavesdroppers=2, min_selected=2)
 COMPUTE = ("inference_time_s", "compute_power_w", "accuracy")
@@ -57,22 +57,39 @@ def test_gains_follow_from_the_positions_with_the_path_loss_and_the_fading_of_th
         h, h[:, :2], SCENARIO, position_m=place, eve_position_m=np.broadcast_to(eve, (*shape, 2, 2)), seed=1
     )
     assert instance.origin["gain_agents"] == instance.origin["gain_eve"] == "derived"
-    between = mean_gain(SCENARIO, squared_distance(place[:, None] - place))
+    between = SCENARIO.propagation.mean_gain(squared_distance(place[:, None] - place), from_bs=False)
     off = ~np.eye(5, dtype=bool)
     ratio = instance.gain_agents.mean(0)[off] / between[off]
     np.testing.assert_allclose(ratio, 1, atol=0.12)  # 4 standard errors of exponential draws are 0.09
-    to_eve = mean_gain(SCENARIO, squared_distance(place[:, None] - eve))
+    to_eve = SCENARIO.propagation.mean_gain(squared_distance(place[:, None] - eve), from_bs=False)
     np.testing.assert_allclose(instance.gain_eve.mean(0) / to_eve, 1, atol=0.12)
     np.testing.assert_array_equal(instance.gain_agents, instance.gain_agents.swapaxes(-1, -2))
     assert (instance.position_m == place).all()
 
 
-def test_the_draws_at_the_places_of_the_seed_are_the_instance_of_the_seed(own):
-    drawn = sample_instance(SCENARIO, 3, BATCH)
+@pytest.mark.parametrize("path_loss", ["paper", "umi"])
+def test_the_draws_at_the_places_of_the_seed_are_the_instance_of_the_seed(path_loss):
+    scenario = SCENARIO.replace(path_loss=path_loss)
+    drawn = sample_instance(scenario, 3, BATCH)
     at = {"position_m": drawn.position_m, "eve_position_m": drawn.eve_position_m}
-    instance = Instance.from_channels(drawn.channel_bs, drawn.channel_eve, SCENARIO, **at, seed=3)
+    instance = Instance.from_channels(drawn.channel_bs, drawn.channel_eve, scenario, **at, seed=3)
     for name in Instance._arrays:
         np.testing.assert_array_equal(getattr(instance, name), getattr(drawn, name))
+
+
+@pytest.mark.parametrize("name", ["gain_agents", "gain_eve"])
+def test_gains_are_derived_over_distances_that_the_path_loss_holds_for(name):
+    scenario = SCENARIO.replace(path_loss="inh", eve_area_m=(100.0, 100.0))
+    drawn = sample_instance(scenario, 7, BATCH)
+    own = {field: getattr(drawn, field) for field in Instance._arrays}
+    other = {"gain_agents": "gain_eve", "gain_eve": "gain_agents"}[name]
+    far = own["position_m"].copy()
+    far[1, 1, 2] = 400.0, 50.0
+    given = {**channels(own, other, "eve_position_m"), "position_m": far}
+    with pytest.raises(ValueError, match=rf"{name} would be derived over \d+ m, and path_loss='inh' holds up to 150 m"):
+        Instance.from_channels(**given, scenario=scenario)
+    Instance.from_channels(**{**given, "position_m": own["position_m"]}, scenario=scenario)
+    Instance.from_channels(**{**given, name: own[name]}, scenario=scenario)
 
 
 def test_without_positions_gains_are_missed_unless_invented_ones_are_asked_for(own):

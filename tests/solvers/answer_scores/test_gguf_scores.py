@@ -7,6 +7,7 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from tiny import weights
 
 from secagent_env.questions import Question
 from solvers.answer_scores import gguf, prompts
@@ -86,7 +87,7 @@ def scorer(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "llama_cpp", library)
     monkeypatch.setitem(sys.modules, "llama_cpp.llama_chat_format", formats)
     path = tmp_path / "model.gguf"
-    path.write_bytes(b"GGUF and more")
+    path.write_bytes(weights.gguf())
     with GGUFScorer(path) as made:
         made.library = library
         yield made
@@ -126,7 +127,10 @@ def test_what_cannot_be_scored_is_told(scorer, tmp_path, monkeypatch):
     path.write_bytes(b"PK")
     with pytest.raises(ValueError, match="is no GGUF file"):
         GGUFScorer(path)
-    path.write_bytes(b"GGUF")
+    path.write_bytes(weights.gguf()[:-1])
+    with pytest.raises(ValueError, match="is cut short"):
+        GGUFScorer(path)
+    path.write_bytes(weights.gguf())
     scorer.library.template = None
     with pytest.raises(ValueError, match="has no chat template"):
         GGUFScorer(path)

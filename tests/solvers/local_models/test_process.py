@@ -129,15 +129,18 @@ def test_the_installed_package_comes_before_the_path(tmp_path, monkeypatch):
     on_path.mkdir()
     (package / "lib").mkdir(parents=True)
     monkeypatch.setenv("PATH", str(on_path))
-    with pytest.raises(
-        ImportError, match=r"pip install 'secagent-env\[local\]' builds one, which needs a C\+\+ compiler"
-    ):
-        find_server()
-    for name in ("llama-server", "llama_cpp.server", "no/such/server"):
-        with pytest.raises(ValueError, match=f"^there is no server {name}: name llama-server, "):
-            find_server(name)
-    fake_server(on_path)
-    assert find_server().command == (str(on_path / "llama-server"),)
+    with monkeypatch.context() as without_package:
+        without_package.setattr("importlib.util.find_spec", lambda name: None)
+        with pytest.raises(
+            ImportError, match=r"pip install 'secagent-env\[local\]' builds one, which needs a C\+\+ compiler"
+        ):
+            find_server()
+        for name in ("llama-server", "llama_cpp.server", "no/such/server"):
+            with pytest.raises(ValueError, match=f"^there is no server {name}: name llama-server, "):
+                find_server(name)
+        fake_server(on_path)
+        assert find_server().command == (str(on_path / "llama-server"),)
+    monkeypatch.delitem(sys.modules, "llama_cpp", raising=False)
     monkeypatch.syspath_prepend(tmp_path / "site")
     (package / "__init__.py").write_text("raise SystemExit('nobody imports this')")
     (tmp_path / "site" / "uvicorn.py").touch()

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import lzma
-import math
 import pickle
 import random
 import time
@@ -20,7 +19,6 @@ from solvers.genainet import GenAINet
 from solvers.llm import ChatOptions, EndpointError, Message, NotRecorded, Request, Session
 from solvers.llm.chat import Reply
 from solvers.recordings import (
-    Distributions,
     RecordedCell,
     Recording,
     RepliesOnly,
@@ -32,7 +30,6 @@ from solvers.recordings import (
 from solvers.recordings.container import RecordedReply
 
 COMMAND = "secagent reproduce law-models --out results/models"
-ANSWERS = Distributions("m", "arc-easy", "d1", {3: (0.25, 0.75), 0: (0.1, 0.2, 0.7)}, {0: 2, 3: 0})
 
 
 def request(seed=0, content="The secret question", **parameters):
@@ -50,7 +47,7 @@ def path(tmp_path):
         "paper/1": replies_of(Reply("three — ü\u2028\r\n", adapted="no seed", fingerprint="f", estimated=True)),
         "two models": replies_of(Reply("a")) + replies_of(Reply("b"), model="n"),
     }
-    write_recording(tmp_path / "r.jsonl.xz", Recording(COMMAND, "LAW", {"instances": 2}, cells, (ANSWERS,)))
+    write_recording(tmp_path / "r.jsonl.xz", Recording(COMMAND, "LAW", {"instances": 2}, cells))
     return tmp_path / "r.jsonl.xz"
 
 
@@ -76,9 +73,6 @@ def test_what_was_written_is_read(path):
     assert list(recording.cells) == ["paper/0", "paper/1", "two models"]
     assert recording.cells["paper/0"][1].reply == Reply("", "timeout", "late", requests=3)
     assert recording.cells["paper/1"][0].reply.text == "three — ü\u2028\r\n"
-    assert recording.distribution("m", "arc-easy") == ANSWERS
-    with pytest.raises(ValueError, match=f"no answers of m to boolq; record them with: {COMMAND}"):
-        recording.distribution("m", "boolq")
     again = path.with_name("again.xz")
     write_recording(again, recording)
     assert again.read_bytes() == path.read_bytes()
@@ -169,12 +163,6 @@ def test_bad_files_end_with_a_sentence(path):
         (1, {"replies": [{"key": 1, "model": "m"}]}, "a reply of another form"),
         (1, {"replies": [{"key": "k", "model": "m", "prompt": "x"}]}, "a reply of another form"),
         (0, {"command": 3}, "a header of another form"),
-        (4, {"distributions": {**ANSWERS.to_dict(), "answers": [2, 2]}}, "question 3 has no option 2"),
-        (4, {"distributions": {**ANSWERS.to_dict(), "answers": [2]}}, ""),
-        (4, {"distributions": {**ANSWERS.to_dict(), "numbers": [0, 0]}}, "every question is there once"),
-        (4, {"distributions": {**ANSWERS.to_dict(), "numbers": [0, -3]}}, "-3 is no number"),
-        (4, {"distributions": {**ANSWERS.to_dict(), "probabilities": [[0.5, 0.4], [1, 0]]}}, "sum 1"),
-        (4, {"distributions": {**ANSWERS.to_dict(), "probabilities": [[1.5, -0.5, 0], [1, 0]]}}, "sum 1"),
     ],
 )
 def test_a_sealed_file_of_another_form_is_refused(path, line, change, reason):
@@ -288,11 +276,3 @@ def test_what_unpacks_to_too_much_is_not_read(tmp_path, monkeypatch):
     (tmp_path / "r.xz").write_bytes(lzma.compress(b"a" * 10**6))
     with pytest.raises(ValueError, match="is no recording, or damaged"):
         read_recording(tmp_path / "r.xz")
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -0.1])
-def test_probabilities_are_probabilities(bad):
-    with pytest.raises(ValueError, match="those to question 4 are no probabilities with the sum 1"):
-        Distributions("m", "d", "s", {4: (bad, 1 - bad)}, {4: 0})
-    with pytest.raises(ValueError, match="for each of the same questions"):
-        Distributions("m", "d", "s", {4: (0.5, 0.5)}, {})
