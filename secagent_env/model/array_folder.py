@@ -1,6 +1,6 @@
 """Folders of ``.npy`` files with a header: arrays too large for memory, written part by part and mapped when read.
 
-``header.json`` is written last: a folder without it was left by a writer that did not finish.
+``header.json`` is written last: a folder without it holds no instances.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from secagent_env.support.digests import DIGEST
-from secagent_env.support.files import write_text
+from secagent_env.support.files import whole_file, write_text
 from secagent_env.support.reading import MAX_TOML_BYTES, parse_json, read_text, short
 
 HEADER = "header.json"
@@ -31,26 +32,39 @@ def write_folder(path: str | Path, parts: Iterable[tuple[dict[str, Any], dict[st
         If there are no parts, or they do not fit together.
     """
     folder = Path(path)
+    new = not folder.is_dir()
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty: name a new folder")
+    try:
+        header, digests = _write_arrays(folder, parts)
+    except BaseException:
+        if new:
+            folder.rmdir()
+        raise
+    combined = hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+    write_text(folder / HEADER, json.dumps({**header, "arrays": digests, DIGEST: combined}, indent=2) + "\n")
+
+
+def _write_arrays(
+    folder: Path, parts: Iterable[tuple[dict[str, Any], dict[str, np.ndarray]]]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Write the arrays of all parts, all files or none, and return the header and the digests by name."""
     header: dict[str, Any] | None = None
     files: dict[str, _Growing] = {}
-    try:
+    with ExitStack() as stack:
         for found, arrays in parts:
             if header is None:
                 header = found
-                files = {name: _Growing(folder / f"{name}.npy", array) for name, array in arrays.items()}
+                for name, array in arrays.items():
+                    files[name] = _Growing(stack.enter_context(whole_file(folder / f"{name}.npy")), array)
             if found != header or set(arrays) != set(files):
                 raise ValueError("all parts must have the same scenario and the same fields")
             for name, array in arrays.items():
                 files[name].append(array)
-    finally:
-        digests = {name: file.close() for name, file in files.items()}
-    if header is None or not all(file.rows for file in files.values()):
-        raise ValueError("there are no instances to write: the data set is empty")
-    combined = hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
-    write_text(folder / HEADER, json.dumps({**header, "arrays": digests, DIGEST: combined}, indent=2) + "\n")
+        if header is None or not all(file.rows for file in files.values()):
+            raise ValueError("there are no instances to write: the data set is empty")
+        return header, {name: file.finish() for name, file in files.items()}
 
 
 def open_folder(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -88,10 +102,10 @@ def _mapped(path: Path) -> np.ndarray:
 class _Growing:
     """An ``.npy`` file to which rows are added; its digest is that of its bytes but the header."""
 
-    def __init__(self, path: Path, like: np.ndarray) -> None:
+    def __init__(self, file: BinaryIO, like: np.ndarray) -> None:
         self.rows, self._shape, self._dtype = 0, like.shape[1:], like.dtype.newbyteorder("<")
         self._digest = hashlib.sha256()
-        self._file: BinaryIO = open(path, "wb")  # noqa: SIM115 (close() does)
+        self._file = file
         self._write_header()
 
     def append(self, array: np.ndarray) -> None:
@@ -103,10 +117,10 @@ class _Growing:
         self._file.write(view)
         self.rows += len(array)
 
-    def close(self) -> str:
+    def finish(self) -> str:
+        """Write the header anew and return the digest."""
         self._file.seek(0)
         self._write_header()
-        self._file.close()
         return self._digest.hexdigest()
 
     def _write_header(self) -> None:

@@ -27,14 +27,24 @@ from secagent_env.power_control.game import Game
 from secagent_env.power_control.vector import PowerControlVectorEnv
 
 FORMATS = ("action_format", "observation_format", "instances", "order")
+MOBILITY = ("mobility", "speed_m_s", "eve_speed_m_s", "task_interval_s", "velocity_memory_s")
 ALLOCATION = ("reference_energy_j", "penalty_fixed", "penalty_weight", "episodes_per_instance")
 SIGNATURES = {
     AllocationEnv: ("scenario", "*", "render_mode", *FORMATS, *ALLOCATION),
     AllocationVectorEnv: (
         *("num_envs", "scenario", "*", "threads", "device", "render_mode", "max_episode_steps", *FORMATS, *ALLOCATION),
     ),
-    LifetimeEnv: ("scenario", "*", "render_mode", *FORMATS, "battery_j", "max_failures"),
-    LifetimeVectorEnv: ("num_envs", "scenario", "*", "max_episode_steps", *FORMATS, "battery_j", "max_failures"),
+    LifetimeEnv: ("scenario", "*", "render_mode", *FORMATS, "battery_j", "max_failures", *MOBILITY),
+    LifetimeVectorEnv: (
+        "num_envs",
+        "scenario",
+        "*",
+        "max_episode_steps",
+        *FORMATS,
+        "battery_j",
+        "max_failures",
+        *MOBILITY,
+    ),
     PowerControlEnv: ("num_pairs", "rounds", "*", "render_mode", "metric", "feasible", "max_power_w"),
     PowerControlVectorEnv: (
         *("num_envs", "num_pairs", "rounds", "*", "max_episode_steps", "metric", "feasible", "max_power_w"),

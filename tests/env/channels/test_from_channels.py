@@ -205,8 +205,14 @@ def test_folders_that_are_not_whole_are_refused(own, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         Instance.save_folder(folder, interrupted())
+    assert not folder.exists()
+    folder.mkdir()
     with pytest.raises(ValueError, match=r"the folder has no header\.json"):
         Instance.load(folder)
+    with pytest.raises(KeyboardInterrupt):
+        Instance.save_folder(folder, interrupted())
+    assert not list(folder.iterdir())
+    Instance.save_folder(folder, [instance])
     with pytest.raises(FileExistsError, match="is not empty"):
         Instance.save_folder(folder, [instance])
     with pytest.raises(ValueError, match="the data set is empty"):

@@ -205,7 +205,7 @@ def test_what_a_model_does_not_hold_for_is_refused(fields, said):
 
 
 def test_models_of_others_are_known_by_name(monkeypatch):
-    monkeypatch.setattr(registry, "_MODELS", dict(registry._MODELS))
+    monkeypatch.setattr(registry, "_MODELS", {model.name: model for model in registry._BUILT_IN})
 
     class Slope(PathLoss):
         name = "slope"

@@ -22,6 +22,7 @@ def blas_threads() -> set[int]:
 
 @pytest.fixture
 def three_threads():
+    blas._libraries.cache_clear()  # other tests may have loaded some since
     limits = threadpool_limits(3, user_api="blas")
     blas._let_go()
     try:
