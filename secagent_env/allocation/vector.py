@@ -17,7 +17,7 @@ from secagent_env.allocation.observations import observe
 from secagent_env.allocation.rules import AllocationRules, info_of
 from secagent_env.gym_bases.arguments import takes_arguments_of
 from secagent_env.gym_bases.instance_env import DecisionActions
-from secagent_env.gym_bases.own_instances import InstanceSet, with_instances
+from secagent_env.gym_bases.own_instances import HELD, InstanceSet, with_instances
 from secagent_env.gym_bases.rendered import FPS, check_render_mode, warn_without_mode
 from secagent_env.gym_bases.seeded_vector import (
     Recycler,
@@ -123,8 +123,8 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
 
     @property
     def instance(self) -> Instance:
-        """A copy of the instances of the running episodes, a batch (num_envs,)."""
-        arrays = {name: getattr(self._running, name).copy() for name in Instance._arrays}
+        """A copy of the instances of the running episodes, a batch (num_envs,), without a prior."""
+        arrays = {name: getattr(self._running, name).copy() for name in HELD}
         for name in ("position_m", "eve_position_m"):  # not known of every instance that was given
             if np.isnan(arrays[name]).any():
                 arrays[name] = None
@@ -245,12 +245,12 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
                 "all running instances must share one scenario, and those of a part of the environments "
                 "would have another: reset all environments at once"
             )
-        arrays = {name: getattr(self._arrays, name) for name in Instance._arrays}
+        arrays = {name: getattr(self._arrays, name) for name in HELD}
         self._instance = Instance._trusted(scenario=scenario, bs_gain=self._bs_gain, **arrays)
         self._episodes[mask] = 0
 
     def _write(self, rows: np.ndarray, instance: Instance, pair_gain: np.ndarray | None = None) -> None:
-        for name in Instance._arrays:
+        for name in HELD:
             value = getattr(instance, name)
             getattr(self._arrays, name)[rows] = np.nan if value is None else value
         self._bs_gain[rows] = instance.bs_gain

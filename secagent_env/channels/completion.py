@@ -15,6 +15,7 @@ import numpy as np
 
 from secagent_env.model.batched import plain_array
 from secagent_env.model.instance import Instance
+from secagent_env.model.prior import PRIOR
 from secagent_env.model.scenario import Scenario
 from secagent_env.sampling.generator import CHUNK, draw_into, empty_instances
 from secagent_env.sampling.seeds import Seed, generators_of
@@ -31,9 +32,16 @@ FIELDS = {
     "accuracy": ("num_agents",),
     "position_m": ("num_agents", None),
     "eve_position_m": ("num_eavesdroppers", None),
+    "prior_bs_mean": ("num_eavesdroppers", "num_antennas"),
+    "prior_bs_covariance": ("num_eavesdroppers", "num_antennas", "num_antennas"),
+    "prior_agents_mean": ("num_agents", "num_eavesdroppers"),
+    "prior_agents_variance": ("num_agents", "num_eavesdroppers"),
 }
 _CHANNELS = ("channel_bs", "channel_eve")
 _PLACES = ("position_m", "eve_position_m")
+_MEANS = ("prior_bs_mean", "prior_agents_mean")
+_LEFT_OUT = (*_PLACES, *PRIOR)
+"""What is never made."""
 _NEEDS = {"gain_agents": ("position_m",), "gain_eve": _PLACES}
 """The places that each gain is derived from."""
 
@@ -84,7 +92,7 @@ def completed(
             )
         origin.setdefault(name, "drawn" if lacking else "derived")
     for name in FIELDS:
-        if name not in _PLACES:
+        if name not in _LEFT_OUT:
             origin.setdefault(name, "drawn")
     made = [name for name in origin if name not in arrays]
     for name, places in _NEEDS.items():
@@ -124,9 +132,13 @@ def _checked(name: str, value: Any, scenario: Scenario) -> np.ndarray:
             f"{name} must be complex, amplitude gains with their phases, got {array.dtype}, which looks like {what}: "
             "a beam cannot be steered by them"
         )
-    if name not in _CHANNELS and array.dtype.kind == "c":
+    if name in _MEANS and array.dtype.kind != "c":
+        raise ValueError(f"{name} must be complex, means of amplitude gains with their phases, got {array.dtype}")
+    if name == "prior_bs_covariance":
+        return array.astype(np.result_type(array, np.complex64), copy=False)
+    if name not in (*_CHANNELS, *_MEANS) and array.dtype.kind == "c":
         raise ValueError(f"{name} must be real, got {array.dtype}; a power gain is abs(h) ** 2")
-    if name in _NEEDS and (array < 0).any():
+    if name in (*_NEEDS, "prior_agents_variance") and (array < 0).any():
         raise ValueError(
             f"{name} must hold power gains ≥ 0, got {float(array.min()):.4g}, which looks like decibels: "
             "give 10 ** (gain / 10)"

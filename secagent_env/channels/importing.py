@@ -24,6 +24,8 @@ KINDS = ("sionna", "deepmimo", "mat", "npz", "hdf5")
 GAINS = ("power", "amplitude", "dB")
 PART = 1024
 """How many instances are made at a time."""
+_PRIOR_POWERS = {"prior_bs_mean": 1, "prior_bs_covariance": 2}
+"""The power of the channels' amplitudes that these are, of channels of the user's own."""
 _NAMES = {"sionna": ("h", "a", "tau", "position_m"), "deepmimo": ("channel", "rx_pos", "tx_pos")}
 
 
@@ -166,6 +168,10 @@ def _of_own(arrays: Mapping[str, np.ndarray], recipe: Recipe) -> dict[str, np.nd
             )
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
+    for name, power in _PRIOR_POWERS.items():
+        if name in arrays:
+            at = np.asarray(arrays[name]) * 10 ** (power * recipe.scale_db / 20)
+            given[name] = at.conj() if recipe.convention == "Hw" else at
     for name in ("gain_agents", "gain_eve"):
         if name in arrays:
             if recipe.gains is None:

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from secagent_env.model.instance import Instance
+from secagent_env.model.prior import PRIOR
 from secagent_env.model.scenario import Scenario
 from secagent_env.support.checks import choice
 
 ORDERS = ("random", "sequential")
 COMPUTE = ("inference_time_s", "compute_power_w", "accuracy")
 """The fields of an instance that tell of the agents; the others tell of the links."""
+HELD = tuple(name for name in Instance._arrays if name not in PRIOR)
+"""The fields of instances that are played on: no observation shows a prior."""
 
 
 class InstanceSet:
@@ -50,6 +53,7 @@ class InstanceSet:
             raise ValueError(f"instances must be a batch of at least one, got the batch shape {loaded.batch_shape}")
         if not isinstance(loaded.channel_bs, np.ndarray):
             loaded = loaded.to(np)
+        loaded = loaded._trusted(**{**loaded._fields(), **dict.fromkeys(PRIOR)})
         dims = len(loaded.batch_shape)
         self._flat = loaded._map(lambda array: array.reshape(-1, *array.shape[dims:]))
         self.scenario = loaded.scenario
@@ -67,7 +71,7 @@ class InstanceSet:
     def lasting(self) -> tuple[str, ...]:
         """The fields that are the user's own, and not drawn for each instance: they hold where agents last too."""
         origin = self._flat.origin or {}
-        return tuple(name for name in Instance._arrays if name not in COMPUTE or origin.get(name) != "drawn")
+        return tuple(name for name in HELD if name not in COMPUTE or origin.get(name) != "drawn")
 
     def fitting(self, scenario: Scenario | str | Mapping[str, Any] | None) -> Scenario:
         """Return the scenario of the instances; ValueError where another one is wanted."""
@@ -120,7 +124,7 @@ class InstanceSet:
 
     def copy_to(self, target: Instance, indices: np.ndarray) -> None:
         """Write some of the instances to a batch (B,) of arrays; places that are not known are NaN."""
-        for name in Instance._arrays:
+        for name in HELD:
             array, into = getattr(self._flat, name), getattr(target, name)
             if array is None:
                 into[...] = np.nan

@@ -15,13 +15,15 @@ import numpy as np
 
 from secagent_env.model.array_folder import open_folder, write_folder
 from secagent_env.model.batched import Array, Batched, namespace, require_shape
+from secagent_env.model.prior import PRIOR, PRIOR_COMPLEX, check_prior
 from secagent_env.model.scenario import Scenario
 from secagent_env.support.digests import DIGEST, check_digest, digest
 from secagent_env.support.files import whole_file
 from secagent_env.support.reading import check_array_bytes, open_arrays, parse_json, short
 
 FORMAT = "secagent.Instance"
-FORMAT_VERSION = 1
+FORMAT_VERSIONS = (1, 2)
+"""Of files without a prior, and of those with one."""
 
 _DIMENSIONS = {
     "channel_bs": "NL",
@@ -33,9 +35,11 @@ _DIMENSIONS = {
     "accuracy": "N",
     "position_m": "N2",
     "eve_position_m": "E2",
+    **PRIOR,
 }
-_OPTIONAL = ("position_m", "eve_position_m")
-_COMPLEX = ("channel_bs", "channel_eve")
+_PLACES = ("position_m", "eve_position_m")
+_OPTIONAL = (*_PLACES, *PRIOR)
+_COMPLEX = ("channel_bs", "channel_eve", *PRIOR_COMPLEX)
 
 ORIGINS = ("given", "derived", "drawn")
 """Where a field of :meth:`Instance.from_channels` comes from: the caller; the positions given, with the path loss and
@@ -63,6 +67,11 @@ class Instance(Batched):
     position_m, eve_position_m
         (…, N, 2) and (…, E, 2), m, with the base station at (0, 0); may be None. They are for pictures, and for the
         means of estimated channels (:mod:`secagent_env.sampling.estimation`).
+    prior_bs_mean, prior_bs_covariance
+        μ (…, E, L) and C (…, E, L, L), complex: h_BS,eve is CN(μ, C) as far as the supervisor knows beforehand. A mean
+        that is None is 0; without a covariance it is the path loss at the places that tells.
+    prior_agents_mean, prior_agents_variance
+        The same of the links from the agents to the eavesdroppers, amplitude gains: (…, N, E) complex and real.
     origin
         Where each field comes from, one of :data:`ORIGINS` by name, of an instance that :meth:`from_channels` made.
 
@@ -82,6 +91,10 @@ class Instance(Batched):
     accuracy: Array
     position_m: Array | None = None
     eve_position_m: Array | None = None
+    prior_bs_mean: Array | None = None
+    prior_bs_covariance: Array | None = None
+    prior_agents_mean: Array | None = None
+    prior_agents_variance: Array | None = None
     origin: Mapping[str, str] | None = None
 
     _shared: ClassVar[tuple[str, ...]] = ("scenario", "origin")
@@ -100,6 +113,7 @@ class Instance(Batched):
                 raise ValueError(f"{name} must be ≥ 0, got {float(xp.min(array))}")
         if not xp.all(self.accuracy <= 1):
             raise ValueError(f"accuracy must be ≤ 1, got {float(xp.max(self.accuracy))}")
+        check_prior({name: getattr(self, name) for name in PRIOR})
         if self.origin is not None:
             object.__setattr__(self, "origin", _checked_origin(self.origin))
 
@@ -117,6 +131,10 @@ class Instance(Batched):
         inference_time_s: Array | None = None,
         compute_power_w: Array | None = None,
         accuracy: Array | None = None,
+        prior_bs_mean: Array | None = None,
+        prior_bs_covariance: Array | None = None,
+        prior_agents_mean: Array | None = None,
+        prior_agents_variance: Array | None = None,
         complete: str | None = None,
         seed: Any = 0,
     ) -> Instance:
@@ -139,6 +157,9 @@ class Instance(Batched):
             (…, N, 2) and (…, E, 2), m, from the base station at (0, 0).
         inference_time_s, compute_power_w, accuracy
             t_n in s, p_n^exe in W and Acc_n in [0, 1], each (…, N).
+        prior_bs_mean, prior_bs_covariance, prior_agents_mean, prior_agents_variance
+            What is known of the eavesdroppers beforehand, as in an Instance; it is never made. Where your model is
+            y = H w, give conj(μ) and conj(C).
         complete
             ``"scenario"``: places that are missing are drawn from the scenario, to derive gains from. They decide who
             can send in secret and are no part of the instance. None: they are missed.
@@ -163,6 +184,10 @@ class Instance(Batched):
                 "accuracy": accuracy,
                 "position_m": position_m,
                 "eve_position_m": eve_position_m,
+                "prior_bs_mean": prior_bs_mean,
+                "prior_bs_covariance": prior_bs_covariance,
+                "prior_agents_mean": prior_agents_mean,
+                "prior_agents_variance": prior_agents_variance,
             },
             Scenario.coerce(scenario),
             complete=complete,
@@ -220,7 +245,8 @@ class Instance(Batched):
         write_folder(path, described())
 
     def _header(self) -> dict[str, Any]:
-        header = {"format": FORMAT, "version": FORMAT_VERSION, "scenario": self.scenario.to_dict()}
+        version = FORMAT_VERSIONS[any(getattr(self, name) is not None for name in PRIOR)]
+        header = {"format": FORMAT, "version": version, "scenario": self.scenario.to_dict()}
         return header if self.origin is None else {**header, "origin": dict(self.origin)}
 
     @classmethod
@@ -321,9 +347,9 @@ def _checked_origin(origin: Any) -> dict[str, str]:
 def _checked_header(header: Any) -> dict[str, Any]:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError("it holds no secagent instance")
-    if header.get("version") != FORMAT_VERSION:
+    if header.get("version") not in FORMAT_VERSIONS:
         raise ValueError(
-            f"it has format version {header.get('version')!r:.80}, this secagent reads {FORMAT_VERSION}; "
+            f"it has format version {header.get('version')!r:.80}, this secagent reads {FORMAT_VERSIONS[-1]}; "
             "upgrade secagent to read it"
         )
     if not isinstance(header.get("scenario"), dict):

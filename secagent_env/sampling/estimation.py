@@ -1,21 +1,30 @@
 """Estimates of the eavesdroppers' channels: an instance as the supervisor knows it.
 
 Eavesdroppers are passive: the supervisor infers their channels from where it senses them, approximately (the paper's
-footnote 1). The estimate of a coefficient h, amplitude gain from one antenna to one eavesdropper, is
+footnote 1). The estimate of a link h, amplitude gains from antennas to one eavesdropper, is
 
-    ĥ = √(1−ε) h + √ε e,    e ~ CN(0, m), independent,
+    ĥ = √(1−ε) h + √ε e,    e ~ CN(0, m I), independent,
 
-with the error variance ε in [0, 1) and the mean power m of the link. Where positions are known, m is the mean of the
-scenario's path loss over line of sight and shadowing (:mod:`secagent_env.propagation`). Then ĥ has the distribution
-of h, and their correlation is √(1−ε): ε = 0 is perfect knowledge, and towards ε = 1 the distance alone is known. The
-mean over the fading that happened, ‖h‖²/L, would instead tell the supervisor that a link is in a deep fade however
-bad the estimate is. It stands in where an instance has no positions; for the one antenna of an agent it is the link's
-own power.
+with the error variance ε in [0, 1) and the mean power m of the link per antenna, as it is known beforehand. By the
+prior h ~ CN(μ, C) that an instance carries, m is (‖μ‖² + tr C) / L. By default μ = 0 and C = m I, where m is the mean of
+the scenario's path loss over line of sight and shadowing (:mod:`secagent_env.propagation`) at the positions. Then ĥ has
+the distribution of h, and their correlation is √(1−ε): ε = 0 is perfect knowledge, and towards ε = 1 the prior alone is
+known. Afterwards h is known as
+
+    CN(μ + √(1−ε) G (ĥ − √(1−ε) μ), C − (1−ε) G C),    G = C ((1−ε) C + ε m I)⁻¹,
+
+by default CN(√(1−ε) ĥ, ε m I).
+
+The mean over the fading that happened, ‖h‖²/L, would instead tell the supervisor that a link is in a deep fade however
+bad the estimate is. It stands in for m where an instance has neither prior nor positions; for the one antenna of an
+agent it is the link's own power. A posterior cannot be had of it, and is refused.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +36,21 @@ from secagent_env.support.checks import number
 
 _STREAM = 1
 """Sets the random numbers of an estimate apart from those of the instance with the same seed and index."""
+_NARROWEST = 1e12
+"""Phases are drawn to a millionth of a radian at best."""
+
+
+class EvePrior(NamedTuple):
+    """What is known of the links to the eavesdroppers: h ~ CN(mean, covariance), amplitude gains.
+
+    ``bs_mean`` (…, E, L) and ``bs_covariance`` (…, E, L, L) are those of the base station, ``agents_mean`` (…, N, E)
+    complex and ``agents_variance`` (…, N, E) real those of the agents.
+    """
+
+    bs_mean: np.ndarray
+    bs_covariance: np.ndarray
+    agents_mean: np.ndarray
+    agents_variance: np.ndarray
 
 
 def estimate_eavesdroppers(instance: Instance, error_variance: float, seed: Seed = 0) -> Instance:
@@ -51,11 +75,119 @@ def estimate_eavesdroppers(instance: Instance, error_variance: float, seed: Seed
         If an argument is out of range, or the arrays are not NumPy's.
     """
     error_variance = number("error_variance", error_variance, low=0, below=1)
-    if namespace(instance.channel_eve) is not np:
-        raise ValueError("estimate_eavesdroppers needs NumPy arrays; convert the instance with .to(numpy) first")
-    generators = generators_of(seed, math.prod(instance.batch_shape), estimate_generator)
+    generators = _generators(instance, seed)
     if error_variance == 0:
         return instance
+    channel, coefficient = _estimates(instance, error_variance, generators)
+    return instance.replace(channel_eve=channel, gain_eve=_power(coefficient, instance))
+
+
+def posterior_eavesdroppers(instance: Instance, error_variance: float, seed: Seed = 0) -> Instance:
+    """Return :func:`estimate_eavesdroppers` with all that is known then as its prior, by the formula above.
+
+    What a decision may be based on is in it: the estimates, and how far the truth may be from them. Of an agent's link
+    h an instance has |h|² alone. Where its prior has a mean, its phase is drawn from that prior, given |h|²; elsewhere
+    it does not matter. |h|² is noncentral χ² with 2 degrees of freedom, of which the phase of the mean tells nothing.
+
+    Parameters and errors are those of :func:`estimate_eavesdroppers`; ValueError is raised too where an instance has
+    neither a prior nor positions.
+    """
+    error_variance = number("error_variance", error_variance, low=0, below=1)
+    generators = _generators(instance, seed)
+    prior = eve_prior(instance)
+    channel, coefficient = _estimates(instance, error_variance, generators)
+    mean_bs, mean_agents = mean_eve_gains(instance)
+    kept, added = 1 - error_variance, error_variance
+    spread, axes = np.linalg.eigh(prior.bs_covariance)
+    gain = _gain(np.maximum(spread, 0), kept, added * mean_bs[..., None])
+    surprise = axes.conj().swapaxes(-1, -2) @ (channel - math.sqrt(kept) * prior.bs_mean)[..., None]
+    bs_mean = prior.bs_mean + math.sqrt(kept) * (axes @ (gain[..., None] * surprise))[..., 0]
+    left = (added * mean_bs[..., None] * gain)[..., None, :]
+    gain = _gain(prior.agents_variance, kept, added * mean_agents)
+    agents_mean = prior.agents_mean + math.sqrt(kept) * gain * (coefficient - math.sqrt(kept) * prior.agents_mean)
+    real, complex_ = instance.gain_eve.dtype, instance.channel_eve.dtype
+    return instance.replace(
+        channel_eve=channel,
+        gain_eve=_power(coefficient, instance),
+        prior_bs_mean=bs_mean.astype(complex_),
+        prior_bs_covariance=((axes * left) @ axes.conj().swapaxes(-1, -2)).astype(complex_),
+        prior_agents_mean=agents_mean.astype(complex_),
+        prior_agents_variance=(added * mean_agents * gain).astype(real),
+    )
+
+
+def eve_prior(instance: Instance) -> EvePrior:
+    """Return what is known of the links to the eavesdroppers beforehand: the instance's prior, or the path loss.
+
+    ValueError where it has neither: of the true gains nothing must be taken.
+    """
+    by_place = _path_gains(instance)
+    for name in ("prior_bs_covariance", "prior_agents_variance"):
+        if getattr(instance, name) is None and by_place is None:
+            raise ValueError(
+                f"nothing is known of the eavesdroppers beforehand: give {name}, or position_m and eve_position_m, "
+                "from which the path loss follows"
+            )
+    covariance, variance = instance.prior_bs_covariance, instance.prior_agents_variance
+    if by_place is not None and covariance is None:
+        covariance = by_place[0][..., None, None] * np.eye(instance.scenario.num_antennas)
+    if by_place is not None and variance is None:
+        variance = by_place[1]
+    means = (instance.prior_bs_mean, instance.channel_eve), (instance.prior_agents_mean, instance.gain_eve)
+    to_bs, to_agents = (np.zeros(like.shape, complex) if mean is None else mean for mean, like in means)
+    return EvePrior(to_bs, covariance, to_agents, variance)
+
+
+def mean_eve_gains(instance: Instance) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean power gains to the eavesdroppers: per antenna of the base station (…, E), of agents (…, N, E).
+
+    Those of the prior where there is one, else of the path loss where positions are known, else ‖h‖²/L and |h|² of the
+    instance.
+    """
+    by_place = _path_gains(instance)
+    covariance, variance = instance.prior_bs_covariance, instance.prior_agents_variance
+    if covariance is not None:
+        to_bs = _second_moment(instance.prior_bs_mean, np.linalg.diagonal(covariance).real).mean(axis=-1)
+    else:
+        to_bs = np.mean(np.abs(instance.channel_eve) ** 2, axis=-1) if by_place is None else by_place[0]
+    if variance is not None:
+        return to_bs, _second_moment(instance.prior_agents_mean, variance)
+    return to_bs, instance.gain_eve if by_place is None else by_place[1]
+
+
+def _path_gains(instance: Instance) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the mean power gains of the path loss, as in :func:`mean_eve_gains`; None without positions."""
+    if instance.position_m is None or instance.eve_position_m is None:
+        return None
+    to_agents = squared_distance(instance.position_m[..., :, None, :] - instance.eve_position_m[..., None, :, :])
+    to_bs = squared_distance(instance.eve_position_m)
+    model = instance.scenario.propagation
+    return model.mean_gain(to_bs, from_bs=True), model.mean_gain(to_agents, from_bs=False)
+
+
+def _second_moment(mean: np.ndarray | None, variance: np.ndarray) -> np.ndarray:
+    return variance if mean is None else np.abs(mean) ** 2 + variance
+
+
+def _gain(spread: np.ndarray, kept: float, noise: np.ndarray) -> np.ndarray:
+    """Return λ / ((1−ε) λ + ε m), by which an estimate moves a mean; 0 where nothing can move."""
+    return np.divide(spread, kept * spread + noise, out=np.zeros(spread.shape), where=spread > 0)
+
+
+def _power(coefficient: np.ndarray, instance: Instance) -> np.ndarray:
+    return (coefficient.real**2 + coefficient.imag**2).astype(instance.gain_eve.dtype)
+
+
+def _generators(instance: Instance, seed: Seed) -> list[np.random.Generator]:
+    if namespace(instance.channel_eve) is not np:
+        raise ValueError("estimate_eavesdroppers needs NumPy arrays; convert the instance with .to(numpy) first")
+    return generators_of(seed, math.prod(instance.batch_shape), estimate_generator)
+
+
+def _estimates(
+    instance: Instance, error_variance: float, generators: Sequence[np.random.Generator]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return ĥ of the base station (…, E, L) and of the agents (…, N, E), complex."""
     eves, antennas = instance.channel_eve.shape[-2:]
     agents = instance.gain_eve.shape[-2]
     normal = np.empty((len(generators), eves * (antennas + agents), 2))
@@ -67,24 +199,28 @@ def estimate_eavesdroppers(instance: Instance, error_variance: float, seed: Seed
     mean_bs, mean_agents = mean_eve_gains(instance)
     kept, added = math.sqrt(1 - error_variance), math.sqrt(error_variance)
     channel = kept * instance.channel_eve + added * np.sqrt(mean_bs)[..., None] * error_bs
-    coefficient = kept * np.sqrt(instance.gain_eve) + added * np.sqrt(mean_agents) * error_agents
-    return instance.replace(
-        channel_eve=channel.astype(instance.channel_eve.dtype),
-        gain_eve=(coefficient.real**2 + coefficient.imag**2).astype(instance.gain_eve.dtype),
-    )
+    coefficient = kept * _agent_links(instance, generators) + added * np.sqrt(mean_agents) * error_agents
+    return channel.astype(instance.channel_eve.dtype), coefficient
 
 
-def mean_eve_gains(instance: Instance) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean power gains to the eavesdroppers: per antenna of the base station (…, E), of agents (…, N, E).
+def _agent_links(instance: Instance, generators: Sequence[np.random.Generator]) -> np.ndarray:
+    """Return links h (…, N, E) of the agents, of which |h|² is known: real where their prior has no mean.
 
-    Those of the path loss where positions are known, else ‖h‖²/L and |h|² of the instance.
+    Of a link CN(μ, c) the phase given |h| is von Mises about that of μ, with the concentration 2 |h| |μ| / c.
     """
-    if instance.position_m is None or instance.eve_position_m is None:
-        return np.mean(np.abs(instance.channel_eve) ** 2, axis=-1), instance.gain_eve
-    to_agents = squared_distance(instance.position_m[..., :, None, :] - instance.eve_position_m[..., None, :, :])
-    to_bs = squared_distance(instance.eve_position_m)
-    model = instance.scenario.propagation
-    return model.mean_gain(to_bs, from_bs=True), model.mean_gain(to_agents, from_bs=False)
+    size, mean = np.sqrt(instance.gain_eve), instance.prior_agents_mean
+    if mean is None:
+        return size
+    variance = np.maximum(instance.prior_agents_variance, np.finfo(float).tiny)
+    with np.errstate(over="ignore"):
+        narrow = np.minimum(2 * size * np.abs(mean) / variance, _NARROWEST)
+    drawn = [
+        generator.vonmises(about, concentration)
+        for generator, about, concentration in zip(
+            generators, *(array.reshape(len(generators), -1) for array in (np.angle(mean), narrow)), strict=True
+        )
+    ]
+    return size * np.exp(1j * np.reshape(drawn, size.shape))
 
 
 def estimate_generator(seed: int, index: int) -> np.random.Generator:

@@ -20,6 +20,8 @@ LARGEST = 1e60
 def scaled(instance: Instance) -> Instance:
     """Return an instance with a noise of 1 W, its channels over the root of its noise and its gains over its noise.
 
+    What is known of the eavesdroppers beforehand is scaled with them.
+
     Raises ValueError where the noise is negligible beside a channel beyond all measure.
     """
     noise = instance.scenario.noise_power_w
@@ -30,7 +32,13 @@ def scaled(instance: Instance) -> Instance:
         ("channel_eve", root, math.sqrt(LARGEST)),
         ("gain_agents", noise, LARGEST),
         ("gain_eve", noise, LARGEST),
+        ("prior_bs_mean", root, math.sqrt(LARGEST)),
+        ("prior_bs_covariance", noise, LARGEST),
+        ("prior_agents_mean", root, math.sqrt(LARGEST)),
+        ("prior_agents_variance", noise, LARGEST),
     ):
+        if fields[name] is None:
+            continue
         with np.errstate(over="ignore"):
             fields[name] = fields[name] / unit
         if not np.all(np.abs(fields[name]) <= largest):

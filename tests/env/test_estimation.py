@@ -30,6 +30,8 @@ def test_without_error_it_is_the_truth_bit_for_bit():
 def test_only_the_eavesdroppers_change():
     estimate = estimate_eavesdroppers(MANY, 0.3)
     for name in MANY._arrays:
+        if getattr(MANY, name) is None:
+            continue
         changed = getattr(estimate, name) != getattr(MANY, name)
         assert changed.all() if name in ESTIMATED else not changed.any(), name
 
