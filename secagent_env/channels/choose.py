@@ -28,6 +28,11 @@ UNITS = ("linear", "dB")
 _ARGUMENTS = {"x": "tx", "r": "rx_antenna", "t": "time", "f": "subcarrier"}
 
 
+def numpy_of(value: Any) -> np.ndarray:
+    """Return an array of any library as NumPy's, those of torch from any device and without their gradients."""
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+
+
 def from_array(
     h: Any,
     axes: str,
@@ -157,7 +162,7 @@ def drawn_groups(
 
 def _array(name: str, value: Any, axes: str, needed: str) -> tuple[np.ndarray, str]:
     """Return an array and the letters of its axes, checked."""
-    array = np.asarray(value)
+    array = numpy_of(value)
     if array.dtype.kind not in "iufc":
         raise ValueError(f"{name} must be numbers, got {array.dtype}")
     letters = axes.replace(" ", "").replace(",", "")

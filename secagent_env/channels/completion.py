@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from secagent_env.channels.choose import numpy_of
 from secagent_env.model.batched import plain_array
 from secagent_env.model.instance import Instance
 from secagent_env.model.prior import PRIOR
@@ -107,7 +108,7 @@ def completed(
 
 def _checked(name: str, value: Any, scenario: Scenario) -> np.ndarray:
     """Return a field as an array of its last dimensions; ValueError says what it needs and what it looks like."""
-    array = np.asarray(plain_array(name, value))
+    array = numpy_of(plain_array(name, value))
     wanted = tuple(2 if field is None else getattr(scenario, field) for field in FIELDS[name])
     letters = ", ".join(f"{_LETTERS[field]} = {size}" for field, size in zip(FIELDS[name], wanted, strict=True))
     if 0 in array.shape:

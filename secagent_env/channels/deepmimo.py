@@ -43,7 +43,7 @@ def from_deepmimo(
     Parameters
     ----------
     dataset
-        As DeepMIMO returns it for one base station, or a mapping with the names above.
+        As DeepMIMO returns it, of one base station, or a mapping with the names above.
     agents, eavesdroppers
         Which users they are: indices (…, N) and (…, E); :func:`~secagent_env.channels.drawn_groups` draws them.
     total_subcarriers
@@ -56,9 +56,12 @@ def from_deepmimo(
     Raises
     ------
     ValueError
-        If something is missing, of another shape, or an agent has no path to the base station.
+        If something is missing, of another shape, or an agent has no path to the base station; if there are several
+        base stations; if channels were computed in the time domain, or with another number of subcarriers.
     """
+    dataset = _only(dataset)
     channel = np.asarray(_part(dataset, "channel"))
+    _check_settings(dataset, total_subcarriers)
     if channel.ndim not in (4, 5):
         raise ValueError(
             "channel must have the axes users, receive antennas, transmit antennas, subcarriers, and perhaps times, "
@@ -97,6 +100,35 @@ def _indices(name: str, which: Any, count: int) -> np.ndarray:
     if indices.min() < 0 or indices.max() >= count:
         raise ValueError(f"{name} must be indices of the {count} users, got {indices.min()} … {indices.max()}")
     return indices
+
+
+def _only(dataset: Any) -> Any:
+    """Return the data set of the one base station in version 3's list of them, or in version 4's ``MacroDataset``."""
+    if isinstance(dataset, Mapping):
+        return dataset
+    within = dataset if isinstance(dataset, (list, tuple)) else getattr(dataset, "datasets", None)
+    if within is None:
+        return dataset
+    if len(within) != 1:
+        raise ValueError(f"the data set is of {len(within)} base stations or moments: give one, as dataset[0]")
+    return _only(within[0])
+
+
+def _check_settings(dataset: Any, total_subcarriers: int) -> None:
+    """Raise ValueError where version 4 says that its channels are others."""
+    settings = dataset.get("ch_params") if isinstance(dataset, Mapping) else getattr(dataset, "ch_params", None)
+    if not isinstance(settings, Mapping):
+        return
+    if not settings.get("freq_domain", True):
+        raise ValueError(
+            "channel is in the time domain, a coefficient per path: compute their sum, with freq_domain=True"
+        )
+    ofdm = settings.get("ofdm")
+    computed = ofdm.get("subcarriers", total_subcarriers) if isinstance(ofdm, Mapping) else total_subcarriers
+    if computed != total_subcarriers:
+        raise ValueError(
+            f"total_subcarriers must be {computed}, as the data set was computed with, got {total_subcarriers}"
+        )
 
 
 def _part(dataset: Any, part: str, *, optional: bool = False) -> Any:

@@ -135,12 +135,13 @@ def _of_sionna(arrays: Mapping[str, np.ndarray], scenario: Scenario, recipe: Rec
     given = {"channel_bs": channel[..., agents, :], "channel_eve": channel[..., eves, :]}
     if "position_m" in arrays:
         place = np.asarray(arrays["position_m"], np.float64)
-        if place.ndim != 2 or len(place) != channel.shape[-2] or place.shape[1] not in (2, 3):
-            raise ValueError(f"position_m must be ({channel.shape[-2]} receivers, 2 or 3), got {place.shape}")
-        batch = given["channel_bs"].shape[:-2]
+        batch, receivers = channel.shape[:-2], channel.shape[-2]
+        if place.shape[:-1] not in ((receivers,), (*batch, receivers)) or place.shape[-1] not in (2, 3):
+            over = f" or ({', '.join(map(str, batch))}, …)" if batch else ""
+            raise ValueError(f"position_m must be ({receivers} receivers, 2 or 3){over}, got {place.shape}")
         for name, rows in (("position_m", agents), ("eve_position_m", eves)):
-            at = place[rows][..., :2]
-            given[name] = np.broadcast_to(at, (*batch, *at.shape[-2:]))
+            at = place[..., rows, :2]
+            given[name] = np.broadcast_to(at, (*given["channel_bs"].shape[:-2], *at.shape[-2:]))
     return given
 
 

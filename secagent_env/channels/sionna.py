@@ -7,7 +7,7 @@ of both: tau                                [batch,] num_rx, num_tx, num_paths; 
 =========================================== ==========================================================================
 
 The received signal is y = H w there, so the conjugate is returned. Arrays of any library that NumPy reads are taken,
-and the pair (real, imaginary) of Dr.Jit.
+torch's from any device, and the pair (real, imaginary) of Dr.Jit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from secagent_env.channels.choose import from_array, path_sum, power_gain
+from secagent_env.channels.choose import from_array, numpy_of, path_sum, power_gain
 
 _LETTERS = "nrxltf"
 
@@ -100,7 +100,7 @@ def sionna_gain(
 
 def _response(a: Any, tau: Any, frequencies: Sequence[float]) -> np.ndarray:
     """Return the frequency response of path coefficients."""
-    a, tau = _complex(a), np.asarray(tau)
+    a, tau = _complex(a), numpy_of(tau)
     _check(a, "path coefficients must have the axes num_rx, num_rx_ant, num_tx, num_tx_ant, num_paths, num_time_steps")
     if tau.ndim == a.ndim - 3:
         tau = np.expand_dims(tau, (-4, -2))  # one delay for all antennas
@@ -123,6 +123,12 @@ def _check(array: np.ndarray, wanted: str) -> None:
 
 def _complex(value: Any) -> np.ndarray:
     """Return an array, of a pair of real and imaginary part too."""
-    if isinstance(value, (tuple, list)) and len(value) == 2:
-        return np.asarray(value[0]) + 1j * np.asarray(value[1])
-    return np.asarray(value)
+    if not (isinstance(value, (tuple, list)) and len(value) == 2):
+        return numpy_of(value)
+    real, imaginary = map(numpy_of, value)
+    if real.shape != imaginary.shape or "c" in real.dtype.kind + imaginary.dtype.kind:
+        raise ValueError(
+            "a pair must be real and imaginary part, of one shape; "
+            "give coefficients and delays as two arguments, a and tau"
+        )
+    return real + 1j * imaginary

@@ -19,7 +19,7 @@ ORDERS = ("random", "sequential")
 COMPUTE = ("inference_time_s", "compute_power_w", "accuracy")
 """The fields of an instance that tell of the agents; the others tell of the links."""
 HELD = tuple(name for name in Instance._arrays if name not in PRIOR)
-"""The fields of instances that are played on: no observation shows a prior."""
+"""The fields of many instances that are played on at once: no observation shows a prior."""
 
 
 class InstanceSet:
@@ -53,7 +53,6 @@ class InstanceSet:
             raise ValueError(f"instances must be a batch of at least one, got the batch shape {loaded.batch_shape}")
         if not isinstance(loaded.channel_bs, np.ndarray):
             loaded = loaded.to(np)
-        loaded = loaded._trusted(**{**loaded._fields(), **dict.fromkeys(PRIOR)})
         dims = len(loaded.batch_shape)
         self._flat = loaded._map(lambda array: array.reshape(-1, *array.shape[dims:]))
         self.scenario = loaded.scenario

@@ -1,4 +1,4 @@
-"""What is known of the eavesdroppers' links beforehand, in the fields of an Instance: which there are, and their checks.
+"""What is known of the eavesdroppers' links beforehand: fields of an Instance, and their checks.
 
 A link h is distributed as CN(μ, C): L antennas of the base station to an eavesdropper, one of an agent. Of the latter
 an instance has the power gain |h|² alone; the prior is of h.
@@ -49,7 +49,7 @@ def _check_covariance(covariance: Array) -> None:
     if not xp.all(xp.abs(covariance - adjoint) <= room[..., None, None]):
         apart = float(xp.max(xp.abs(covariance - adjoint)))
         raise ValueError(
-            f"prior_bs_covariance must be Hermitian, equal to its conjugate transpose, and differs from it by {apart:.3g}"
+            f"prior_bs_covariance must be Hermitian, and differs from its conjugate transpose by {apart:.3g}"
         )
     lowest = xp.linalg.eigvalsh((covariance + adjoint) / 2)[..., 0]
     if not xp.all(lowest >= -room):

@@ -6,10 +6,10 @@ footnote 1). The estimate of a link h, amplitude gains from antennas to one eave
     ĥ = √(1−ε) h + √ε e,    e ~ CN(0, m I), independent,
 
 with the error variance ε in [0, 1) and the mean power m of the link per antenna, as it is known beforehand. By the
-prior h ~ CN(μ, C) that an instance carries, m is (‖μ‖² + tr C) / L. By default μ = 0 and C = m I, where m is the mean of
-the scenario's path loss over line of sight and shadowing (:mod:`secagent_env.propagation`) at the positions. Then ĥ has
-the distribution of h, and their correlation is √(1−ε): ε = 0 is perfect knowledge, and towards ε = 1 the prior alone is
-known. Afterwards h is known as
+prior h ~ CN(μ, C) that an instance carries, m is (‖μ‖² + tr C) / L. By default μ = 0 and C = m I, where m is the mean
+of the scenario's path loss over line of sight and shadowing (:mod:`secagent_env.propagation`) at the positions. Then ĥ
+has the distribution of h, and their correlation is √(1−ε): ε = 0 is perfect knowledge, and towards ε = 1 the prior
+alone is known. Afterwards h is known as
 
     CN(μ + √(1−ε) G (ĥ − √(1−ε) μ), C − (1−ε) G C),    G = C ((1−ε) C + ε m I)⁻¹,
 

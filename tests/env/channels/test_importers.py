@@ -1,5 +1,8 @@
 """Arrays as Sionna, DeepMIMO and MATLAB have them: the axes, the sign, what is chosen and what is averaged."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -105,6 +108,38 @@ def test_what_does_not_fit_sionna_is_refused(arguments, sentence):
         from_sionna(**arguments)
 
 
+def test_tensors_of_sionna_as_its_channel_models_return_them():
+    """Shapes and types of UMi(…)(num_time_samples=2, …) and cir_to_ofdm_channel of Sionna 2.2, for 3 drops of 13."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    a = torch.as_tensor(1e-5 * noise(3, 13, 1, 1, 8, 23, 2)).to(torch.complex64).requires_grad_(True)
+    tau = torch.as_tensor(rng.uniform(0, 1e-6, (3, 13, 1, 23))).to(torch.float32)
+    frequencies = torch.arange(-32, 32) * 15e3
+    phases = torch.exp(-2j * np.pi * frequencies * tau[:, :, None, :, None, :, None, None])
+    h = (a[..., None] * phases).sum(dim=-3)
+    assert h.shape == (3, 13, 1, 1, 8, 2, 64)
+    channel = from_sionna(a, tau, frequency_hz=float(frequencies[10]), time=1)
+    np.testing.assert_allclose(channel, from_sionna(h, subcarrier=10, time=1), rtol=1e-4, atol=1e-9)
+    w = noise(8, seed=1)
+    y = h.detach().numpy()[:, :, 0, 0, :, 1, 10] @ w
+    np.testing.assert_allclose(received(channel, w), np.abs(y) ** 2, rtol=1e-4)
+    place = torch.as_tensor(rng.uniform(20, 100, (3, 13, 2)), dtype=torch.float32)
+    scenario = Scenario(num_agents=12, num_antennas=8)
+    tensor = torch.as_tensor(channel).requires_grad_(True)
+    instance = Instance.from_channels(
+        tensor[:, :12], tensor[:, 12:], scenario, position_m=place[:, :12], eve_position_m=place[:, 12:]
+    )
+    assert (instance.batch_shape, type(instance.channel_bs)) == ((3,), np.ndarray)
+    np.testing.assert_array_equal(sionna_gain(h), np.mean(np.abs(h.detach().numpy()) ** 2, (2, 4, 5, 6)).swapaxes(1, 2))
+
+
+def test_coefficients_and_delays_are_no_pair_of_real_and_imaginary_part():
+    a, tau = noise(RX, 1, 1, TX_ANT, PATHS, 1), np.ones((RX, 1, PATHS))
+    for pair in ((a, tau), (a.real, tau), (a, a)):
+        with pytest.raises(ValueError, match=r"give coefficients and delays as two arguments, a and tau"):
+            from_sionna(pair, subcarrier=0)
+
+
 # --- DeepMIMO ------------------------------------------------------------------------------------------------
 
 
@@ -146,6 +181,80 @@ def test_deepmimo_of_earlier_versions_and_over_time():
     moving = DataSet(times=3)
     chosen |= {"time": 1}
     assert from_deepmimo(moving, [0, 1], [2], **chosen)["channel_bs"].shape == (2, TX_ANT)
+
+
+class Wrapped(np.ndarray):
+    """As the arrays of version 4."""
+
+
+class Lazy(Mapping):
+    """A data set of version 4: a mapping with attributes, both of which raise KeyError for what is not computed."""
+
+    def __init__(self, **items: Any) -> None:
+        self.__dict__["_items"] = items
+
+    def __getitem__(self, key: str) -> Any:
+        value = self.__dict__["_items"][key]
+        return value.view(Wrapped) if key == "channel" else value
+
+    __getattr__ = __getitem__
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dict__["_items"])
+
+    def __len__(self) -> int:
+        return len(self.__dict__["_items"])
+
+
+class Macro:
+    """Version 4's data set of several base stations: of one, its attributes; of several, lists of them."""
+
+    def __init__(self, *datasets: Lazy) -> None:
+        self.datasets = list(datasets)
+
+    def __getattr__(self, name: str) -> Any:
+        found = [dataset[name] for dataset in self.datasets]
+        return found[0] if len(found) == 1 else found
+
+
+def lazy(**changes: Any) -> Lazy:
+    data = DataSet()
+    settings = Lazy(freq_domain=1, ofdm=Lazy(subcarriers=64, selected_subcarriers=np.arange(4), bandwidth=20e6))
+    return Lazy(
+        **{
+            "channel": data.channel,
+            "rx_pos": data.rx_pos,
+            "tx_pos": data.tx_pos[None],
+            "ch_params": settings,
+            **changes,
+        }
+    )
+
+
+def test_data_sets_of_deepmimo_as_it_returns_them():
+    """As DeepMIMO 4.0.5 has them, and 3.2.9: a list with a dict per base station."""
+    chosen = {"agents": [0, 1], "eavesdroppers": [2], "subcarrier": 2, "total_subcarriers": 64}
+    plain = from_deepmimo(DataSet(), **chosen)
+    data = lazy()
+    third = {
+        "user": {"paths": [], "LoS": np.ones(10), "location": data["rx_pos"], "channel": np.asarray(data.channel)},
+        "basestation": {},
+        "location": data["tx_pos"][0],
+    }
+    for dataset in (data, Macro(data), [data], third, [third]):
+        given = from_deepmimo(dataset, **chosen)
+        for name, array in plain.items():
+            np.testing.assert_array_equal(given[name], array)
+            assert type(given[name]) is np.ndarray
+    for several in (Macro(data, data), [third, third]):
+        with pytest.raises(ValueError, match=r"is of 2 base stations or moments: give one, as dataset\[0\]"):
+            from_deepmimo(several, **chosen)
+    with pytest.raises(ValueError, match="channel is in the time domain"):
+        from_deepmimo(lazy(ch_params=Lazy(freq_domain=0)), **chosen)
+    with pytest.raises(ValueError, match="total_subcarriers must be 64, as the data set was computed with, got 512"):
+        from_deepmimo(data, **{**chosen, "total_subcarriers": 512})
+    with pytest.raises(ValueError, match="has no channel: compute it first"):
+        from_deepmimo(Lazy(rx_pos=data["rx_pos"], tx_pos=data["tx_pos"]), **chosen)
 
 
 @pytest.mark.parametrize(
