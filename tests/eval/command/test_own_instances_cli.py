@@ -103,10 +103,15 @@ def test_instances_that_were_changed_are_noticed():
         (["import", "campus.npz", "--as", "deepmimo", "--out", "x.npz"], "campus.npz holds no channel: name it with"),
         (["import", "none.npz", "--as", "npz", "--out", "x.npz"], "none.npz: No such file"),
         ([*IMPORT, "--out", "own"], "own is not empty: name a new folder"),
+        ([*IMPORT, "--out", "taken.h5"], "--out must be a .npz file or a new folder, and taken.h5 is a file"),
+        ([*IMPORT, "--convention", "Hw", "--out", "x.npz"], "--convention means nothing for arrays of the kind sionna"),
+        (["compare", "--instances-file", "one.npz", "--dry-run"], "instances must be a batch of at least one"),
     ],
 )
 def test_errors_are_one_sentence(capsys, arguments, sentence):
     main([*IMPORT, "--out", "own"])
+    Path("taken.h5").touch()
+    Instance.load("own")[0].save("one.npz")
     assert sentence in refused(capsys, *arguments)
 
 
