@@ -25,8 +25,8 @@ from torch import Tensor
 from secagent_env import Decision, Instance, evaluate, sample_instance
 from secagent_env.allocation.actions import GuidedFormat
 from secagent_env.allocation.observations import observe
-from secagent_env.model.physics import LN2, combine_eavesdroppers, downlink_sinr, uplink_sinr
 from secagent_env.gym_bases.mixed_vector import shares
+from secagent_env.model.physics import LN2, combine_eavesdroppers, downlink_sinr, uplink_sinr
 from secagent_env.support import checks
 from training.learn.learner import Learner, State, Task
 from training.learn.network import EquivariantNetwork, compact_shapes, split_parts

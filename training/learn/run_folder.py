@@ -44,7 +44,7 @@ class RunFolder:
         self.policy = self.path / "policy.onnx"
 
     def bounds(self, number: int | None = None) -> Path:
-        """Return the file of the bounds of the only scenario, or of this one of a mixture, 1, 2, …"""
+        """Return the file of the bounds of the only scenario, or of number 1, 2, … of a mixture."""
         return self.path / ("bounds.json" if number is None else f"bounds-{number}.json")
 
     def open(self, task: Task, command: str) -> None:
