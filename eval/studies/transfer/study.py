@@ -84,7 +84,7 @@ class Transfer(Experiment):
         number("max_seconds", self.max_seconds, above=0)
         if self.steps is not None:
             integer("steps", self.steps, 1)
-        for name, given in (("preset", self.presets), ("agent", self.agents), ("learner", self.learners)):
+        for name, given in (("preset", self._names), ("agent", self.agents), ("learner", self.learners)):
             if len(set(given)) < len(given):
                 raise ValueError(f"each {name} is named once, got {' '.join(given)}")
         for agent in self.agents:
@@ -97,7 +97,11 @@ class Transfer(Experiment):
     def scenarios(self) -> dict[str, Scenario]:
         """The scenarios by the names of the presets, or of the files without their suffix."""
         made = [Scenario.from_toml(name) if name.endswith(".toml") else Scenario.preset(name) for name in self.presets]
-        return dict(zip((Path(name).name.removesuffix(".toml") for name in self.presets), made, strict=True))
+        return dict(zip(self._names, made, strict=True))
+
+    @property
+    def _names(self) -> list[str]:
+        return [Path(name).name.removesuffix(".toml") for name in self.presets]
 
     def cells(self) -> Chain:
         """Return the cells known before any policy is trained: the trainings, and what needs none."""
