@@ -50,9 +50,10 @@ def common_flags() -> argparse.ArgumentParser:
 
 def add_scenario(parser: argparse.ArgumentParser, repeated: str = "") -> None:
     """Add the options that :func:`scenario_of` reads; those of several scenarios where ``repeated`` says what for."""
+    taken: dict[str, Any] = {"action": "append"} if repeated else {"default": "paper"}
     parser.add_argument(
         "--scenario",
-        **({"action": "append"} if repeated else {"default": "paper"}),
+        **taken,
         metavar="NAME|FILE",
         help=f"a preset, or a TOML file of fields (default: paper){repeated and '; '}{repeated}",
     )

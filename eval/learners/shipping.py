@@ -61,7 +61,8 @@ def model_card(run: Training, name: str, results: Sequence[Judgement] = ()) -> s
         _listed(
             {
                 "Data": "random instances of the training seeds (`training/learn/seeds.py`) of the paper's scenario"
-                + ", in turn".join(f" with {json.dumps(fields)}" if fields else "" for fields in changed)
+                + (", in turn" if len(changed) > 1 else "")
+                + (f" with {' and '.join(map(json.dumps, changed))}" if any(changed) else "")
                 + ", new ones all the time",
                 "Command": f"`{config.get('command', 'unknown')}`",
                 "Seed": str(run.seed),

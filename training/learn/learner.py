@@ -86,10 +86,10 @@ class Task:
                 )
 
     def _seen(self, scenario: Scenario) -> Any:
-        """Return what a policy depends on: the shapes of its observations, and the space of its actions."""
+        """Return what a policy depends on: the shapes of its observations, and of its actions."""
         settings = self.settings
         shapes = observation_shapes(scenario, settings.observation_format)
-        return shapes, action_format(settings.action_format, scenario).space
+        return shapes, action_format(settings.action_format, scenario).space.shape
 
     @property
     def parts(self) -> tuple[Task, ...]:

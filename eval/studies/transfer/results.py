@@ -42,7 +42,12 @@ def figures(frame: Any, of: Mapping[str, tuple[str, int]]) -> Iterator[dict[str,
             own = {name: table[name][schemes][possible].to_numpy().T for name in _COLUMNS}  # (seeds, networks)
             feasible, energy = own["feasible"].astype(bool), own["energy_j"].astype(float)
             alone = feasible & (own["repaired"] != True)  # noqa: E712 (solvers have none)
-            row = {"preset": preset, "agent": agent, "trainings": len(schemes), "networks": int(possible.sum())}
+            row: dict[str, Any] = {
+                "preset": preset,
+                "agent": agent,
+                "trainings": len(schemes),
+                "networks": int(possible.sum()),
+            }
             for name, able in (("", alone), ("repaired_", feasible)):
                 over = np.log(np.where(able, energy, np.nan) / certificate)
                 row |= spread(f"{name}feasible", over_seeds(able))

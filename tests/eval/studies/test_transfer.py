@@ -24,6 +24,7 @@ from eval.studies.transfer.random_policy import RandomPolicy  # noqa: E402
 from training.learn import train as driver  # noqa: E402
 from training.learn import validation  # noqa: E402
 
+DOCS = Path(__file__).parents[3] / "docs"
 TINY = "num_agents = 4\nnum_antennas = 4\nmin_accuracy = 0.5\n"
 
 
@@ -66,6 +67,15 @@ def test_a_reduced_form(tmp_path: Path, presets: tuple[str, str], monkeypatch: p
 
     monkeypatch.setattr(driver, "train", lambda *_, **__: pytest.fail("it was trained before"))
     assert protocol.run(study, tmp_path / "out", workers=1, progress=False) == text
+
+
+@pytest.mark.skipif(not (DOCS / "transfer.csv").exists(), reason="the table takes an hour, and is not measured yet")
+def test_the_page_shows_the_rows_beside_it():
+    rows = pandas.read_csv(DOCS / "transfer.csv").to_dict("records")
+    table, note = markdown(rows).strip().split("\n\n")
+    page = (DOCS / "channel-models.md").read_text()
+    assert table in page
+    assert note in page
 
 
 def frame_of(networks: list[dict[str, dict]]) -> object:
