@@ -76,12 +76,13 @@ class Transfer(Experiment):
     )
     steps: int | None = option(None, "of a training (default: as in the YAML file)", "K")
     instances: int = option(200, "test networks of each preset (default: %(default)s)", "K")
-    max_seconds: float = option(60.0, "of a solve (default: 60)", "S")
+    max_seconds: float | None = option(None, "of a solve (default: no limit)", "S")
     runs: Path = option(Path("results/transfer/runs"), "folder of the trainings (default: %(default)s)", "DIR")
 
     def __post_init__(self) -> None:
         number_of("instances", self.instances)
-        number("max_seconds", self.max_seconds, above=0)
+        if self.max_seconds is not None:
+            number("max_seconds", self.max_seconds, above=0)
         if self.steps is not None:
             integer("steps", self.steps, 1)
         for name, given in (("preset", self._names), ("agent", self.agents), ("learner", self.learners)):
