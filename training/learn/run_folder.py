@@ -21,7 +21,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from secagent_env import Instance, __version__
+from secagent_env import __version__
+from secagent_env.model.instance_files import stored_digest
 from secagent_env.support.files import append_line, write_text
 from secagent_env.support.reading import parse_json, read_bytes
 from training.learn.learner import Task
@@ -113,7 +114,7 @@ def describe(task: Task) -> dict[str, Any]:
         "scenario": task.scenario.to_dict(),
         "hyperparameters": task.settings.to_dict(),
         "seed": task.seed,
-        "instances": None if task.instances is None else Instance.stored_digest(task.instances),
+        "instances": None if task.instances is None else stored_digest(task.instances),
         "mixed_with": [scenario.to_dict() for scenario in task.mixed_with] or None,
     }
 

@@ -7,6 +7,7 @@ import pytest
 
 from secagent_env import Instance, Scenario, sample_instance
 from secagent_env.channels.completion import ChannelWarning
+from secagent_env.model.instance_files import stored_digest
 from secagent_env.sampling.fading import squared_distance
 
 SCENARIO = Scenario(num_agents=5, num_antennas=3, num_eavesdroppers=2, min_selected=2)
@@ -193,7 +194,7 @@ def test_the_digest_of_a_folder_depends_on_its_numbers(own, tmp_path):
     Instance.save_folder(tmp_path / "one", [instance])
     Instance.save_folder(tmp_path / "same", [instance[:2], instance[2:]])
     Instance.save_folder(tmp_path / "other", [instance.replace(accuracy=own["accuracy"] / 2)])
-    one, same, other = (Instance.stored_digest(tmp_path / name) for name in ("one", "same", "other"))
+    one, same, other = (stored_digest(tmp_path / name) for name in ("one", "same", "other"))
     assert one == same != other
 
 

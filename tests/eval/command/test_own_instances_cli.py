@@ -12,6 +12,7 @@ from eval.command.cli import main
 from eval.compare.instances_file import described, own_instance
 from secagent_env import Instance
 from secagent_env.channels import example_campus
+from secagent_env.model.instance_files import stored_digest
 
 pytest.importorskip("pandas")
 pytest.importorskip("matplotlib")
@@ -135,7 +136,7 @@ def test_a_training_takes_them_and_validates_on_those_held_out(out, capsys, monk
     assert re.match(r"best after \d+ steps: ", capsys.readouterr().out.splitlines()[-1])
     assert {(False, 18), (True, 2)} == set(seen)
     config = json.loads(Path("run/config.json").read_text())
-    assert config["instances"] == Instance.stored_digest(out)
+    assert config["instances"] == stored_digest(out)
     main([*IMPORT, "--seed", "1", "--out", "other.npz"])
     assert "holds another training (instances is" in refused(
         capsys, *command[:2], "--instances-file", "other.npz", *command[4:], "--out", "run"
