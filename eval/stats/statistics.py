@@ -107,8 +107,8 @@ def crossed_mean(values: np.ndarray, confidence: float = CONFIDENCE, seed: int =
 
 def excess(logarithm: Interval) -> Interval:
     """Return by which fraction a geometric mean exceeds 1, from the mean of the logarithms of the ratios."""
-    bounds = (math.expm1(bound) for bound in (logarithm.mean, logarithm.low, logarithm.high))
-    return Interval(*bounds, logarithm.size)
+    mean, low, high = (math.expm1(bound) for bound in (logarithm.mean, logarithm.low, logarithm.high))
+    return Interval(mean, low, high, logarithm.size)
 
 
 def share(successes: int, size: int, confidence: float = CONFIDENCE) -> Interval:

@@ -81,7 +81,7 @@ class MixedVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         for part, rows in zip(self._parts, self._rows, strict=True):
             if mask[rows].any():
                 chosen = {"reset_mask": mask[rows].copy()}
-                self._observation[rows] = part.reset(seed=seeds[rows], options=chosen)[0]
+                self._observation[rows] = part.reset(seed=seeds[rows], options=chosen)[0]  # type: ignore[arg-type]
         return self._observation.copy(), {}
 
     def step(self, actions: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
@@ -104,7 +104,7 @@ class MixedVectorEnv(VectorEnv[Any, Any, np.ndarray]):
         """The generator of each environment."""
         return tuple(self._woven([_objects(part.np_random) for part in self._parts]))
 
-    @property  # type: ignore[misc]
+    @property
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
         """The seed of each environment's generator."""
         return tuple(self._woven([_objects(part.np_random_seed) for part in self._parts]))

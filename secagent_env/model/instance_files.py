@@ -77,11 +77,13 @@ def stored_digest(path: str | Path) -> str:
     ValueError is raised where it carries none, OSError where it cannot be read.
     """
     with reading(path):
+        header: Any = None
         if os.path.isdir(path):
             header = open_folder(path)[0]
         else:
             with open_arrays(path) as file:
-                header = parse_json(file.text("header")) if "header" in file.names else None
+                if "header" in file.names:
+                    header = parse_json(file.text("header"))
         found = _checked(header).get(DIGEST)
     if not isinstance(found, str):
         raise ValueError(f"{path} carries no digest: write it anew with Instance.save")
