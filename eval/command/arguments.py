@@ -48,13 +48,14 @@ def common_flags() -> argparse.ArgumentParser:
     return common
 
 
-def add_scenario(parser: argparse.ArgumentParser) -> None:
-    """Add the options that :func:`scenario_of` reads."""
+def add_scenario(parser: argparse.ArgumentParser, repeated: str = "") -> None:
+    """Add the options that :func:`scenario_of` reads; those of several scenarios where ``repeated`` says what for."""
+    taken: dict[str, Any] = {"action": "append"} if repeated else {"default": "paper"}
     parser.add_argument(
         "--scenario",
-        default="paper",
+        **taken,
         metavar="NAME|FILE",
-        help="a preset, or a TOML file of fields (default: paper)",
+        help=f"a preset, or a TOML file of fields (default: paper){repeated and '; '}{repeated}",
     )
     parser.add_argument(
         "--set",
@@ -68,12 +69,15 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
 
 def scenario_of(args: argparse.Namespace) -> Scenario:
     """Return the scenario that --scenario and --set describe: a preset, or a TOML file of fields."""
+    return _scenario(args.scenario, assignments(args.set))
+
+
+def _scenario(name: str, overrides: dict[str, Any]) -> Scenario:
     from secagent_env import Scenario
 
-    overrides = assignments(args.set)
-    if args.scenario.endswith(".toml") or os.sep in args.scenario:
-        return Scenario.from_toml(args.scenario).replace(**overrides)
-    return Scenario.preset(args.scenario, **overrides)
+    if name.endswith(".toml") or os.sep in name:
+        return Scenario.from_toml(name).replace(**overrides)
+    return Scenario.preset(name, **overrides)
 
 
 def add_instances_file(parser: argparse.ArgumentParser, text: str) -> None:
@@ -86,18 +90,30 @@ def add_instances_file(parser: argparse.ArgumentParser, text: str) -> None:
     )
 
 
+def scenario_names(args: argparse.Namespace) -> list[str]:
+    """Return what was given for --scenario: one name, or several where it may be repeated."""
+    return [args.scenario] if isinstance(args.scenario, str) else args.scenario or ["paper"]
+
+
 def scenario_or_file(args: argparse.Namespace) -> Scenario:
     """Return the scenario of --instances-file, or the one that --scenario and --set describe."""
+    return scenarios_or_file(args)[0]
+
+
+def scenarios_or_file(args: argparse.Namespace) -> list[Scenario]:
+    """Return the scenario of --instances-file, or those that --scenario and --set describe."""
+    names = scenario_names(args)
     if args.instances_file is None:
-        return scenario_of(args)
-    if args.scenario != "paper" or args.set:
+        overrides = assignments(args.set)
+        return [_scenario(name, overrides) for name in names]
+    if names != ["paper"] or args.set:
         raise ValueError(
             "--instances-file brings its own scenario: leave --scenario and --set out, or give them to "
             "`secagent import`"
         )
     from secagent_env import Instance
 
-    return Instance.load(args.instances_file).scenario
+    return [Instance.load(args.instances_file).scenario]
 
 
 def add_out(parser: argparse.ArgumentParser, folder: Path) -> None:

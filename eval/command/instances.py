@@ -139,6 +139,8 @@ class Import:
         single = args.out.suffix == ".npz"
         if single:
             check_target(args.out)
+        elif args.out.is_file():
+            raise ValueError(f"--out must be a .npz file or a new folder, and {args.out} is a file")
         given = {name: getattr(args, name) for name in CHOSEN}
         recipe = Recipe(
             kind=args.kind,

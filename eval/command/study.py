@@ -64,6 +64,11 @@ STUDIES = {
     "learners": Study(
         "eval.learners.study:Learners", "What trained agents reach on test instances, over their seeds.", timed=True
     ),
+    "transfer": Study(
+        "eval.studies.transfer.study:Transfer",
+        "What agents reach on channels that they were not trained on, beside those that were.",
+        timed=True,
+    ),
     "genainet": Study(
         "eval.experiments.genainet_power.experiment:PowerGames", "What messages between agents are worth."
     ),

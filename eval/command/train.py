@@ -13,7 +13,8 @@ from eval.command.arguments import (
     add_scenario,
     assignments,
     progress_of,
-    scenario_or_file,
+    scenario_names,
+    scenarios_or_file,
 )
 
 logger = logging.getLogger("secagent")
@@ -23,7 +24,7 @@ def add_parser(command: AddCommand) -> None:
     """Add the parser."""
     parser = command("train", "Train an agent; a training that was interrupted resumes.")
     parser.add_argument("algo", nargs="?", metavar="ALGO", help="ppo, a2c, sac, td3, tqc or l2o")
-    add_scenario(parser)
+    add_scenario(parser, "given several times, one policy learns on all of them in turn")
     add_instances_file(parser, "train on these instead of random ones")
     parser.add_argument(
         "--env", choices=["allocation", "lifetime"], default="allocation", help="the environment (default: allocation)"
@@ -69,21 +70,29 @@ def _train(args: argparse.Namespace) -> None:
     from training.learn.learner import Task, learner_class
     from training.learn.settings import load_settings
 
-    scenario = scenario_or_file(args)
+    scenario, *others = scenarios_or_file(args)
+    names = scenario_names(args)
     if args.out is None:
-        args.out = Path("runs", f"{args.algo}-{args.env}-{Path(args.instances_file or args.scenario).stem}-{args.seed}")
+        stems = [Path(name).stem for name in ([args.instances_file] if args.instances_file else names)]
+        args.out = Path("runs", f"{args.algo}-{args.env}-{'+'.join(stems)}-{args.seed}")
     given = {"steps": args.steps, "policy": args.policy}
     overrides = assignments(args.set_hyper, "--set-hyper")
     settings = load_settings(
         args.algo,
         environment=args.env,
-        preset=args.scenario,
+        preset=None if others else names[0],
         arguments=learner_class(args.algo).arguments(args.algo),
         overrides={**overrides, **{name: value for name, value in given.items() if value is not None}},
     )
     file = None if args.instances_file is None else str(args.instances_file)
     task = Task(
-        algo=args.algo, environment=args.env, scenario=scenario, settings=settings, seed=args.seed, instances=file
+        algo=args.algo,
+        environment=args.env,
+        scenario=scenario,
+        settings=settings,
+        seed=args.seed,
+        instances=file,
+        mixed_with=tuple(others),
     )
     from training.learn.train import train
 

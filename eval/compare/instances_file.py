@@ -10,6 +10,7 @@ from typing import Any
 
 from secagent_env import Instance, Scenario
 from secagent_env.gym_bases.own_instances import InstanceSet
+from secagent_env.model.instance_files import stored_digest
 
 FIELD = "instances_file"
 """The option of a cell that holds them."""
@@ -17,17 +18,17 @@ FIELD = "instances_file"
 
 def described(path: str | Path) -> dict[str, str]:
     """Return what a cell says of a file or folder of instances: where it is, and its digest."""
-    return {"path": os.path.abspath(path), "digest": Instance.stored_digest(path)}
+    return {"path": os.path.abspath(path), "digest": stored_digest(path)}
 
 
 def own_scenario(path: str | Path) -> Scenario:
     """Return the scenario of the instances in a file or folder."""
-    return _opened(os.path.abspath(path), Instance.stored_digest(path)).scenario
+    return _opened(os.path.abspath(path), stored_digest(path)).scenario
 
 
 def own_count(path: str | Path) -> int:
     """Return how many instances a file or folder holds."""
-    return len(_opened(os.path.abspath(path), Instance.stored_digest(path)))
+    return len(_opened(os.path.abspath(path), stored_digest(path)))
 
 
 def own_instance(file: Mapping[str, str], index: int) -> Instance:
@@ -40,7 +41,7 @@ def own_instance(file: Mapping[str, str], index: int) -> Instance:
     OSError
         If they cannot be read.
     """
-    if Instance.stored_digest(file["path"]) != file["digest"]:
+    if stored_digest(file["path"]) != file["digest"]:
         raise ValueError(f"the instances in {file['path']} were changed, or are others on this machine")
     instances = _opened(file["path"], file["digest"])
     if not index < len(instances):

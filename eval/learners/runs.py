@@ -54,8 +54,13 @@ class Training:
 
     @property
     def scenario(self) -> Scenario:
-        """The scenario that it was trained on."""
-        return Scenario.coerce(self.config["scenario"])
+        """The scenario that it was trained on, of a mixture the first."""
+        return self.scenarios[0]
+
+    @property
+    def scenarios(self) -> list[Scenario]:
+        """The scenarios that it was trained on."""
+        return [Scenario.coerce(one) for one in (self.config["scenario"], *(self.config.get("mixed_with") or ()))]
 
     @property
     def steps(self) -> int:

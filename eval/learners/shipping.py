@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import training.play.shipped
+from eval.compare.comparison import changes
 from eval.learners.runs import Judgement, Training
-from secagent_env import Scenario
 from secagent_env.support.errors import unknown_name
 from secagent_env.support.files import write_bytes, write_text
 
@@ -48,8 +48,7 @@ def model_card(run: Training, name: str, results: Sequence[Judgement] = ()) -> s
     """Return the model card of a policy: data, command, seed, budget, results and limits."""
     agent = training.load_agent(run.path / "policy.onnx")
     config, used = run.config, run.config.get("used", {})
-    default = Scenario().to_dict()
-    changed = {field: value for field, value in run.scenario.to_dict().items() if value != default[field]}
+    changed = [changes(scenario) for scenario in run.scenarios]
     fixed = f"{run.scenario.num_agents} agents and {run.scenario.num_antennas} antennas only"
     takes = "any number of agents and antennas" if agent.any_agents else fixed
     size = (run.path / "policy.onnx").stat().st_size
@@ -62,7 +61,8 @@ def model_card(run: Training, name: str, results: Sequence[Judgement] = ()) -> s
         _listed(
             {
                 "Data": "random instances of the training seeds (`training/learn/seeds.py`) of the paper's scenario"
-                + (f" with {json.dumps(changed)}" if changed else "")
+                + (", in turn" if len(changed) > 1 else "")
+                + (f" with {' and '.join(map(json.dumps, changed))}" if any(changed) else "")
                 + ", new ones all the time",
                 "Command": f"`{config.get('command', 'unknown')}`",
                 "Seed": str(run.seed),

@@ -105,6 +105,12 @@ def crossed_mean(values: np.ndarray, confidence: float = CONFIDENCE, seed: int =
     return Interval(mean, float(low), float(high), size)
 
 
+def excess(logarithm: Interval) -> Interval:
+    """Return by which fraction a geometric mean exceeds 1, from the mean of the logarithms of the ratios."""
+    mean, low, high = (math.expm1(bound) for bound in (logarithm.mean, logarithm.low, logarithm.high))
+    return Interval(mean, low, high, logarithm.size)
+
+
 def share(successes: int, size: int, confidence: float = CONFIDENCE) -> Interval:
     """Return a share with Wilson's interval, which has a width for none and for all of them too; NaN of nothing."""
     if not size:

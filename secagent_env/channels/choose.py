@@ -33,6 +33,17 @@ def numpy_of(value: Any) -> np.ndarray:
     return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
+def require_complex(name: str, array: np.ndarray) -> None:
+    """Raise ValueError, which says what it looks like, where an array is real in the place of amplitude gains."""
+    if array.dtype.kind == "c":
+        return
+    what = "decibels" if (array < 0).any() and np.abs(array).max() > 20 else "magnitudes or power gains"
+    raise ValueError(
+        f"{name} must be complex, amplitude gains with their phases, got {array.dtype}, which looks like {what}: "
+        "a beam cannot be steered by them"
+    )
+
+
 def from_array(
     h: Any,
     axes: str,
@@ -66,10 +77,7 @@ def from_array(
     """
     choice("convention", convention, CONVENTIONS)
     array, letters = _array("h", h, axes, needed="n")
-    if array.dtype.kind != "c":
-        raise ValueError(
-            f"h must be complex amplitude gains, got {array.dtype}: a power gain has no phase, and no beam"
-        )
+    require_complex("h", array)
     chosen = {"x": tx, "r": rx_antenna, "t": time, "f": subcarrier}
     for letter, index in chosen.items():
         array, letters = _chosen(array, letters, letter, index)
@@ -109,12 +117,12 @@ def power_gain(
         if array.dtype.kind == "c":
             raise ValueError("values must be real where they are in dB, got complex numbers")
         power = 10 ** (array / 10)
-    elif quantity == "amplitude":
-        power = np.abs(array) ** 2
+    elif array.dtype.kind != "c" and (array < 0).any():
+        raise ValueError("values must be ≥ 0 where they are linear gains: negative numbers look like dB")
+    elif quantity == "power" and array.dtype.kind == "c":
+        raise ValueError("values must be real where they are power gains, got complex numbers: amplitudes?")
     else:
-        if array.dtype.kind == "c" or (array < 0).any():
-            raise ValueError("values must be ≥ 0 where they are power gains: negative numbers look like dB")
-        power = array
+        power = array if quantity == "power" else np.abs(array) ** 2
     averaged = tuple(i for i, letter in enumerate(letters) if letter in "rltf")
     left = "".join(letter for letter in letters if letter not in "rltf")
     kept = "xn" if "x" in left else "n"
@@ -152,6 +160,7 @@ def drawn_groups(
         A non-negative integer: group i depends on it and i alone.
     """
     indices = np.arange(receivers) if isinstance(receivers, (int, np.integer)) else np.asarray(receivers)
+    integer("seed", seed, 0)
     size = integer("agents", agents, 1) + integer("eavesdroppers", eavesdroppers, 1)
     if indices.ndim != 1 or len(indices) < size:
         raise ValueError(f"{agents} agents and {eavesdroppers} eavesdroppers need {size} receivers, got {indices.size}")

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from secagent_env.channels.choose import numpy_of
-from secagent_env.model.batched import plain_array
+from secagent_env.channels.choose import numpy_of, require_complex
+from secagent_env.model.batched import plain_array, require_finite
 from secagent_env.model.instance import Instance
 from secagent_env.model.prior import PRIOR
 from secagent_env.model.scenario import Scenario
@@ -123,18 +123,14 @@ def _checked(name: str, value: Any, scenario: Scenario) -> np.ndarray:
         elif set(wanted) <= set(array.shape):
             hint = ": put its axes in this order with np.moveaxis"
         elif array.ndim >= len(wanted):
-            sizes = {field: got for field, got in zip(FIELDS[name], own, strict=True) if field is not None}
-            fields = ", ".join(f"{field}={size}" for field, size in sizes.items())
-            hint = f": change the array, or the scenario to {fields}"
+            other = [i for i, got in enumerate(own) if got != wanted[i] and FIELDS[name][i] is not None]
+            fields = dict.fromkeys(f"{FIELDS[name][i]}={own[i]}" for i in other)
+            hint = f": change the array, or the scenario to {', '.join(fields)}" if fields else ""
         raise ValueError(f"{name} must have the shape (…, {letters}) of the scenario, got {array.shape}{hint}")
-    if name in _CHANNELS and array.dtype.kind != "c":
-        what = "decibels" if (array < 0).any() and np.abs(array).max() > 20 else "magnitudes or power gains"
-        raise ValueError(
-            f"{name} must be complex, amplitude gains with their phases, got {array.dtype}, which looks like {what}: "
-            "a beam cannot be steered by them"
-        )
-    if name in _MEANS and array.dtype.kind != "c":
-        raise ValueError(f"{name} must be complex, means of amplitude gains with their phases, got {array.dtype}")
+    if name in _PLACES:
+        require_finite(name, array, np)
+    if name in (*_CHANNELS, *_MEANS):
+        require_complex(name, array)
     if name == "prior_bs_covariance":
         return array.astype(np.result_type(array, np.complex64), copy=False)
     if name not in (*_CHANNELS, *_MEANS) and array.dtype.kind == "c":

@@ -17,7 +17,7 @@ from secagent_env.channels.files import read_arrays
 from secagent_env.channels.sionna import from_sionna
 from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
-from secagent_env.support.checks import choice
+from secagent_env.support.checks import choice, integer
 from secagent_env.support.errors import check_name
 
 KINDS = ("sionna", "deepmimo", "mat", "npz", "hdf5")
@@ -26,6 +26,11 @@ PART = 1024
 """How many instances are made at a time."""
 _PRIOR_POWERS = {"prior_bs_mean": 1, "prior_bs_covariance": 2}
 """The power of the channels' amplitudes that these are, of channels of the user's own."""
+_CHOSEN_OF_OWN = ("tx", "rx_antenna", "time", "subcarrier")
+_CHOSEN = {
+    "sionna": ("frequency_hz", *_CHOSEN_OF_OWN),
+    "deepmimo": ("total_subcarriers", "rx_antenna", "time", "subcarrier"),
+}
 _NAMES = {"sionna": ("h", "a", "tau", "position_m"), "deepmimo": ("channel", "rx_pos", "tx_pos")}
 
 
@@ -66,8 +71,18 @@ class Recipe:
         choice("kind", self.kind, KINDS)
         for name in self.names:
             check_name("array", name, _NAMES.get(self.kind, FIELDS))
+        own = self.kind not in _NAMES
+        if self.draw is not None:
+            integer("draw", self.draw, 1)
+        idle = ["draw"] if own and self.draw is not None else []
+        if not own:
+            idle += [name for name in ("axes", "convention", "gains") if getattr(self, name)]
+        idle += [name for name in self.chosen if name not in _CHOSEN.get(self.kind, _CHOSEN_OF_OWN)]
+        if idle:
+            option = idle[0].replace("_", "-")
+            raise ValueError(f"--{option} means nothing for arrays of the kind {self.kind}: leave it out")
         for name in self.axes:
-            check_name("array with axes", name, () if self.kind in _NAMES else ("channel_bs", "channel_eve"))
+            check_name("array with axes", name, ("channel_bs", "channel_eve"))
 
 
 def imported(path: str | Path, scenario: Scenario, recipe: Recipe, part: int | None = PART) -> Iterator[Instance]:
@@ -129,8 +144,7 @@ def _named(path: str | Path, recipe: Recipe) -> dict[str, np.ndarray]:
 def _of_sionna(arrays: Mapping[str, np.ndarray], scenario: Scenario, recipe: Recipe) -> dict[str, np.ndarray]:
     h = arrays["h"] if "h" in arrays else arrays["a"]
     tau = None if "h" in arrays else arrays["tau"]
-    chosen = {name: value for name, value in recipe.chosen.items() if name != "total_subcarriers"}
-    channel = from_sionna(h, tau, **chosen, scale_db=recipe.scale_db)
+    channel = from_sionna(h, tau, **recipe.chosen, scale_db=recipe.scale_db)
     agents, eves = _groups(channel.shape[-2], scenario, recipe)
     given = {"channel_bs": channel[..., agents, :], "channel_eve": channel[..., eves, :]}
     if "position_m" in arrays:
@@ -148,24 +162,22 @@ def _of_sionna(arrays: Mapping[str, np.ndarray], scenario: Scenario, recipe: Rec
 def _of_deepmimo(arrays: Mapping[str, np.ndarray], scenario: Scenario, recipe: Recipe) -> dict[str, np.ndarray]:
     heard = np.flatnonzero(np.any(arrays["channel"] != 0, axis=tuple(range(1, arrays["channel"].ndim))))
     agents, eves = _groups(heard if recipe.draw else len(arrays["channel"]), scenario, recipe)
-    chosen = {name: value for name, value in recipe.chosen.items() if name not in ("tx", "frequency_hz")}
-    if "total_subcarriers" not in chosen:
-        raise ValueError("total_subcarriers is needed: DeepMIMO divides by the root of that number")
-    return from_deepmimo(arrays, agents, eves, **chosen, scale_db=recipe.scale_db)
+    if "total_subcarriers" not in recipe.chosen:
+        raise ValueError("--total-subcarriers is needed: DeepMIMO divides by the root of that number")
+    return from_deepmimo(arrays, agents, eves, **recipe.chosen, scale_db=recipe.scale_db)
 
 
 def _of_own(arrays: Mapping[str, np.ndarray], recipe: Recipe) -> dict[str, np.ndarray]:
     if recipe.convention is None:
-        raise ValueError("convention is needed: Hw where the received signal is H w, hHw where it is hᴴ w")
+        raise ValueError("--convention is needed: Hw where the received signal is H w, hHw where it is hᴴ w")
     given = dict(arrays)
-    chosen = {n: v for n, v in recipe.chosen.items() if n in ("tx", "rx_antenna", "time", "subcarrier")}
     for name in ("channel_bs", "channel_eve"):
         if name not in arrays:
             raise ValueError(f"there is no {name}: name it with --array {name}=VARIABLE")
         axes = recipe.axes.get(name, "b" * (arrays[name].ndim - 2) + "nl")
         try:
             given[name] = from_array(
-                arrays[name], axes, convention=recipe.convention, scale_db=recipe.scale_db, **chosen
+                arrays[name], axes, convention=recipe.convention, scale_db=recipe.scale_db, **recipe.chosen
             )
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
@@ -176,7 +188,7 @@ def _of_own(arrays: Mapping[str, np.ndarray], recipe: Recipe) -> dict[str, np.nd
     for name in ("gain_agents", "gain_eve"):
         if name in arrays:
             if recipe.gains is None:
-                raise ValueError(f"gains is needed for {name}: power, amplitude or dB")
+                raise ValueError(f"--gains is needed for {name}: power, amplitude or dB")
             unit, quantity = ("dB", "power") if recipe.gains == "dB" else ("linear", recipe.gains)
             axes = "b" * (arrays[name].ndim - 2) + "xn"
             try:

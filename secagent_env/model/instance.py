@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,17 +12,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from secagent_env.model.array_folder import open_folder, write_folder
+from secagent_env.model.array_folder import write_folder
 from secagent_env.model.batched import Array, Batched, namespace, require_shape
+from secagent_env.model.instance_files import header_of, map_folder, read_file, reading, write_file
 from secagent_env.model.prior import PRIOR, PRIOR_COMPLEX, check_prior
 from secagent_env.model.scenario import Scenario
-from secagent_env.support.digests import DIGEST, check_digest, digest
-from secagent_env.support.files import whole_file
-from secagent_env.support.reading import check_array_bytes, open_arrays, parse_json, short
-
-FORMAT = "secagent.Instance"
-FORMAT_VERSIONS = (1, 2)
-"""Of files without a prior, and of those with one."""
 
 _DIMENSIONS = {
     "channel_bs": "NL",
@@ -223,12 +216,7 @@ class Instance(Batched):
 
         NumPy's arrays only: convert others with ``.to(numpy)`` first.
         """
-        arrays = {name: np.asarray(a) for name in self._arrays if (a := getattr(self, name)) is not None}
-        check_array_bytes(arrays)
-        header = self._header()
-        text = json.dumps({**header, DIGEST: digest({"header": header, **arrays})})
-        with whole_file(path) as file:
-            np.savez_compressed(file, header=np.array(text), **arrays)  # type: ignore[arg-type]
+        write_file(path, *self._stored())
 
     @staticmethod
     def save_folder(path: str | Path, parts: Iterable[Instance]) -> None:
@@ -236,18 +224,11 @@ class Instance(Batched):
 
         Parts are written one by one, and need not be in memory together.
         """
+        write_folder(path, (part._stored() for part in parts))
 
-        def described() -> Iterable[tuple[dict[str, Any], dict[str, np.ndarray]]]:
-            for part in parts:
-                arrays = {name: np.asarray(a) for name in part._arrays if (a := getattr(part, name)) is not None}
-                yield part._header(), arrays
-
-        write_folder(path, described())
-
-    def _header(self) -> dict[str, Any]:
-        version = FORMAT_VERSIONS[any(getattr(self, name) is not None for name in PRIOR)]
-        header = {"format": FORMAT, "version": version, "scenario": self.scenario.to_dict()}
-        return header if self.origin is None else {**header, "origin": dict(self.origin)}
+    def _stored(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        arrays = {name: np.asarray(a) for name in self._arrays if (a := getattr(self, name)) is not None}
+        return header_of(self.scenario, arrays, self.origin), arrays
 
     @classmethod
     def load(cls, path: str | Path) -> Instance:
@@ -262,46 +243,19 @@ class Instance(Batched):
         ValueError
             If it is damaged, not an instance, or of a later version.
         """
-        try:
-            if os.path.isdir(path):
-                return cls._mapped(path)
-            with open_arrays(path) as file:
-                header = _checked_header(parse_json(file.text("header")) if "header" in file.names else None)
-                scenario = Scenario.coerce(header["scenario"])
-                arrays = file.read(_shapes(scenario))
-            found = header.pop(DIGEST, None)
-            check_digest(found, {"header": header, **arrays}, path)
-            _check_complete(arrays)
-            return cls(scenario=scenario, **arrays, origin=header.get("origin"))
-        except ValueError as error:
-            raise ValueError(f"cannot load an instance from {path}: {short(error, 800)}") from error
-
-    @staticmethod
-    def stored_digest(path: str | Path) -> str:
-        """Return the digest that a file or folder of instances carries, without reading its arrays.
-
-        ValueError is raised where it carries none, OSError where it cannot be read.
-        """
-        try:
-            if os.path.isdir(path):
-                found = open_folder(path)[0].get(DIGEST)
-            else:
-                with open_arrays(path) as file:
-                    header = parse_json(file.text("header")) if "header" in file.names else None
-                found = _checked_header(header).get(DIGEST)
-        except ValueError as error:
-            raise ValueError(f"cannot load instances from {path}: {short(error, 800)}") from error
-        if not isinstance(found, str):
-            raise ValueError(f"{path} carries no digest: write it anew with Instance.save")
-        return found
+        with reading(path):
+            folder = os.path.isdir(path)
+            scenario, arrays, origin = (map_folder if folder else read_file)(path, _shapes)
+            missing = set(_DIMENSIONS) - set(_OPTIONAL) - set(arrays)
+            if missing:
+                raise ValueError(f"the array {min(missing)} is missing")
+            if not folder:
+                return cls(scenario=scenario, **arrays, origin=origin)
+            return cls._mapped(scenario, arrays, origin)
 
     @classmethod
-    def _mapped(cls, path: str | Path) -> Instance:
+    def _mapped(cls, scenario: Scenario, arrays: Mapping[str, np.ndarray], origin: Any) -> Instance:
         """Return the instances of a folder, whose numbers were checked when they were written."""
-        header, arrays = open_folder(path)
-        scenario = Scenario.coerce(_checked_header(header)["scenario"])
-        arrays = {name: array for name, array in arrays.items() if name in _DIMENSIONS}
-        _check_complete(arrays)
         fields = cls._trusted(scenario=scenario, **arrays)
         for name, shape in _shapes(scenario).items():
             if name in arrays:
@@ -310,7 +264,6 @@ class Instance(Batched):
                     raise ValueError(f"{name} must have the batch dimensions {fields.batch_shape}, got {batch}")
                 if arrays[name].dtype.kind != ("c" if name in _COMPLEX else "f"):
                     raise ValueError(f"{name} holds {arrays[name].dtype}")
-        origin = header.get("origin")
         return fields if origin is None else cls._trusted(**fields._fields(), origin=_checked_origin(origin))
 
 
@@ -331,27 +284,8 @@ def _shapes(scenario: Scenario) -> dict[str, tuple[int, ...]]:
     return {name: tuple(sizes[d] for d in dims) for name, dims in _DIMENSIONS.items()}
 
 
-def _check_complete(arrays: Mapping[str, Any]) -> None:
-    missing = set(_DIMENSIONS) - set(_OPTIONAL) - set(arrays)
-    if missing:
-        raise ValueError(f"the array {min(missing)} is missing")
-
-
 def _checked_origin(origin: Any) -> dict[str, str]:
     known = isinstance(origin, Mapping) and set(origin) <= set(_DIMENSIONS)
     if not known or not all(value in ORIGINS for value in origin.values()):
         raise ValueError(f"origin must map fields to one of {', '.join(ORIGINS)}, got {origin!r:.200}")
     return dict(origin)
-
-
-def _checked_header(header: Any) -> dict[str, Any]:
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ValueError("it holds no secagent instance")
-    if header.get("version") not in FORMAT_VERSIONS:
-        raise ValueError(
-            f"it has format version {header.get('version')!r:.80}, this secagent reads {FORMAT_VERSIONS[-1]}; "
-            "upgrade secagent to read it"
-        )
-    if not isinstance(header.get("scenario"), dict):
-        raise ValueError("its header names no scenario")
-    return header

@@ -121,18 +121,19 @@ def eve_prior(instance: Instance) -> EvePrior:
 
     ValueError where it has neither: of the true gains nothing must be taken.
     """
-    by_place = _path_gains(instance)
-    for name in ("prior_bs_covariance", "prior_agents_variance"):
-        if getattr(instance, name) is None and by_place is None:
+    covariance, variance = instance.prior_bs_covariance, instance.prior_agents_variance
+    if covariance is None or variance is None:
+        by_place = _path_gains(instance)
+        if by_place is None:
+            name = "prior_bs_covariance" if covariance is None else "prior_agents_variance"
             raise ValueError(
                 f"nothing is known of the eavesdroppers beforehand: give {name}, or position_m and eve_position_m, "
                 "from which the path loss follows"
             )
-    covariance, variance = instance.prior_bs_covariance, instance.prior_agents_variance
-    if by_place is not None and covariance is None:
-        covariance = by_place[0][..., None, None] * np.eye(instance.scenario.num_antennas)
-    if by_place is not None and variance is None:
-        variance = by_place[1]
+        if covariance is None:
+            covariance = by_place[0][..., None, None] * np.eye(instance.scenario.num_antennas)
+        if variance is None:
+            variance = by_place[1]
     means = (instance.prior_bs_mean, instance.channel_eve), (instance.prior_agents_mean, instance.gain_eve)
     to_bs, to_agents = (np.zeros(like.shape, complex) if mean is None else mean for mean, like in means)
     return EvePrior(to_bs, covariance, to_agents, variance)
@@ -208,10 +209,10 @@ def _agent_links(instance: Instance, generators: Sequence[np.random.Generator]) 
 
     Of a link CN(μ, c) the phase given |h| is von Mises about that of μ, with the concentration 2 |h| |μ| / c.
     """
-    size, mean = np.sqrt(instance.gain_eve), instance.prior_agents_mean
-    if mean is None:
+    size, mean, variance = np.sqrt(instance.gain_eve), instance.prior_agents_mean, instance.prior_agents_variance
+    if mean is None or variance is None:
         return size
-    variance = np.maximum(instance.prior_agents_variance, np.finfo(float).tiny)
+    variance = np.maximum(variance, np.finfo(float).tiny)
     with np.errstate(over="ignore"):
         narrow = np.minimum(2 * size * np.abs(mean) / variance, _NARROWEST)
     drawn = [

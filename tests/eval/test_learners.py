@@ -199,6 +199,20 @@ def test_an_unknown_learner_is_not_shipped(tmp_path: Path):
     assert "Not measured here" in (tmp_path / "mine.md").read_text()
 
 
+def test_a_card_names_all_scenarios_of_a_mixture(tmp_path: Path):
+    path = finished(tmp_path, "ppo", 0)
+    config = json.loads((path / "config.json").read_text())
+    others = [Scenario(), SMALL.replace(path_loss="umi")]
+    config["mixed_with"] = [scenario.to_dict() for scenario in others]
+    (path / "config.json").write_text(json.dumps(config))
+    run = Training.read(path)
+    assert run.scenarios == [SMALL, *others]
+    assert run.scenario == SMALL
+    card = ship(run, "mine", folder=tmp_path).with_suffix(".md").read_text()
+    small = '"num_agents": 6, "num_antennas": 4'
+    assert f'scenario, in turn with {{{small}}} and {{}} and {{{small}, "path_loss": "umi"}}, new ones' in card
+
+
 def test_shipping_takes_the_run_that_is_best_on_validation(tmp_path: Path, monkeypatch, capsys):
     paths = [finished(tmp_path, "ppo", seed) for seed in (0, 1)]
     for path, score in zip(paths, (-0.7, -0.6), strict=True):

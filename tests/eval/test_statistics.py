@@ -9,7 +9,7 @@ from scipy import stats
 from eval.compare.summary import common_instances, summarise
 from eval.compare.table import markdown
 from eval.stats.formatting import count, percent, with_unit
-from eval.stats.statistics import Interval, bootstrap_mean, crossed_mean, share, spread
+from eval.stats.statistics import Interval, bootstrap_mean, crossed_mean, excess, share, spread
 
 pandas = pytest.importorskip("pandas")
 
@@ -21,6 +21,13 @@ def test_interval_of_normal_data_is_that_of_theory():
     assert interval.mean == values.mean()
     assert interval.size == 200
     np.testing.assert_allclose([interval.low, interval.high], [values.mean() - half, values.mean() + half], atol=0.03)
+
+
+def test_a_geometric_mean_exceeds_one_by_what_its_logarithm_says():
+    logarithm = bootstrap_mean(np.log([2.0, 8.0]))
+    found = excess(logarithm)
+    assert (found.mean, found.size) == (pytest.approx(3), 2)
+    assert (found.low, found.high) == (pytest.approx(math.exp(logarithm.low) - 1), pytest.approx(7))
 
 
 def test_intervals_cover_the_true_mean_about_as_often_as_they_say():

@@ -15,7 +15,7 @@ linear. Everything is relative, so that no unit matters:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from torch import Tensor
 from secagent_env import Decision, Instance, evaluate, sample_instance
 from secagent_env.allocation.actions import GuidedFormat
 from secagent_env.allocation.observations import observe
+from secagent_env.gym_bases.mixed_vector import shares
 from secagent_env.model.physics import LN2, combine_eavesdroppers, downlink_sinr, uplink_sinr
 from secagent_env.support import checks
 from training.learn.learner import Learner, State, Task
@@ -63,7 +64,8 @@ class L2OLearner(Learner):
             raise ValueError("l2o needs action_format guided and observation_format compact")
         self._task, self._device, self._own = task, torch.device(device), task.own()
         self._options = _checked({**DEFAULTS, **settings.arguments})
-        self._format = GuidedFormat(task.scenario)
+        self._weights = {name: self._options[name] for name in ("price", "margin", "temperature")}
+        shares(int(self._options["batch_size"]), len(task.parts))  # else a scenario would have no instance
         self._shapes = compact_shapes(task.scenario)
         torch.manual_seed(library_seed(task.seed, 0))
         width, rounds = int(self._options["width"]), int(self._options["rounds"])
@@ -94,19 +96,23 @@ class L2OLearner(Learner):
         logger.record("train/learning_rate", self._optimizer.param_groups[0]["lr"])
         logger.dump(self._steps)
 
-    def _instances(self, rng: np.random.Generator, size: int) -> Instance:
-        """Return instances to learn from: fresh ones, or of the user's own."""
+    def _instances(self, rng: np.random.Generator, size: int) -> list[Instance]:
+        """Return ``size`` instances to learn from, a batch for each scenario: fresh ones, or of the user's own."""
         if self._own is None:
-            return sample_instance(self._task.scenario, rng, (size,))
-        return self._own.take(rng.integers(len(self._own), size=size))
+            dealt = zip(self._task.parts, shares(size, len(self._task.parts)), strict=True)
+            return [sample_instance(part.scenario, rng, (share,)) for part, share in dealt]
+        return [self._own.take(rng.integers(len(self._own), size=size))]
 
-    def _update(self, instance: Instance) -> dict[str, float]:
+    def _update(self, batches: Sequence[Instance]) -> dict[str, float]:
         done = self._steps / self._task.settings.steps
         for group in self._optimizer.param_groups:
             group["lr"] = self._options["learning_rate"] * min(done / _WARM_UP + 0.05, max(1 - done, 0.0), 1.0)
-        action = self.network(**self._parts(observe(instance, "compact")))
-        weights = {name: self._options[name] for name in ("price", "margin", "temperature")}
-        terms = losses(action, instance.to(torch, device=self._device), self._format, **weights)
+        actions = self.network(**self._parts(np.concatenate([observe(batch, "compact") for batch in batches])))
+        sizes = [batch.batch_shape[0] for batch in batches]
+        terms: dict[str, Tensor] = {}
+        for batch, action, size in zip(batches, actions.split(sizes), sizes, strict=True):
+            own = losses(action, batch.to(torch, device=self._device), GuidedFormat(batch.scenario), **self._weights)
+            terms = {name: terms.get(name, 0.0) + size / sum(sizes) * term for name, term in own.items()}
         loss = torch.stack(list(terms.values())).sum()
         self._optimizer.zero_grad()
         loss.backward()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 from collections.abc import Callable, Mapping
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from secagent_env.allocation.actions import action_format
+from secagent_env.allocation.observations import observation_shapes
 from secagent_env.gym_bases.own_instances import InstanceSet
 from secagent_env.model.scenario import Scenario
 from secagent_env.support.errors import check_name
@@ -31,6 +34,8 @@ ALGORITHMS = {
 """Module and class of each algorithm."""
 HELD_OUT = 10
 """One in so many of the user's own instances is kept for validation."""
+_SIZES = ("num_agents", "num_eavesdroppers", "num_antennas")
+"""On which the shapes of observations and actions depend; on the last in some formats only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +55,14 @@ class Task:
     instances
         The path of instances to train on instead of random ones; the last tenth of them, or of their trajectories, is
         kept for validation.
+    mixed_with
+        Further scenarios, in turn with the first: environments, or the instances of a batch, are dealt out to all of
+        them alike. The policy is not told which it sees.
+
+    Raises
+    ------
+    ValueError
+        If the scenarios of a mixture have other observations or actions, or instances are given too.
     """
 
     algo: str
@@ -58,6 +71,31 @@ class Task:
     settings: Settings
     seed: int
     instances: str | None = None
+    mixed_with: tuple[Scenario, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.mixed_with and self.instances is not None:
+            raise ValueError("a mixed training draws its networks: leave the further scenarios or the instances out")
+        for number, scenario in enumerate(self.mixed_with, 2):
+            if self._seen(scenario) != self._seen(self.scenario):
+                name = next(size for size in _SIZES if getattr(scenario, size) != getattr(self.scenario, size))
+                raise ValueError(
+                    f"one policy sees all scenarios of a mixed training, but {name} is {getattr(self.scenario, name)} "
+                    f"in the first and {getattr(scenario, name)} in number {number}: set it alike, "
+                    f"as in --set {name}={getattr(self.scenario, name)}"
+                )
+
+    def _seen(self, scenario: Scenario) -> Any:
+        """Return what a policy depends on: the shapes of its observations, and of its actions."""
+        settings = self.settings
+        shapes = observation_shapes(scenario, settings.observation_format)
+        return shapes, action_format(settings.action_format, scenario).space.shape
+
+    @property
+    def parts(self) -> tuple[Task, ...]:
+        """The task on each of its scenarios alone."""
+        alone = functools.partial(dataclasses.replace, self, mixed_with=())
+        return tuple(alone(scenario=scenario) for scenario in (self.scenario, *self.mixed_with))
 
     def own(self, *, held_out: bool = False) -> InstanceSet | None:
         """Return the user's own instances to train on, or those held out for validation; None: they are drawn."""

@@ -6,6 +6,7 @@
 ``evaluations.jsonl`` one line per evaluation
 ``tensorboard/``     logs
 ``checkpoint/``      from which it resumes; see :mod:`training.learn.checkpoint`
+``bounds.json``      the lower bounds of the validation instances; of a mixture ``bounds-1.json``, ``bounds-2.json``, …
 ``policy.onnx``      the trained policy, once it is done
 ==================== =========================================================================================
 """
@@ -20,7 +21,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from secagent_env import Instance, __version__
+from secagent_env import __version__
+from secagent_env.model.instance_files import stored_digest
 from secagent_env.support.files import append_line, write_text
 from secagent_env.support.reading import parse_json, read_bytes
 from training.learn.learner import Task
@@ -38,10 +40,13 @@ class RunFolder:
         self.path = Path(path)
         self.config = self.path / "config.json"
         self.evaluations = self.path / "evaluations.jsonl"
-        self.bounds = self.path / "bounds.json"
         self.tensorboard = self.path / "tensorboard"
         self.checkpoint = self.path / "checkpoint"
         self.policy = self.path / "policy.onnx"
+
+    def bounds(self, number: int | None = None) -> Path:
+        """Return the file of the bounds of the only scenario, or of number 1, 2, … of a mixture."""
+        return self.path / ("bounds.json" if number is None else f"bounds-{number}.json")
 
     def open(self, task: Task, command: str) -> None:
         """Make the folder for a task, or check that the training in it is the same; else ValueError."""
@@ -109,7 +114,8 @@ def describe(task: Task) -> dict[str, Any]:
         "scenario": task.scenario.to_dict(),
         "hyperparameters": task.settings.to_dict(),
         "seed": task.seed,
-        "instances": None if task.instances is None else Instance.stored_digest(task.instances),
+        "instances": None if task.instances is None else stored_digest(task.instances),
+        "mixed_with": [scenario.to_dict() for scenario in task.mixed_with] or None,
     }
 
 
@@ -121,7 +127,7 @@ def _difference(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
             continue
         if isinstance(value, dict) and isinstance(old, dict):
             return _difference({key: old.get(key) for key in {**old, **value}}, {**dict.fromkeys(old), **value})
-        return f"{name} is {old!r} there, {value!r} here"
+        return f"{name} is {old!r:.200} there, {value!r:.200} here"
     return "its configuration differs"
 
 

@@ -12,6 +12,7 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
+from secagent_env.gym_bases.mixed_vector import MixedVectorEnv, shares
 from secagent_env.support.errors import check_name
 from secagent_env.support.extras import require
 from training.bridge import GymVecEnv
@@ -140,10 +141,14 @@ class SB3Learner(Learner):
 def make_envs(task: Task, num_envs: int | None = None, *, held_out: bool = False) -> VectorEnv[Any, Any, Any]:
     """Return the vector environment of a task: its native one, or scalar ones in ``SyncVectorEnv``.
 
-    ``held_out``: of the user's own instances, those kept for validation.
+    ``held_out``: of the user's own instances, those kept for validation. Environment i of a mixture has the scenario
+    i modulo their number.
     """
-    options, spec = task.environment_options(held_out=held_out), gymnasium.spec(task.environment_id)
     count = task.settings.num_envs if num_envs is None else num_envs
+    if task.mixed_with:
+        dealt = zip(task.parts, shares(count, len(task.parts)), strict=True)
+        return MixedVectorEnv([make_envs(part, share) for part, share in dealt])
+    options, spec = task.environment_options(held_out=held_out), gymnasium.spec(task.environment_id)
     if spec.vector_entry_point is not None:
         return gymnasium.make_vec(spec, count, vectorization_mode="vector_entry_point", **options)
     envs = [lambda: gymnasium.make(spec, **options)] * count

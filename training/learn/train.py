@@ -30,7 +30,13 @@ from training.learn.learner import Learner, Task, learner_class  # noqa: E402
 from training.learn.run_folder import RunFolder  # noqa: E402
 from training.learn.sb3 import make_envs  # noqa: E402
 from training.learn.seeds import train_seed  # noqa: E402
-from training.learn.validation import EPISODES, AllocationValidation, EpisodeValidation, Validation  # noqa: E402
+from training.learn.validation import (  # noqa: E402
+    EPISODES,
+    AllocationValidation,
+    EpisodeValidation,
+    MixedValidation,
+    Validation,
+)
 
 logger = logging.getLogger("secagent.training")
 
@@ -90,14 +96,8 @@ def _trained(
     task: Task, folder: RunFolder, learner: Learner, interrupts: Interrupts, progress: bool | None
 ) -> dict[str, Any]:
     """Train, or go on with the training in the folder, and return the best evaluation."""
-    single = task.environment == "allocation"
-    validation: Validation = (
-        AllocationValidation(task, folder.bounds)
-        if single
-        else EpisodeValidation(make_envs(task, EPISODES, held_out=True))
-    )
     checkpoint = Checkpoint.load(folder.checkpoint)
-    training = _Training(task, folder, learner, validation, interrupts)
+    training = _Training(task, folder, learner, _validation(task, folder), interrupts)
     if checkpoint is None:
         folder.forget_evaluations_after(-1)
         training.evaluate()
@@ -109,6 +109,17 @@ def _trained(
             raise broken(folder.checkpoint, error) from error
     training.go(progress)
     return training.finish()
+
+
+def _validation(task: Task, folder: RunFolder) -> Validation:
+    """Return what judges the policy: on each of the scenarios, where there are several."""
+
+    def alone(part: Task, number: int | None = None) -> Validation:
+        if part.environment == "allocation":
+            return AllocationValidation(part, folder.bounds(number))
+        return EpisodeValidation(make_envs(part, EPISODES, held_out=True))
+
+    return MixedValidation([alone(part, k) for k, part in enumerate(task.parts, 1)]) if task.mixed_with else alone(task)
 
 
 def _check(task: Task, device: str, threads: int) -> None:

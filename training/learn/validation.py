@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -94,6 +94,19 @@ class EpisodeValidation:
             lengths += running
             running &= ~(terminated | truncated)
         return {"score": float(returns.mean()), "length": float(lengths.mean())}
+
+
+class MixedValidation:
+    """A validation for each scenario of a mixture, all of which count alike."""
+
+    def __init__(self, parts: Sequence[Validation]) -> None:
+        self._parts = tuple(parts)
+
+    def measure(self, act: Act) -> dict[str, float]:
+        """Return the means of the figures over the scenarios, and those of scenario k = 1, 2, … as ``k/name``."""
+        figures = [part.measure(act) for part in self._parts]
+        means = {name: float(np.mean([own[name] for own in figures])) for name in figures[0]}
+        return means | {f"{k}/{name}": value for k, own in enumerate(figures, 1) for name, value in own.items()}
 
 
 def _bounds(instances: Instance, path: Path) -> np.ndarray:

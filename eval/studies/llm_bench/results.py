@@ -13,7 +13,7 @@ import numpy as np
 
 from eval.compare.rows import FAULTS
 from eval.stats.paired import TIE
-from eval.stats.statistics import Interval, bootstrap_mean
+from eval.stats.statistics import Interval, bootstrap_mean, excess
 from eval.studies.law.variants import CONTROLS, STAND_IN
 from eval.studies.llm_bench.ladder import FORMS, STEPS, Task
 from solvers.law.proposals import VIEWS
@@ -170,19 +170,13 @@ def versus(own: Solves, control: Solves, equal: str) -> Versus:
             better.append(float(np.mean([_better(energy, rival) for rival in rivals])))
             if math.isfinite(energy) and math.isfinite(middle := float(np.median(rivals))):
                 ratios.append(math.log(energy / middle))
-    return Versus(bootstrap_mean(better), relative(ratios))
+    return Versus(bootstrap_mean(better), excess(bootstrap_mean(ratios)))
 
 
 def _better(energy: float, rival: float) -> float:
     if math.isclose(energy, rival, rel_tol=TIE):  # infinite ones are equal too
         return 0.5
     return float(energy < rival)
-
-
-def relative(logarithms: Sequence[float]) -> Interval:
-    """Return by which fraction a geometric mean differs from one, from the logarithms of the ratios."""
-    mean = bootstrap_mean(logarithms)
-    return Interval(math.expm1(mean.mean), math.expm1(mean.low), math.expm1(mean.high), mean.size)
 
 
 def over_bound(results: Results, solves: Solves) -> Interval:
@@ -193,7 +187,7 @@ def over_bound(results: Results, solves: Solves) -> Interval:
         if np.isfinite(energies).any():
             found = energies[np.isfinite(energies)]
             logarithms.append(max(0.0, float(np.log(found / results.bound_j(task)).mean())))
-    return relative(logarithms)
+    return excess(bootstrap_mean(logarithms))
 
 
 def groups(solves: Solves) -> dict[tuple[str, str, str], Solves]:

@@ -145,13 +145,13 @@ def test_arrays_larger_than_memory_are_refused_before_they_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"convention": None}, "convention is needed"),
+        ({"convention": None}, "--convention is needed"),
         ({"names": {"channel_bs": "X"}}, r"holds no X to take as channel_bs; it holds: G \(1, 4\), H \(3, 4\)"),
         ({"names": {}}, "holds no channel_bs: name it with --array channel_bs=VARIABLE"),
         ({"axes": {"channel_bs": "ln"}}, "channel_bs must have the shape .* transposed"),
         ({"names": {"channel_bs": "H"}}, "there is no channel_eve"),
         ({"complete": None}, "gain_agents is missing"),
-        ({"kind": "sionna", "names": {}, "axes": {}}, "holds no h, or a and tau"),
+        ({"kind": "sionna", "names": {}, "convention": None}, "holds no h, or a and tau"),
     ],
 )
 def test_what_a_file_lacks_is_said(tmp_path, change, sentence):
@@ -171,6 +171,30 @@ def test_what_a_recipe_cannot_be_is_said():
         Recipe(kind="matlab")
     with pytest.raises(ValueError, match=r"unknown array 'channel'.*channel_bs"):
         Recipe(kind="mat", names={"channel": "H"})
+    with pytest.raises(ValueError, match=r"unknown array with axes 'gain_eve'.*channel_eve, channel_bs"):
+        Recipe(kind="mat", axes={"gain_eve": "nx"})
+    with pytest.raises(ValueError, match="draw must be an integer ≥ 1, got 0"):
+        Recipe(kind="sionna", draw=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [
+        ("mat", {"draw": 3}),
+        ("npz", {"chosen": {"frequency_hz": 0.0}}),
+        ("hdf5", {"chosen": {"tx": 0, "total_subcarriers": 64}}),
+        ("sionna", {"convention": "Hw"}),
+        ("sionna", {"axes": {"channel_bs": "nl"}}),
+        ("sionna", {"chosen": {"total_subcarriers": 64}}),
+        ("deepmimo", {"gains": "dB"}),
+        ("deepmimo", {"chosen": {"tx": 0}}),
+        ("deepmimo", {"chosen": {"frequency_hz": 0.0}}),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(kind, option):
+    name = list(option.get("chosen", option))[-1].replace("_", "-")
+    with pytest.raises(ValueError, match=rf"^--{name} means nothing for arrays of the kind {kind}: leave it out$"):
+        Recipe(kind=kind, **option)
 
 
 def test_gains_of_a_file_need_their_unit(tmp_path):

@@ -309,6 +309,12 @@ def test_amplitudes_powers_and_decibels_are_the_same_gains():
     for quantity in ("power", "amplitude"):
         np.testing.assert_allclose(power_gain(10 * np.log10(power), "xn", quantity=quantity, unit="dB"), power)
     np.testing.assert_allclose(power_gain(np.stack([h, 3 * h], -1), "xnf"), 5 * power)
+    with pytest.raises(ValueError, match="values must be real where they are power gains"):
+        power_gain(noise(3), "n", quantity="power")
+    with pytest.raises(ValueError, match="negative numbers look like dB"):
+        power_gain(-80 * np.ones(3), "n", quantity="amplitude")
+    with pytest.raises(ValueError, match="seed must be an integer ≥ 0, got -1"):
+        drawn_groups(5, 1, 1, 2, seed=-1)
     with pytest.raises(ValueError, match="negative numbers look like dB"):
         power_gain(10 * np.log10(power), "xn", quantity="power")
     with pytest.raises(ValueError, match="must be real where they are in dB"):

@@ -12,6 +12,7 @@ from eval.command.cli import main
 from eval.compare.instances_file import described, own_instance
 from secagent_env import Instance
 from secagent_env.channels import example_campus
+from secagent_env.model.instance_files import stored_digest
 
 pytest.importorskip("pandas")
 pytest.importorskip("matplotlib")
@@ -103,10 +104,15 @@ def test_instances_that_were_changed_are_noticed():
         (["import", "campus.npz", "--as", "deepmimo", "--out", "x.npz"], "campus.npz holds no channel: name it with"),
         (["import", "none.npz", "--as", "npz", "--out", "x.npz"], "none.npz: No such file"),
         ([*IMPORT, "--out", "own"], "own is not empty: name a new folder"),
+        ([*IMPORT, "--out", "taken.h5"], "--out must be a .npz file or a new folder, and taken.h5 is a file"),
+        ([*IMPORT, "--convention", "Hw", "--out", "x.npz"], "--convention means nothing for arrays of the kind sionna"),
+        (["compare", "--instances-file", "one.npz", "--dry-run"], "instances must be a batch of at least one"),
     ],
 )
 def test_errors_are_one_sentence(capsys, arguments, sentence):
     main([*IMPORT, "--out", "own"])
+    Path("taken.h5").touch()
+    Instance.load("own")[0].save("one.npz")
     assert sentence in refused(capsys, *arguments)
 
 
@@ -130,7 +136,7 @@ def test_a_training_takes_them_and_validates_on_those_held_out(out, capsys, monk
     assert re.match(r"best after \d+ steps: ", capsys.readouterr().out.splitlines()[-1])
     assert {(False, 18), (True, 2)} == set(seen)
     config = json.loads(Path("run/config.json").read_text())
-    assert config["instances"] == Instance.stored_digest(out)
+    assert config["instances"] == stored_digest(out)
     main([*IMPORT, "--seed", "1", "--out", "other.npz"])
     assert "holds another training (instances is" in refused(
         capsys, *command[:2], "--instances-file", "other.npz", *command[4:], "--out", "run"

@@ -23,7 +23,7 @@ from eval.studies.llm_bench.cells import Watch
 from eval.studies.llm_bench.ladder import PROTOCOLS, STEPS, Task, network
 from eval.studies.llm_bench.picture import over_bound as curve
 from eval.studies.llm_bench.recording import Asked, Book, tasks_in
-from eval.studies.llm_bench.results import Results, Solve, over_bound, relative, versus
+from eval.studies.llm_bench.results import Results, Solve, over_bound, versus
 from eval.studies.llm_bench.tables import sentence, signed
 from solvers import make
 from solvers.exact.solver import Exact
@@ -259,7 +259,6 @@ def test_gaps_are_geometric_means_of_networks_with_a_decision():
     )
     found = over_bound(results, solves)
     assert (found.mean, found.size) == (pytest.approx(math.sqrt(4 * 9) - 1), 2)
-    assert relative([math.log(2), math.log(8)]).mean == pytest.approx(3)
 
 
 def contest(model_j, rival_j):

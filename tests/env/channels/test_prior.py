@@ -262,7 +262,7 @@ def test_a_file_gives_it_in_its_own_convention(tmp_path):
             r"prior_bs_covariance must have the shape \(…, E = 2, L = 3, L = 3\)",
         ),
         ({"prior_bs_mean": np.zeros((3, 2), complex)}, "prior_bs_mean .* its last two axes are transposed"),
-        ({"prior_bs_mean": np.zeros((2, 3))}, "prior_bs_mean must be complex, means of amplitude gains"),
+        ({"prior_bs_mean": np.zeros((2, 3))}, "prior_bs_mean must be complex, amplitude gains"),
         ({"prior_bs_mean": np.full((2, 3), np.nan + 0j)}, "prior_bs_mean must be finite, got 30 NaN"),
         ({"prior_bs_covariance": np.full((2, 3, 3), np.inf)}, "prior_bs_covariance must be finite"),
         (

@@ -1,0 +1,1 @@
+"""Transfer: what policies reach on channels that they were not trained on."""
