@@ -1,1 +1,1 @@
-"""Robust: designs that hold with a given probability over what is not known of the eavesdroppers, with a certificate."""
+"""Robust: designs that hold with a given probability over what is not known of the eavesdroppers."""

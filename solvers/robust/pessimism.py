@@ -8,9 +8,9 @@ A received power X = |hᴴw|² of a link hᴴw ~ CN(a, v) exceeds, with probabil
     Bernstein   |a|² + v + √(2s) √(v² + 2 v |a|²) + s v with s = ln 1/η (Bechar 2009; Wang et al. 2014).
 
 For a beam, a = μᴴw and v = wᴴCw. The bound grows with |a|², and is replaced by a tangent at the present beam, floor +
-slope |μᴴw|². The slope scales the eavesdropper's channel. What no beam can null, the floor f over the interference, adds
-log₂(1 + f) to the rate that the downlink needs, as B T log₂(1 + f) bits in a downlink time T. So any solver of the
-model finds robust designs, on another instance.
+slope |μᴴw|². The slope scales the eavesdropper's channel. What no beam can null, the floor f over the interference,
+adds log₂(1 + f) to the rate that the downlink needs, as B T log₂(1 + f) bits in a downlink time T. So any solver of
+the model finds robust designs, on another instance.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from scipy import stats
 
 from secagent_env import Decision, Instance
-from solvers.robust.belief import Belief, without_prior
+from solvers.robust.belief import Belief, known
 
 STEEP = 1e4
 """Where |a|² is so many times v, the quantile is that of a normal distribution."""
@@ -99,4 +99,4 @@ class Pessimist:
         if not scenario.colluding and (quiet < loud).any():
             channel, gains = np.concatenate([channel, channel]), np.concatenate([loud, quiet], axis=1)
         seen = scenario.replace(num_eavesdroppers=gains.shape[1], knowledge_bits=scenario.knowledge_bits + bits)
-        return without_prior(belief.instance, scenario=seen, channel_eve=channel, gain_eve=gains)
+        return known(belief.instance, scenario=seen, channel_eve=channel, gain_eve=gains)
