@@ -476,7 +476,7 @@ def test_an_incomplete_decision_names_what_is_missing(instance: Instance):
         (["solve", "."], "cannot load an instance from .: the folder has no header.json"),
         (["solve", "bad.toml"], "cannot load an instance from bad.toml: "),
         (["solve", "truncated.npz"], "cannot load an instance from truncated.npz: "),
-        (["solve", "future.npz"], "future.npz: it has format version 2, this secagent reads 1; upgrade"),
+        (["solve", "future.npz"], "future.npz: it has format version 3, this secagent reads 2; upgrade"),
         (["solve", "batch.npz", "--solver", "exact"], "batch.npz holds 3 instances: choose one with --index"),
         (["solve", "good.npz", "--solver", "exakt"], "unknown solver 'exakt'"),
         (
@@ -528,7 +528,7 @@ def test_errors(arguments: list[str], sentence: str, capsys: pytest.CaptureFixtu
     sample_instance("small", 1, 3).save("batch.npz")
     Path("truncated.npz").write_bytes(Path("good.npz").read_bytes()[:1000])
     with np.load("good.npz") as archive:
-        header = json.dumps({**json.loads(str(archive["header"])), "version": 2})
+        header = json.dumps({**json.loads(str(archive["header"])), "version": 3})
         np.savez("future.npz", **{**archive, "header": np.array(header)})
     assert sentence in refused(capsys, *arguments)
     assert not Path("results/table.md").exists()
