@@ -58,7 +58,7 @@ class Solution:
         Use of a language model: ``calls``, ``prompt_tokens``, ``completion_tokens``, ``cost``, ``faults``; empty for
         solvers that ask none.
     certificate
-        How often the decision fails over what is not known of the eavesdroppers; None where a solver takes all as known.
+        How often the decision fails over what is not known of the eavesdroppers; None where all counts as known.
     """
 
     decision: Decision
