@@ -7,10 +7,10 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help compare bench test test-slow test-llm mutants lint docs wheel clean
+.PHONY: help compare bench test test-slow test-llm test-replay mutants lint docs wheel clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 	@echo "ARGS='…' goes to the command behind compare, bench, mutants and the tests; PYTHON=… names the interpreter."
 
 compare: .venv/.compare ## the main job: compare the solvers on random instances (installs no torch)
@@ -27,6 +27,9 @@ test-slow: .venv/.dev ## the tests marked slow
 
 test-llm: .venv/.local ## the whole path with a small language model, which is fetched, and its servers, which are built
 	$(BIN)/pytest -m llm $(ARGS)
+
+test-replay: .venv/.dev ## the tables of language models in the documentation, from their recordings
+	$(BIN)/pytest -n auto -m replay $(ARGS)
 
 mutants: .venv/.dev ## change formulas one at a time: which changes does no test notice? (up to two hours)
 	$(BIN)/python tests/mutation/mutants.py $(ARGS)

@@ -16,6 +16,7 @@ MOST_BYTES = 20_000_000
 """Of all recordings together."""
 
 
+@pytest.mark.replay
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_a_page_shows_follows_from_its_recording(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
