@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from secagent_env import Decision, Instance, evaluate
-from secagent_env.sampling.estimation import eve_prior
+from secagent_env.sampling.estimation import eve_prior, known_from
 from secagent_env.support import checks
 from secagent_env.support.errors import check_name
 from solvers.asc_plus.solver import ASCPlus
@@ -43,6 +43,9 @@ class Robust(Solver):
 
     Parameters
     ----------
+    error_variance
+        ε of the estimates in the place of the eavesdroppers' channels, in [0, 1). None: what an instance holds as its
+        prior is all that is known (:func:`secagent_env.sampling.estimation.posterior_eavesdroppers`).
     outage
         δ, the probability with which a decision may fail.
     confidence
@@ -60,6 +63,7 @@ class Robust(Solver):
     """
 
     name = "robust"
+    error_variance: float | None = None
     outage: float = 0.05
     confidence: float = 0.999
     method: str = "scenario"
@@ -71,6 +75,8 @@ class Robust(Solver):
     def __post_init__(self) -> None:
         for name in ("outage", "confidence"):
             checks.number(name, getattr(self, name), above=0, below=1)
+        if self.error_variance is not None:
+            checks.number("error_variance", self.error_variance, low=0, below=1)
         check_name("method", self.method, METHODS)
         checks.flag("tightened", self.tightened)
         checks.flag("jamming", self.jamming)
@@ -79,7 +85,8 @@ class Robust(Solver):
 
     def _solve(self, run: SolverRun) -> None:
         run.eligible_agents()
-        belief = Belief(run.instance, eve_prior(run.instance))
+        known = run.instance if self.error_variance is None else known_from(run.instance, self.error_variance)
+        belief = Belief(known, eve_prior(known))
         found = self._designs(run, belief)
         limit = RESERVE * self.outage
         passing = sorted(

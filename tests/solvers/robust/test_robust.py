@@ -6,7 +6,7 @@ from scipy import stats
 
 import solvers
 from secagent_env import Scenario, sample_instance
-from secagent_env.sampling.estimation import eve_prior, posterior_eavesdroppers
+from secagent_env.sampling.estimation import estimate_eavesdroppers, eve_prior, posterior_eavesdroppers
 from solvers.robust.belief import Belief
 from solvers.robust.certificate import MOST, draws_for, outage_bound
 from solvers.robust.pessimism import METHODS, Pessimist, ball, bernstein, exact
@@ -144,6 +144,15 @@ def test_what_is_known_for_certain_is_designed_for_as_ever():
     assert robust.certificate.failures == 0
 
 
+def test_estimates_and_their_error_variance_say_what_a_posterior_says():
+    truth = sample_instance(SMALL, 0)
+    one = solvers.make("robust", designs=2).solve(posterior_eavesdroppers(truth, 0.1, 0))
+    other = solvers.make("robust", designs=2, error_variance=0.1).solve(estimate_eavesdroppers(truth, 0.1, 0))
+    np.testing.assert_allclose(other.decision.power_w, one.decision.power_w, rtol=1e-6)
+    assert one.certificate.failures == other.certificate.failures
+    assert one.certificate.energy_quantile_j == pytest.approx(other.certificate.energy_quantile_j)
+
+
 def test_the_same_seed_gives_the_same_design():
     one, other = (solvers.make("robust", designs=2).solve(posterior(), seed=3) for _ in range(2))
     np.testing.assert_array_equal(one.decision.power_w, other.decision.power_w)
@@ -153,6 +162,7 @@ def test_the_same_seed_gives_the_same_design():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"error_variance": 1.0}, "error_variance must be"),
         ({"outage": 0.0}, "outage must be"),
         ({"outage": 1.0}, "outage must be"),
         ({"confidence": 1.5}, "confidence must be"),
