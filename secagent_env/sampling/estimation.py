@@ -96,6 +96,17 @@ def posterior_eavesdroppers(instance: Instance, error_variance: float, seed: See
     return _posterior(instance, *_estimates(instance, error_variance, _generators(instance, seed)), error_variance)
 
 
+def as_known(instance: Instance, error_variance: float, seed: Seed = 0) -> Instance:
+    """Return what the supervisor knows of an instance: the estimates, and the posterior where one can be had.
+
+    That is where something was known before them: a prior, or positions. Parameters and errors are those of
+    :func:`estimate_eavesdroppers`.
+    """
+    spreads = instance.prior_bs_covariance, instance.prior_agents_variance
+    beforehand = _path_gains(instance) is not None or all(spread is not None for spread in spreads)
+    return (posterior_eavesdroppers if beforehand else estimate_eavesdroppers)(instance, error_variance, seed)
+
+
 def known_from(estimated: Instance, error_variance: float) -> Instance:
     """Return an instance of estimates with all that is known by them as its prior, by the formula above.
 
