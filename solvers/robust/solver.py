@@ -13,7 +13,7 @@ says little of all together. The certificate comes last, from draws that no desi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from secagent_env import Decision, Instance, evaluate
@@ -21,7 +21,7 @@ from secagent_env.sampling.estimation import eve_prior, known_from
 from secagent_env.support import checks
 from secagent_env.support.errors import check_name
 from solvers.asc_plus.solver import ASCPlus
-from solvers.interface.base import OPTIMAL_GAP, Solver, SolverRun
+from solvers.interface.base import OPTIMAL_GAP, OutOfTime, Solver, SolverRun
 from solvers.robust.belief import Belief
 from solvers.robust.certificate import certify
 from solvers.robust.pessimism import METHODS, Pessimist
@@ -87,55 +87,60 @@ class Robust(Solver):
         run.eligible_agents()
         known = run.instance if self.error_variance is None else known_from(run.instance, self.error_variance)
         belief = Belief(known, eve_prior(known))
-        found = self._designs(run, belief)
-        limit = RESERVE * self.outage
-        passing = sorted(
-            (design for design in found if design.trial.outage <= limit),
-            key=lambda design: (design.trial.quantile_j(self.outage), design.trial.outage),
-        )
+        found: list[Design] = []
+        late: OutOfTime | None = None
+        try:
+            found.extend(self._designs(run, belief))  # those before the time is over count
+        except OutOfTime as error:
+            late = error
+        if found:
+            self._choose(run, belief, found)
+        if late is not None:
+            raise late
+
+    def _choose(self, run: SolverRun, belief: Belief, found: Sequence[Design]) -> None:
+        """Choose the cheapest design whose certificate holds, or else the one that failed least."""
+        passing = [design for design in found if design.trial.outage <= RESERVE * self.outage]
+        passing.sort(key=lambda design: (design.trial.quantile_j(self.outage), design.trial.outage))
         for attempt, design in enumerate(passing, start=1):
-            run.check_time()
-            certificate = certify(
-                design.decision, belief, design.trial.outage, self.outage, self.confidence, attempt, run.rng
-            )
+            likely = design.trial.outage
+            certificate = certify(design.decision, belief, likely, self.outage, self.confidence, attempt, run.rng)
             if certificate.bound <= self.outage:
                 run.choose(design.decision, certificate)
                 return
-        if found:
-            best = min(found, key=lambda design: design.trial.outage)
-            run.choose(best.decision, None)
-            run.failure = (
-                f"no design with an outage of at most {self.outage:g} was found: the least was {best.trial.outage:.3g}"
-            )
+        best = min(found, key=lambda design: design.trial.outage)
+        run.choose(best.decision, None)
+        run.failure = (
+            f"no design with an outage of at most {self.outage:g} was found: the least was {best.trial.outage:.3g}"
+        )
 
-    def _designs(self, run: SolverRun, belief: Belief) -> list[Design]:
-        """Return the designs at several quantiles, and the one that takes every link for its mean."""
+    def _designs(self, run: SolverRun, belief: Belief) -> Iterator[Design]:
+        """Yield the design that takes every link for its mean, and then those at several quantiles."""
         parts = list(belief.draws(self.draws, run.rng))
         inner = ASCPlus(jamming=self.jamming)
         solved = inner.solve(belief.expected(), run.seed, run.start, run.seconds_left)
-        found = [Design.of(solved.decision, parts)] if solved.outcome.feasible else []
+        if solved.outcome.feasible:
+            yield Design.of(solved.decision, parts)
         if belief.certain:
-            return found
+            return
         near = solved.decision
         low, high = TAILS
         tail = self.outage / self._links(run.instance)
         for step in range(1, (self.designs if self.tightened else 1) + 1):
-            run.check_time()
             decision, cheapest = self._design(run, Pessimist(belief, METHODS[self.method], tail), near, inner)
             holds = True
             if decision is not None:
                 near = decision
                 design = Design.of(decision, parts)
-                found.append(design)
+                yield design
                 holds = design.trial.outage <= RESERVE * self.outage
                 run.record(
                     iteration=step, tail=tail, outage=design.trial.outage, energy_j=design.trial.quantile_j(self.outage)
                 )
                 if holds and cheapest:
-                    break
+                    return
             low, high = (tail, high) if holds else (low, tail)  # where none is found, less is asked for
             tail = math.sqrt(low * high)
-        return found
 
     def _design(
         self, run: SolverRun, pessimist: Pessimist, near: Decision, inner: ASCPlus
@@ -143,6 +148,7 @@ class Robust(Solver):
         """Return a decision that a pessimist finds feasible, and whether no feasible one is cheaper; None if none."""
         decision = None
         for _ in range(ROUNDS):  # what the pessimist sees depends on the decision
+            run.check_time()
             spare = self._spare_s(run.instance, near)
             solved = inner.solve(pessimist.instance(near, spare), run.seed, near, run.seconds_left)
             if not solved.outcome.feasible:
