@@ -75,9 +75,9 @@ class Pessimist:
     def instance(self, near: Decision, downlink_s: float) -> Instance:
         """Return the network to design for, near a decision and with a downlink of at most so long, s.
 
-        Of every eavesdropper there are two: one who hears all agents as well as can be, senders too, and one who
-        hears them, the jammers too, as badly as can be. Colluding ones add up, so that of these there is the first
-        alone.
+        Of every eavesdropper there are two: one who hears the senders of the decision as well as can be and all others,
+        its jammers too, as badly; and one who hears all as well as can be, so that another selection does not look
+        better than it is. Colluding ones add up, so that of these there is the first alone.
         """
         belief, scenario = self.belief, self.belief.instance.scenario
         mean, covariance, agents_mean, agents_variance = belief.links
@@ -95,8 +95,10 @@ class Pessimist:
         floor = np.maximum(at - slope * along, 0.0) / (jamming @ quiet + scenario.noise_power_w)
         channel = mean * np.sqrt(slope / (1 + floor))[:, None]
         bits = scenario.bandwidth_hz * downlink_s * math.log2(1 + float(np.max(floor)))
-        gains = loud
-        if not scenario.colluding and (quiet < loud).any():
-            channel, gains = np.concatenate([channel, channel]), np.concatenate([loud, quiet], axis=1)
+        mixed = np.where(near.selection[:, None], loud, quiet)
+        if scenario.colluding or not (quiet < loud).any():
+            gains = mixed
+        else:
+            channel, gains = np.concatenate([channel] * 2), np.concatenate([mixed, loud], axis=1)
         seen = scenario.replace(num_eavesdroppers=gains.shape[1], knowledge_bits=scenario.knowledge_bits + bits)
         return known(belief.instance, scenario=seen, channel_eve=channel, gain_eve=gains)
