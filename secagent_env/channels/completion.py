@@ -15,7 +15,7 @@ import numpy as np
 
 from secagent_env.channels.choose import numpy_of, require_complex
 from secagent_env.model.batched import plain_array, require_finite
-from secagent_env.model.instance import Instance
+from secagent_env.model.instance import DIMENSIONS, Instance, sizes_of
 from secagent_env.model.prior import PRIOR
 from secagent_env.model.scenario import Scenario
 from secagent_env.sampling.generator import CHUNK, draw_into, empty_instances
@@ -23,21 +23,8 @@ from secagent_env.sampling.seeds import Seed, generators_of
 from secagent_env.support.checks import choice
 from secagent_env.support.units import decibel
 
-FIELDS = {
-    "channel_bs": ("num_agents", "num_antennas"),
-    "channel_eve": ("num_eavesdroppers", "num_antennas"),
-    "gain_agents": ("num_agents", "num_agents"),
-    "gain_eve": ("num_agents", "num_eavesdroppers"),
-    "inference_time_s": ("num_agents",),
-    "compute_power_w": ("num_agents",),
-    "accuracy": ("num_agents",),
-    "position_m": ("num_agents", None),
-    "eve_position_m": ("num_eavesdroppers", None),
-    "prior_bs_mean": ("num_eavesdroppers", "num_antennas"),
-    "prior_bs_covariance": ("num_eavesdroppers", "num_antennas", "num_antennas"),
-    "prior_agents_mean": ("num_agents", "num_eavesdroppers"),
-    "prior_agents_variance": ("num_agents", "num_eavesdroppers"),
-}
+_SIZES = {"N": "num_agents", "L": "num_antennas", "E": "num_eavesdroppers"}
+"""The fields of a scenario that set the dimensions."""
 _CHANNELS = ("channel_bs", "channel_eve")
 _PLACES = ("position_m", "eve_position_m")
 _MEANS = ("prior_bs_mean", "prior_agents_mean")
@@ -82,7 +69,7 @@ def completed(
         if name not in arrays:
             raise ValueError(f"{name} must be an array, got None")
     batch = arrays["channel_bs"].shape[:-2]
-    arrays = {name: _over(name, array, batch, len(FIELDS[name])) for name, array in arrays.items()}
+    arrays = {name: _over(name, array, batch, len(DIMENSIONS[name])) for name, array in arrays.items()}
     origin = dict.fromkeys(arrays, "given")
     for name, places in _NEEDS.items():
         lacking = [place for place in places if place not in arrays]
@@ -92,7 +79,7 @@ def completed(
                 f'complete="scenario" for places drawn from the scenario, which then decide who can send in secret'
             )
         origin.setdefault(name, "drawn" if lacking else "derived")
-    for name in FIELDS:
+    for name in DIMENSIONS:
         if name not in _LEFT_OUT:
             origin.setdefault(name, "drawn")
     made = [name for name in origin if name not in arrays]
@@ -109,8 +96,9 @@ def completed(
 def _checked(name: str, value: Any, scenario: Scenario) -> np.ndarray:
     """Return a field as an array of its last dimensions; ValueError says what it needs and what it looks like."""
     array = numpy_of(plain_array(name, value))
-    wanted = tuple(2 if field is None else getattr(scenario, field) for field in FIELDS[name])
-    letters = ", ".join(f"{_LETTERS[field]} = {size}" for field, size in zip(FIELDS[name], wanted, strict=True))
+    dims, sizes = DIMENSIONS[name], sizes_of(scenario)
+    wanted = tuple(sizes[dim] for dim in dims)
+    letters = ", ".join(f"{'xy' if dim == '2' else dim} = {sizes[dim]}" for dim in dims)
     if 0 in array.shape:
         raise ValueError(f"{name} holds nothing: its shape is {array.shape}, and it needs (…, {letters})")
     own = array.shape[-len(wanted) :]
@@ -118,13 +106,13 @@ def _checked(name: str, value: Any, scenario: Scenario) -> np.ndarray:
         hint = ""
         if own == wanted[::-1]:
             hint = ": its last two axes are transposed"
-        elif FIELDS[name][-1] is None and own == (wanted[0], 3):
+        elif dims[-1] == "2" and own == (wanted[0], 3):
             hint = ": leave the heights out, as in [..., :2]"
         elif set(wanted) <= set(array.shape):
             hint = ": put its axes in this order with np.moveaxis"
         elif array.ndim >= len(wanted):
-            other = [i for i, got in enumerate(own) if got != wanted[i] and FIELDS[name][i] is not None]
-            fields = dict.fromkeys(f"{FIELDS[name][i]}={own[i]}" for i in other)
+            other = [(dim, got) for dim, got in zip(dims, own, strict=True) if got != sizes[dim] and dim in _SIZES]
+            fields = dict.fromkeys(f"{_SIZES[dim]}={got}" for dim, got in other)
             hint = f": change the array, or the scenario to {', '.join(fields)}" if fields else ""
         raise ValueError(f"{name} must have the shape (…, {letters}) of the scenario, got {array.shape}{hint}")
     if name in _PLACES:
@@ -141,9 +129,6 @@ def _checked(name: str, value: Any, scenario: Scenario) -> np.ndarray:
             "give 10 ** (gain / 10)"
         )
     return array
-
-
-_LETTERS = {"num_agents": "N", "num_antennas": "L", "num_eavesdroppers": "E", None: "xy"}
 
 
 def _over(name: str, array: np.ndarray, batch: tuple[int, ...], own: int) -> np.ndarray:

@@ -24,7 +24,7 @@ import numpy as np
 from secagent_env.channels.choose import from_array
 from secagent_env.support.checks import integer
 
-_NAMES = {"channel": ("channel", "channels"), "users": ("rx_pos", "location"), "station": ("tx_pos", "location")}
+_NAMES = {"channel": ("channel", "channel"), "users": ("rx_pos", "location"), "station": ("tx_pos", "location")}
 
 
 def from_deepmimo(
@@ -71,7 +71,8 @@ def from_deepmimo(
     axes = "nrlft"[: channel.ndim]
     chosen: dict[str, Any] = {"rx_antenna": rx_antenna, "time": time, "subcarrier": subcarrier}
     all_users = factor * from_array(channel, axes, convention="Hw", scale_db=scale_db, **chosen)
-    rows = {name: _indices(name, which, len(all_users)) for name, which in _named(agents, eavesdroppers).items()}
+    which = {"agents": agents, "eavesdroppers": eavesdroppers}
+    rows = {name: _indices(name, users, len(all_users)) for name, users in which.items()}
     silent = np.unique(rows["agents"][~all_users[rows["agents"]].any(axis=-1)])
     if silent.size:
         raise ValueError(
@@ -87,10 +88,6 @@ def from_deepmimo(
         raise ValueError(f"places must be (users, 3) and (3,), got {users.shape} and {station.shape}")
     places = users[:, :2] - station[:2]
     return {**found, "position_m": places[rows["agents"]], "eve_position_m": places[rows["eavesdroppers"]]}
-
-
-def _named(agents: Any, eavesdroppers: Any) -> dict[str, Any]:
-    return {"agents": agents, "eavesdroppers": eavesdroppers}
 
 
 def _indices(name: str, which: Any, count: int) -> np.ndarray:
@@ -136,7 +133,7 @@ def _part(dataset: Any, part: str, *, optional: bool = False) -> Any:
     new, old = _NAMES[part]
     if isinstance(dataset, Mapping) and "user" in dataset:
         inner = dataset if part == "station" else dataset["user"]
-        if (value := inner.get("channel" if part == "channel" else old)) is not None:
+        if (value := inner.get(old)) is not None:
             return value
     elif isinstance(dataset, Mapping):
         if dataset.get(new) is not None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from secagent_env.propagation.path_loss import SPEED_OF_LIGHT
 from secagent_env.support.checks import integer
 
 CARRIER_HZ = 3.5e9
-_C = 299_792_458.0
 _WALLS = (-40.0, 160.0)
 """The walls x = … and y = … that reflect, m."""
 
@@ -49,14 +49,14 @@ def example_campus(users: int = 200, antennas: int = 8, times: int = 1, seed: in
     image = np.stack(images, axis=1)  # (users, paths, times, 2)
     distance = np.hypot(image[..., 0], image[..., 1])
     loss = np.array([1.0, *[10 ** (-6 / 20)] * (len(images) - 1)])[:, None]
-    amplitude = loss * _C / CARRIER_HZ / (4 * np.pi * distance)
+    amplitude = loss * SPEED_OF_LIGHT / CARRIER_HZ / (4 * np.pi * distance)
     amplitude[:, 0] *= obstructed[:, None]
     sine = image[..., 0] / distance  # the array lies along the x axis
-    phase = -2 * np.pi * distance * CARRIER_HZ / _C
+    phase = -2 * np.pi * distance * CARRIER_HZ / SPEED_OF_LIGHT
     element = np.arange(integer("antennas", antennas, 1))[:, None, None]
     a = amplitude[:, None] * np.exp(1j * (phase[:, None] + np.pi * element * sine[:, None]))
     return {
         "a": a[:, None, None].astype(np.complex64),
-        "tau": (distance[:, None, :, 0] / _C),
+        "tau": (distance[:, None, :, 0] / SPEED_OF_LIGHT),
         "position_m": start,
     }

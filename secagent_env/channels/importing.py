@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from secagent_env.channels.choose import drawn_groups, from_array, power_gain
-from secagent_env.channels.completion import FIELDS, completed
+from secagent_env.channels.completion import completed
 from secagent_env.channels.deepmimo import from_deepmimo
 from secagent_env.channels.files import read_arrays
 from secagent_env.channels.sionna import from_sionna
-from secagent_env.model.instance import Instance
+from secagent_env.model.instance import DIMENSIONS, Instance
 from secagent_env.model.scenario import Scenario
 from secagent_env.support.checks import choice, integer
 from secagent_env.support.errors import check_name
@@ -70,7 +70,7 @@ class Recipe:
     def __post_init__(self) -> None:
         choice("kind", self.kind, KINDS)
         for name in self.names:
-            check_name("array", name, _NAMES.get(self.kind, FIELDS))
+            check_name("array", name, _NAMES.get(self.kind, DIMENSIONS))
         own = self.kind not in _NAMES
         if self.draw is not None:
             integer("draw", self.draw, 1)
@@ -106,7 +106,7 @@ def imported(path: str | Path, scenario: Scenario, recipe: Recipe, part: int | N
         taken = {
             name: array[rows] if array.ndim == len(batch) + own else array
             for name, array in given.items()
-            for own in [len(FIELDS[name])]
+            for own in [len(DIMENSIONS[name])]
         }
         first = start * math.prod(batch[1:])
         yield completed(taken, scenario, complete=recipe.complete, seed=recipe.seed, first=first)
@@ -132,10 +132,10 @@ def _named(path: str | Path, recipe: Recipe) -> dict[str, np.ndarray]:
     for name, variable in recipe.names.items():
         if variable not in found:
             raise ValueError(f"{path} holds no {variable} to take as {name}; it holds: {there}")
-    wanted = _NAMES.get(recipe.kind, tuple(FIELDS))
+    wanted = _NAMES.get(recipe.kind, tuple(DIMENSIONS))
     arrays = {name: found[recipe.names.get(name, name)] for name in wanted if recipe.names.get(name, name) in found}
     needed = {"sionna": "h", "deepmimo": "channel"}.get(recipe.kind, "channel_bs")
-    if needed not in arrays and not (needed == "h" and {"a", "tau"} <= set(arrays)):
+    if needed not in arrays and not {"a", "tau"} <= set(arrays):
         says = "h, or a and tau" if needed == "h" else needed
         raise ValueError(f"{path} holds no {says}: name it with --array {needed}=VARIABLE; it holds: {there}")
     return arrays

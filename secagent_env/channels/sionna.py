@@ -55,19 +55,16 @@ def from_sionna(
     ValueError
         If the shapes are not those above, or a choice is missing.
     """
+    frequencies: Sequence[float] = ()
     if tau is not None:
         if frequency_hz is None or subcarrier is not None:
             raise ValueError(
                 "path coefficients with tau need frequency_hz, in Hz beside the carrier, and no subcarrier"
             )
-        response = _response(h, tau, [frequency_hz])
-        subcarrier = 0
-    else:
-        if frequency_hz is not None:
-            raise ValueError("frequency_hz needs the delays tau; of a frequency response, choose a subcarrier")
-        response = _complex(h)
-    _check(response, "a frequency response must have the axes num_rx, num_rx_ant, num_tx, num_tx_ant, time, frequency")
-    axes = "b" * (response.ndim - 6) + _LETTERS
+        frequencies, subcarrier = [frequency_hz], 0
+    elif frequency_hz is not None:
+        raise ValueError("frequency_hz needs the delays tau; of a frequency response, choose a subcarrier")
+    response, axes = _response(h, tau, frequencies)
     chosen: dict[str, Any] = {"tx": tx, "rx_antenna": rx_antenna, "time": time, "subcarrier": subcarrier}
     return from_array(response, axes, convention="Hw", scale_db=scale_db, **chosen)
 
@@ -87,20 +84,21 @@ def sionna_gain(
     frequency_hz
         With ``tau``, the frequencies beside the carrier over which gains are averaged.
     """
-    if tau is not None:
-        if frequency_hz is None:
-            raise ValueError("path coefficients with tau need frequency_hz, in Hz beside the carrier, as in [0.0]")
-        response = _response(h, tau, frequency_hz)
-    else:
-        response = _complex(h)
-    _check(response, "a frequency response must have the axes num_rx, num_rx_ant, num_tx, num_tx_ant, time, frequency")
-    axes = "b" * (response.ndim - 6) + _LETTERS
+    if tau is not None and frequency_hz is None:
+        raise ValueError("path coefficients with tau need frequency_hz, in Hz beside the carrier, as in [0.0]")
+    response, axes = _response(h, tau, frequency_hz or ())
     return power_gain(response, axes, quantity="amplitude", scale_db=scale_db)
 
 
-def _response(a: Any, tau: Any, frequencies: Sequence[float]) -> np.ndarray:
+def _response(h: Any, tau: Any, frequencies: Sequence[float]) -> tuple[np.ndarray, str]:
+    """Return a frequency response, of path coefficients where there are delays, and the letters of its axes."""
+    response = _complex(h) if tau is None else _of_paths(_complex(h), numpy_of(tau), frequencies)
+    _check(response, "a frequency response must have the axes num_rx, num_rx_ant, num_tx, num_tx_ant, time, frequency")
+    return response, "b" * (response.ndim - 6) + _LETTERS
+
+
+def _of_paths(a: np.ndarray, tau: np.ndarray, frequencies: Sequence[float]) -> np.ndarray:
     """Return the frequency response of path coefficients."""
-    a, tau = _complex(a), numpy_of(tau)
     _check(a, "path coefficients must have the axes num_rx, num_rx_ant, num_tx, num_tx_ant, num_paths, num_time_steps")
     if tau.ndim == a.ndim - 3:
         tau = np.expand_dims(tau, (-4, -2))  # one delay for all antennas

@@ -112,8 +112,8 @@ class MixedVectorEnv(VectorEnv[Any, Any, np.ndarray]):
     def _woven(self, arrays: Sequence[np.ndarray | None]) -> np.ndarray:
         """Return the rows of arrays, one of each part in turn; zero, False or None where a part has no array."""
         like = next(array for array in arrays if array is not None)
-        woven = np.zeros((self.num_envs, *like.shape[1:]), like.dtype)
-        woven[...] = None if like.dtype == object else 0
+        nothing = None if like.dtype == object else 0
+        woven = np.full((self.num_envs, *like.shape[1:]), nothing, like.dtype)
         for array, rows in zip(arrays, self._rows, strict=True):
             if array is not None:
                 woven[rows] = array

@@ -18,7 +18,7 @@ from secagent_env.model.instance_files import header_of, map_folder, read_file, 
 from secagent_env.model.prior import PRIOR, PRIOR_COMPLEX, check_prior
 from secagent_env.model.scenario import Scenario
 
-_DIMENSIONS = {
+DIMENSIONS = {
     "channel_bs": "NL",
     "channel_eve": "EL",
     "gain_agents": "NN",
@@ -30,6 +30,7 @@ _DIMENSIONS = {
     "eve_position_m": "E2",
     **PRIOR,
 }
+"""The last dimensions of each array, as letters: N agents, L antennas, E eavesdroppers, 2 coordinates."""
 _PLACES = ("position_m", "eve_position_m")
 _OPTIONAL = (*_PLACES, *PRIOR)
 _COMPLEX = ("channel_bs", "channel_eve", *PRIOR_COMPLEX)
@@ -99,7 +100,7 @@ class Instance(Batched):
         for name in self._arrays:
             if getattr(self, name) is None and name not in _OPTIONAL:
                 raise ValueError(f"{name} must be an array, got None")
-        xp = self._check_arrays(_DIMENSIONS, _sizes(self.scenario), _COMPLEX)
+        xp = self._check_arrays(DIMENSIONS, sizes_of(self.scenario), _COMPLEX)
         for name in self._arrays:
             array = getattr(self, name)
             if name not in (*_COMPLEX, *_OPTIONAL) and not xp.all(array >= 0):
@@ -246,7 +247,7 @@ class Instance(Batched):
         with reading(path):
             folder = os.path.isdir(path)
             scenario, arrays, origin = (map_folder if folder else read_file)(path, _shapes)
-            missing = set(_DIMENSIONS) - set(_OPTIONAL) - set(arrays)
+            missing = set(DIMENSIONS) - set(_OPTIONAL) - set(arrays)
             if missing:
                 raise ValueError(f"the array {min(missing)} is missing")
             if not folder:
@@ -259,7 +260,7 @@ class Instance(Batched):
         fields = cls._trusted(scenario=scenario, **arrays)
         for name, shape in _shapes(scenario).items():
             if name in arrays:
-                batch = require_shape(name, arrays[name], shape, _DIMENSIONS[name])
+                batch = require_shape(name, arrays[name], shape, DIMENSIONS[name])
                 if batch != fields.batch_shape:
                     raise ValueError(f"{name} must have the batch dimensions {fields.batch_shape}, got {batch}")
                 if arrays[name].dtype.kind != ("c" if name in _COMPLEX else "f"):
@@ -273,19 +274,19 @@ def squared_norm(channel: Array) -> Array:
     return xp.real(xp.vecdot(channel, channel))
 
 
-def _sizes(scenario: Scenario) -> dict[str, int]:
+def sizes_of(scenario: Scenario) -> dict[str, int]:
     """Return the sizes that the letters of the dimensions stand for."""
     return {"N": scenario.num_agents, "L": scenario.num_antennas, "E": scenario.num_eavesdroppers, "2": 2}
 
 
 def _shapes(scenario: Scenario) -> dict[str, tuple[int, ...]]:
     """Return the last dimensions of the arrays by name."""
-    sizes = _sizes(scenario)
-    return {name: tuple(sizes[d] for d in dims) for name, dims in _DIMENSIONS.items()}
+    sizes = sizes_of(scenario)
+    return {name: tuple(sizes[d] for d in dims) for name, dims in DIMENSIONS.items()}
 
 
 def _checked_origin(origin: Any) -> dict[str, str]:
-    known = isinstance(origin, Mapping) and set(origin) <= set(_DIMENSIONS)
+    known = isinstance(origin, Mapping) and set(origin) <= set(DIMENSIONS)
     if not known or not all(value in ORIGINS for value in origin.values()):
         raise ValueError(f"origin must map fields to one of {', '.join(ORIGINS)}, got {origin!r:.200}")
     return dict(origin)

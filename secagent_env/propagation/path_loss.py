@@ -14,6 +14,8 @@ import numpy as np
 
 from secagent_env.support.checks import number
 
+SPEED_OF_LIGHT = 299_792_458.0
+"""c, m/s."""
 DECIBEL = math.log(10) / 10
 """A decibel in nepers of power: 10^(x/10) = exp(DECIBEL x)."""
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from secagent_env.propagation.path_loss import PathLoss
-
-SPEED_OF_LIGHT = 299_792_458.0
-"""c, m/s."""
+from secagent_env.propagation.path_loss import SPEED_OF_LIGHT, PathLoss
 
 
 def urban_los_probability(distance_m: np.ndarray, decay_m: float) -> np.ndarray:

@@ -76,8 +76,7 @@ class Links(Batched):
         agents, eves = self.mean_gain_eve.shape[-2:]
         pairs = self.mean_gain_pairs.shape[-1]
         exponential[:, :pairs] *= self.mean_gain_pairs
-        # The last entry, zero, is the diagonal. Without mode, take would write to a copy first.
-        exponential.take(pair_index(agents, pairs + agents * eves), axis=1, out=instances.gain_agents, mode="clip")
+        write_pairs(exponential, instances.gain_agents)
         np.multiply(exponential[:, pairs:-1].reshape(-1, agents, eves), self.mean_gain_eve, out=instances.gain_eve)
         channels: Any = ((instances.channel_bs, self.deviation_bs), (instances.channel_eve, self.deviation_eve))
         for channel, scale in channels:
@@ -109,6 +108,12 @@ def squared_pair_distance(position: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=8)
 def _pairs(n: int) -> tuple[np.ndarray, ...]:
     return np.triu_indices(n, 1)
+
+
+def write_pairs(gains: np.ndarray, matrix: Any) -> None:
+    """Write the gains of pairs, first in (B, ·), to symmetric matrices (B, N, N); the last one, 0, is the diagonal."""
+    index = pair_index(matrix.shape[-1], gains.shape[-1] - 1)
+    gains.take(index, axis=1, out=matrix, mode="clip")  # without mode, take would write to a copy first
 
 
 @lru_cache(maxsize=8)

@@ -24,7 +24,7 @@ from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
 from secagent_env.propagation.arrays import exponential_factor, grid_of, one_ring_factor, response
 from secagent_env.propagation.path_loss import DECIBEL
-from secagent_env.sampling.fading import Links, pair_index, squared_distance, squared_pair_distance
+from secagent_env.sampling.fading import Links, squared_distance, squared_pair_distance, write_pairs
 
 _ROWS = 32
 """How many instances' links fit the cache."""
@@ -159,8 +159,7 @@ class ModelledLinks(Batched):
                 _add_line(gains, self.line_devices[rows], phase[rows, -devices:])
             gains *= self.gain_devices[rows]
             self._fade_base(instances, rows, phase[rows, : phase.shape[1] - devices])
-        # The last entry, zero, is the diagonal. Without mode, take would write to a copy first.
-        exponential.take(pair_index(n, devices), axis=1, out=instances.gain_agents, mode="clip")
+        write_pairs(exponential, instances.gain_agents)
         instances.gain_eve[...] = exponential[:, pairs:-1].reshape(-1, n, eves)
         return exponential[:, :pairs]
 

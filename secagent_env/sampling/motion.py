@@ -28,7 +28,7 @@ from scipy.special import j0, ndtr
 from secagent_env.model.batched import Batched
 from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
-from secagent_env.propagation.urban import SPEED_OF_LIGHT
+from secagent_env.propagation.path_loss import SPEED_OF_LIGHT
 from secagent_env.sampling.generator import Deployment, empty_instances, with_kept
 from secagent_env.sampling.modelled import Lasting, empty_phases, links_at, links_of
 from secagent_env.support.checks import number

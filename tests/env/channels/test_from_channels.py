@@ -131,6 +131,10 @@ def test_origin_is_kept_where_instances_go(own, tmp_path):
     [
         ({"channel_bs": lambda h: h.swapaxes(-1, -2)}, r"channel_bs .* its last two axes are transposed"),
         ({"channel_bs": lambda h: np.moveaxis(h, -2, 0)}, r"channel_bs .* put its axes in this order"),
+        (
+            {"prior_bs_covariance": lambda _: np.zeros((3, 2, 3), complex)},
+            "prior_bs_covariance .* its axes in this order",
+        ),
         ({"channel_eve": lambda h: h.real}, "channel_eve must be complex.*magnitudes or power gains"),
         ({"channel_bs": lambda h: 20 * np.log10(abs(h))}, "channel_bs must be complex.*decibels"),
         ({"channel_bs": lambda h: np.where(abs(h) > 0, np.nan, h)}, "channel_bs must be finite, got 120 NaN"),

@@ -31,7 +31,26 @@ def received(h: np.ndarray, w: np.ndarray) -> np.ndarray:
     return np.abs(h.conj() @ w) ** 2
 
 
+def test_an_axis_that_is_not_there_has_one_index():
+    h = noise(RX, TX_ANT)
+    np.testing.assert_array_equal(from_array(h, "nl", convention="hHw", rx_antenna=0), h)
+    for name in ("tx", "rx_antenna", "time", "subcarrier"):
+        with pytest.raises(ValueError, match=f"{name} is 1, but there is only one"):
+            from_array(h, "nl", convention="hHw", **{name: 1})
+
+
 # --- Sionna --------------------------------------------------------------------------------------------------
+
+
+def test_nested_lists_are_arrays_unless_they_are_pairs():
+    h = noise(3, 1, 1, TX_ANT, 1, 1)
+    np.testing.assert_array_equal(from_sionna(h.tolist(), subcarrier=0), from_sionna(h, subcarrier=0))
+    np.testing.assert_array_equal(from_sionna((h.real, h.imag), subcarrier=0), from_sionna(h, subcarrier=0))
+
+
+def test_gains_of_sionna_need_the_axes_of_a_response():
+    with pytest.raises(ValueError, match="a frequency response must have the axes num_rx, num_rx_ant"):
+        sionna_gain(noise(RX, TX, TX_ANT))
 
 
 @pytest.mark.parametrize("batch", [(), (2,)])
@@ -364,3 +383,18 @@ def test_the_example_has_the_shapes_of_sionna_and_the_path_loss_of_its_places():
     line = np.abs(data["a"][:, 0, 0, 0, 0, 0]) ** 2 / free_space
     assert set(np.round(10 * np.log10(line))) == {0.0, -15.0}
     np.testing.assert_array_equal(example_campus(30, 4, 3)["a"], data["a"])
+    users = data["a"][:, 0, 0, :, 0].astype(complex)  # (users, antennas, times), the line of sight
+    wave = 299_792_458 / 3.5e9
+    turned = users[:, 0, 0] / np.exp(-2j * np.pi * distance / wave)
+    np.testing.assert_allclose(np.angle(turned), 0, atol=0.01)
+    beside = users[:, 1, 0] / users[:, 0, 0] / np.exp(1j * np.pi * data["position_m"][:, 0] / distance)
+    np.testing.assert_allclose(np.angle(beside), 0, atol=0.01)
+
+
+def test_users_of_the_example_walk_at_a_metre_per_second():
+    data = example_campus(users=400, antennas=1, times=3)
+    line = np.abs(data["a"][:, 0, 0, 0, 0]).astype(float)
+    distance = np.hypot(*data["position_m"].T)[:, None] * line[:, :1] / line  # amplitudes fall as 1/d
+    step = np.diff(distance, axis=1)
+    np.testing.assert_allclose(np.std(step, axis=0), 0.01, rtol=0.15)  # 1 m/s towards or away, in 10 ms
+    assert np.abs(np.diff(step, axis=1)).max() < 2e-3

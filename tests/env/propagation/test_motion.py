@@ -242,6 +242,24 @@ def test_far_apart_tasks_are_drawn_anew():
     assert stats.ks_2samp(*levels).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("fading", [{}, {"fading": "rician", "rician_k_db": 6.0}])
+def test_links_in_motion_have_the_mean_gains_of_resting_ones(fading):
+    scenario = Scenario(num_agents=6, num_antennas=2, num_eavesdroppers=2, eve_area_m=(150.0, 250.0), **fading)
+    _, _, tasks = run(scenario, 1, 1500, speed_m_s=1.0, task_interval_s=10.0)
+    for task in tasks:
+        place, eves = task.position_m, task.eve_position_m
+        pairs, to_eves = (np.sum((place[:, :, None] - ends[:, None]) ** 2, axis=-1) for ends in (place, eves))
+        upper = np.triu_indices(6, 1)
+        for gains, squared, from_bs in (
+            (np.mean(np.abs(task.channel_bs) ** 2, axis=-1), np.sum(place**2, axis=-1), True),
+            (np.mean(np.abs(task.channel_eve) ** 2, axis=-1), np.sum(eves**2, axis=-1), True),
+            (task.gain_agents[:, *upper], pairs[:, *upper], False),
+            (task.gain_eve, to_eves, False),
+        ):
+            over_mean = gains / scenario.propagation.mean_gain(squared, from_bs)
+            assert np.mean(over_mean) == pytest.approx(1, abs=0.06)
+
+
 # --- Lifetime-v0 --------------------------------------------------------------------------------------------
 
 MOVING = {"mobility": "gauss-markov", "task_interval_s": 10.0, "max_failures": 3}

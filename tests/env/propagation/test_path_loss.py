@@ -192,6 +192,8 @@ def test_the_mean_gain_is_that_of_both_sights_and_their_shadowing():
             {"path_loss": "inh", "area_m": (-60, 0), "eve_area_m": (60, 61)},
             "area_m and eve_area_m are up to 171 m apart",
         ),
+        ({"path_loss": "umi", "eve_area_m": (3600, 3600)}, "reaches 5091 m .* and path_loss='umi' holds up to 5000 m"),
+        ({"path_loss": "uma", "eve_area_m": (3600, 3600)}, "reaches 5091 m .* and path_loss='uma' holds up to 5000 m"),
         ({"path_loss": "umi", "carrier_hz": 1e8}, "carrier_hz must be from 5e[+]08 to 1e[+]11 with path_loss='umi'"),
         ({"path_loss": "uma", "agent_height_m": 14.0}, "agent_height_m must be from 1.5 to 13 with path_loss='uma'"),
         ({"path_loss": "umi", "agent_height_m": 1.0}, "agent_height_m must be from 1.5 to 22.5"),
