@@ -13,7 +13,7 @@ from eval.sweep.answers import with_answers
 from eval.sweep.cells import Cell, Row
 from eval.sweep.promises import returns
 from secagent_env import Instance, Scenario, sample_instance
-from secagent_env.sampling.estimation import estimate_eavesdroppers, estimate_generator
+from secagent_env.sampling.estimation import as_known, estimate_generator
 from secagent_env.sampling.seeds import instance_generator
 from solvers import Solution, Solver
 
@@ -49,8 +49,8 @@ def solve_instance(
 ) -> tuple[Instance, Solution]:
     """Return instance ``index``, drawn or of the user's own, and what a solver decides on its estimated channels."""
     truth = instance_at(scenario, seed, index) if instances_file is None else own_instance(instances_file, index)
-    estimated = estimate_eavesdroppers(truth, csi_error, estimate_generator(seed, index))
-    return truth, solver.solve(estimated, seed=solver_seed(seed, index), max_seconds=max_seconds)
+    known = as_known(truth, csi_error, estimate_generator(seed, index))
+    return truth, solver.solve(known, seed=solver_seed(seed, index), max_seconds=max_seconds)
 
 
 @returns(RESULT)

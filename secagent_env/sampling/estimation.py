@@ -93,9 +93,38 @@ def posterior_eavesdroppers(instance: Instance, error_variance: float, seed: See
     neither a prior nor positions.
     """
     error_variance = number("error_variance", error_variance, low=0, below=1)
-    generators = _generators(instance, seed)
+    return _posterior(instance, *_estimates(instance, error_variance, _generators(instance, seed)), error_variance)
+
+
+def as_known(instance: Instance, error_variance: float, seed: Seed = 0) -> Instance:
+    """Return what the supervisor knows of an instance: the estimates, and the posterior where one can be had.
+
+    That is where something was known before them: a prior, or positions. Parameters and errors are those of
+    :func:`estimate_eavesdroppers`.
+    """
+    spreads = instance.prior_bs_covariance, instance.prior_agents_variance
+    beforehand = _path_gains(instance) is not None or all(spread is not None for spread in spreads)
+    return (posterior_eavesdroppers if beforehand else estimate_eavesdroppers)(instance, error_variance, seed)
+
+
+def known_from(estimated: Instance, error_variance: float) -> Instance:
+    """Return an instance of estimates with all that is known by them as its prior, by the formula above.
+
+    ``estimated`` holds what was known before them: a prior, or positions. Of an agent's link it has |ĥ|² alone, which
+    is enough where the prior has no mean; elsewhere ValueError says to use :func:`posterior_eavesdroppers`.
+    """
+    error_variance = number("error_variance", error_variance, low=0, below=1)
+    if estimated.prior_agents_mean is not None and estimated.prior_agents_mean.any():
+        raise ValueError(
+            "of estimated links whose prior_agents_mean is not 0 the phases are missing: posterior_eavesdroppers "
+            "estimates the true ones and says what is then known"
+        )
+    return _posterior(estimated, estimated.channel_eve, np.sqrt(estimated.gain_eve), error_variance)
+
+
+def _posterior(instance: Instance, channel: np.ndarray, coefficient: np.ndarray, error_variance: float) -> Instance:
+    """Return the instance with estimates of the base station's links (…, E, L) and the agents', and their posterior."""
     prior = eve_prior(instance)
-    channel, coefficient = _estimates(instance, error_variance, generators)
     mean_bs, mean_agents = mean_eve_gains(instance)
     kept, added = 1 - error_variance, error_variance
     spread, axes = np.linalg.eigh(prior.bs_covariance)

@@ -20,6 +20,7 @@ from secagent_env.support.secrets import public
 from solvers.certificate.bounds import LowerBound, lower_bound, transmission_bound
 from solvers.certificate.requirements import why_infeasible
 from solvers.certificate.selection import eligible_agents
+from solvers.interface.outage import OutageCertificate
 from solvers.interface.ranking import rank_by_violation, to_ties
 from solvers.interface.scaling import scaled
 
@@ -56,6 +57,8 @@ class Solution:
     usage
         Use of a language model: ``calls``, ``prompt_tokens``, ``completion_tokens``, ``cost``, ``faults``; empty for
         solvers that ask none.
+    certificate
+        How often the decision fails over what is not known of the eavesdroppers; None where all counts as known.
     """
 
     decision: Decision
@@ -70,6 +73,7 @@ class Solution:
     seed: int
     transmission_bound_j: float
     usage: dict[str, Any] = field(default_factory=dict)
+    certificate: OutageCertificate | None = None
 
     @property
     def gap(self) -> float:
@@ -127,6 +131,7 @@ class SolverRun:
     history: list[dict[str, Any]] = field(default_factory=list)
     evaluations: int = 0
     usage: dict[str, Any] = field(default_factory=dict)
+    certificate: OutageCertificate | None = None
 
     def __post_init__(self) -> None:
         self.instance = scaled(self.given)
@@ -187,6 +192,11 @@ class SolverRun:
         if self.outcome is None or rank < self._rank:
             self.decision, self.outcome, self._rank = decision, candidate, rank
         return outcome
+
+    def choose(self, decision: Decision, certificate: OutageCertificate | None) -> None:
+        """Make a decision the best one, whatever it costs where all is as estimated, with its certificate."""
+        self.decision, self.outcome, self.certificate = decision, evaluate(self.given, decision), certificate
+        self.evaluations += 1
 
     def _rank_of(self, outcome: Outcome) -> tuple[float, float]:
         return float(to_ties(rank_by_violation(self.given, outcome))), float(outcome.transmission_energy_j)
@@ -302,6 +312,7 @@ class Solver(ABC):
             run.seed,
             transmission_bound_j=transmission_bound(run.instance, decision.selection),
             usage=run.usage,
+            certificate=run.certificate,
         )
 
 

@@ -25,6 +25,7 @@ _factories: dict[str, Factory | str] = {
     "ga": "solvers.benchmarks.ga:GA",
     "ipfirst": "solvers.benchmarks.ipfirst:IPFirst",
     "law": "solvers.law:LAW",
+    "robust": "solvers.robust.solver:Robust",
     "randas": "solvers.benchmarks.randas:RandAS",
 }
 

@@ -15,6 +15,7 @@ from secagent_env.model.prior import PRIOR
 from secagent_env.sampling.estimation import (
     estimate_eavesdroppers,
     eve_prior,
+    known_from,
     mean_eve_gains,
     posterior_eavesdroppers,
 )
@@ -304,3 +305,14 @@ def test_a_real_covariance_is_one():
     correlated = SIZE**2 * 0.5 ** np.abs(np.subtract.outer(np.arange(3), np.arange(3)))
     covariance = np.broadcast_to(correlated, (2, 3, 3))
     np.testing.assert_array_equal(made(prior_bs_covariance=covariance).prior_bs_covariance[4], covariance)
+
+
+def test_what_estimates_tell_is_the_posterior_too():
+    truth = sample_instance("small", 3)
+    known = known_from(estimate_eavesdroppers(truth, 0.2, 5), 0.2)
+    both = posterior_eavesdroppers(truth, 0.2, 5)
+    for name in ("prior_bs_mean", "prior_bs_covariance", "prior_agents_variance"):
+        np.testing.assert_allclose(getattr(known, name), getattr(both, name))
+    np.testing.assert_allclose(np.abs(known.prior_agents_mean), np.abs(both.prior_agents_mean))
+    with pytest.raises(ValueError, match="the phases are missing: posterior_eavesdroppers"):
+        known_from(both, 0.2)

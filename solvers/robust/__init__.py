@@ -1,0 +1,1 @@
+"""Robust: designs that hold with a given probability over what is not known of the eavesdroppers."""

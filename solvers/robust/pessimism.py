@@ -1,0 +1,104 @@
+r"""The network as a pessimist sees it: every link of the eavesdroppers at a quantile of what is known of it.
+
+A received power X = |hᴴw|² of a link hᴴw ~ CN(a, v) exceeds, with probability η at most,
+
+    exact       (v/2) χ'²₂⁻¹(1 − η; 2 |a|²/v), the quantile of the noncentral χ² with 2 degrees of freedom;
+    ball        (|a| + √(v r))², the worst case over the ball that holds h with probability 1 − η: r = χ²₂ₗ⁻¹(1 − η) / 2
+                for an h of L dimensions (S-procedure: Luo, Sturm, Zhang 2004);
+    Bernstein   |a|² + v + √(2s) √(v² + 2 v |a|²) + s v with s = ln 1/η (Bechar 2009; Wang et al. 2014).
+
+For a beam, a = μᴴw and v = wᴴCw. The bound grows with |a|², and is replaced by a tangent at the present beam, floor +
+slope |μᴴw|². The slope scales the eavesdropper's channel. What no beam can null, the floor f over the interference,
+adds log₂(1 + f) to the rate that the downlink needs, as B T log₂(1 + f) bits in a downlink time T. So any solver of
+the model finds robust designs, on another instance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from secagent_env import Decision, Instance
+from solvers.robust.belief import Belief, known
+
+STEEP = 1e4
+"""Where |a|² is so many times v, the quantile is that of a normal distribution."""
+STEP = 1e-3
+"""Of the tangent's finite difference, relative."""
+
+Bound = Callable[[np.ndarray, np.ndarray, float, int], np.ndarray]
+
+
+def exact(power: np.ndarray, spread: np.ndarray, tail: float, _: int = 1) -> np.ndarray:
+    """Return what |x|² of x ~ CN(a, v) exceeds with probability ``tail``; power = |a|² and spread = v, (…)."""
+    power, spread = np.broadcast_arrays(np.asarray(power, float), np.asarray(spread, float))
+    safe = np.where(spread > 0, spread, 1.0)
+    ratio = np.where(spread > 0, power / safe, 0.0)
+    steep = ratio > STEEP
+    quantile = stats.ncx2.isf(tail, 2, np.where(steep, 0.0, 2 * ratio)) * spread / 2
+    normal = np.maximum(np.sqrt(power) + stats.norm.isf(tail) * np.sqrt(spread / 2), 0.0) ** 2
+    return np.asarray(np.where(spread > 0, np.where(steep, normal, quantile), power))
+
+
+def ball(power: np.ndarray, spread: np.ndarray, tail: float, dimensions: int = 1) -> np.ndarray:
+    """Return the worst case over a ball, which |x|² exceeds with probability ``tail`` at most."""
+    if tail > 0.5:  # the best case: what is exceeded with a probability of at least ``tail``
+        radius = stats.chi2.isf(1 - tail, 2 * dimensions) / 2
+        return np.asarray(np.maximum(np.sqrt(power) - np.sqrt(spread * radius), 0.0) ** 2)
+    radius = stats.chi2.isf(tail, 2 * dimensions) / 2
+    return np.asarray((np.sqrt(power) + np.sqrt(spread * radius)) ** 2)
+
+
+def bernstein(power: np.ndarray, spread: np.ndarray, tail: float, _: int = 1) -> np.ndarray:
+    """Return the Bernstein-type bound, which |x|² exceeds with probability ``tail`` at most."""
+    sign = -1.0 if tail > 0.5 else 1.0
+    s = -math.log(min(tail, 1 - tail))
+    root = np.sqrt(2 * s * (spread**2 + 2 * spread * power))
+    return np.asarray(np.maximum(power + spread + sign * root + (s * spread if sign > 0 else 0.0), 0.0))
+
+
+METHODS: dict[str, Bound] = {"scenario": exact, "worst-case": ball, "bernstein": bernstein}
+
+
+@dataclass(frozen=True)
+class Pessimist:
+    """What a belief looks like when each link may be worse with probability ``tail``, by a method's bound."""
+
+    belief: Belief
+    bound: Bound
+    tail: float
+
+    def instance(self, near: Decision, downlink_s: float) -> Instance:
+        """Return the network to design for, near a decision and with a downlink of at most so long, s.
+
+        Of every eavesdropper there are two: one who hears the senders of the decision as well as can be and all others,
+        its jammers too, as badly; and one who hears all as well as can be, so that another selection does not look
+        better than it is. Colluding ones add up, so that of these there is the first alone.
+        """
+        belief, scenario = self.belief, self.belief.instance.scenario
+        mean, covariance, agents_mean, agents_variance = belief.links
+        power = np.abs(agents_mean) ** 2
+        loud = self.bound(power, agents_variance, self.tail, 1)
+        quiet = np.minimum(self.bound(power, agents_variance, 1 - self.tail, 1), loud)
+        beam = near.beamformer
+        along = np.abs(mean.conj() @ beam) ** 2
+        spread = np.maximum(np.real(np.einsum("l,elm,m->e", beam.conj(), covariance, beam)), 0.0)
+        step = STEP * along + 1e-6 * spread
+        at = self.bound(along, spread, self.tail, scenario.num_antennas)
+        ahead = self.bound(along + step, spread, self.tail, scenario.num_antennas)
+        slope = np.divide(ahead - at, step, out=np.ones_like(at), where=step > 0)
+        jamming = np.where(near.selection, 0.0, near.power_w)
+        floor = np.maximum(at - slope * along, 0.0) / (jamming @ quiet + scenario.noise_power_w)
+        channel = mean * np.sqrt(slope / (1 + floor))[:, None]
+        bits = scenario.bandwidth_hz * downlink_s * math.log2(1 + float(np.max(floor)))
+        mixed = np.where(near.selection[:, None], loud, quiet)
+        if scenario.colluding or not (quiet < loud).any():
+            gains = mixed
+        else:
+            channel, gains = np.concatenate([channel] * 2), np.concatenate([mixed, loud], axis=1)
+        seen = scenario.replace(num_eavesdroppers=gains.shape[1], knowledge_bits=scenario.knowledge_bits + bits)
+        return known(belief.instance, scenario=seen, channel_eve=channel, gain_eve=gains)

@@ -1,0 +1,183 @@
+"""Robust designs: bounds on links against draws, certificates by hand, designs that hold where others fail."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import solvers
+from secagent_env import Scenario, sample_instance
+from secagent_env.sampling.estimation import estimate_eavesdroppers, eve_prior, posterior_eavesdroppers
+from solvers.robust.belief import Belief
+from solvers.robust.certificate import MOST, draws_for, outage_bound
+from solvers.robust.pessimism import METHODS, Pessimist, ball, bernstein, exact
+from solvers.robust.trial import Trial
+
+SMALL = Scenario.preset("paper", num_agents=8, num_antennas=6, min_selected=3, min_accuracy=0.6)
+
+
+def posterior(scenario=SMALL, seed=0, error_variance=0.1):
+    return posterior_eavesdroppers(sample_instance(scenario, seed), error_variance, seed)
+
+
+def belief_of(instance):
+    return Belief(instance, eve_prior(instance))
+
+
+# --- Certificates ---------------------------------------------------------------------------------------------
+
+
+def test_of_2000_draws_70_may_fail_for_five_percent():
+    assert outage_bound(70, 2000, 1e-3) <= 0.05 < outage_bound(71, 2000, 1e-3)
+
+
+@pytest.mark.parametrize(("failures", "draws"), [(0, 100), (3, 50), (40, 400)])
+def test_the_bound_is_where_so_few_failures_have_the_probability_of_the_doubt(failures, draws):
+    bound = outage_bound(failures, draws, 0.01)
+    assert stats.binom.cdf(failures, draws, bound) == pytest.approx(0.01, rel=1e-9)
+    assert outage_bound(draws, draws, 0.01) == 1.0
+
+
+def test_more_draws_are_made_the_closer_an_outage_is_to_the_limit():
+    numbers = [draws_for(outage, 0.05, 1e-3) for outage in (0.0, 0.02, 0.04, 0.045, 0.06)]
+    assert numbers == sorted(numbers)
+    assert numbers[0] == 2000
+    assert numbers[-1] == MOST
+
+
+# --- Draws ----------------------------------------------------------------------------------------------------
+
+
+def test_draws_have_the_moments_of_the_posterior_and_nothing_else_changes():
+    instance = posterior()
+    belief = belief_of(instance)
+    parts = list(belief.draws(6000, np.random.default_rng(0)))
+    assert sum(len(part) for part in parts) == 6000
+    channel = np.concatenate([part.channel_eve for part in parts])[:, 0]
+    mean, covariance = belief.links.bs_mean[0], belief.links.bs_covariance[0]
+    size = np.sqrt(np.trace(covariance).real)
+    np.testing.assert_allclose(channel.mean(0), mean, atol=0.05 * size)
+    found = np.einsum("mi,mj->ij", channel - mean, (channel - mean).conj()) / 6000
+    np.testing.assert_allclose(found, covariance, atol=0.02 * size**2)
+    gains = np.concatenate([part.gain_eve for part in parts])
+    expected = np.abs(belief.links.agents_mean) ** 2 + belief.links.agents_variance
+    np.testing.assert_allclose(gains.mean(0) / expected, 1, atol=0.1)
+    np.testing.assert_array_equal(parts[0][3].channel_bs, instance.channel_bs)
+    np.testing.assert_array_equal(parts[0][3].gain_agents, instance.gain_agents)
+
+
+def test_a_trial_counts_failures_and_orders_energies():
+    trial = Trial(np.array([3.0, np.inf, 1.0, 2.0, np.inf, 5.0, 4.0, 6.0, 7.0, 8.0]))
+    assert (trial.failures, trial.draws, trial.outage) == (2, 10, 0.2)
+    assert trial.quantile_j(0.2) == 8.0
+    assert trial.quantile_j(0.3) == 7.0
+    assert trial.quantile_j(0.1) == np.inf
+
+
+# --- Bounds on links ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tail", [0.3, 0.05, 0.001])
+@pytest.mark.parametrize("ratio", [0.0, 0.3, 20.0, 3e4])
+def test_bounds_hold_with_the_probability_they_say(tail, ratio):
+    rng = np.random.default_rng(1)
+    spread, power = 2.0, 2.0 * ratio
+    draws = rng.normal(0, 1, (2, 400_000)) * np.sqrt(spread / 2)
+    received = (np.sqrt(power) + draws[0]) ** 2 + draws[1] ** 2
+    above = np.mean(received > exact(power, spread, tail))
+    assert above == pytest.approx(tail, abs=5 * np.sqrt(tail / 4e5) + 1e-6)
+    below = np.mean(received < exact(power, spread, 1 - tail))
+    assert below == pytest.approx(tail, abs=5 * np.sqrt(tail / 4e5) + 1e-6)
+    for bound in (ball, bernstein):
+        assert np.mean(received > bound(power, spread, tail)) <= tail + 5 * np.sqrt(tail / 4e5)
+        assert bound(power, spread, tail) >= exact(power, spread, tail) * (1 - 1e-6)
+        assert bound(power, spread, 1 - tail) <= exact(power, spread, 1 - tail) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("bound", METHODS.values())
+def test_without_spread_a_bound_is_the_power(bound):
+    power = np.array([0.0, 1e-9, 3.0])
+    np.testing.assert_allclose(bound(power, np.zeros(3), 0.01, 4), power)
+
+
+def test_a_pessimist_sees_loud_senders_quiet_jammers_and_more_to_send():
+    instance = posterior()
+    belief = belief_of(instance)
+    near = solvers.make("asc-plus").solve(belief.expected()).decision
+    seen = Pessimist(belief, exact, 0.01).instance(near, 100.0)
+    eves = instance.scenario.num_eavesdroppers
+    power = np.abs(belief.links.agents_mean) ** 2
+    assert seen.scenario.num_eavesdroppers == 2 * eves
+    mixed, loud = seen.gain_eve[:, :eves], seen.gain_eve[:, eves:]
+    assert (loud > power).all()
+    np.testing.assert_array_equal(mixed[near.selection], loud[near.selection])
+    assert (mixed[~near.selection] < power[~near.selection]).all()
+    floor = seen.scenario.knowledge_bits - instance.scenario.knowledge_bits
+    beam = near.beamformer
+    spread = np.real(beam.conj() @ belief.links.bs_covariance[0] @ beam)
+    least = instance.scenario.bandwidth_hz * 100.0 * np.log2(1 + spread / instance.scenario.noise_power_w)
+    assert floor > least
+    together = belief_of(instance.replace(scenario=instance.scenario.replace(colluding=True)))
+    assert Pessimist(together, exact, 0.01).instance(near, 100.0).scenario.num_eavesdroppers == eves
+
+
+# --- Designs --------------------------------------------------------------------------------------------------
+
+
+def test_a_robust_design_holds_where_the_nominal_one_fails():
+    scenario = Scenario.preset("paper")
+    instance = posterior(scenario, 900)
+    belief = belief_of(instance)
+    draws = list(belief.draws(2000, np.random.default_rng(7)))
+    nominal = solvers.make("asc-plus").solve(instance)
+    assert Trial.of(nominal.decision, draws).outage > 0.05
+    solution = solvers.make("robust", outage=0.05).solve(instance)
+    assert solution.status in ("optimal", "feasible")
+    assert solution.certificate.bound <= 0.05
+    assert solution.certificate.confidence == 0.999
+    assert Trial.of(solution.decision, draws).outage <= 0.05
+    assert solution.outcome.energy_j < nominal.outcome.energy_j * 1.01
+
+
+def test_what_is_known_for_certain_is_designed_for_as_ever():
+    instance = posterior(error_variance=0.0)
+    assert belief_of(instance).certain
+    nominal, robust = (solvers.make(name).solve(instance) for name in ("asc-plus", "robust"))
+    assert robust.outcome.energy_j == pytest.approx(nominal.outcome.energy_j, rel=1e-9)
+    assert robust.certificate.failures == 0
+
+
+def test_estimates_and_their_error_variance_say_what_a_posterior_says():
+    truth = sample_instance(SMALL, 0)
+    one = solvers.make("robust", designs=2).solve(posterior_eavesdroppers(truth, 0.1, 0))
+    other = solvers.make("robust", designs=2, error_variance=0.1).solve(estimate_eavesdroppers(truth, 0.1, 0))
+    np.testing.assert_allclose(other.decision.power_w, one.decision.power_w, rtol=1e-6)
+    assert one.certificate.failures == other.certificate.failures
+    assert one.certificate.energy_quantile_j == pytest.approx(other.certificate.energy_quantile_j)
+
+
+def test_the_same_seed_gives_the_same_design():
+    one, other = (solvers.make("robust", designs=2).solve(posterior(), seed=3) for _ in range(2))
+    np.testing.assert_array_equal(one.decision.power_w, other.decision.power_w)
+    assert one.certificate == other.certificate
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"error_variance": 1.0}, "error_variance must be"),
+        ({"outage": 0.0}, "outage must be"),
+        ({"outage": 1.0}, "outage must be"),
+        ({"confidence": 1.5}, "confidence must be"),
+        ({"method": "guess"}, "unknown method 'guess'; valid are: bernstein, scenario, worst-case"),
+        ({"designs": 0}, "designs must be"),
+    ],
+)
+def test_bad_options(options, said):
+    with pytest.raises(ValueError, match=said):
+        solvers.make("robust", **options)
+
+
+def test_without_anything_known_it_refuses():
+    bare = sample_instance(SMALL, 0).replace(position_m=None, eve_position_m=None)
+    with pytest.raises(ValueError, match="nothing is known of the eavesdroppers beforehand"):
+        solvers.make("robust").solve(bare)
