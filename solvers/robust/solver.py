@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Decision, Instance, evaluate
-from secagent_env.sampling.estimation import eve_prior, known_from
+from secagent_env.sampling.estimation import known_from
 from secagent_env.support import checks
 from secagent_env.support.errors import check_name
 from solvers.asc_plus.links import LinkOptions, Links
@@ -87,8 +87,8 @@ class Robust(LinkOptions, Solver):
 
     def _solve(self, run: SolverRun) -> None:
         eligible = run.eligible_agents()
-        known = run.instance if self.error_variance is None else known_from(run.instance, self.error_variance)
-        belief = Belief(known, eve_prior(known))
+        known = run.given if self.error_variance is None else known_from(run.given, self.error_variance)
+        belief = Belief.of(known)
         found: list[Design] = []
         late: OutOfTime | None = None
         try:
@@ -131,15 +131,16 @@ class Robust(LinkOptions, Solver):
         low, high = LEAST_RISK, MOST_RISK
         risk = RESERVE * self.outage if self.tightened else self.outage
         for step in range(1, (self.designs if self.tightened else 1) + 1):
-            best = math.inf
+            best, none = math.inf, True
             for design in self._at_risk(run, belief, risk, eligible, nominal.decision.selection, parts):
                 yield design
+                none = False
                 if self._holds(design):
                     best = min(best, design.trial.quantile_j(self.outage))
             run.record(iteration=step, risk=risk, energy_j=best)
             if best <= (1 + OPTIMAL_GAP) * run.bound.energy_j:
                 return
-            low, high = (risk, high) if best < math.inf else (low, risk)
+            low, high = (risk, high) if best < math.inf or none else (low, risk)  # where none is found, ask for less
             risk = math.sqrt(low * high)
 
     def _at_risk(
