@@ -82,7 +82,9 @@ class RobustDesigns(Experiment):
 
     @functools.cached_property
     def _scenarios(self) -> dict[str, Scenario]:
-        return {name: Scenario.coerce(name) for name in self.presets}
+        return {
+            name: Scenario.from_toml(name) if name.endswith(".toml") else Scenario.preset(name) for name in self.presets
+        }
 
     @functools.cached_property
     def _schemes(self) -> dict[str, dict[str, Any]]:
@@ -127,7 +129,7 @@ class RobustDesigns(Experiment):
         fixed = compute(Grid([self._cell(p, e, None, MARGIN, m) for p, e, m in places], self.instances))
         tested = frame[frame["seed"] == self.seed]
         shown = [*list(self._schemes)[:-2], MARGIN, *list(self._schemes)[-2:]]
-        numbers = figures(tested, fixed, self.settings, self.outages, margins, shown, ALL_KNOWN, self.robust[0])
+        numbers = figures(tested, fixed, self.settings, self.outages, margins, shown, ALL_KNOWN)
         return Report(markdown(numbers), numbers, functools.partial(draw, numbers, self.settings))
 
     def _key(self, setting: Setting, label: str) -> tuple[str, float, float | None, str]:

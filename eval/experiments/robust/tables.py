@@ -47,7 +47,6 @@ def figures(
     margins: Mapping[Setting, float],
     schemes: Sequence[str],
     truth: str,
-    robust: str,
 ) -> list[dict[str, Any]]:
     """Return a row for each setting and scheme."""
     rows, with_margin = _records(frame), _records(fixed)
