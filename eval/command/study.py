@@ -69,6 +69,10 @@ STUDIES = {
         "What agents reach on channels that they were not trained on, beside those that were.",
         timed=True,
     ),
+    "robust": Study(
+        "eval.experiments.robust.experiment:RobustDesigns",
+        "How often designs fail where eavesdroppers' channels are estimates, and what safety costs.",
+    ),
     "genainet": Study(
         "eval.experiments.genainet_power.experiment:PowerGames", "What messages between agents are worth."
     ),

@@ -34,6 +34,7 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
     "asc-plus": ("blue", "diamond-tall", "dash"),
     "asc": ("blue", "circle"),
     "asc-printed": ("blue", "octagon", "dot"),
+    "robust": ("green", "star-triangle-up"),
     "law": ("orange", "triangle-up"),
     "l2o": ("sky", "hexagon"),
     "ppo": ("purple", "star"),

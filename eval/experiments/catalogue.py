@@ -33,6 +33,7 @@ CATALOGUE = {
     "table3": _ENERGY,
     "fig5": _ENERGY,
     "table4": _ENERGY,
+    "robust": "eval.experiments.robust.experiment:RobustDesigns",
 }
 """Names of tables and figures, and the experiments that make them, in the order in which they run."""
 

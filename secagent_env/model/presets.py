@@ -26,6 +26,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "dense": {"num_agents": 200, "num_antennas": 64},
     "qwen": {"model_sizes": ((1024, 12), (2048, 12), (2560, 6)), "min_accuracy": 0.6},
+    "uncertain": {"eve_area_m": (20.0, 100.0)},
     "urban-micro": {"path_loss": "umi", "fading": "rician", "array": "ula", "eve_area_m": (20.0, 100.0)},
     "indoor": {
         "path_loss": "inh",
@@ -46,7 +47,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 ``paper``: the paper's typical case. ``small``: six agents, for first trials and tests. ``tight-latency``: computing,
 downlink and uplink compete for the time allowed. ``contested``: eavesdroppers among the agents, whom the beam alone
-cannot keep out. ``dense``: 200 agents, 64 antennas. ``qwen``: the three models of section V-C. ``urban-micro``,
-``indoor``: the street canyon and the office of 3GPP, with an eavesdropper among the agents. ``line-of-sight``: agents
-and eavesdropper in plain view, some of them in one direction.
+cannot keep out. ``dense``: 200 agents, 64 antennas. ``qwen``: the three models of section V-C.
+``uncertain``: an eavesdropper among the agents; designs for an estimate of its channels mostly fail on the true ones.
+``urban-micro``, ``indoor``: the street canyon and the office of 3GPP, with an eavesdropper among the agents.
+``line-of-sight``: agents and eavesdropper in plain view, some of them in one direction.
 """

@@ -160,7 +160,7 @@ def eve_prior(instance: Instance) -> EvePrior:
                 "from which the path loss follows"
             )
         if covariance is None:
-            covariance = by_place[0][..., None, None] * np.eye(instance.scenario.num_antennas)
+            covariance = by_place[0][..., None, None] * np.eye(instance.scenario.num_antennas, dtype=complex)
         if variance is None:
             variance = by_place[1]
     means = (instance.prior_bs_mean, instance.channel_eve), (instance.prior_agents_mean, instance.gain_eve)

@@ -62,20 +62,27 @@ def jammers_of(instance: Instance, selection: np.ndarray, power_w: np.ndarray, f
 
 
 def protected_selection(
-    instance: Instance, allowed: np.ndarray, margin: float, *, everybody: bool = False, seconds: float = 1.0
+    instance: Instance,
+    allowed: np.ndarray,
+    margin: float,
+    *,
+    jammed: np.ndarray | None = None,
+    everybody: bool = False,
+    seconds: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the cheapest selection (N,) bool whose agents can all send in secret, and powers (N,), W, that make it so.
 
     Agents that are ``allowed``, (N,) bool, may be selected, and with ``everybody`` must be; they pass the linear test
     of the uplink by a ``margin``. The powers are capped where noise no longer matters; that keeps the coefficients
-    moderate. None if there is no such selection, or it is not found in so many seconds.
+    moderate. Jammers count with the gains ``jammed``, (N, E), by default those with which senders are overheard. None
+    if there is no such selection, or it is not found in so many seconds.
     """
     scenario = instance.scenario
     n = scenario.num_agents
     gain, heard = np.maximum(instance.bs_gain, 1e-300), np.maximum(instance.gain_eve, 1e-300)
     cap = min(scenario.max_power_w, JAMMED * scenario.noise_power_w / float(np.median(gain)))
     overheard = np.broadcast_to(heard.sum(axis=1, keepdims=True), heard.shape) if scenario.colluding else heard
-    slope, level = linear_test(gain[:, None] / overheard / (1 + margin), 1.0, gain, heard)
+    slope, level = linear_test(gain[:, None] / overheard / (1 + margin), 1.0, gain, heard if jammed is None else jammed)
     slope *= cap / scenario.noise_power_w
     slope[np.arange(n), :, np.arange(n)] = 0.0  # the own power cancels
     least = level + np.minimum(slope, 0.0).sum(axis=2)

@@ -10,7 +10,8 @@ import numpy as np
 
 from secagent_env import Instance
 from secagent_env.model.prior import PRIOR
-from secagent_env.sampling.estimation import EvePrior
+from secagent_env.sampling.estimation import EvePrior, eve_prior
+from solvers.interface.scaling import scaled
 
 CHUNK = 500
 """How many draws are made at a time."""
@@ -25,6 +26,16 @@ class Belief:
 
     instance: Instance
     links: EvePrior
+
+    @classmethod
+    def of(cls, instance: Instance) -> Belief:
+        """Return what an instance says of its eavesdroppers, scaled as solvers search: by its prior, or its positions.
+
+        ValueError where it says nothing.
+        """
+        links = eve_prior(instance)
+        network = scaled(instance.replace(**dict(zip(PRIOR, links, strict=True))))
+        return cls(network, eve_prior(network))
 
     @property
     def certain(self) -> bool:

@@ -9,8 +9,8 @@ A received power X = |hᴴw|² of a link hᴴw ~ CN(a, v) exceeds, with probabil
 
 For a beam, a = μᴴw and v = wᴴCw. The bound grows with |a|², and is replaced by a tangent at the present beam, floor +
 slope |μᴴw|². The slope scales the eavesdropper's channel. What no beam can null, the floor f over the interference,
-adds log₂(1 + f) to the rate that the downlink needs, as B T log₂(1 + f) bits in a downlink time T. So any solver of
-the model finds robust designs, on another instance.
+adds log₂(1 + f) to the rate that the downlink needs, as B T log₂(1 + f) bits in a downlink time T. So the beam and the
+powers of any solver are robust ones, on another instance.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import stats
@@ -30,10 +31,10 @@ STEEP = 1e4
 STEP = 1e-3
 """Of the tangent's finite difference, relative."""
 
-Bound = Callable[[np.ndarray, np.ndarray, float, int], np.ndarray]
+Bound = Callable[..., np.ndarray]
 
 
-def exact(power: np.ndarray, spread: np.ndarray, tail: float, _: int = 1) -> np.ndarray:
+def exact(power: np.ndarray, spread: np.ndarray, tail: np.ndarray | float, _: int = 1) -> np.ndarray:
     """Return what |x|² of x ~ CN(a, v) exceeds with probability ``tail``; power = |a|² and spread = v, (…)."""
     power, spread = np.broadcast_arrays(np.asarray(power, float), np.asarray(spread, float))
     safe = np.where(spread > 0, spread, 1.0)
@@ -44,21 +45,23 @@ def exact(power: np.ndarray, spread: np.ndarray, tail: float, _: int = 1) -> np.
     return np.asarray(np.where(spread > 0, np.where(steep, normal, quantile), power))
 
 
-def ball(power: np.ndarray, spread: np.ndarray, tail: float, dimensions: int = 1) -> np.ndarray:
-    """Return the worst case over a ball, which |x|² exceeds with probability ``tail`` at most."""
-    if tail > 0.5:  # the best case: what is exceeded with a probability of at least ``tail``
-        radius = stats.chi2.isf(1 - tail, 2 * dimensions) / 2
-        return np.asarray(np.maximum(np.sqrt(power) - np.sqrt(spread * radius), 0.0) ** 2)
-    radius = stats.chi2.isf(tail, 2 * dimensions) / 2
-    return np.asarray((np.sqrt(power) + np.sqrt(spread * radius)) ** 2)
+def ball(power: np.ndarray, spread: np.ndarray, tail: np.ndarray | float, dimensions: int = 1) -> np.ndarray:
+    """Return the worst case over a ball, which |x|² exceeds with probability ``tail`` at most.
+
+    Where ``tail`` > 1/2, the best case: what |x|² exceeds with a probability of at least ``tail``.
+    """
+    best = np.asarray(tail) > 0.5
+    radius = stats.chi2.isf(np.where(best, 1 - np.asarray(tail), tail), 2 * dimensions) / 2
+    reach = np.sqrt(spread * radius)
+    return np.asarray(np.maximum(np.sqrt(power) + np.where(best, -reach, reach), 0.0) ** 2)
 
 
-def bernstein(power: np.ndarray, spread: np.ndarray, tail: float, _: int = 1) -> np.ndarray:
-    """Return the Bernstein-type bound, which |x|² exceeds with probability ``tail`` at most."""
-    sign = -1.0 if tail > 0.5 else 1.0
-    s = -math.log(min(tail, 1 - tail))
+def bernstein(power: np.ndarray, spread: np.ndarray, tail: np.ndarray | float, _: int = 1) -> np.ndarray:
+    """Return the Bernstein-type bound, which |x|² exceeds with probability ``tail`` at most (> 1/2: at least)."""
+    best = np.asarray(tail) > 0.5
+    s = -np.log(np.where(best, 1 - np.asarray(tail), tail))
     root = np.sqrt(2 * s * (spread**2 + 2 * spread * power))
-    return np.asarray(np.maximum(power + spread + sign * root + (s * spread if sign > 0 else 0.0), 0.0))
+    return np.asarray(np.maximum(power + spread + np.where(best, -root, root + s * spread), 0.0))
 
 
 METHODS: dict[str, Bound] = {"scenario": exact, "worst-case": ball, "bernstein": bernstein}
@@ -72,18 +75,36 @@ class Pessimist:
     bound: Bound
     tail: float
 
-    def instance(self, near: Decision, downlink_s: float) -> Instance:
-        """Return the network to design for, near a decision and with a downlink of at most so long, s.
+    @cached_property
+    def loud(self) -> np.ndarray:
+        """Gains (N, E) of agents whom the eavesdroppers hear as well as can be."""
+        return self.heard(self.tail)
 
-        Of every eavesdropper there are two: one who hears the senders of the decision as well as can be and all others,
-        its jammers too, as badly; and one who hears all as well as can be, so that another selection does not look
-        better than it is. Colluding ones add up, so that of these there is the first alone.
+    @cached_property
+    def quiet(self) -> np.ndarray:
+        """Gains (N, E) of agents whom the eavesdroppers hear as badly as can be."""
+        return np.minimum(self.heard(1 - self.tail), self.loud)
+
+    def heard(self, tail: np.ndarray | float) -> np.ndarray:
+        """Return gains (N, E) that are exceeded with probability ``tail``, a number or (N, 1)."""
+        return self.bound(np.abs(self.belief.links.agents_mean) ** 2, self.belief.links.agents_variance, tail, 1)
+
+    def instance(self, near: Decision, risk: np.ndarray, downlink_s: float) -> Instance:
+        """Return the network to design for: the selection of a decision, near its beam and its jammers.
+
+        Eavesdroppers hear its senders as well as can be, and all others, its jammers too, as badly.
+
+        Parameters
+        ----------
+        near
+            The decision.
+        risk
+            The probability with which each agent is heard better, (N,), where that is more than ``tail``.
+        downlink_s
+            How long the downlink takes at most, s.
         """
         belief, scenario = self.belief, self.belief.instance.scenario
-        mean, covariance, agents_mean, agents_variance = belief.links
-        power = np.abs(agents_mean) ** 2
-        loud = self.bound(power, agents_variance, self.tail, 1)
-        quiet = np.minimum(self.bound(power, agents_variance, 1 - self.tail, 1), loud)
+        mean, covariance = belief.links.bs_mean, belief.links.bs_covariance
         beam = near.beamformer
         along = np.abs(mean.conj() @ beam) ** 2
         spread = np.maximum(np.real(np.einsum("l,elm,m->e", beam.conj(), covariance, beam)), 0.0)
@@ -92,13 +113,12 @@ class Pessimist:
         ahead = self.bound(along + step, spread, self.tail, scenario.num_antennas)
         slope = np.divide(ahead - at, step, out=np.ones_like(at), where=step > 0)
         jamming = np.where(near.selection, 0.0, near.power_w)
-        floor = np.maximum(at - slope * along, 0.0) / (jamming @ quiet + scenario.noise_power_w)
-        channel = mean * np.sqrt(slope / (1 + floor))[:, None]
+        floor = np.maximum(at - slope * along, 0.0) / (jamming @ self.quiet + scenario.noise_power_w)
         bits = scenario.bandwidth_hz * downlink_s * math.log2(1 + float(np.max(floor)))
-        mixed = np.where(near.selection[:, None], loud, quiet)
-        if scenario.colluding or not (quiet < loud).any():
-            gains = mixed
-        else:
-            channel, gains = np.concatenate([channel] * 2), np.concatenate([mixed, loud], axis=1)
-        seen = scenario.replace(num_eavesdroppers=gains.shape[1], knowledge_bits=scenario.knowledge_bits + bits)
-        return known(belief.instance, scenario=seen, channel_eve=channel, gain_eve=gains)
+        loud = self.heard(np.clip(risk, self.tail, 0.5)[:, None])
+        return known(
+            belief.instance,
+            scenario=scenario.replace(knowledge_bits=scenario.knowledge_bits + bits),
+            channel_eve=mean * np.sqrt(slope / (1 + floor))[:, None],
+            gain_eve=np.where(near.selection[:, None], loud, self.quiet),
+        )

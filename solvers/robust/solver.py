@@ -5,9 +5,10 @@ The links to the eavesdroppers are random: what an instance knows of them is a m
 violated: (4), (11) and (17) hang on them. Sought is a decision that fails with probability δ at most, and of these one
 whose energy, exceeded with probability δ, is least.
 
-Every link is put at a quantile of what is known (:mod:`solvers.robust.pessimism`), and ``asc-plus`` solves this
-network. The quantile is then moved, by bisection, to where the decision just holds on draws: a bound for each link
-says little of all together. The certificate comes last, from draws that no design has seen.
+For a risk, selections come from integer programs (:mod:`solvers.robust.selection`); every link is put at a quantile
+of what is known (:mod:`solvers.robust.pessimism`), and beam and powers are those of ``asc-plus`` for this network. The
+risk is then moved, by bisection, to where the decision just holds on draws: a bound for each link says little of all
+together. The certificate comes last, from draws that no design has seen.
 """
 
 from __future__ import annotations
@@ -16,29 +17,36 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from secagent_env import Decision, Instance, evaluate
-from secagent_env.sampling.estimation import eve_prior, known_from
+from secagent_env.sampling.estimation import known_from
 from secagent_env.support import checks
 from secagent_env.support.errors import check_name
-from solvers.asc_plus.solver import ASCPlus
+from solvers.asc_plus.links import LinkOptions, Links
+from solvers.asc_plus.solver import GOOD_GAP, ASCPlus
+from solvers.beam.beamforming import leakage_beam
+from solvers.certificate.bounds import lower_bound
 from solvers.interface.base import OPTIMAL_GAP, OutOfTime, Solver, SolverRun
 from solvers.robust.belief import Belief
 from solvers.robust.certificate import certify
 from solvers.robust.pessimism import METHODS, Pessimist
+from solvers.robust.selection import MARGINS, jammed_selections, overheard, safe_selection
 from solvers.robust.trial import Trial
 
-TAILS = (1e-8, 0.5)
-"""The range of the probability with which each link may be worse."""
+MOST_RISK = 0.5
+LEAST_RISK = 1e-6
+"""The range of the probability of a failure that is designed for."""
 RESERVE = 0.8
 """The share of δ that a design may fail on the draws which it is chosen by."""
 SHORTEST = 1e-3
 """The downlink counts as taking this share of the time limit at least."""
-ROUNDS = 3
-"""How often a design is made anew near the one before, at one quantile."""
+ROUNDS = 2
+"""How often a design is made anew near the one before, at one risk."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Robust(Solver):
+class Robust(LinkOptions, Solver):
     """Decisions with a certified outage.
 
     Parameters
@@ -53,13 +61,11 @@ class Robust(Solver):
     method
         The bound on each link: ``"scenario"`` (its quantile), ``"worst-case"`` (over a ball) or ``"bernstein"``.
     tightened
-        False takes a method's bound as it is, its δ split equally over the links, and does not move the quantile.
+        False takes a method's bound as it is, its δ split equally over the links, and does not move the risk.
     designs
-        Quantiles that are tried at most.
-    draws
-        Of the links, by which designs are compared.
-    jamming
-        False keeps every unselected agent silent.
+        Risks that are tried at most.
+    samples
+        Draws of the links, by which designs are compared.
     """
 
     name = "robust"
@@ -68,29 +74,25 @@ class Robust(Solver):
     confidence: float = 0.999
     method: str = "scenario"
     tightened: bool = True
-    designs: int = 10
-    draws: int = 4000
-    jamming: bool = True
+    designs: int = 8
+    samples: int = 4000
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("outage", "confidence"):
             checks.number(name, getattr(self, name), above=0, below=1)
         if self.error_variance is not None:
             checks.number("error_variance", self.error_variance, low=0, below=1)
         check_name("method", self.method, METHODS)
-        checks.flag("tightened", self.tightened)
-        checks.flag("jamming", self.jamming)
-        checks.integer("designs", self.designs, low=1)
-        checks.integer("draws", self.draws, low=1)
 
     def _solve(self, run: SolverRun) -> None:
-        run.eligible_agents()
-        known = run.instance if self.error_variance is None else known_from(run.instance, self.error_variance)
-        belief = Belief(known, eve_prior(known))
+        eligible = run.eligible_agents()
+        known = run.given if self.error_variance is None else known_from(run.given, self.error_variance)
+        belief = Belief.of(known)
         found: list[Design] = []
         late: OutOfTime | None = None
         try:
-            found.extend(self._designs(run, belief))  # those before the time is over count
+            found.extend(self._designs(run, belief, eligible))  # those before the time is over count
         except OutOfTime as error:
             late = error
         if found:
@@ -100,7 +102,7 @@ class Robust(Solver):
 
     def _choose(self, run: SolverRun, belief: Belief, found: Sequence[Design]) -> None:
         """Choose the cheapest design whose certificate holds, or else the one that failed least."""
-        passing = [design for design in found if design.trial.outage <= RESERVE * self.outage]
+        passing = [design for design in found if self._holds(design)]
         passing.sort(key=lambda design: (design.trial.quantile_j(self.outage), design.trial.outage))
         for attempt, design in enumerate(passing, start=1):
             likely = design.trial.outage
@@ -114,50 +116,103 @@ class Robust(Solver):
             f"no design with an outage of at most {self.outage:g} was found: the least was {best.trial.outage:.3g}"
         )
 
-    def _designs(self, run: SolverRun, belief: Belief) -> Iterator[Design]:
-        """Yield the design that takes every link for its mean, and then those at several quantiles."""
-        parts = list(belief.draws(self.draws, run.rng))
-        inner = ASCPlus(jamming=self.jamming)
-        solved = inner.solve(belief.expected(), run.seed, run.start, run.seconds_left)
-        if solved.outcome.feasible:
-            yield Design.of(solved.decision, parts)
-        if belief.certain:
+    def _holds(self, design: Design) -> bool:
+        return design.trial.outage <= RESERVE * self.outage
+
+    def _designs(self, run: SolverRun, belief: Belief, eligible: np.ndarray) -> Iterator[Design]:
+        """Yield the design that takes every link for its mean, and then those at several risks."""
+        parts = list(belief.draws(self.samples, run.rng))
+        nominal = ASCPlus(jamming=self.jamming).solve(belief.expected(), run.seed, run.start, run.seconds_left)
+        design = Design.of(nominal.decision, parts)
+        yield design
+        if belief.certain or (self._holds(design) and nominal.gap <= OPTIMAL_GAP):
             return
-        near = solved.decision
-        low, high = TAILS
-        tail = self.outage / self._links(run.instance)
+        run.bound = lower_bound(run.instance)
+        low, high = LEAST_RISK, MOST_RISK
+        risk = RESERVE * self.outage if self.tightened else self.outage
         for step in range(1, (self.designs if self.tightened else 1) + 1):
-            decision, cheapest = self._design(run, Pessimist(belief, METHODS[self.method], tail), near, inner)
-            holds = True
+            best, none = math.inf, True
+            for design in self._at_risk(run, belief, risk, eligible, nominal.decision.selection, parts):
+                yield design
+                none = False
+                if self._holds(design):
+                    best = min(best, design.trial.quantile_j(self.outage))
+            run.record(iteration=step, risk=risk, energy_j=best)
+            if best <= (1 + OPTIMAL_GAP) * run.bound.energy_j:
+                return
+            low, high = (risk, high) if best < math.inf or none else (low, risk)  # where none is found, ask for less
+            risk = math.sqrt(low * high)
+
+    def _at_risk(
+        self,
+        run: SolverRun,
+        belief: Belief,
+        risk: float,
+        eligible: np.ndarray,
+        nominal: np.ndarray,
+        parts: Sequence[Instance],
+    ) -> Iterator[Design]:
+        """Yield the designs at a risk, of different selections; those with jammers only where they may save energy."""
+        pessimist = Pessimist(belief, METHODS[self.method], risk / self._links(run.instance))
+        alone = np.zeros(len(eligible))
+        seen: set[bytes] = set()
+        best = math.inf
+        for selection, each in self._selections(pessimist, risk, eligible, nominal, parts):
+            energy = run.instance.execution_energy_j[selection].sum()
+            if selection.tobytes() in seen or energy > best:
+                continue
+            seen.add(selection.tobytes())
+            decision = self._design(run, pessimist, selection, alone if each is None else each)
             if decision is not None:
-                near = decision
                 design = Design.of(decision, parts)
                 yield design
-                holds = design.trial.outage <= RESERVE * self.outage
-                run.record(
-                    iteration=step, tail=tail, outage=design.trial.outage, energy_j=design.trial.quantile_j(self.outage)
-                )
-                if holds and cheapest:
-                    return
-            low, high = (tail, high) if holds else (low, tail)  # where none is found, less is asked for
-            tail = math.sqrt(low * high)
+                if self._holds(design):
+                    best = min(best, energy)
+            assert run.bound is not None
+            if best <= (1 + GOOD_GAP) * run.bound.energy_j:
+                return
 
-    def _design(
-        self, run: SolverRun, pessimist: Pessimist, near: Decision, inner: ASCPlus
-    ) -> tuple[Decision | None, bool]:
-        """Return a decision that a pessimist finds feasible, and whether no feasible one is cheaper; None if none."""
-        decision = None
-        for _ in range(ROUNDS):  # what the pessimist sees depends on the decision
+    def _selections(
+        self,
+        pessimist: Pessimist,
+        risk: float,
+        eligible: np.ndarray,
+        nominal: np.ndarray,
+        parts: Sequence[Instance],
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Yield selections (N,) bool, and the probability with which each agent may be overheard, (N,) or None."""
+        instance = pessimist.belief.instance
+        yield nominal, None
+        for margin in MARGINS:
+            if self.method == "scenario" and self.tightened:
+                each = overheard(parts, margin)
+            else:
+                each = (pessimist.loud.max(axis=1) * (1 + margin) >= instance.bs_gain).astype(float)
+            safe = safe_selection(instance, eligible, each, risk)
+            if safe is not None:
+                yield safe, each
+        if self.jamming:
+            for selection in jammed_selections(pessimist, eligible):
+                yield selection, None
+
+    def _design(self, run: SolverRun, pessimist: Pessimist, selection: np.ndarray, risk: np.ndarray) -> Decision | None:
+        """Return beam and powers for a selection (N,) that a pessimist finds feasible; None if none are found."""
+        mean = pessimist.belief.expected()
+        beam = leakage_beam(mean, selection)
+        near = Decision(selection=selection, beamformer=beam, power_w=np.zeros(len(selection)))
+        found = None
+        for _ in range(ROUNDS):  # what the pessimist sees depends on the beam and the jammers
             run.check_time()
-            spare = self._spare_s(run.instance, near)
-            solved = inner.solve(pessimist.instance(near, spare), run.seed, near, run.seconds_left)
-            if not solved.outcome.feasible:
-                return decision, False
-            same = decision is not None and (solved.decision.selection == near.selection).all()
-            decision = near = solved.decision
-            if same:
+            network = pessimist.instance(near, risk, self._spare_s(run.instance, near))
+            inner = SolverRun(network, run.seed, max_seconds=run.seconds_left)
+            links = Links(inner, self)
+            links.alternate(links.start(selection) if found is None else found)
+            run.evaluations += inner.evaluations
+            if not inner.feasible:
                 break
-        return decision, solved.gap <= OPTIMAL_GAP
+            assert inner.decision is not None
+            found = near = inner.decision
+        return found
 
     def _links(self, instance: Instance) -> int:
         """Return how many links of the eavesdroppers a decision counts on: to the senders and the base station."""

@@ -15,11 +15,14 @@ from eval.studies.hardness.study import DEARER, SILENT, Hardness, by_instance, t
 from eval.sweep.engine import Sweep, run_sweep
 from secagent_env import Decision, Scenario, evaluate, sample_instance
 from secagent_env.model.presets import PRESETS
+from secagent_env.sampling.estimation import posterior_eavesdroppers
 from solvers.benchmarks.ipfirst import cheapest_agents, uplink_hopeless
 from solvers.certificate.bounds import lower_bound
 from solvers.certificate.linear_test import secret_senders
 from solvers.certificate.requirements import TimeFloors
 from solvers.certificate.selection import cheapest_selection
+from solvers.robust.belief import Belief
+from solvers.robust.trial import Trial
 
 CONTESTED = Scenario.preset("contested")
 QUICK = {"exchanges": 1, "jammer_starts": 2}
@@ -95,6 +98,23 @@ def test_accuracy_binds_in_qwen_and_can_always_be_met():
     cheapest = np.argsort(network.execution_energy_j, -1)[:, :required]
     assert np.mean(np.mean(best, -1) >= accuracy) == 1
     assert np.mean(np.mean(np.take_along_axis(network.accuracy, cheapest, -1), -1) < accuracy) > 0.98
+
+
+# --- uncertain -----------------------------------------------------------------------------------------------
+
+
+def test_designs_for_an_estimate_fail_in_uncertain_and_robust_ones_hold():
+    outages, others = [], 0
+    for index in (1, 2, 4):
+        known = posterior_eavesdroppers(instance_at(Scenario.preset("uncertain"), 0, index), 0.1, index)
+        draws = list(Belief.of(known).draws(1000, np.random.default_rng(0)))
+        nominal, robust = (solvers.make(name).solve(known) for name in ("asc-plus", "robust"))
+        assert robust.certificate.bound <= 0.05
+        assert Trial.of(robust.decision, draws).outage <= 0.05
+        outages.append(Trial.of(nominal.decision, draws).outage)
+        others += (robust.decision.selection != nominal.decision.selection).any()
+    assert np.mean(outages) >= 0.5
+    assert others >= 1
 
 
 # --- urban-micro, indoor, line-of-sight ------------------------------------------------------------------------

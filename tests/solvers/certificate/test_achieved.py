@@ -18,8 +18,8 @@ from solvers.certificate.bounds import lower_bound
 from training import load_agent
 
 INSTANCES = int(os.environ.get("SECAGENT_INSTANCES", 500))
-SHARES = {"small": 0.50, "paper": 0.23, "qwen": 0.08, "tight-latency": 0.09, "contested": 0.03, "dense": 0.01}
-SHARES |= dict.fromkeys(("urban-micro", "indoor", "line-of-sight"), 0.02)
+SHARES = {"small": 0.50, "paper": 0.21, "qwen": 0.08, "tight-latency": 0.09, "contested": 0.03, "dense": 0.01}
+SHARES |= dict.fromkeys(("uncertain", "urban-micro", "indoor", "line-of-sight"), 0.02)
 """Of the instances, by preset: more where solvers are fast."""
 SEARCHED = 0.06
 """The share of them on which the slow searches run as well."""

@@ -1,5 +1,7 @@
 """Robust designs: bounds on links against draws, certificates by hand, designs that hold where others fail."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -7,9 +9,11 @@ from scipy import stats
 import solvers
 from secagent_env import Scenario, sample_instance
 from secagent_env.sampling.estimation import estimate_eavesdroppers, eve_prior, posterior_eavesdroppers
+from solvers.asc_plus.starts import protected_selection
 from solvers.robust.belief import Belief
 from solvers.robust.certificate import MOST, draws_for, outage_bound
 from solvers.robust.pessimism import METHODS, Pessimist, ball, bernstein, exact
+from solvers.robust.selection import jammed_selections, overheard, safe_selection
 from solvers.robust.trial import Trial
 
 SMALL = Scenario.preset("paper", num_agents=8, num_antennas=6, min_selected=3, min_accuracy=0.6)
@@ -103,21 +107,86 @@ def test_a_pessimist_sees_loud_senders_quiet_jammers_and_more_to_send():
     instance = posterior()
     belief = belief_of(instance)
     near = solvers.make("asc-plus").solve(belief.expected()).decision
-    seen = Pessimist(belief, exact, 0.01).instance(near, 100.0)
-    eves = instance.scenario.num_eavesdroppers
-    power = np.abs(belief.links.agents_mean) ** 2
-    assert seen.scenario.num_eavesdroppers == 2 * eves
-    mixed, loud = seen.gain_eve[:, :eves], seen.gain_eve[:, eves:]
-    assert (loud > power).all()
-    np.testing.assert_array_equal(mixed[near.selection], loud[near.selection])
-    assert (mixed[~near.selection] < power[~near.selection]).all()
+    pessimist = Pessimist(belief, exact, 0.01)
+    risk = np.zeros(8)
+    risk[np.flatnonzero(near.selection)[0]] = 0.2
+    seen = pessimist.instance(near, risk, 100.0)
+    power, variance = np.abs(belief.links.agents_mean) ** 2, belief.links.agents_variance
+    senders = exact(power, variance, np.maximum(risk, 0.01)[:, None])
+    expected = np.where(near.selection[:, None], senders, exact(power, variance, 0.99))
+    np.testing.assert_allclose(seen.gain_eve, expected)
+    assert (seen.gain_eve[near.selection] > power[near.selection]).all()
+    assert (seen.gain_eve[~near.selection] < power[~near.selection]).all()
     floor = seen.scenario.knowledge_bits - instance.scenario.knowledge_bits
     beam = near.beamformer
     spread = np.real(beam.conj() @ belief.links.bs_covariance[0] @ beam)
     least = instance.scenario.bandwidth_hz * 100.0 * np.log2(1 + spread / instance.scenario.noise_power_w)
     assert floor > least
-    together = belief_of(instance.replace(scenario=instance.scenario.replace(colluding=True)))
-    assert Pessimist(together, exact, 0.01).instance(near, 100.0).scenario.num_eavesdroppers == eves
+
+
+# --- Selections -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("colluding", [False, True])
+def test_an_agent_is_overheard_where_an_eavesdropper_hears_it_better_than_the_base_station(colluding):
+    scenario = SMALL.replace(num_eavesdroppers=2, eve_area_m=(20.0, 100.0), colluding=colluding)
+    instance = posterior(scenario, 3)
+    belief = belief_of(instance)
+    parts = list(belief.draws(4000, np.random.default_rng(0)))
+    found = overheard(parts, 0.5)
+    mean, variance = belief.links.agents_mean, belief.links.agents_variance
+    above = stats.ncx2.sf(instance.bs_gain[:, None] / 1.5 * 2 / variance, 2, 2 * np.abs(mean) ** 2 / variance)
+    either = 1 - np.prod(1 - above, axis=1)
+    assert (either > 0.05).any()
+    assert (either < 0.95).any()
+    if colluding:
+        assert (found >= either - 0.03).all()
+        assert found.sum() > either.sum() + 0.01
+    else:
+        np.testing.assert_allclose(found, either, atol=0.03)
+
+
+@pytest.mark.parametrize("limit", [1e-3, 0.05, 0.4])
+def test_the_safe_selection_is_the_cheapest_of_all_that_are_safe_enough(limit):
+    rng = np.random.default_rng(5)
+    instance = sample_instance(SMALL, 2)
+    eligible = np.arange(8) != 4
+    risk = np.round(np.append(rng.uniform(0, 0.2, 6), [0.0, 1.0]), 3)
+    energy, accuracy = instance.execution_energy_j, instance.accuracy
+    safe = [
+        (energy[members].sum(), members)
+        for bits in itertools.product([False, True], repeat=8)
+        if (members := np.array(bits)).sum() >= 3
+        and not (members & ~eligible).any()
+        and accuracy[members].mean() >= 0.6
+        and 1 - np.prod(1 - risk[members]) <= limit
+    ]
+    found = safe_selection(instance, eligible, risk, limit)
+    if not safe:
+        assert found is None
+        return
+    np.testing.assert_array_equal(found, min(safe, key=lambda pair: pair[0])[1])
+
+
+def test_jammers_are_counted_with_the_gains_that_a_pessimist_gives_them():
+    instance = posterior(SMALL.replace(eve_area_m=(20.0, 100.0)), 1)
+    pessimist = Pessimist(belief_of(instance), exact, 0.01)
+    selections = list(jammed_selections(pessimist, np.ones(8, bool)))
+    assert selections
+    for selection in selections:
+        rivals = protected_selection(
+            pessimist.belief.instance.replace(gain_eve=pessimist.loud),
+            selection,
+            0.1,
+            jammed=pessimist.quiet,
+            everybody=True,
+        )
+        assert rivals is not None
+        power = np.where(selection, 0.0, rivals[1])
+        noise, gain = instance.scenario.noise_power_w, instance.bs_gain
+        at_bs = gain / (gain @ power + noise)
+        at_eve = pessimist.loud / (power @ pessimist.quiet + noise)
+        assert (at_bs[selection, None] > at_eve[selection]).all()
 
 
 # --- Designs --------------------------------------------------------------------------------------------------
@@ -147,12 +216,24 @@ def test_what_is_known_for_certain_is_designed_for_as_ever():
 
 
 def test_estimates_and_their_error_variance_say_what_a_posterior_says():
-    truth = sample_instance(SMALL, 0)
-    one = solvers.make("robust", designs=2).solve(posterior_eavesdroppers(truth, 0.1, 0))
-    other = solvers.make("robust", designs=2, error_variance=0.1).solve(estimate_eavesdroppers(truth, 0.1, 0))
+    truth = sample_instance("uncertain", 3)
+    one = solvers.make("robust", designs=1).solve(posterior_eavesdroppers(truth, 0.1, 0))
+    other = solvers.make("robust", designs=1, error_variance=0.1).solve(estimate_eavesdroppers(truth, 0.1, 0))
     np.testing.assert_allclose(other.decision.power_w, one.decision.power_w, rtol=1e-6)
-    assert one.certificate.failures == other.certificate.failures
+    assert one.certificate.failures == other.certificate.failures > 0
     assert one.certificate.energy_quantile_j == pytest.approx(other.certificate.energy_quantile_j)
+
+
+def test_without_an_estimate_the_path_loss_says_what_is_known():
+    instance = sample_instance("paper", 0)
+    belief = Belief.of(instance)
+    expected = eve_prior(instance)
+    noise = instance.scenario.noise_power_w
+    np.testing.assert_allclose(belief.links.bs_covariance, expected.bs_covariance / noise)
+    np.testing.assert_allclose(belief.links.agents_variance, expected.agents_variance / noise)
+    unknown = instance.replace(channel_eve=np.zeros_like(instance.channel_eve))
+    one, other = (solvers.make("robust", designs=1).solve(each) for each in (instance, unknown))
+    np.testing.assert_array_equal(one.decision.power_w, other.decision.power_w)
 
 
 def test_the_same_seed_gives_the_same_design():

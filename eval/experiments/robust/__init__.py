@@ -1,0 +1,1 @@
+"""Designs for channels that are not known exactly: how often they fail, and what their safety costs."""
