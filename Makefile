@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help compare bench test test-slow test-llm test-replay mutants lint docs wheel clean
+.PHONY: help compare bench test test-slow test-llm test-pages test-replay mutants lint docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -19,7 +19,7 @@ compare: .venv/.compare ## the main job: compare the solvers on random instances
 bench: .venv/.compare ## the speed figures of the README
 	$(BIN)/secagent bench $(ARGS)
 
-test: .venv/.dev ## all tests but the slow ones
+test: .venv/.dev ## all tests but those of the other targets
 	$(BIN)/pytest -n auto $(ARGS)
 
 test-slow: .venv/.dev ## the tests marked slow
@@ -27,6 +27,9 @@ test-slow: .venv/.dev ## the tests marked slow
 
 test-llm: .venv/.local ## the whole path with a small language model, which is fetched, and its servers, which are built
 	$(BIN)/pytest -m llm $(ARGS)
+
+test-pages: .venv/.dev ## what the documentation's pages and notebooks show happens
+	$(BIN)/pytest -n auto -m pages $(ARGS)
 
 test-replay: .venv/.dev ## the tables of language models in the documentation, from their recordings
 	$(BIN)/pytest -n auto -m replay $(ARGS)

@@ -133,6 +133,7 @@ def prepare(folder: Path | str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eval.sweep.engine.usable_cores", lambda: 1)
 
 
+@pytest.mark.pages
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_a_page_shows_happens(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)

@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.pages
 def test_the_site_builds_without_warnings(tmp_path):
     options = ["-q", "-W", "--keep-going", "-b", "html", "-d", tmp_path / "trees"]
     command = [sys.executable, "-m", "sphinx", *options, ROOT / "docs", tmp_path / "site"]
