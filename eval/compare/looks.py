@@ -52,6 +52,8 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
 """By the first word of a label, in the order of tables and legends: colour, marker, and dash unless it is solid."""
 
 _OTHERS = (("brown", "star-diamond"), ("pink", "octagon"), ("green", "star-triangle-up"), ("grey", "star-square"))
+_VARIANTS = ("diamond", "triangle-up", "square", "circle")
+"""Symbols of further variants of a scheme, after its own, each filled and open."""
 _DASHES: dict[str, Any] = {
     "solid": "-",
     "dash": "--",
@@ -115,6 +117,11 @@ class Look:
         return _MARKERS[self.symbol.removesuffix("-open")]
 
     @property
+    def face(self) -> str:
+        """The colour inside of the marker, for pictures in which no dash tells variants apart."""
+        return "white" if self.symbol.endswith("-open") else self.light
+
+    @property
     def line(self) -> Any:
         """The dash as matplotlib takes it."""
         return _DASHES[self.dash]
@@ -153,7 +160,9 @@ def looks(labels: Iterable[str]) -> dict[str, Look]:
         first = dashes.index(dash[0]) if dash else 0
         variant = variants[name]
         variants[name] += 1
-        shown[label] = Look(colour, symbol + "-open" * (variant % 2), dashes[(first + variant) % len(dashes)])
+        symbols = [symbol, *(other for other in _VARIANTS if other != symbol)]
+        symbol = symbols[variant // 2 % len(symbols)] + "-open" * (variant % 2)
+        shown[label] = Look(colour, symbol, dashes[(first + variant) % len(dashes)])
     return shown
 
 

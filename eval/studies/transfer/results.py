@@ -101,7 +101,8 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
                     for end in ("", "_low", "_high")
                 )
                 spans = [mean - np.fmin(low, mean), np.fmax(high, mean) - mean]
-                ax.errorbar(at, mean, spans, ls="", marker=look.marker, color=look.light, label=drawn(agent), ms=6)
+                marker: dict[str, Any] = {"marker": look.marker, "color": look.light, "mfc": look.face, "ms": 6}
+                ax.errorbar(at, mean, spans, ls="", label=drawn(agent), **marker)
             ax.set_ylabel(label)
         below.set_yscale("log")
         below.set_xticks(range(len(presets)), presets)

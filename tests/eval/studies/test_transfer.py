@@ -69,7 +69,6 @@ def test_a_reduced_form(tmp_path: Path, presets: tuple[str, str], monkeypatch: p
     assert protocol.run(study, tmp_path / "out", workers=1, progress=False) == text
 
 
-@pytest.mark.skipif(not (DOCS / "transfer.csv").exists(), reason="the table takes an hour, and is not measured yet")
 def test_the_page_shows_the_rows_beside_it():
     rows = pandas.read_csv(DOCS / "transfer.csv").to_dict("records")
     table, note = markdown(rows).strip().split("\n\n")
