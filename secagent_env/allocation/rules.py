@@ -20,6 +20,7 @@ from secagent_env.model.outcome import Outcome, constraint_bounds
 from secagent_env.model.physics import evaluate
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import reference_energy_j as default_reference_j
+from secagent_env.sampling.estimation import check_beforehand
 from secagent_env.support.checks import integer, number
 from secagent_env.support.errors import check_name
 
@@ -83,7 +84,12 @@ class AllocationRules(FormatRules):
     penalty_weight
         Weight of the relative violation: a number, or a dict by constraint.
     episodes_per_instance
-        How many consecutive episodes keep one instance.
+        How many consecutive episodes keep one instance, and its estimate.
+    csi_error
+        ε in [0, 1), the error variance of the channels to the eavesdroppers as the supervisor knows them
+        (:mod:`secagent_env.sampling.estimation`): observations and :attr:`AllocationEnv.instance` hold estimates, and
+        what is scored is the truth. 0: they equal the truth, and that is known. None: as the paper assumes, the
+        instance is the truth.
 
     Attributes
     ----------
@@ -95,6 +101,7 @@ class AllocationRules(FormatRules):
     penalty_fixed: float = 1.5
     penalty_weight: float | Mapping[str, float] = 1.0
     episodes_per_instance: int = 1
+    csi_error: float | None = None
 
     reference_j: float = field(init=False)
     penalty_weights: dict[str, float] = field(init=False)
@@ -107,7 +114,10 @@ class AllocationRules(FormatRules):
             penalty_fixed=number("penalty_fixed", self.penalty_fixed, 0),
             penalty_weights=_weights(self.scenario, self.penalty_weight),
             episodes_per_instance=integer("episodes_per_instance", self.episodes_per_instance, 1),
+            csi_error=None if self.csi_error is None else number("csi_error", self.csi_error, 0, below=1),
         )
+        if self.csi_error is not None and self.instances is not None:
+            check_beforehand(self.instances.one(0))
 
     def score(self, instance: Instance, decision: Decision) -> tuple[Outcome, Array, Array]:
         """Return the outcome, the reward and the penalty in it, each of the batch shape."""
@@ -125,7 +135,10 @@ class AllocationRules(FormatRules):
     def fitting(self, instance: Any, *batches: tuple[int, ...]) -> Instance:
         """Return the option ``instance`` of a reset as NumPy arrays; its batch shape must be one of ``batches``."""
         sizes = {name: getattr(self.scenario, name) for name in ("num_agents", "num_antennas", "num_eavesdroppers")}
-        return fitting("instance", instance, Instance, batches, **sizes)
+        fits = fitting("instance", instance, Instance, batches, **sizes)
+        if self.csi_error is not None:
+            check_beforehand(fits)
+        return fits
 
 
 def info_of(outcome: Outcome, penalty: Array) -> dict[str, Any]:
