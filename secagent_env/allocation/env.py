@@ -104,7 +104,10 @@ class AllocationEnv(InstanceEnv):
 
     @property
     def instance(self) -> Instance:
-        """The instance of the running episode; under ``csi_error`` its estimate, with what is known then as its prior."""
+        """The instance of the running episode; under ``csi_error`` its estimate, with what is then known as its prior.
+
+        It is as :func:`~secagent_env.sampling.estimation.known_from` defines it.
+        """
         if self._instance is None:
             raise gymnasium.error.ResetNeeded("there is no instance yet: call reset() first")
         if self._known is None:

@@ -153,7 +153,7 @@ def _with_estimates(instance: Instance, channel: np.ndarray, coefficient: np.nda
 
 
 def _posterior(instance: Instance, coefficient: np.ndarray, error_variance: float) -> Instance:
-    """Return an instance of estimates with their posterior; ``coefficient`` (…, N, E) are those of the agents' links."""
+    """Return an instance of estimates with their posterior; ``coefficient`` (…, N, E) is ĥ of the agents' links."""
     prior = eve_prior(instance)
     mean_bs, mean_agents = mean_eve_gains(instance)
     kept, added = 1 - error_variance, error_variance

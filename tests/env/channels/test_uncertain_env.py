@@ -282,7 +282,7 @@ def test_copies_go_on_alike(make, copied):
 @pytest.mark.parametrize("error", [-0.1, 1, 1.5, float("nan"), "0.1", True])
 def test_errors_out_of_range_are_refused(error):
     for make in (AllocationEnv, AllocationVectorEnv):
-        with pytest.raises(ValueError, match="^csi_error must be a finite number ≥ 0 and < 1, got"):
+        with pytest.raises(ValueError, match=r"^csi_error must be a finite number ≥ 0 and < 1, got"):
             make(scenario="small", csi_error=error)
 
 
@@ -292,6 +292,6 @@ def test_instances_of_which_nothing_is_known_beforehand_are_refused():
         with pytest.raises(ValueError, match=r"^nothing is known .*: give prior_bs_covariance, or position_m and"):
             make(instances=bare, csi_error=0.1)
         env = make(scenario="small", csi_error=0.1)
-        with pytest.raises(ValueError, match="^nothing is known"):
+        with pytest.raises(ValueError, match=r"^nothing is known"):
             env.reset(options={"instance": bare[0]})
         make(instances=bare)
