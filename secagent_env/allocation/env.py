@@ -108,18 +108,14 @@ class AllocationEnv(InstanceEnv):
 
         It is as :func:`~secagent_env.sampling.estimation.known_from` defines it.
         """
-        if self._instance is None:
-            raise gymnasium.error.ResetNeeded("there is no instance yet: call reset() first")
         if self._known is None:
-            self._known = self._estimates.known(self._instance)
+            self._known = self._estimates.known(_running(self._instance))
         return self._known
 
     @property
     def truth(self) -> Instance:
         """The instance of the running episode as it is: what decisions are scored on."""
-        if self._truth is None:
-            raise gymnasium.error.ResetNeeded("there is no instance yet: call reset() first")
-        return self._truth
+        return _running(self._truth)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode on a random instance, on ``options["instance"]``, or once more on the last one."""
@@ -169,7 +165,7 @@ class AllocationEnv(InstanceEnv):
         return self._observation(), float(reward), True, False, info
 
     def _observation(self) -> Any:
-        return observe(self._instance, self.observation_format)
+        return observe(_running(self._instance), self.observation_format)
 
     def _text(self) -> str:
         return rendering.ansi(*self._showing)
@@ -181,6 +177,13 @@ class AllocationEnv(InstanceEnv):
     def _showing(self) -> tuple[Instance, Decision | None, Outcome | None]:
         """What pictures show: before the step what is seen, and afterwards the truth."""
         return (self.instance if self._outcome is None else self.truth), self._decision, self._outcome
+
+
+def _running(instance: Instance | None) -> Instance:
+    """Return the instance of the running episode, if there is one."""
+    if instance is None:
+        raise gymnasium.error.ResetNeeded("there is no instance yet: call reset() first")
+    return instance
 
 
 def _plain(info: Mapping[str, Any]) -> dict[str, Any]:
