@@ -18,6 +18,7 @@ import torch
 
 import training
 from eval.learners.runs import Training
+from training.bridge import GymVecEnv
 from training.learn import l2o, validation
 from training.learn.learner import Task
 from training.learn.sb3 import make_envs
@@ -50,6 +51,16 @@ def test_environments_of_a_training_show_estimates():
         hidden = np.abs(envs.truth.gain_eve / envs.instance.gain_eve - 1) > 1e-3
         assert hidden.any() == bool(error)
         assert ("csi_error" in task(error).environment_options()) == (error is not None)
+
+
+def test_the_bridge_passes_the_truth_on():
+    envs = make_envs(task(algo="ppo"))
+    bridge = GymVecEnv(envs, info_keys=["truth"])
+    bridge.seed(0)
+    bridge.reset()
+    truth = envs.truth
+    *_, infos = bridge.step(np.stack([bridge.action_space.sample()] * 4))
+    np.testing.assert_array_equal([info["truth"]["gain_eve"] for info in infos], truth.gain_eve)
 
 
 def test_a_policy_is_judged_on_what_the_truth_makes_of_its_decisions(tmp_path: Path):
