@@ -109,7 +109,7 @@ class AllocationEnv(InstanceEnv):
         It is as :func:`~secagent_env.sampling.estimation.known_from` defines it.
         """
         if self._known is None:
-            self._known = self._estimates.known(_running(self._instance))
+            self._known = self._rules.known(_running(self._instance))
         return self._known
 
     @property
@@ -161,7 +161,7 @@ class AllocationEnv(InstanceEnv):
         self._show()
         info = _plain(info_of(outcome, penalty))
         if self._episodes >= self._rules.episodes_per_instance:  # before, episodes on it are still to come
-            info |= self._estimates.told(truth)
+            info |= self._rules.told(truth)
         return self._observation(), float(reward), True, False, info
 
     def _observation(self) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from secagent_env.model.instance import Instance
 from secagent_env.model.prior import PRIOR, PRIOR_COMPLEX
-from secagent_env.sampling.estimation import ESTIMATED, estimated, generator_beside, known_by
+from secagent_env.sampling.estimation import ESTIMATED, estimated, generator_beside
 
 _SEEN = (*ESTIMATED, "prior_agents_mean")
 """The fields in which what is seen differs from the truth."""
@@ -63,13 +63,3 @@ class Estimates:
         for name in () if self.error_variance is None else _SEEN:
             if (array := getattr(arrays, name)) is not None:
                 array[rows] = getattr(seen, name)
-
-    def known(self, seen: Instance) -> Instance:
-        """Return what is seen, and what is known by that as its prior."""
-        return seen if self.error_variance is None else known_by(seen, self.error_variance)
-
-    def told(self, truth: Instance) -> dict[str, Any]:
-        """Return the entry ``truth`` of a step's ``info``: copies of what was estimated; without an error, no entry."""
-        if self.error_variance is None:
-            return {}
-        return {"truth": {name: getattr(truth, name).copy() for name in ESTIMATED}}

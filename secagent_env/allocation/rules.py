@@ -20,7 +20,7 @@ from secagent_env.model.outcome import Outcome, constraint_bounds
 from secagent_env.model.physics import evaluate
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import reference_energy_j as default_reference_j
-from secagent_env.sampling.estimation import check_beforehand
+from secagent_env.sampling.estimation import ESTIMATED, check_beforehand, known_by
 from secagent_env.support.checks import integer, number
 from secagent_env.support.errors import check_name
 
@@ -42,6 +42,11 @@ class FormatRules:
     order
         How episodes take them: ``"random"`` or ``"sequential"``, see
         :class:`~secagent_env.gym_bases.own_instances.InstanceSet`.
+    csi_error
+        ε in [0, 1), the error variance of the channels to the eavesdroppers as the supervisor knows them
+        (:mod:`secagent_env.sampling.estimation`): observations and ``instance`` of the environment hold estimates, and
+        what is scored is its ``truth``. 0: they equal the truth, and that is known. None: as the paper assumes, the
+        truth is what is seen.
 
     Attributes
     ----------
@@ -54,6 +59,7 @@ class FormatRules:
     observation_format: str = "flat"
     instances: InstanceSet | None = None
     order: str = "random"
+    csi_error: float | None = None
 
     actions: ActionFormat = field(init=False)
     observation_space: gymnasium.Space[Any] = field(init=False)
@@ -62,7 +68,18 @@ class FormatRules:
         self._set(
             actions=action_format(self.action_format, self.scenario),
             observation_space=observation_space(self.observation_format, self.scenario),
+            csi_error=None if self.csi_error is None else number("csi_error", self.csi_error, 0, below=1),
         )
+        if self.csi_error is not None and self.instances is not None:
+            check_beforehand(self.instances.one(0))
+
+    def known(self, seen: Instance) -> Instance:
+        """Return what is seen of instances, and what is known by that as its prior."""
+        return seen if self.csi_error is None else known_by(seen, self.csi_error)
+
+    def told(self, truth: Instance) -> dict[str, Any]:
+        """Return the entry ``truth`` of a step's ``info``: copies of what was estimated; without an error, no entry."""
+        return {} if self.csi_error is None else {"truth": {name: getattr(truth, name).copy() for name in ESTIMATED}}
 
     def _set(self, **fields: Any) -> None:
         for name, value in fields.items():
@@ -75,7 +92,7 @@ class AllocationRules(FormatRules):
 
     Parameters
     ----------
-    scenario, action_format, observation_format, instances, order
+    scenario, action_format, observation_format, instances, order, csi_error
         As in :class:`FormatRules`.
     reference_energy_j
         The energy whose reward is −1, J; None: the expected execution energy of N_min random agents.
@@ -85,11 +102,6 @@ class AllocationRules(FormatRules):
         Weight of the relative violation: a number, or a dict by constraint.
     episodes_per_instance
         How many consecutive episodes keep one instance, and its estimate.
-    csi_error
-        ε in [0, 1), the error variance of the channels to the eavesdroppers as the supervisor knows them
-        (:mod:`secagent_env.sampling.estimation`): observations and :attr:`AllocationEnv.instance` hold estimates, and
-        what is scored is the truth. 0: they equal the truth, and that is known. None: as the paper assumes, the
-        instance is the truth.
 
     Attributes
     ----------
@@ -101,7 +113,6 @@ class AllocationRules(FormatRules):
     penalty_fixed: float = 1.5
     penalty_weight: float | Mapping[str, float] = 1.0
     episodes_per_instance: int = 1
-    csi_error: float | None = None
 
     reference_j: float = field(init=False)
     penalty_weights: dict[str, float] = field(init=False)
@@ -114,10 +125,7 @@ class AllocationRules(FormatRules):
             penalty_fixed=number("penalty_fixed", self.penalty_fixed, 0),
             penalty_weights=_weights(self.scenario, self.penalty_weight),
             episodes_per_instance=integer("episodes_per_instance", self.episodes_per_instance, 1),
-            csi_error=None if self.csi_error is None else number("csi_error", self.csi_error, 0, below=1),
         )
-        if self.csi_error is not None and self.instances is not None:
-            check_beforehand(self.instances.one(0))
 
     def score(self, instance: Instance, decision: Decision) -> tuple[Outcome, Array, Array]:
         """Return the outcome, the reward and the penalty in it, each of the batch shape."""

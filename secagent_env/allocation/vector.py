@@ -131,7 +131,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
 
         Under ``csi_error`` those are estimates, with what is known by them as their prior.
         """
-        return self._estimates.known(_copied(_running(self._instance)))
+        return self._rules.known(_copied(_running(self._instance)))
 
     @property
     def truth(self) -> Instance:
@@ -156,7 +156,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
             self._observation,
             self._lent.empty_like(self._observation) if over.all() else self._lent.copy_of(self._observation),
         )
-        told = self._estimates.told(truth) if over.any() else {}
+        told = self._rules.told(truth) if over.any() else {}
         observation = self._draw(over)
         ended = np.ones(self.num_envs, bool)
         infos = masked({"final_obs": object_rows(rows_of(final), self.num_envs)}, ended)

@@ -69,7 +69,7 @@ class Task:
     ------
     ValueError
         If the scenarios of a mixture have other observations or actions, or instances are given too; if ``csi_error``
-        is out of range, or the environment is none that has it.
+        is out of range.
     """
 
     algo: str
@@ -102,11 +102,6 @@ class Task:
             )
         if self.csi_error is not None:
             checks.number("csi_error", self.csi_error, 0, below=1)
-            if self.environment != "allocation":
-                raise ValueError(
-                    f"only the environment allocation shows estimated channels: leave csi_error out for "
-                    f"{self.environment}"
-                )
 
     def _seen(self, scenario: Scenario) -> Any:
         """Return what a policy depends on: the shapes of its observations, and of its actions."""

@@ -14,6 +14,8 @@ from secagent_env import Instance, evaluate, sample_instance
 from secagent_env.allocation.env import AllocationEnv
 from secagent_env.allocation.observations import observe
 from secagent_env.allocation.vector import AllocationVectorEnv
+from secagent_env.lifetime.env import LifetimeEnv
+from secagent_env.lifetime.vector import LifetimeVectorEnv
 from secagent_env.sampling.estimation import estimate_eavesdroppers, known_from, posterior_eavesdroppers
 from solvers.interface.base import Solver
 
@@ -90,7 +92,7 @@ def test_networks_are_those_without_errors_and_the_first_estimate_is_that_of_the
 def test_actions_mean_what_they_do_in_the_estimate_and_count_in_the_truth(name):
     env = AllocationEnv("small", csi_error=0.4, action_format=name)
     env.reset(seed=1)
-    action = env.encode(solvers.make("ipfirst").solve(env.instance).decision)
+    action = env.encode(solvers.make("exact", jamming=False).solve(env.instance).decision)
     decision = env._rules.actions.decode(action, env.instance)
     outcome, reward, _ = env._rules.score(env.truth, decision)
     _, got, _, _, info = env.step(action)
@@ -225,11 +227,57 @@ def test_pictures_show_the_estimate_and_then_the_truth():
     env.reset(seed=0)
     other.reset(options={"instance": env.instance})
     assert env.render() == other.render()
-    action = env.encode(solvers.make("ipfirst").solve(env.instance).decision)
+    action = env.encode(solvers.make("exact", jamming=False).solve(env.instance).decision)
     other.reset(options={"instance": env.truth})
     for played in (env, other):
         played.step(action)
     assert env.render() == other.render()
+
+
+# --- Lifetime --------------------------------------------------------------------------------------------------
+
+NEAR = {"preset": "small", "eve_area_m": (20, 100)}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"scenario": NEAR, "mobility": "gauss-markov", "eve_speed_m_s": 2.0, "action_format": "guided"},
+        {"instances": own(mean=True), "observation_format": "dict", "action_format": "guided"},
+    ],
+    ids=["moving", "own"],
+)
+def test_many_lifetimes_conform_to_one(arguments):
+    arguments = {"csi_error": 0.2, "battery_j": (2e4, 4e4), "max_failures": 2, **arguments}
+    check_vector_env(
+        lambda size: LifetimeVectorEnv(size, **arguments),
+        lambda: LifetimeEnv(**arguments),
+    )
+
+
+def test_tasks_are_seen_by_estimates_and_served_in_truth():
+    env, plain = (LifetimeEnv(NEAR, csi_error=error, max_failures=40) for error in (0.3, None))
+    policy = solvers.as_policy(solvers.make("exact", jamming=False), env)
+    observation, _ = env.reset(seed=1)
+    plain.reset(seed=1)
+    believed = served = 0
+    for _ in range(12):
+        same(env.truth, plain.truth)
+        estimate = env._running.instance[0]
+        same(env.instance, known_from(estimate, 0.3))
+        np.testing.assert_array_equal(observation[: -2 * 6], observe(estimate, "flat"))
+        assert not leaks((observation, env.instance), env.truth, env.instance)
+        before, action = env.truth, policy.act(observation)
+        outcome = evaluate(before, env.decode(action))
+        believed += bool(policy.solution.outcome.feasible)
+        observation, reward, over, _, info = env.step(action)
+        plain.step(action)
+        assert reward == outcome.feasible
+        same(before.replace(**info["truth"]), before)
+        served += int(reward)
+        if over:
+            break
+    assert 0 < served < believed
 
 
 # --- Played ----------------------------------------------------------------------------------------------------
@@ -242,7 +290,7 @@ class Spy(Solver):
 
     def _solve(self, run):
         self.given = run.given
-        run.consider(solvers.make("ipfirst").solve(run.given).decision)
+        run.consider(solvers.make("exact", jamming=False).solve(run.given).decision)
 
 
 def test_solvers_see_what_is_known():
