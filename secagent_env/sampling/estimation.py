@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,8 @@ from secagent_env.sampling.fading import squared_distance
 from secagent_env.sampling.seeds import Seed, generators_of
 from secagent_env.support.checks import number
 
+ESTIMATED = ("channel_eve", "gain_eve")
+"""The fields of an instance that are estimated."""
 _STREAM = 1
 """Sets the random numbers of an estimate apart from those of the instance with the same seed and index."""
 _NARROWEST = 1e12
@@ -78,8 +80,7 @@ def estimate_eavesdroppers(instance: Instance, error_variance: float, seed: Seed
     generators = _generators(instance, seed)
     if error_variance == 0:
         return instance
-    channel, coefficient = _estimates(instance, error_variance, generators)
-    return instance.replace(channel_eve=channel, gain_eve=_power(coefficient, instance))
+    return _with_estimates(instance, *_estimates(instance, error_variance, generators))
 
 
 def posterior_eavesdroppers(instance: Instance, error_variance: float, seed: Seed = 0) -> Instance:
@@ -93,7 +94,8 @@ def posterior_eavesdroppers(instance: Instance, error_variance: float, seed: See
     neither a prior nor positions.
     """
     error_variance = number("error_variance", error_variance, low=0, below=1)
-    return _posterior(instance, *_estimates(instance, error_variance, _generators(instance, seed)), error_variance)
+    channel, coefficient = _estimates(instance, error_variance, _generators(instance, seed))
+    return _posterior(_with_estimates(instance, channel, coefficient), coefficient, error_variance)
 
 
 def as_known(instance: Instance, error_variance: float, seed: Seed = 0) -> Instance:
@@ -119,25 +121,51 @@ def known_from(estimated: Instance, error_variance: float) -> Instance:
             "of estimated links whose prior_agents_mean is not 0 the phases are missing: posterior_eavesdroppers "
             "estimates the true ones and says what is then known"
         )
-    return _posterior(estimated, estimated.channel_eve, np.sqrt(estimated.gain_eve), error_variance)
+    return known_by(estimated, error_variance)
 
 
-def _posterior(instance: Instance, channel: np.ndarray, coefficient: np.ndarray, error_variance: float) -> Instance:
-    """Return the instance with estimates of the base station's links (…, E, L) and the agents', and their posterior."""
+def estimated(instance: Instance, error_variance: float, generators: Sequence[np.random.Generator]) -> Instance:
+    """Return the estimates of :func:`estimate_eavesdroppers`, from a generator for each instance (in C order).
+
+    What was known before them stays the prior, and :func:`known_by` says what is known by them. For that the agents'
+    links are turned so that their estimates are real and positive: only their powers are seen. ``error_variance`` and
+    ``generators`` must be valid; nothing is drawn where ε is 0.
+    """
+    if error_variance == 0:
+        return instance
+    channel, coefficient = _estimates(instance, error_variance, generators)
+    estimates, mean = _with_estimates(instance, channel, coefficient), instance.prior_agents_mean
+    if mean is None:
+        return estimates
+    turned = mean * np.exp(-1j * np.angle(coefficient))
+    return Instance._trusted(**{**estimates._fields(), "prior_agents_mean": turned.astype(mean.dtype)})
+
+
+def known_by(estimates: Instance, error_variance: float) -> Instance:
+    """Return the estimates of :func:`estimated` with all that is known by them as their prior, by the formula above."""
+    return _posterior(estimates, np.sqrt(estimates.gain_eve), error_variance)
+
+
+def _with_estimates(instance: Instance, channel: np.ndarray, coefficient: np.ndarray) -> Instance:
+    """Return the instance with estimates ĥ of the base station's links (…, E, L) and the agents' (…, N, E)."""
+    power = (coefficient.real**2 + coefficient.imag**2).astype(instance.gain_eve.dtype)
+    return Instance._trusted(**{**instance._fields(), "channel_eve": channel, "gain_eve": power})
+
+
+def _posterior(instance: Instance, coefficient: np.ndarray, error_variance: float) -> Instance:
+    """Return an instance of estimates with their posterior; ``coefficient`` (…, N, E) is ĥ of the agents' links."""
     prior = eve_prior(instance)
     mean_bs, mean_agents = mean_eve_gains(instance)
     kept, added = 1 - error_variance, error_variance
     spread, axes = np.linalg.eigh(prior.bs_covariance)
     gain = _gain(np.maximum(spread, 0), kept, added * mean_bs[..., None])
-    surprise = axes.conj().swapaxes(-1, -2) @ (channel - math.sqrt(kept) * prior.bs_mean)[..., None]
+    surprise = axes.conj().swapaxes(-1, -2) @ (instance.channel_eve - math.sqrt(kept) * prior.bs_mean)[..., None]
     bs_mean = prior.bs_mean + math.sqrt(kept) * (axes @ (gain[..., None] * surprise))[..., 0]
     left = (added * mean_bs[..., None] * gain)[..., None, :]
     gain = _gain(prior.agents_variance, kept, added * mean_agents)
     agents_mean = prior.agents_mean + math.sqrt(kept) * gain * (coefficient - math.sqrt(kept) * prior.agents_mean)
     real, complex_ = instance.gain_eve.dtype, instance.channel_eve.dtype
     return instance.replace(
-        channel_eve=channel,
-        gain_eve=_power(coefficient, instance),
         prior_bs_mean=bs_mean.astype(complex_),
         prior_bs_covariance=((axes * left) @ axes.conj().swapaxes(-1, -2)).astype(complex_),
         prior_agents_mean=agents_mean.astype(complex_),
@@ -150,22 +178,27 @@ def eve_prior(instance: Instance) -> EvePrior:
 
     ValueError where it has neither: of the true gains nothing must be taken.
     """
+    check_beforehand(instance)
     covariance, variance = instance.prior_bs_covariance, instance.prior_agents_variance
     if covariance is None or variance is None:
-        by_place = _path_gains(instance)
-        if by_place is None:
-            name = "prior_bs_covariance" if covariance is None else "prior_agents_variance"
-            raise ValueError(
-                f"nothing is known of the eavesdroppers beforehand: give {name}, or position_m and eve_position_m, "
-                "from which the path loss follows"
-            )
+        to_bs, to_agents = mean_eve_gains(instance)
         if covariance is None:
-            covariance = by_place[0][..., None, None] * np.eye(instance.scenario.num_antennas, dtype=complex)
+            covariance = to_bs[..., None, None] * np.eye(instance.scenario.num_antennas, dtype=complex)
         if variance is None:
-            variance = by_place[1]
+            variance = to_agents
     means = (instance.prior_bs_mean, instance.channel_eve), (instance.prior_agents_mean, instance.gain_eve)
-    to_bs, to_agents = (np.zeros(like.shape, complex) if mean is None else mean for mean, like in means)
-    return EvePrior(to_bs, covariance, to_agents, variance)
+    bs_mean, agents_mean = (np.zeros(like.shape, complex) if mean is None else mean for mean, like in means)
+    return EvePrior(bs_mean, covariance, agents_mean, variance)
+
+
+def check_beforehand(instance: Instance) -> None:
+    """Raise ValueError where nothing is known of the eavesdroppers beforehand: neither a prior nor positions."""
+    missing = [name for name in ("prior_bs_covariance", "prior_agents_variance") if getattr(instance, name) is None]
+    if missing and (instance.position_m is None or instance.eve_position_m is None):
+        raise ValueError(
+            f"nothing is known of the eavesdroppers beforehand: give {missing[0]}, or position_m and eve_position_m, "
+            "from which the path loss follows"
+        )
 
 
 def mean_eve_gains(instance: Instance) -> tuple[np.ndarray, np.ndarray]:
@@ -174,8 +207,8 @@ def mean_eve_gains(instance: Instance) -> tuple[np.ndarray, np.ndarray]:
     Those of the prior where there is one, else of the path loss where positions are known, else ‖h‖²/L and |h|² of the
     instance.
     """
-    by_place = _path_gains(instance)
     covariance, variance = instance.prior_bs_covariance, instance.prior_agents_variance
+    by_place = _path_gains(instance) if covariance is None or variance is None else None
     if covariance is not None:
         to_bs = _second_moment(instance.prior_bs_mean, np.linalg.diagonal(covariance).real).mean(axis=-1)
     else:
@@ -202,10 +235,6 @@ def _second_moment(mean: np.ndarray | None, variance: np.ndarray) -> np.ndarray:
 def _gain(spread: np.ndarray, kept: float, noise: np.ndarray) -> np.ndarray:
     """Return λ / ((1−ε) λ + ε m), by which an estimate moves a mean; 0 where nothing can move."""
     return np.divide(spread, kept * spread + noise, out=np.zeros(spread.shape), where=spread > 0)
-
-
-def _power(coefficient: np.ndarray, instance: Instance) -> np.ndarray:
-    return (coefficient.real**2 + coefficient.imag**2).astype(instance.gain_eve.dtype)
 
 
 def _generators(instance: Instance, seed: Seed) -> list[np.random.Generator]:
@@ -251,6 +280,15 @@ def _agent_links(instance: Instance, generators: Sequence[np.random.Generator]) 
         )
     ]
     return size * np.exp(1j * np.reshape(drawn, size.shape))
+
+
+def generator_beside(generator: np.random.Generator) -> np.random.Generator:
+    """Return a generator of errors beside one of instances, which it does not move.
+
+    That beside ``default_rng(seed)`` is ``estimate_generator(seed, 0)``.
+    """
+    seeds: Any = generator.bit_generator.seed_seq
+    return np.random.default_rng(np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, 0, _STREAM)))
 
 
 def estimate_generator(seed: int, index: int) -> np.random.Generator:
