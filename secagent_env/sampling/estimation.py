@@ -55,7 +55,11 @@ class EvePrior(NamedTuple):
     agents_variance: np.ndarray
 
 
-def estimate_eavesdroppers(instance: Instance, error_variance: float, seed: Seed = 0) -> Instance:
+ErrorVariance = float | tuple[Any, Any]
+"""ε of all links, or those of the base station's links, (…, E), and of the agents', (…, N, E)."""
+
+
+def estimate_eavesdroppers(instance: Instance, error_variance: ErrorVariance, seed: Seed = 0) -> Instance:
     """Return the instance with estimates in the place of ``channel_eve`` and ``gain_eve``.
 
     A power gain |h|² becomes |ĥ|²; the phase of h does not matter to it, since that of the error is uniform. The same
@@ -66,7 +70,8 @@ def estimate_eavesdroppers(instance: Instance, error_variance: float, seed: Seed
     instance
         The true one, or a batch of them: NumPy arrays.
     error_variance
-        ε, relative to the mean power of each link, in [0, 1); 0 gives the instance as it is.
+        ε, relative to the mean power of each link, in [0, 1); 0 gives the instance as it is. Where links differ, two
+        arrays (or what can be broadcast to them): of the base station's links, (…, E), and of the agents', (…, N, E).
     seed
         A non-negative integer: the estimate of instance i of a batch (in C order) then depends on ``(seed, i)`` and
         that instance alone, and a single instance is instance 0. Or a NumPy Generator, from which all are drawn.
@@ -76,14 +81,14 @@ def estimate_eavesdroppers(instance: Instance, error_variance: float, seed: Seed
     ValueError
         If an argument is out of range, or the arrays are not NumPy's.
     """
-    error_variance = number("error_variance", error_variance, low=0, below=1)
+    variances = _variances(error_variance, instance)
     generators = _generators(instance, seed)
     if error_variance == 0:
         return instance
-    return _with_estimates(instance, *_estimates(instance, error_variance, generators))
+    return _with_estimates(instance, *_estimates(instance, variances, generators))
 
 
-def posterior_eavesdroppers(instance: Instance, error_variance: float, seed: Seed = 0) -> Instance:
+def posterior_eavesdroppers(instance: Instance, error_variance: ErrorVariance, seed: Seed = 0) -> Instance:
     """Return :func:`estimate_eavesdroppers` with all that is known then as its prior, by the formula above.
 
     What a decision may be based on is in it: the estimates, and how far the truth may be from them. Of an agent's link
@@ -93,12 +98,12 @@ def posterior_eavesdroppers(instance: Instance, error_variance: float, seed: See
     Parameters and errors are those of :func:`estimate_eavesdroppers`; ValueError is raised too where an instance has
     neither a prior nor positions.
     """
-    error_variance = number("error_variance", error_variance, low=0, below=1)
-    channel, coefficient = _estimates(instance, error_variance, _generators(instance, seed))
-    return _posterior(_with_estimates(instance, channel, coefficient), coefficient, error_variance)
+    variances = _variances(error_variance, instance)
+    channel, coefficient = _estimates(instance, variances, _generators(instance, seed))
+    return _posterior(_with_estimates(instance, channel, coefficient), coefficient, variances)
 
 
-def as_known(instance: Instance, error_variance: float, seed: Seed = 0) -> Instance:
+def as_known(instance: Instance, error_variance: ErrorVariance, seed: Seed = 0) -> Instance:
     """Return what the supervisor knows of an instance: the estimates, and the posterior where one can be had.
 
     That is where something was known before them: a prior, or positions. Parameters and errors are those of
@@ -109,19 +114,19 @@ def as_known(instance: Instance, error_variance: float, seed: Seed = 0) -> Insta
     return (posterior_eavesdroppers if beforehand else estimate_eavesdroppers)(instance, error_variance, seed)
 
 
-def known_from(estimated: Instance, error_variance: float) -> Instance:
+def known_from(estimated: Instance, error_variance: ErrorVariance) -> Instance:
     """Return an instance of estimates with all that is known by them as its prior, by the formula above.
 
     ``estimated`` holds what was known before them: a prior, or positions. Of an agent's link it has |ĥ|² alone, which
     is enough where the prior has no mean; elsewhere ValueError says to use :func:`posterior_eavesdroppers`.
     """
-    error_variance = number("error_variance", error_variance, low=0, below=1)
+    variances = _variances(error_variance, estimated)
     if estimated.prior_agents_mean is not None and estimated.prior_agents_mean.any():
         raise ValueError(
             "of estimated links whose prior_agents_mean is not 0 the phases are missing: posterior_eavesdroppers "
             "estimates the true ones and says what is then known"
         )
-    return known_by(estimated, error_variance)
+    return _posterior(estimated, np.sqrt(estimated.gain_eve), variances)
 
 
 def estimated(instance: Instance, error_variance: float, generators: Sequence[np.random.Generator]) -> Instance:
@@ -133,7 +138,7 @@ def estimated(instance: Instance, error_variance: float, generators: Sequence[np
     """
     if error_variance == 0:
         return instance
-    channel, coefficient = _estimates(instance, error_variance, generators)
+    channel, coefficient = _estimates(instance, (error_variance, error_variance), generators)
     estimates, mean = _with_estimates(instance, channel, coefficient), instance.prior_agents_mean
     if mean is None:
         return estimates
@@ -143,7 +148,7 @@ def estimated(instance: Instance, error_variance: float, generators: Sequence[np
 
 def known_by(estimates: Instance, error_variance: float) -> Instance:
     """Return the estimates of :func:`estimated` with all that is known by them as their prior, by the formula above."""
-    return _posterior(estimates, np.sqrt(estimates.gain_eve), error_variance)
+    return _posterior(estimates, np.sqrt(estimates.gain_eve), (error_variance, error_variance))
 
 
 def _with_estimates(instance: Instance, channel: np.ndarray, coefficient: np.ndarray) -> Instance:
@@ -152,18 +157,21 @@ def _with_estimates(instance: Instance, channel: np.ndarray, coefficient: np.nda
     return Instance._trusted(**{**instance._fields(), "channel_eve": channel, "gain_eve": power})
 
 
-def _posterior(instance: Instance, coefficient: np.ndarray, error_variance: float) -> Instance:
+def _posterior(instance: Instance, coefficient: np.ndarray, variances: tuple[Any, Any]) -> Instance:
     """Return an instance of estimates with their posterior; ``coefficient`` (…, N, E) is ĥ of the agents' links."""
     prior = eve_prior(instance)
     mean_bs, mean_agents = mean_eve_gains(instance)
-    kept, added = 1 - error_variance, error_variance
+    added = _for_antennas(variances[0])
+    kept, root = 1 - added, _root(1 - added)
     spread, axes = np.linalg.eigh(prior.bs_covariance)
     gain = _gain(np.maximum(spread, 0), kept, added * mean_bs[..., None])
-    surprise = axes.conj().swapaxes(-1, -2) @ (instance.channel_eve - math.sqrt(kept) * prior.bs_mean)[..., None]
-    bs_mean = prior.bs_mean + math.sqrt(kept) * (axes @ (gain[..., None] * surprise))[..., 0]
+    surprise = axes.conj().swapaxes(-1, -2) @ (instance.channel_eve - root * prior.bs_mean)[..., None]
+    bs_mean = prior.bs_mean + root * (axes @ (gain[..., None] * surprise))[..., 0]
     left = (added * mean_bs[..., None] * gain)[..., None, :]
+    added = variances[1]
+    kept, root = 1 - added, _root(1 - added)
     gain = _gain(prior.agents_variance, kept, added * mean_agents)
-    agents_mean = prior.agents_mean + math.sqrt(kept) * gain * (coefficient - math.sqrt(kept) * prior.agents_mean)
+    agents_mean = prior.agents_mean + root * gain * (coefficient - root * prior.agents_mean)
     real, complex_ = instance.gain_eve.dtype, instance.channel_eve.dtype
     return instance.replace(
         prior_bs_mean=bs_mean.astype(complex_),
@@ -232,7 +240,42 @@ def _second_moment(mean: np.ndarray | None, variance: np.ndarray) -> np.ndarray:
     return variance if mean is None else np.abs(mean) ** 2 + variance
 
 
-def _gain(spread: np.ndarray, kept: float, noise: np.ndarray) -> np.ndarray:
+def _variances(error_variance: ErrorVariance, instance: Instance) -> tuple[Any, Any]:
+    """Return ε of the base station's links and of the agents': numbers, or arrays (…, E) and (…, N, E)."""
+    if not isinstance(error_variance, (tuple, list)):
+        variance = number("error_variance", error_variance, low=0, below=1)
+        return variance, variance
+    if len(error_variance) != 2:
+        raise ValueError(
+            "error_variance must be a number, or two arrays: of the base station's links and of the agents', got "
+            f"{len(error_variance)} of them"
+        )
+    shapes = (instance.channel_eve.shape[:-1], instance.gain_eve.shape)
+    found = []
+    for whose, each, shape in zip(("the base station's", "the agents'"), error_variance, shapes, strict=True):
+        try:
+            array = np.broadcast_to(np.asarray(each, float), shape)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"error_variance of {whose} links must be numbers of the shape {shape}, or broadcast to it"
+            ) from error
+        if not ((array >= 0) & (array < 1)).all():
+            raise ValueError(f"error_variance of {whose} links must be in [0, 1), got {array.min()} to {array.max()}")
+        found.append(array)
+    return found[0], found[1]
+
+
+def _root(variance: Any) -> Any:
+    """Return the square root; of a number a number, beside which arrays keep their precision."""
+    return np.sqrt(variance) if isinstance(variance, np.ndarray) else math.sqrt(variance)
+
+
+def _for_antennas(variance: Any) -> Any:
+    """Return ε of the base station's links with a dimension for the antennas; a number stays one."""
+    return variance[..., None] if isinstance(variance, np.ndarray) else variance
+
+
+def _gain(spread: np.ndarray, kept: Any, noise: np.ndarray) -> np.ndarray:
     """Return λ / ((1−ε) λ + ε m), by which an estimate moves a mean; 0 where nothing can move."""
     return np.divide(spread, kept * spread + noise, out=np.zeros(spread.shape), where=spread > 0)
 
@@ -244,7 +287,7 @@ def _generators(instance: Instance, seed: Seed) -> list[np.random.Generator]:
 
 
 def _estimates(
-    instance: Instance, error_variance: float, generators: Sequence[np.random.Generator]
+    instance: Instance, variances: tuple[Any, Any], generators: Sequence[np.random.Generator]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return ĥ of the base station (…, E, L) and of the agents (…, N, E), complex."""
     eves, antennas = instance.channel_eve.shape[-2:]
@@ -256,9 +299,11 @@ def _estimates(
     error_bs = error[:, : eves * antennas].reshape(instance.channel_eve.shape)
     error_agents = error[:, eves * antennas :].reshape(instance.gain_eve.shape)
     mean_bs, mean_agents = mean_eve_gains(instance)
-    kept, added = math.sqrt(1 - error_variance), math.sqrt(error_variance)
+    (kept, added), (kept_agents, added_agents) = (
+        (_root(1 - variance), _root(variance)) for variance in (_for_antennas(variances[0]), variances[1])
+    )
     channel = kept * instance.channel_eve + added * np.sqrt(mean_bs)[..., None] * error_bs
-    coefficient = kept * _agent_links(instance, generators) + added * np.sqrt(mean_agents) * error_agents
+    coefficient = kept_agents * _agent_links(instance, generators) + added_agents * np.sqrt(mean_agents) * error_agents
     return channel.astype(instance.channel_eve.dtype), coefficient
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Decision, Instance, evaluate
-from secagent_env.sampling.estimation import known_from
+from secagent_env.sampling.estimation import ErrorVariance, known_from
 from secagent_env.support import checks
 from secagent_env.support.errors import check_name
 from solvers.asc_plus.links import LinkOptions, Links
@@ -52,8 +52,9 @@ class Robust(LinkOptions, Solver):
     Parameters
     ----------
     error_variance
-        ε of the estimates in the place of the eavesdroppers' channels, in [0, 1). None: what an instance holds as its
-        prior is all that is known (:func:`secagent_env.sampling.estimation.posterior_eavesdroppers`).
+        ε of the estimates in the place of the eavesdroppers' channels, in [0, 1), one for all links or two arrays as in
+        :func:`secagent_env.sampling.estimation.known_from`. None: what an instance holds as its prior is all that is
+        known (:func:`secagent_env.sampling.estimation.posterior_eavesdroppers`).
     outage
         δ, the probability with which a decision may fail.
     confidence
@@ -69,7 +70,7 @@ class Robust(LinkOptions, Solver):
     """
 
     name = "robust"
-    error_variance: float | None = None
+    error_variance: ErrorVariance | None = None
     outage: float = 0.05
     confidence: float = 0.999
     method: str = "scenario"
@@ -81,7 +82,7 @@ class Robust(LinkOptions, Solver):
         super().__post_init__()
         for name in ("outage", "confidence"):
             checks.number(name, getattr(self, name), above=0, below=1)
-        if self.error_variance is not None:
+        if self.error_variance is not None and not isinstance(self.error_variance, (tuple, list)):
             checks.number("error_variance", self.error_variance, low=0, below=1)
         check_name("method", self.method, METHODS)
 

@@ -224,6 +224,41 @@ def test_estimates_and_their_error_variance_say_what_a_posterior_says():
     assert one.certificate.energy_quantile_j == pytest.approx(other.certificate.energy_quantile_j)
 
 
+def test_error_variances_of_each_link():
+    truth = sample_instance(SMALL.replace(num_eavesdroppers=2), 0)
+    to_bs, to_agents = np.array([0.1, 0.3]), np.linspace(0.0, 0.4, 16).reshape(8, 2)
+    same = estimate_eavesdroppers(truth, (0.1, np.full((8, 2), 0.1)), 4)
+    np.testing.assert_allclose(same.channel_eve, estimate_eavesdroppers(truth, 0.1, 4).channel_eve)
+    np.testing.assert_allclose(same.gain_eve, estimate_eavesdroppers(truth, 0.1, 4).gain_eve)
+    known = posterior_eavesdroppers(truth, (to_bs, to_agents), 4)
+    for e, variance in enumerate(to_bs):
+        one = posterior_eavesdroppers(truth, variance, 4)
+        np.testing.assert_allclose(known.channel_eve[e], one.channel_eve[e])
+        np.testing.assert_allclose(known.prior_bs_mean[e], one.prior_bs_mean[e])
+        np.testing.assert_allclose(known.prior_bs_covariance[e], one.prior_bs_covariance[e])
+    one = posterior_eavesdroppers(truth, to_agents[5, 1], 4)
+    np.testing.assert_allclose(known.prior_agents_variance[5, 1], one.prior_agents_variance[5, 1])
+    np.testing.assert_allclose(known.prior_agents_mean[5, 1], one.prior_agents_mean[5, 1])
+    given = estimate_eavesdroppers(truth, (to_bs, to_agents), 4)
+    solution = solvers.make("robust", designs=1, error_variance=(to_bs, to_agents)).solve(given)
+    alike = solvers.make("robust", designs=1).solve(known)
+    np.testing.assert_allclose(solution.decision.power_w, alike.decision.power_w, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("variance", "said"),
+    [
+        ((0.1, 0.1, 0.1), "two arrays: of the base station's links and of the agents', got 3"),
+        ((0.1, np.full((3, 1), 0.1)), r"of the agents' links must be numbers of the shape \(8, 1\)"),
+        ((1.0, 0.1), r"of the base station's links must be in \[0, 1\), got 1.0"),
+        ((0.1, np.nan), r"of the agents' links must be in \[0, 1\), got nan"),
+    ],
+)
+def test_bad_error_variances(variance, said):
+    with pytest.raises(ValueError, match=said):
+        solvers.make("robust", error_variance=variance).solve(sample_instance(SMALL, 0))
+
+
 def test_without_an_estimate_the_path_loss_says_what_is_known():
     instance = sample_instance("paper", 0)
     belief = Belief.of(instance)
