@@ -24,7 +24,8 @@ import numpy as np
 from scipy import stats
 
 from secagent_env import Decision, Instance
-from solvers.robust.belief import Belief, known
+from secagent_env.sampling.eavesdroppers import with_links
+from solvers.robust.belief import Belief
 
 STEEP = 1e4
 """Where |a|² is so many times v, the quantile is that of a normal distribution."""
@@ -116,7 +117,7 @@ class Pessimist:
         floor = np.maximum(at - slope * along, 0.0) / (jamming @ self.quiet + scenario.noise_power_w)
         bits = scenario.bandwidth_hz * downlink_s * math.log2(1 + float(np.max(floor)))
         loud = self.heard(np.clip(risk, self.tail, 0.5)[:, None])
-        return known(
+        return with_links(
             belief.instance,
             scenario=scenario.replace(knowledge_bits=scenario.knowledge_bits + bits),
             channel_eve=mean * np.sqrt(slope / (1 + floor))[:, None],
