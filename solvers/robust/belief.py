@@ -11,6 +11,7 @@ from secagent_env import Instance
 from secagent_env.model.prior import PRIOR
 from secagent_env.sampling.eavesdroppers import draw_eavesdroppers, with_links
 from secagent_env.sampling.estimation import EvePrior, eve_prior
+from secagent_env.sampling.whereabouts import Whereabouts
 from solvers.interface.scaling import scaled
 
 
@@ -18,11 +19,13 @@ from solvers.interface.scaling import scaled
 class Belief:
     """The links of an instance's eavesdroppers as random variables, h ~ CN(mean, covariance), independent.
 
-    ``instance`` holds everything else, which is known.
+    ``instance`` holds everything else, which is known. Where positions are uncertain, ``links`` is what designs take
+    for known, and ``draws`` are from the mixture over ``whereabouts``.
     """
 
     instance: Instance
     links: EvePrior
+    whereabouts: Whereabouts | None = None
 
     @classmethod
     def of(cls, instance: Instance) -> Belief:
@@ -32,7 +35,7 @@ class Belief:
         """
         links = eve_prior(instance)
         network = scaled(instance.replace(**dict(zip(PRIOR, links, strict=True))))
-        return cls(network, eve_prior(network))
+        return cls(network, eve_prior(network), Whereabouts.of(instance, links))
 
     @property
     def certain(self) -> bool:
@@ -46,4 +49,4 @@ class Belief:
 
     def draws(self, count: int, rng: np.random.Generator) -> Iterator[Instance]:
         """Yield batches of instances, ``count`` in all, that differ in the eavesdroppers' links alone."""
-        return draw_eavesdroppers(self.instance, self.links, count, rng)
+        return draw_eavesdroppers(self.instance, self.links, count, rng, self.whereabouts)
