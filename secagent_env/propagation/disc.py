@@ -22,8 +22,8 @@ def disc_mean_gain(model: PathLoss, distance_m: np.ndarray, from_bs: bool, radiu
     """Return E|h|² of links (…) to a place uniform in a disc, over line of sight and shadowing too.
 
     ``distance_m`` (…) is that to the disc's centre, ``radius_m`` is above 0. With R the radius and D the distance to
-    the centre, the place is at a distance r with the density 2 r θ(r) / (π R²), where θ = arccos((r² + D² − R²) / (2 r D))
-    is half the arc of the circle of radius r that lies in the disc: π for r ≤ R − D, and 0 beyond D ± R. It is
+    the centre, the place is at a distance r with the density 2 r θ(r) / (π R²). Here half the arc of the circle of
+    radius r that lies in the disc is θ = arccos((r² + D² − R²) / (2 r D)), π for r ≤ R − D, and 0 beyond D ± R. It is
     integrated over ln r.
     """
     low, centre = model.range_m[0], np.maximum(distance_m, 1e-9 * radius_m)

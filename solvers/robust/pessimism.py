@@ -25,10 +25,9 @@ from scipy import stats
 
 from secagent_env import Decision, Instance
 from secagent_env.sampling.eavesdroppers import with_links
+from secagent_env.secrecy.power import power_quantile
 from solvers.robust.belief import Belief
 
-STEEP = 1e4
-"""Where |a|² is so many times v, the quantile is that of a normal distribution."""
 STEP = 1e-3
 """Of the tangent's finite difference, relative."""
 
@@ -37,13 +36,7 @@ Bound = Callable[..., np.ndarray]
 
 def exact(power: np.ndarray, spread: np.ndarray, tail: np.ndarray | float, _: int = 1) -> np.ndarray:
     """Return what |x|² of x ~ CN(a, v) exceeds with probability ``tail``; power = |a|² and spread = v, (…)."""
-    power, spread = np.broadcast_arrays(np.asarray(power, float), np.asarray(spread, float))
-    safe = np.where(spread > 0, spread, 1.0)
-    ratio = np.where(spread > 0, power / safe, 0.0)
-    steep = ratio > STEEP
-    quantile = stats.ncx2.isf(tail, 2, np.where(steep, 0.0, 2 * ratio)) * spread / 2
-    normal = np.maximum(np.sqrt(power) + stats.norm.isf(tail) * np.sqrt(spread / 2), 0.0) ** 2
-    return np.asarray(np.where(spread > 0, np.where(steep, normal, quantile), power))
+    return power_quantile(power, spread, tail)
 
 
 def ball(power: np.ndarray, spread: np.ndarray, tail: np.ndarray | float, dimensions: int = 1) -> np.ndarray:
