@@ -10,7 +10,7 @@ from secagent_env.model.batched import namespace
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.physics import downlink_sinr, uplink_sinr
-from secagent_env.sampling.estimation import eve_prior
+from secagent_env.sampling.estimation import EvePrior, eve_prior
 from secagent_env.sampling.whereabouts import Whereabouts
 from secagent_env.secrecy.sinr import DrawnSINR, EavesdropperSINR, FadingSINR
 from secagent_env.support.checks import choice
@@ -54,14 +54,20 @@ def wiretap(instance: Instance, decision: Decision, link: str = "downlink") -> W
     if namespace(instance.channel_eve) is not np:
         raise ValueError("wiretap needs NumPy arrays; convert instance and decision with .to(numpy) first")
     uplink, selected = link == "uplink", decision.selection
-    heard = (uplink_sinr if uplink else downlink_sinr)(instance, decision)[0]
-    sinr = np.where(selected, heard, 0.0)
+    received = (uplink_sinr if uplink else downlink_sinr)(instance, decision)[0]
+    sinr = np.where(selected, received, 0.0)
     if not uplink:
-        sinr = np.min(heard, where=selected, initial=np.inf) if selected.any() else np.array(0.0)
+        sinr = np.min(received, where=selected, initial=np.inf) if selected.any() else np.array(0.0)
     links = eve_prior(instance)
     whereabouts = Whereabouts.of(instance, links)
-    if whereabouts is not None:
-        return Wiretap(sinr, DrawnSINR(instance, decision, links, whereabouts, uplink))
+    heard: EavesdropperSINR = DrawnSINR(instance, decision, links, whereabouts, uplink)
+    if whereabouts is None and (fading := _fading(instance, decision, links, uplink)).closed:
+        heard = fading
+    return Wiretap(sinr, heard)
+
+
+def _fading(instance: Instance, decision: Decision, links: EvePrior, uplink: bool) -> FadingSINR:
+    """Return the SINRs of eavesdroppers with Gaussian links, (E,), or of the uplink (N, E)."""
     power = np.maximum(decision.power_w, 0.0)[:, None]
     agents_w, spread_w = power * np.abs(links.agents_mean) ** 2, power * links.agents_variance
     if uplink:
@@ -71,15 +77,12 @@ def wiretap(instance: Instance, decision: Decision, link: str = "downlink") -> W
         beam = decision.beamformer
         signal_w = np.abs(links.bs_mean.conj() @ beam) ** 2
         signal_spread_w = np.maximum(np.real(np.einsum("l,elm,m->e", beam.conj(), links.bs_covariance, beam)), 0.0)
-        another = ~selected[:, None]
-    return Wiretap(
-        sinr,
-        FadingSINR(
-            signal_w=signal_w,
-            signal_spread_w=signal_spread_w,
-            noise_w=instance.scenario.noise_power_w,
-            others_w=np.where(another, agents_w, 0.0),
-            others_spread_w=np.where(another, spread_w, 0.0),
-            colluding=instance.scenario.colluding,
-        ),
+        another = ~decision.selection[:, None]
+    return FadingSINR(
+        signal_w=signal_w,
+        signal_spread_w=signal_spread_w,
+        noise_w=instance.scenario.noise_power_w,
+        others_w=np.where(another, agents_w, 0.0),
+        others_spread_w=np.where(another, spread_w, 0.0),
+        colluding=instance.scenario.colluding,
     )
