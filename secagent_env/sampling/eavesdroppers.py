@@ -42,14 +42,17 @@ def draw_eavesdroppers(
             scattered = factor_bs * along + np.sqrt(factor_bs * np.maximum(values, 0.0)) * to_bs
             channel = (axes @ scattered[..., None])[..., 0]
             coefficient = factor_agents * agents_mean + np.sqrt(factor_agents) * deviation * to_agents
-        drawn = with_links(instance)._map(lambda array, size=size: np.broadcast_to(array, (size, *array.shape)))
-        yield with_links(drawn, channel_eve=channel, gain_eve=np.abs(coefficient) ** 2)
+        yield with_links(_repeated(with_links(instance), size), channel_eve=channel, gain_eve=np.abs(coefficient) ** 2)
 
 
 def with_links(instance: Instance, **changes: Any) -> Instance:
     """Return an instance with some fields replaced, and without what tells of eavesdroppers otherwise."""
     nothing = dict.fromkeys((*PRIOR, "eve_position_m", "origin"))
     return Instance._trusted(**{**instance._fields(), **nothing, **changes})
+
+
+def _repeated(instance: Instance, size: int) -> Instance:
+    return instance._map(lambda array: np.broadcast_to(array, (size, *array.shape)))
 
 
 def complex_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -27,6 +27,7 @@ def power_quantile(power: np.ndarray, spread: np.ndarray, tail: float) -> np.nda
     return np.asarray(np.where(spread > 0, np.where(steep, normal, quantile), power))
 
 
+@np.errstate(over="ignore")  # infinite is as good
 def power_tails(level: np.ndarray, power: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the probabilities that |x|² is at most a level (…), and that it is above; both to full precision."""
     level, power, spread = np.broadcast_arrays(*(np.asarray(each, float) for each in (level, power, spread)))

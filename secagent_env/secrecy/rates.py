@@ -26,6 +26,8 @@ DEPTH = 36.0
 KEPT = 1e-4
 """A difference of closed forms below this share of them is integrated instead."""
 PRECISION = 1e-11
+LARGEST = 1e300
+"""SNRs beyond it are infinite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +148,7 @@ def _simulated(channel: Wiretap, quantity: Callable[[np.ndarray], np.ndarray], d
     return Estimate(mean, np.sqrt(variance / draws), METHODS[3])
 
 
+@np.errstate(over="ignore")
 def _closed_rate(sinr: np.ndarray, heard: FadingSINR) -> tuple[np.ndarray | None, bool]:
     """Return the ergodic rate of exponential or certain SINRs, and whether it keeps its digits; None of others."""
     power, spread = heard.signal_w[..., 0], heard.signal_spread_w[..., 0]
@@ -153,7 +156,7 @@ def _closed_rate(sinr: np.ndarray, heard: FadingSINR) -> tuple[np.ndarray | None
     if heard.signal_w.shape[-1] > 1 or heard.jammed.any() or not (certain | heard.scattered[..., 0]).all():
         return None, False
     fixed = heard.fixed_w[..., 0]
-    z = np.where(certain, 1.0, fixed / np.where(certain, 1.0, spread))
+    z = np.where(certain, 1.0, np.clip(fixed / np.where(certain, 1.0, spread), 1 / LARGEST, LARGEST))
     alone, lost = np.log1p(sinr), hyperu(1, 1, z)  # hyperu(1, 1, z) is e^z E₁(z)
     left = np.maximum(alone - lost + np.exp(-sinr * z) * hyperu(1, 1, z * (1 + sinr)), 0.0)
     precise = certain | (left > KEPT * (alone + lost)) | (sinr == 0)
@@ -178,12 +181,12 @@ def _integrated_rate(sinr: np.ndarray, heard: EavesdropperSINR) -> np.ndarray:
     return np.asarray(np.where(most > 0, value * scale, 0.0) / LN2)
 
 
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def _knees(sinr: np.ndarray, heard: EavesdropperSINR, depth: np.ndarray) -> list[float]:
     """Return where to cut the integral: the SINRs about which the eavesdroppers' lie, as shares of the depth."""
     inside: list[float] = []
     if isinstance(heard, FadingSINR):
         typical = (heard.signal_w + heard.signal_spread_w) / heard.fixed_w
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.log(sinr[..., None] / typical) / depth[..., None]
+        share = np.log(sinr[..., None] / typical) / depth[..., None]
         inside = [float(u) for u in np.unique(np.round(share, 9)) if 0 < u < 1]
     return [0.0, *inside, 1.0]

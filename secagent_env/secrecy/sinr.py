@@ -115,6 +115,7 @@ class FadingSINR(EavesdropperSINR):
         """Noise and the means of the interference, (…, E), W."""
         return np.asarray(self.others_w.sum(axis=-2) + self.noise_w)
 
+    @np.errstate(over="ignore", divide="ignore")  # infinite is as good
     def tails(self, sinr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the probabilities that the SINR is at most so large, and that it is larger, (…)."""
         level = np.asarray(sinr, float)[..., None]
@@ -129,8 +130,7 @@ class FadingSINR(EavesdropperSINR):
             above = np.where(random & (level >= 0), np.exp(-survived), above)
         if below.shape[-1] == 1:
             return below[..., 0], above[..., 0]
-        with np.errstate(divide="ignore"):
-            return np.prod(below, axis=-1), -np.expm1(np.log1p(-above).sum(axis=-1))
+        return np.prod(below, axis=-1), -np.expm1(np.log1p(-above).sum(axis=-1))
 
     def draws(self, count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """Yield draws in batches (B, …), ``count`` in all."""

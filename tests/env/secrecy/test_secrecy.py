@@ -206,6 +206,18 @@ def test_eavesdroppers_far_above_the_noise_and_far_below_it(gain, noise):
             assert outage == pytest.approx(math.exp(-noise / gain), rel=1e-12)
 
 
+@pytest.mark.parametrize("signal", [0.0, 1e-5])
+def test_ratios_beyond_all_measure_are_infinite(signal):
+    deaf, all_ears = (
+        channel(1e20, spread=1e-300, signal=1e-3 * signal),
+        channel(1.0, spread=1e300, signal=signal, noise=1e-30),
+    )
+    assert ergodic_secrecy_rate(deaf).value == pytest.approx(math.log2(1e20), rel=1e-6)
+    assert secrecy_outage(deaf, 1.0).value == 0
+    assert 0 <= ergodic_secrecy_rate(all_ears).value < 1e-290
+    assert secrecy_outage(all_ears, 0.1).value == 1
+
+
 def test_an_eavesdropper_of_less_and_less_spread_becomes_certain():
     certain = channel([1.0, 4.0], signal=2.0, spread=0.0)
     rate = ergodic_secrecy_rate(certain)
