@@ -16,7 +16,7 @@ FARTHEST = 38.0
 """So many standard deviations from the mean a tail is 0, and scipy's distribution overflows."""
 
 
-def power_quantile(power: np.ndarray, spread: np.ndarray, tail: float) -> np.ndarray:
+def power_quantile(power: np.ndarray, spread: np.ndarray, tail: np.ndarray | float) -> np.ndarray:
     """Return what |x|² exceeds with probability ``tail``, (…)."""
     power, spread = np.broadcast_arrays(np.asarray(power, float), np.asarray(spread, float))
     safe = np.where(spread > 0, spread, 1.0)
