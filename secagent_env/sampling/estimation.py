@@ -7,7 +7,8 @@ footnote 1). The estimate of a link h, amplitude gains from antennas to one eave
 
 with the error variance ε in [0, 1) and the mean power m of the link per antenna, as it is known beforehand. By the
 prior h ~ CN(μ, C) that an instance carries, m is (‖μ‖² + tr C) / L. By default μ = 0 and C = m I, where m is the mean
-of the scenario's path loss over line of sight and shadowing (:mod:`secagent_env.propagation`) at the positions. Then ĥ
+of the scenario's path loss over line of sight and shadowing (:mod:`secagent_env.propagation`) at the positions, and
+over the disc in which an eavesdropper is where ``eve_position_error_m`` says that its position is uncertain. Then ĥ
 has the distribution of h, and their correlation is √(1−ε): ε = 0 is perfect knowledge, and towards ε = 1 the prior
 alone is known. Afterwards h is known as
 
@@ -30,6 +31,7 @@ import numpy as np
 
 from secagent_env.model.batched import namespace
 from secagent_env.model.instance import Instance
+from secagent_env.propagation.disc import disc_mean_gain
 from secagent_env.sampling.fading import squared_distance
 from secagent_env.sampling.seeds import Seed, generators_of
 from secagent_env.support.checks import number
@@ -110,7 +112,7 @@ def as_known(instance: Instance, error_variance: ErrorVariance, seed: Seed = 0) 
     :func:`estimate_eavesdroppers`.
     """
     spreads = instance.prior_bs_covariance, instance.prior_agents_variance
-    beforehand = _path_gains(instance) is not None or all(spread is not None for spread in spreads)
+    beforehand = path_gains(instance) is not None or all(spread is not None for spread in spreads)
     return (posterior_eavesdroppers if beforehand else estimate_eavesdroppers)(instance, error_variance, seed)
 
 
@@ -216,7 +218,7 @@ def mean_eve_gains(instance: Instance) -> tuple[np.ndarray, np.ndarray]:
     instance.
     """
     covariance, variance = instance.prior_bs_covariance, instance.prior_agents_variance
-    by_place = _path_gains(instance) if covariance is None or variance is None else None
+    by_place = path_gains(instance) if covariance is None or variance is None else None
     if covariance is not None:
         to_bs = _second_moment(instance.prior_bs_mean, np.linalg.diagonal(covariance).real).mean(axis=-1)
     else:
@@ -226,13 +228,17 @@ def mean_eve_gains(instance: Instance) -> tuple[np.ndarray, np.ndarray]:
     return to_bs, instance.gain_eve if by_place is None else by_place[1]
 
 
-def _path_gains(instance: Instance) -> tuple[np.ndarray, np.ndarray] | None:
+def path_gains(instance: Instance) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the mean power gains of the path loss, as in :func:`mean_eve_gains`; None without positions."""
     if instance.position_m is None or instance.eve_position_m is None:
         return None
-    to_agents = squared_distance(instance.position_m[..., :, None, :] - instance.eve_position_m[..., None, :, :])
-    to_bs = squared_distance(instance.eve_position_m)
-    model = instance.scenario.propagation
+    to_bs = instance.eve_position_m
+    to_agents = instance.position_m[..., :, None, :] - instance.eve_position_m[..., None, :, :]
+    model, radius = instance.scenario.propagation, instance.scenario.eve_position_error_m
+    if radius:
+        to_bs, to_agents = (np.linalg.norm(offset, axis=-1) for offset in (to_bs, to_agents))
+        return disc_mean_gain(model, to_bs, True, radius), disc_mean_gain(model, to_agents, False, radius)
+    to_bs, to_agents = squared_distance(to_bs), squared_distance(to_agents)
     return model.mean_gain(to_bs, from_bs=True), model.mean_gain(to_agents, from_bs=False)
 
 

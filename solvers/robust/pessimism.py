@@ -24,10 +24,10 @@ import numpy as np
 from scipy import stats
 
 from secagent_env import Decision, Instance
-from solvers.robust.belief import Belief, known
+from secagent_env.sampling.eavesdroppers import with_links
+from secagent_env.secrecy.power import power_quantile
+from solvers.robust.belief import Belief
 
-STEEP = 1e4
-"""Where |a|² is so many times v, the quantile is that of a normal distribution."""
 STEP = 1e-3
 """Of the tangent's finite difference, relative."""
 
@@ -36,13 +36,7 @@ Bound = Callable[..., np.ndarray]
 
 def exact(power: np.ndarray, spread: np.ndarray, tail: np.ndarray | float, _: int = 1) -> np.ndarray:
     """Return what |x|² of x ~ CN(a, v) exceeds with probability ``tail``; power = |a|² and spread = v, (…)."""
-    power, spread = np.broadcast_arrays(np.asarray(power, float), np.asarray(spread, float))
-    safe = np.where(spread > 0, spread, 1.0)
-    ratio = np.where(spread > 0, power / safe, 0.0)
-    steep = ratio > STEEP
-    quantile = stats.ncx2.isf(tail, 2, np.where(steep, 0.0, 2 * ratio)) * spread / 2
-    normal = np.maximum(np.sqrt(power) + stats.norm.isf(tail) * np.sqrt(spread / 2), 0.0) ** 2
-    return np.asarray(np.where(spread > 0, np.where(steep, normal, quantile), power))
+    return power_quantile(power, spread, tail)
 
 
 def ball(power: np.ndarray, spread: np.ndarray, tail: np.ndarray | float, dimensions: int = 1) -> np.ndarray:
@@ -116,7 +110,7 @@ class Pessimist:
         floor = np.maximum(at - slope * along, 0.0) / (jamming @ self.quiet + scenario.noise_power_w)
         bits = scenario.bandwidth_hz * downlink_s * math.log2(1 + float(np.max(floor)))
         loud = self.heard(np.clip(risk, self.tail, 0.5)[:, None])
-        return known(
+        return with_links(
             belief.instance,
             scenario=scenario.replace(knowledge_bits=scenario.knowledge_bits + bits),
             channel_eve=mean * np.sqrt(slope / (1 + floor))[:, None],
