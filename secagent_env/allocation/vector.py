@@ -64,7 +64,8 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
     ## Arguments
     num_envs
         How many environments.
-    scenario, action_format, observation_format, instances, order, reference_energy_j, penalty_fixed, penalty_weight
+    scenario, action_format, observation_format, instances, order, artificial_noise, reference_energy_j,
+    penalty_fixed, penalty_weight
         As in the scalar environment.
     episodes_per_instance
         As there; an explicit reset draws a new instance.
