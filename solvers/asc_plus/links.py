@@ -101,7 +101,11 @@ class Links(SubProblems):
         beam = super()._search_beam(instance, selection, jamming, start)
         if not self._noise:
             return beam
-        return with_noise(instance, selection, jamming, beam, check_time=self.run.check_time)
+        options = self.options
+        draws, starts = options.draws, max(options.polished, 1)
+        return with_noise(
+            instance, selection, jamming, beam, self.run.rng, draws=draws, starts=starts, check_time=self.run.check_time
+        )
 
     def _search_powers(self, decision: Decision) -> PowerSearch:
         return cheapest_powers(self.run.instance, decision, **self._power_options(decision))

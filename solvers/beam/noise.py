@@ -5,11 +5,9 @@ it, so that a receiver with the channel h̃ of :class:`~solvers.beam.sdr.Downlin
 
     |h̃ᴴv|² / (1 + h̃ᴴVh̃),   ‖v‖² + tr V = 1.
 
-With V = F Fᴴ the columns of F are beams of noise, as many as there are eavesdroppers at most. Beam and noise are
-improved together, by an ascent on a smooth secrecy rate, from noise towards the eavesdroppers that leaves out the
-agents. Where eavesdroppers are fewer than antennas the beam alone can shut them out, and noise is worth little. Where
-they are not, or lie in the directions of agents, it is worth a lot. How much at most:
-:func:`solvers.beam.noise_sdr.bound_with_noise`.
+The steps: semidefinite programs along the eavesdroppers' SINR (:mod:`solvers.beam.noise_sdr`), rounding of their W to a
+beam by Gaussian randomisation, and an ascent of beam and noise together. With V = F Fᴴ the columns of F are beams of
+noise, of which there are no more than eavesdroppers.
 
 Dimension letters: K selected agents, E eavesdroppers, d dimensions of their span, R beams of noise.
 """
@@ -25,12 +23,9 @@ from scipy import optimize
 from secagent_env import Instance
 from secagent_env.model.physics import LN2, combine_eavesdroppers
 from solvers.beam.beamforming import Beam
+from solvers.beam.noise_sdr import NoiseRelaxation, relax_with_noise
 from solvers.beam.polish import SHARPNESS
-from solvers.beam.sdr import Downlink, Whitened
-from solvers.numerics.hermitian import whitened
-
-SHARES = (1e-3, 0.3)
-"""Shares of the power that the noise has at the starts of the ascent."""
+from solvers.beam.sdr import Downlink, Whitened, randomise
 
 
 def with_noise(
@@ -38,12 +33,15 @@ def with_noise(
     selection: np.ndarray,
     power_w: np.ndarray,
     beam: Beam,
+    rng: np.random.Generator,
     *,
-    shares: tuple[float, ...] = SHARES,
+    draws: int = 60,
+    starts: int = 2,
     max_iterations: int = 200,
+    proof: bool = False,
     check_time: Callable[[], None] = lambda: None,
 ) -> Beam:
-    """Return a beam with artificial noise that is better than a beam without; that one if none is found.
+    """Return a beam with artificial noise that is better than one without; that one if none is found.
 
     Parameters
     ----------
@@ -52,29 +50,47 @@ def with_noise(
     selection, power_w
         (N,) bool, somebody selected, and (N,) W: the unselected agents jam with theirs.
     beam
-        The best beam without noise, as of :func:`~solvers.beam.beamforming.best_beam`. Its bound does not hold for
-        beams with noise: that of the result is infinite.
-    shares
-        The ascent starts once with each of these shares of the power in the noise.
+        The best beam without noise, as of :func:`~solvers.beam.beamforming.best_beam`.
+    rng
+        Of the randomisation.
+    draws, starts
+        Gaussian draws from the relaxed solution, and from how many of them the ascent starts.
     max_iterations
         Of each stage of the ascent.
+    proof
+        Whether the beam gets a bound, which holds with any noise; else it is infinite.
     check_time
         Called between steps; it may raise.
     """
     problem = Downlink.of(instance, selection, power_w)
     start = problem.coordinates(beam.beamformer)
-    noise = noise_directions(problem)
     best, best_margin = start[:, None], float(problem.margin(start))
-    for share in shares:
-        beams = np.column_stack([np.sqrt(1 - share) * start, np.sqrt(share) * noise])
-        beams = ascend_with_noise(problem, beams, max_iterations, check_time)
-        margin = noisy_margin(problem, beams)
+    relaxation = relax_with_noise(problem, max(best_margin, 0.0), proof=proof, check_time=check_time)
+    for beams in _rounded(problem, relaxation, rng, draws, starts):
+        trial = ascend_with_noise(problem, beams, max_iterations, check_time)
+        margin = noisy_margin(problem, trial)
         if margin > best_margin:
-            best, best_margin = beams, margin
+            best, best_margin = trial, margin
     if best.shape[1] == 1:
-        return replace(beam, bound=np.inf)
+        return replace(beam, bound=relaxation.bound)
     sent = problem.basis @ best
-    return Beam(sent[:, 0], max(best_margin, 0.0), np.inf, "noise", sent[:, 1:] @ sent[:, 1:].conj().T)
+    covariance = sent[:, 1:] @ sent[:, 1:].conj().T
+    return Beam(sent[:, 0], max(best_margin, 0.0), relaxation.bound, "noise", covariance)
+
+
+def _rounded(
+    problem: Downlink, relaxation: NoiseRelaxation, rng: np.random.Generator, draws: int, starts: int
+) -> list[np.ndarray]:
+    """Return the best drawn beams, each with the relaxation's beams of noise (d, 1 + R); none if it found nothing."""
+    if relaxation.beam_covariance is None or relaxation.noise_covariance is None:
+        return []
+    values, vectors = np.linalg.eigh(relaxation.noise_covariance)
+    noise = (vectors * np.sqrt(np.maximum(values, 0.0)))[:, -len(problem.eves) :]
+    length = np.sqrt(np.trace(relaxation.beam_covariance).real)
+    drawn = length * randomise(problem, relaxation.beam_covariance, rng, draws)
+    candidates = [np.column_stack([beam, noise]) for beam in drawn]
+    candidates.sort(key=lambda beams: -noisy_margin(problem, beams))
+    return candidates[:starts]
 
 
 def null_space_noise(instance: Instance, selection: np.ndarray, power_w: float) -> np.ndarray | None:
@@ -90,17 +106,6 @@ def null_space_noise(instance: Instance, selection: np.ndarray, power_w: float) 
     _, values, rows = np.linalg.svd(channels / np.maximum(length, 1e-300), full_matrices=True)
     basis = rows[int(np.sum(values > 1e-12 * values.max(initial=0.0))) :].T  # (L, L − rank): hᴴ basis = 0
     return None if basis.shape[1] == 0 else power_w / basis.shape[1] * (basis @ basis.conj().T)
-
-
-def noise_directions(problem: Downlink) -> np.ndarray:
-    """Return beams of noise (d, E), of length 1 together: towards each eavesdropper, past the agents.
-
-    (I + Σ h̃_k h̃_kᴴ)⁻¹ g̃_e, which has the largest ratio of what eavesdropper e hears to what all agents hear.
-    """
-    whiten, _ = whitened(problem.users)
-    directions = whiten.conj().T @ (whiten @ problem.eves.T)
-    length = np.linalg.norm(directions, axis=0)
-    return np.asarray(directions / (np.maximum(length, 1e-300) * np.sqrt(len(problem.eves))))
 
 
 def noisy_margin(problem: Downlink, beams: np.ndarray) -> float:
