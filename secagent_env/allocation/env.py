@@ -67,7 +67,7 @@ class AllocationEnv(InstanceEnv):
         A Scenario, a preset's name, or a dict of fields; where ``instances`` are given, theirs.
     render_mode
         ``"rgb_array"``, ``"human"`` or ``"ansi"``.
-    action_format, observation_format, instances, order, csi_error
+    action_format, observation_format, instances, order, csi_error, artificial_noise
         As in :class:`~secagent_env.allocation.rules.FormatRules`.
     reference_energy_j, penalty_fixed, penalty_weight, episodes_per_instance
         As in :class:`~secagent_env.allocation.rules.AllocationRules`.

@@ -35,6 +35,8 @@ class FormatRules:
         The parameters of the networks.
     action_format
         ``"flat"``, ``"dict"`` or ``"guided"``, see :mod:`secagent_env.allocation.actions`.
+    artificial_noise
+        Whether the base station can send artificial noise, of which the ``"dict"`` format says the covariance.
     observation_format
         ``"flat"``, ``"dict"`` or ``"compact"``, see :mod:`secagent_env.allocation.observations`.
     instances
@@ -60,13 +62,14 @@ class FormatRules:
     instances: InstanceSet | None = None
     order: str = "random"
     csi_error: float | None = None
+    artificial_noise: bool = False
 
     actions: ActionFormat = field(init=False)
     observation_space: gymnasium.Space[Any] = field(init=False)
 
     def __post_init__(self) -> None:
         self._set(
-            actions=action_format(self.action_format, self.scenario),
+            actions=action_format(self.action_format, self.scenario, self.artificial_noise),
             observation_space=observation_space(self.observation_format, self.scenario),
             csi_error=None if self.csi_error is None else number("csi_error", self.csi_error, 0, below=1),
         )
@@ -92,7 +95,7 @@ class AllocationRules(FormatRules):
 
     Parameters
     ----------
-    scenario, action_format, observation_format, instances, order, csi_error
+    scenario, action_format, observation_format, instances, order, csi_error, artificial_noise
         As in :class:`FormatRules`.
     reference_energy_j
         The energy whose reward is −1, J; None: the expected execution energy of N_min random agents.

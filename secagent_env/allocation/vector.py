@@ -64,7 +64,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
     ## Arguments
     num_envs
         How many environments.
-    scenario, action_format, observation_format, instances, order, csi_error
+    scenario, action_format, observation_format, instances, order, csi_error, artificial_noise
         As in the scalar environment.
     reference_energy_j, penalty_fixed, penalty_weight
         As in the scalar environment.

@@ -71,7 +71,7 @@ class LifetimeEnv(InstanceEnv):
         A Scenario, a preset's name, or a dict of fields; where ``instances`` are given, theirs.
     render_mode
         ``"rgb_array"``, ``"human"`` or ``"ansi"``.
-    action_format, observation_format, instances, order, csi_error, battery_j, max_failures
+    action_format, observation_format, instances, order, csi_error, artificial_noise, battery_j, max_failures
         As in :class:`~secagent_env.lifetime.rules.LifetimeRules`.
 
     ## Version history

@@ -33,7 +33,7 @@ class LifetimeVectorEnv(DecisionActions, RunningVectorEnv[LifetimeEpisodes]):
         How many environments.
     max_episode_steps
         Where episodes are truncated, as Gymnasium's ``TimeLimit`` does.
-    scenario, action_format, observation_format, instances, order, csi_error, battery_j, max_failures
+    scenario, action_format, observation_format, instances, order, csi_error, artificial_noise, battery_j, max_failures
         As in the scalar environment.
 
     ## Version history
