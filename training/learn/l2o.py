@@ -90,7 +90,8 @@ class L2OLearner(Learner):
         errors = generator_beside(rng)
         size = int(self._options["batch_size"])
         for _ in range(math.ceil(steps / size)):
-            terms = self._update(self._instances(rng, size), errors)
+            batches = self._instances(rng, size)
+            terms = self._update(batches, self._seen(batches, errors))
             self._steps += size
             progress(size)
             for name, value in terms.items():
@@ -105,12 +106,16 @@ class L2OLearner(Learner):
             return [sample_instance(part.scenario, rng, (share,)) for part, share in dealt]
         return [self._own.take(rng.integers(len(self._own), size=size))]
 
-    def _update(self, batches: Sequence[Instance], errors: np.random.Generator) -> dict[str, float]:
+    def _seen(self, batches: Sequence[Instance], errors: np.random.Generator) -> Sequence[Instance]:
+        """Return what the network sees of batches: under ``csi_error`` estimates."""
+        error = self._task.csi_error
+        return batches if error is None else [estimate_eavesdroppers(batch, error, errors) for batch in batches]
+
+    def _update(self, batches: Sequence[Instance], seen: Sequence[Instance] | None = None) -> dict[str, float]:
+        seen = batches if seen is None else seen
         done = self._steps / self._task.settings.steps
         for group in self._optimizer.param_groups:
             group["lr"] = self._options["learning_rate"] * min(done / _WARM_UP + 0.05, max(1 - done, 0.0), 1.0)
-        error = self._task.csi_error
-        seen = batches if error is None else [estimate_eavesdroppers(batch, error, errors) for batch in batches]
         actions = self.network(**self._parts(np.concatenate([observe(batch, "compact") for batch in seen])))
         sizes = [batch.batch_shape[0] for batch in batches]
         terms: dict[str, Tensor] = {}

@@ -16,7 +16,12 @@ from secagent_env.allocation.observations import observe
 from secagent_env.allocation.vector import AllocationVectorEnv
 from secagent_env.lifetime.env import LifetimeEnv
 from secagent_env.lifetime.vector import LifetimeVectorEnv
-from secagent_env.sampling.estimation import estimate_eavesdroppers, known_from, posterior_eavesdroppers
+from secagent_env.sampling.estimation import (
+    estimate_eavesdroppers,
+    generator_beside,
+    known_from,
+    posterior_eavesdroppers,
+)
 from solvers.interface.base import Solver
 
 ID = "secagent_env:secagent/Allocation-v0"
@@ -261,9 +266,11 @@ def test_tasks_are_seen_by_estimates_and_served_in_truth():
     observation, _ = env.reset(seed=1)
     plain.reset(seed=1)
     believed = served = 0
+    errors = generator_beside(env._generators[0])
     for _ in range(12):
         same(env.truth, plain.truth)
         estimate = env._running.instance[0]
+        same(estimate, estimate_eavesdroppers(env.truth, 0.3, errors))
         same(env.instance, known_from(estimate, 0.3))
         np.testing.assert_array_equal(observation[: -2 * 6], observe(estimate, "flat"))
         assert not leaks((observation, env.instance), env.truth, env.instance)
