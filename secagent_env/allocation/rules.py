@@ -20,7 +20,8 @@ from secagent_env.model.outcome import Outcome, constraint_bounds
 from secagent_env.model.physics import evaluate
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import reference_energy_j as default_reference_j
-from secagent_env.sampling.estimation import ESTIMATED, check_beforehand, known_by
+from secagent_env.sampling.beforehand import check_beforehand
+from secagent_env.sampling.estimation import ESTIMATED, known_by
 from secagent_env.support.checks import integer, number
 from secagent_env.support.errors import check_name
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from secagent_env.model.instance import Instance
 from secagent_env.model.prior import PRIOR
-from secagent_env.sampling.estimation import EvePrior
+from secagent_env.sampling.beforehand import EvePrior
 from secagent_env.sampling.whereabouts import Whereabouts
 
 CHUNK = 500

@@ -23,7 +23,7 @@ import numpy as np
 
 from secagent_env.model.instance import Instance
 from secagent_env.propagation.disc import disc_places
-from secagent_env.sampling.estimation import EvePrior, path_gains
+from secagent_env.sampling.beforehand import EvePrior, path_gains
 from secagent_env.sampling.fading import squared_distance
 
 PLACES = 10_000

@@ -24,8 +24,8 @@ import numpy as np
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, uplink_sinr
+from secagent_env.sampling.beforehand import EvePrior
 from secagent_env.sampling.eavesdroppers import complex_normal, draw_eavesdroppers
-from secagent_env.sampling.estimation import EvePrior
 from secagent_env.sampling.whereabouts import Whereabouts
 from secagent_env.secrecy.power import power_tails
 

@@ -10,7 +10,7 @@ from secagent_env.model.batched import namespace
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.physics import downlink_sinr, uplink_sinr
-from secagent_env.sampling.estimation import EvePrior, eve_prior
+from secagent_env.sampling.beforehand import EvePrior, eve_prior
 from secagent_env.sampling.whereabouts import Whereabouts
 from secagent_env.secrecy.sinr import DrawnSINR, EavesdropperSINR, FadingSINR
 from secagent_env.support.checks import choice
@@ -29,7 +29,7 @@ def wiretap(instance: Instance, decision: Decision, link: str = "downlink") -> W
     """Return the wire-tap channel of a decision, the eavesdroppers' links being random.
 
     They are distributed as the instance's prior says, or else as the path loss at the positions and in the discs of
-    ``eve_position_error_m`` (:func:`secagent_env.sampling.estimation.eve_prior`); everything else is as the instance
+    ``eve_position_error_m`` (:func:`secagent_env.sampling.beforehand.eve_prior`); everything else is as the instance
     says. What is known with an estimate comes from :func:`secagent_env.sampling.estimation.posterior_eavesdroppers`.
 
     Parameters
@@ -61,7 +61,8 @@ def wiretap(instance: Instance, decision: Decision, link: str = "downlink") -> W
     links = eve_prior(instance)
     whereabouts = Whereabouts.of(instance, links)
     heard: EavesdropperSINR = DrawnSINR(instance, decision, links, whereabouts, uplink)
-    if whereabouts is None and (fading := _fading(instance, decision, links, uplink)).closed:
+    noisy = decision.noise_covariance is not None and not uplink
+    if whereabouts is None and not noisy and (fading := _fading(instance, decision, links, uplink)).closed:
         heard = fading
     return Wiretap(sinr, heard)
 

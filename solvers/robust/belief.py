@@ -9,8 +9,8 @@ import numpy as np
 
 from secagent_env import Instance
 from secagent_env.model.prior import PRIOR
+from secagent_env.sampling.beforehand import EvePrior, eve_prior
 from secagent_env.sampling.eavesdroppers import draw_eavesdroppers, with_links
-from secagent_env.sampling.estimation import EvePrior, eve_prior
 from secagent_env.sampling.whereabouts import Whereabouts
 from solvers.interface.scaling import scaled
 

@@ -1,7 +1,7 @@
 """Robust: designs that hold with probability 1 − δ over what is not known of the eavesdroppers, with a certificate.
 
 The links to the eavesdroppers are random: what an instance knows of them is a mean and a covariance
-(:func:`secagent_env.sampling.estimation.eve_prior`). A decision fails on a draw of them where any constraint is
+(:func:`secagent_env.sampling.beforehand.eve_prior`). A decision fails on a draw of them where any constraint is
 violated: (4), (11) and (17) hang on them. Sought is a decision that fails with probability δ at most, and of these one
 whose energy, exceeded with probability δ, is least.
 

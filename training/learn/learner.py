@@ -15,7 +15,7 @@ from secagent_env.allocation.actions import action_format
 from secagent_env.allocation.observations import observation_shapes
 from secagent_env.gym_bases.own_instances import InstanceSet
 from secagent_env.model.scenario import Scenario
-from secagent_env.sampling.estimation import check_beforehand
+from secagent_env.sampling.beforehand import check_beforehand
 from secagent_env.support import checks
 from secagent_env.support.errors import check_name
 from secagent_env.support.extras import require

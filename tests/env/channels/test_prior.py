@@ -12,13 +12,8 @@ from scipy.stats import ncx2
 from secagent_env import Instance, Scenario, sample_instance
 from secagent_env.channels.importing import Recipe, imported
 from secagent_env.model.prior import PRIOR
-from secagent_env.sampling.estimation import (
-    estimate_eavesdroppers,
-    eve_prior,
-    known_from,
-    mean_eve_gains,
-    posterior_eavesdroppers,
-)
+from secagent_env.sampling.beforehand import eve_prior, mean_eve_gains
+from secagent_env.sampling.estimation import estimate_eavesdroppers, known_from, posterior_eavesdroppers
 from solvers.interface.scaling import scaled
 
 SCENARIO = Scenario(num_agents=4, num_antennas=3, num_eavesdroppers=2, min_selected=2)

@@ -10,8 +10,9 @@ import secagent_env.sampling.whereabouts as whereabouts
 from secagent_env import Instance, Scenario, sample_instance
 from secagent_env.propagation.disc import disc_mean_gain, disc_places, place_in_disc
 from secagent_env.propagation.registry import make_path_loss
+from secagent_env.sampling.beforehand import eve_prior, mean_eve_gains
 from secagent_env.sampling.eavesdroppers import draw_eavesdroppers
-from secagent_env.sampling.estimation import eve_prior, mean_eve_gains, posterior_eavesdroppers
+from secagent_env.sampling.estimation import posterior_eavesdroppers
 from secagent_env.sampling.generator import draw_deployments
 from secagent_env.sampling.motion import Mobility, advance, start
 from secagent_env.sampling.seeds import generators_of

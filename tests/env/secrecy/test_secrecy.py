@@ -9,8 +9,9 @@ from scipy.special import exp1
 
 from secagent_env import Decision, Scenario, sample_instance
 from secagent_env.model.physics import downlink_sinr, secrecy_rate, uplink_sinr
+from secagent_env.sampling.beforehand import eve_prior
 from secagent_env.sampling.eavesdroppers import draw_eavesdroppers
-from secagent_env.sampling.estimation import eve_prior, posterior_eavesdroppers
+from secagent_env.sampling.estimation import posterior_eavesdroppers
 from secagent_env.secrecy import FadingSINR, Wiretap, ergodic_secrecy_rate, secrecy_outage, wiretap
 from secagent_env.secrecy.power import power_quantile, power_tails
 

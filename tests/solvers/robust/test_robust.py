@@ -8,7 +8,8 @@ from scipy import stats
 
 import solvers
 from secagent_env import Scenario, sample_instance
-from secagent_env.sampling.estimation import estimate_eavesdroppers, eve_prior, posterior_eavesdroppers
+from secagent_env.sampling.beforehand import eve_prior
+from secagent_env.sampling.estimation import estimate_eavesdroppers, posterior_eavesdroppers
 from solvers.asc_plus.starts import protected_selection
 from solvers.beam.noise import null_space_noise
 from solvers.robust.belief import Belief
