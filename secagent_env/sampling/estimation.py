@@ -87,9 +87,10 @@ def posterior_eavesdroppers(instance: Instance, error_variance: ErrorVariance, s
     """
     variances = _variances(error_variance, instance)
     channel, coefficient = _estimates(instance, variances, _generators(instance, seed))
-    if instance.prior_agents_mean is None:  # h stood in for by |h|: the phase of ĥ would tell of it
+    estimates = _with_estimates(instance, channel, coefficient)
+    if instance.prior_agents_mean is None:  # |h| stood for h: the phase of ĥ would tell of it
         coefficient = np.abs(coefficient)
-    return _posterior(_with_estimates(instance, channel, coefficient), coefficient, variances)
+    return _posterior(estimates, coefficient, variances)
 
 
 def as_known(instance: Instance, error_variance: ErrorVariance, seed: Seed = 0) -> Instance:
