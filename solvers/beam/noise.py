@@ -82,12 +82,12 @@ def _rounded(
     problem: Downlink, relaxation: NoiseRelaxation, rng: np.random.Generator, draws: int, starts: int
 ) -> list[np.ndarray]:
     """Return the best drawn beams, each with the relaxation's beams of noise (d, 1 + R); none if it found nothing."""
-    if relaxation.beam_covariance is None or relaxation.noise_covariance is None:
+    if relaxation.covariances is None:
         return []
-    values, vectors = np.linalg.eigh(relaxation.noise_covariance)
+    beam_covariance, noise_covariance = relaxation.covariances
+    values, vectors = np.linalg.eigh(noise_covariance)
     noise = (vectors * np.sqrt(np.maximum(values, 0.0)))[:, -len(problem.eves) :]
-    length = np.sqrt(np.trace(relaxation.beam_covariance).real)
-    drawn = length * randomise(problem, relaxation.beam_covariance, rng, draws)
+    drawn = np.sqrt(np.trace(beam_covariance).real) * randomise(problem, beam_covariance, rng, draws)
     candidates = [np.column_stack([beam, noise]) for beam in drawn]
     candidates.sort(key=lambda beams: -noisy_margin(problem, beams))
     return candidates[:starts]

@@ -44,12 +44,11 @@ MOST_PROGRAMS = 500
 class NoiseRelaxation:
     """The best W and V (d, d) of total trace 1 that were met, their secrecy rate, and a bound on all, bit/s/Hz.
 
-    ``programs`` is how many semidefinite programs were solved. The bound is infinite where none was asked for, or it
-    took too many.
+    The covariances are None where none is better than what was known. ``programs`` is how many semidefinite programs
+    were solved. The bound is infinite where none was asked for, or it took too many.
     """
 
-    beam_covariance: np.ndarray | None
-    noise_covariance: np.ndarray | None
+    covariances: tuple[np.ndarray, np.ndarray] | None
     secrecy: float
     bound: float
     programs: int
@@ -70,8 +69,7 @@ def relax_with_noise(
     problem
         Selection and jammers.
     known
-        A secrecy rate that a beam reaches, with or without noise, bit/s/Hz; what is not better is not looked for, and
-        the covariances are None where nothing is.
+        A secrecy rate that a beam reaches, with or without noise, bit/s/Hz; what is not better is not looked for.
     tolerance
         By how much the bound may exceed the best secrecy rate, bit/s/Hz.
     proof
@@ -82,7 +80,7 @@ def relax_with_noise(
     search = _Search(problem, known, check_time)
     search.scan()
     bound = search.sweep(tolerance) if proof else np.inf
-    return NoiseRelaxation(*search.covariances, search.best, bound, search.programs)
+    return NoiseRelaxation(search.covariances, search.best, bound, search.programs)
 
 
 class _Search:
@@ -90,7 +88,7 @@ class _Search:
 
     def __init__(self, problem: Downlink, known: float, check_time: Callable[[], None]) -> None:
         self.problem, self.best, self.check_time = problem, known, check_time
-        self.covariances: tuple[np.ndarray, np.ndarray] | tuple[None, None] = (None, None)
+        self.covariances: tuple[np.ndarray, np.ndarray] | None = None
         self.programs = 0
         self.most = 1 + float(np.sum(np.abs(problem.users) ** 2, axis=1).min())  # 1 + γ is no more
 

@@ -253,20 +253,19 @@ def _rows(instance: Instance, decision: Decision, active: np.ndarray, senders: n
         return _Rows.join(uplink, still)
     sinr, sinr_eve = downlink_sinr(instance, decision)
     chosen = active[senders]
-    still, still_eve = (
-        _still_noise(channels, decision, noise) for channels in (instance.channel_bs[chosen], instance.channel_eve)
-    )
+    noise_users = _with_artificial(noise, instance.channel_bs[chosen], decision)
+    noise_eves = _with_artificial(noise, instance.channel_eve, decision)
     weight = instance.gain_agents[active][:, chosen].T * jamming
-    weight = weight / (weight.sum(axis=1, keepdims=True) + still)
+    weight = weight / (weight.sum(axis=1, keepdims=True) + noise_users)
     heard = instance.gain_eve[active].T * jamming  # (E, A)
-    lean = np.broadcast_to(-heard / (heard.sum(axis=1, keepdims=True) + still_eve), (k, len(heard), a))
+    lean = np.broadcast_to(-heard / (heard.sum(axis=1, keepdims=True) + noise_eves), (k, len(heard), a))
     sinr_eve = np.broadcast_to(sinr_eve, (k, len(heard)))
     downlink = _Rows.of(sinr[chosen], np.zeros((k, a)), weight, sinr_eve, lean, np.full(k, k), colluding)
     return _Rows.join(uplink, downlink)
 
 
-def _still_noise(channels: np.ndarray, decision: Decision, noise_w: float) -> np.ndarray | float:
-    """Return what receivers of channels (M, L) hear beside beam and jammers, (M, 1) or one number, W."""
+def _with_artificial(noise_w: float, channels: np.ndarray, decision: Decision) -> np.ndarray | float:
+    """Return the noise of receivers of channels (M, L), artificial noise included, (M, 1) or one number, W."""
     if decision.noise_covariance is None:
         return noise_w
-    return noise_w + heard_noise(channels, decision.noise_covariance)[:, None]
+    return np.asarray(noise_w + heard_noise(channels, decision.noise_covariance)[:, None])
