@@ -9,7 +9,8 @@ The way of the data, and the room of each step::
 
 Around them are the Gymnasium environments ``secagent/Allocation-v0``, ``secagent/Lifetime-v0`` and
 ``secagent/PowerControl-v0``, registered on import, on the bases in ``gym_bases/``; ``rendering/`` draws them,
-``questions/`` holds the users' questions, and ``support/`` what all packages stand on.
+``secrecy/`` has outage and ergodic rates where the eavesdroppers' links are random, ``questions/`` holds the users'
+questions, and ``support/`` what all packages stand on.
 """
 
 import gymnasium

@@ -44,6 +44,9 @@ STUDIES = {
         "eval.studies.hardness.study:Hardness",
         "How far simpler schemes fall short of the best decisions known on a preset.",
     ),
+    "noise": Study(
+        "eval.studies.noise.study:Noise", "Where artificial noise of the base station helps, and where it cannot."
+    ),
     "scaling": Study(
         "eval.studies.scaling.study:Scaling",
         "How time and gap of the solvers grow with agents and antennas.",

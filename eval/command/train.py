@@ -30,11 +30,21 @@ def add_parser(command: AddCommand) -> None:
         "--env", choices=["allocation", "lifetime"], default="allocation", help="the environment (default: allocation)"
     )
     parser.add_argument(
+        "--csi-error",
+        type=float,
+        metavar="E",
+        help="train and validate on estimates of the eavesdroppers' channels with this error variance, 0 ≤ E < 1; what "
+        "counts is the truth (default: the policy sees it)",
+    )
+    parser.add_argument(
         "--steps", type=int, metavar="K", help="environment steps in all (default: as in the YAML file)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="the run's folder (default: runs/ALGO-ENV-SCENARIO-SEED)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the run's folder (default: runs/ALGO-ENV-SCENARIO-SEED, with -csiE before the seed under --csi-error)",
     )
     parser.add_argument("--policy", choices=["mlp", "equivariant"], help="the network (default: as in the YAML file)")
     parser.add_argument(
@@ -74,7 +84,8 @@ def _train(args: argparse.Namespace) -> None:
     names = scenario_names(args)
     if args.out is None:
         stems = [Path(name).stem for name in ([args.instances_file] if args.instances_file else names)]
-        args.out = Path("runs", f"{args.algo}-{args.env}-{'+'.join(stems)}-{args.seed}")
+        estimated = "" if args.csi_error is None else f"-csi{args.csi_error:g}"
+        args.out = Path("runs", f"{args.algo}-{args.env}-{'+'.join(stems)}{estimated}-{args.seed}")
     given = {"steps": args.steps, "policy": args.policy}
     overrides = assignments(args.set_hyper, "--set-hyper")
     settings = load_settings(
@@ -93,6 +104,7 @@ def _train(args: argparse.Namespace) -> None:
         seed=args.seed,
         instances=file,
         mixed_with=tuple(others),
+        csi_error=args.csi_error,
     )
     from training.learn.train import train
 

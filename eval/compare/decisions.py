@@ -22,7 +22,8 @@ from secagent_env.support.secrets import check_written
 from solvers import Solution
 
 FORMAT = "secagent.Decision"
-FORMAT_VERSION = 1
+PLAIN_VERSION, NOISE_VERSION = 1, 2
+"""Of decisions without and with artificial noise, which an earlier secagent must not read without it."""
 
 _OUTCOME = (
     "energy_j",
@@ -66,9 +67,15 @@ def save_decision(path: str | Path, solution: Solution, *, options: dict[str, An
     """
     check_written(options or {})
     decision = solution.decision
+    noise = decision.noise_covariance
+    covariance = (
+        {}
+        if noise is None
+        else {"noise_covariance_real": noise.real.tolist(), "noise_covariance_imag": noise.imag.tolist()}
+    )
     content = {
         "format": FORMAT,
-        "version": FORMAT_VERSION,
+        "version": PLAIN_VERSION if noise is None else NOISE_VERSION,
         "secagent": __version__,
         "num_agents": len(decision.selection),
         "num_antennas": len(decision.beamformer),
@@ -76,6 +83,7 @@ def save_decision(path: str | Path, solution: Solution, *, options: dict[str, An
         "beamformer_real": decision.beamformer.real.tolist(),
         "beamformer_imag": decision.beamformer.imag.tolist(),
         "power_w": decision.power_w.tolist(),
+        **covariance,
         "outcome": {name: plain(getattr(solution.outcome, name)) for name in _OUTCOME},
         **{name: plain(getattr(solution, name)) for name in _SOLUTION},
         "options": plain(options or {}),
@@ -109,9 +117,10 @@ def load_decision(path: str | Path) -> Decision:
 def _decision(content: Any, path: str | Path) -> Decision:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError("it holds no secagent decision")
-    if content["version"] != FORMAT_VERSION:
+    version = content["version"]
+    if version not in (PLAIN_VERSION, NOISE_VERSION):
         raise ValueError(
-            f"it has format version {content['version']!r:.80}, this secagent reads {FORMAT_VERSION}; "
+            f"it has format version {version!r:.80}, this secagent reads {PLAIN_VERSION} and {NOISE_VERSION}; "
             "upgrade secagent to read it"
         )
     content = verified(content, path)
@@ -125,13 +134,24 @@ def _decision(content: Any, path: str | Path) -> Decision:
     selection[selected] = True
     return Decision(
         selection=selection,
-        beamformer=_numbers(content, "beamformer_real", antennas) + 1j * _numbers(content, "beamformer_imag", antennas),
-        power_w=_numbers(content, "power_w", agents),
+        beamformer=_numbers(content["beamformer_real"], "beamformer_real", antennas)
+        + 1j * _numbers(content["beamformer_imag"], "beamformer_imag", antennas),
+        power_w=_numbers(content["power_w"], "power_w", agents),
+        noise_covariance=_covariance(content, antennas) if version == NOISE_VERSION else None,
     )
 
 
-def _numbers(content: dict[str, Any], name: str, size: int) -> np.ndarray:
-    values = content[name]
+def _covariance(content: dict[str, Any], size: int) -> np.ndarray:
+    parts = []
+    for name in ("noise_covariance_real", "noise_covariance_imag"):
+        rows = content[name]
+        if not isinstance(rows, list) or len(rows) != size:
+            raise ValueError(f"{name} must be a list of {size} rows")
+        parts.append(np.stack([_numbers(row, f"a row of {name}", size) for row in rows]))
+    return np.asarray(parts[0] + 1j * parts[1])
+
+
+def _numbers(values: Any, name: str, size: int) -> np.ndarray:
     if not isinstance(values, list) or len(values) != size or any(type(v) not in (int, float) for v in values):
         raise ValueError(f"{name} must be a list of {size} numbers")
     return np.array(values, float)

@@ -37,10 +37,14 @@ class Training:
 
     @property
     def learner(self) -> str:
-        """The algorithm, and where its policy is plainer than the equivariant one: ``ppo``, ``ppo-mlp-flat``."""
+        """The algorithm, and what sets it apart: ``ppo``, ``ppo-mlp-flat``, ``l2o-csi0.1``.
+
+        That is a policy plainer than the equivariant one, and estimates in the place of the truth.
+        """
         chosen = self.config["hyperparameters"]
         plain = [name for name, key in (("mlp", "policy"), ("flat", "action_format")) if chosen.get(key) == name]
-        return "-".join([self.config["algo"], *plain])
+        error = self.config.get("csi_error")
+        return "-".join([self.config["algo"], *plain, *([] if error is None else [f"csi{error:g}"])])
 
     @property
     def environment(self) -> str:

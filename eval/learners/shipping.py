@@ -48,6 +48,7 @@ def model_card(run: Training, name: str, results: Sequence[Judgement] = ()) -> s
     """Return the model card of a policy: data, command, seed, budget, results and limits."""
     agent = training.load_agent(run.path / "policy.onnx")
     config, used = run.config, run.config.get("used", {})
+    error = config.get("csi_error")
     changed = [changes(scenario) for scenario in run.scenarios]
     fixed = f"{run.scenario.num_agents} agents and {run.scenario.num_antennas} antennas only"
     takes = "any number of agents and antennas" if agent.any_agents else fixed
@@ -63,7 +64,8 @@ def model_card(run: Training, name: str, results: Sequence[Judgement] = ()) -> s
                 "Data": "random instances of the training seeds (`training/learn/seeds.py`) of the paper's scenario"
                 + (", in turn" if len(changed) > 1 else "")
                 + (f" with {' and '.join(map(json.dumps, changed))}" if any(changed) else "")
-                + ", new ones all the time",
+                + ", new ones all the time"
+                + ("" if error is None else f"; channels of the eavesdroppers estimated with error variance {error:g}"),
                 "Command": f"`{config.get('command', 'unknown')}`",
                 "Seed": str(run.seed),
                 "Budget": f"{run.steps:,} steps, {run.minutes:.1f} CPU minutes"

@@ -15,6 +15,7 @@ from secagent_env.model.beams import DIRECTIONS, beam_directions
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
+from secagent_env.support.checks import flag
 from secagent_env.support.errors import check_name
 
 LOWEST_POWER_W = 1e-10
@@ -45,7 +46,8 @@ class FlatFormat:
     ``[N+2L:]``       power on a dB scale from −70 dBm (just above −1) to p_max (1); −1 means silent
     ================  =====================================================================================
 
-    A positive power below −70 dBm is encoded as −70 dBm, a beam beyond the budget as the one scaled to it.
+    A positive power below −70 dBm is encoded as −70 dBm, a beam beyond the budget as the one scaled to it. Artificial
+    noise is left out.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -102,10 +104,13 @@ class DictFormat:
     ``beamformer``  ``Box(±√p_BS, (2L,), float64)``     real parts, then imaginary parts, √W; ‖w‖² may
                                                         exceed p_BS
     ``power_w``     ``Box(0, 2 p_max, (N,), float64)``  W; may exceed p_max
+    ``noise``       ``Box(±√p_BS, (2L²,), float64)``    with ``artificial_noise`` only: F, row by row, real parts,
+                                                        then imaginary parts, √W; the base station sends noise of
+                                                        the covariance V = F Fᴴ
     ==============  ==================================  =====================================================
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, artificial_noise: bool = False) -> None:
         amplitude = float(np.sqrt(scenario.bs_power_w))
         n, antennas = scenario.num_agents, scenario.num_antennas
         box = gymnasium.spaces.Box
@@ -113,11 +118,13 @@ class DictFormat:
             "beamformer": box(-amplitude, amplitude, (2 * antennas,), np.float64),
             "power_w": box(0.0, 2 * scenario.max_power_w, (n,), np.float64),
         }
+        if artificial_noise:
+            self._boxes["noise"] = box(-amplitude, amplitude, (2 * antennas**2,), np.float64)
         self.space: gymnasium.Space[Any] = gymnasium.spaces.Dict(
             {"selection": gymnasium.spaces.MultiBinary(n), **self._boxes}
         )
-        self._sizes = {"selection": n, "beamformer": 2 * antennas, "power_w": n}
-        self._antennas = scenario.num_antennas
+        self._sizes = {"selection": n, **{name: box.shape[0] for name, box in self._boxes.items()}}
+        self._antennas = antennas
 
     def decode(self, action: Any, instance: Instance | None = None) -> Decision:
         """Return the decision that a dict of arrays, each with leading dimensions (…), stands for."""
@@ -125,12 +132,22 @@ class DictFormat:
             got = f"the keys {sorted(action)}" if isinstance(action, Mapping) else type(action).__name__
             raise ValueError(f"action must be a dict with the keys {sorted(self._sizes)}, got {got}")
         parts = {key: action_array(f"action[{key!r}]", action[key], size) for key, size in self._sizes.items()}
-        beam = self._clip("beamformer", parts)
-        return Decision(
+        decision = Decision(
             selection=parts["selection"] > 0.5,
-            beamformer=beam[..., : self._antennas] + 1j * beam[..., self._antennas :],
+            beamformer=_complex(self._clip("beamformer", parts)),
             power_w=self._clip("power_w", parts),
         )
+        if "noise" not in parts:
+            return decision
+        factor = _complex(self._clip("noise", parts))
+        if factor.shape[:-1] != decision.batch_shape:
+            raise ValueError(
+                f"action['noise'] must have the batch dimensions {decision.batch_shape} of the others, "
+                f"got {factor.shape[:-1]}"
+            )
+        factor = factor.reshape(*decision.beamformer.shape, self._antennas)
+        covariance = factor @ factor.conj().swapaxes(-1, -2)  # semidefinite, which need not be checked
+        return Decision._trusted(**decision._fields() | {"noise_covariance": covariance})
 
     def encode(self, decision: Decision, instance: Instance | None = None) -> dict[str, np.ndarray]:
         """Return the action as a dict of arrays."""
@@ -138,10 +155,12 @@ class DictFormat:
             "beamformer": _parts(decision.beamformer),
             "power_w": np.asarray(decision.power_w, np.float64),
         }
+        if "noise" in self._boxes:
+            root = _root(decision)
+            parts["noise"] = _parts(root.reshape(*root.shape[:-2], -1))
         return {
             "selection": np.asarray(decision.selection).astype(np.int8),
-            "beamformer": self._clip("beamformer", parts),
-            "power_w": self._clip("power_w", parts),
+            **{name: self._clip(name, parts) for name in parts},
         }
 
     def _clip(self, key: str, parts: dict[str, np.ndarray]) -> np.ndarray:
@@ -170,7 +189,7 @@ class GuidedFormat:
     ================  =====================================================================================
 
     ``encode`` finds the nearest: of more than N_min selected agents the first, of a beam its projection onto the
-    directions.
+    directions, and no artificial noise.
     """
 
     OFFSET_DB, COMMON_DB = 10.0, 40.0
@@ -250,9 +269,14 @@ ACTION_FORMATS: dict[str, type[FlatFormat] | type[DictFormat] | type[GuidedForma
 }
 
 
-def action_format(name: str, scenario: Scenario) -> ActionFormat:
-    """Return the action format called ``name``, for a scenario."""
-    return ACTION_FORMATS[check_name("action_format", name, ACTION_FORMATS)](scenario)
+def action_format(name: str, scenario: Scenario, artificial_noise: bool = False) -> ActionFormat:
+    """Return the action format called ``name``, for a scenario; ``"dict"`` has artificial noise where that is asked."""
+    form = ACTION_FORMATS[check_name("action_format", name, ACTION_FORMATS)]
+    if not flag("artificial_noise", artificial_noise):
+        return form(scenario)
+    if form is not DictFormat:
+        raise ValueError(f"artificial_noise needs action_format='dict', got {name!r}")
+    return DictFormat(scenario, artificial_noise=True)
 
 
 def _present(instance: Instance | None) -> Instance:
@@ -277,6 +301,19 @@ def _weights(directions: np.ndarray, beamformer: np.ndarray) -> np.ndarray:
     largest = np.max(np.abs(weights), axis=-1, keepdims=True)
     weights = weights / np.where(largest > 0, largest, 1.0)
     return np.asarray(np.sign(weights) * np.sqrt(np.abs(weights)))
+
+
+def _root(decision: Decision) -> np.ndarray:
+    """Return an F (…, L, L) with F Fᴴ the covariance of a decision's artificial noise."""
+    if decision.noise_covariance is None:
+        return np.zeros((*decision.beamformer.shape, decision.beamformer.shape[-1]))
+    values, vectors = np.linalg.eigh(np.asarray(decision.noise_covariance))
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :])
+
+
+def _complex(parts: np.ndarray) -> np.ndarray:
+    real, imaginary = np.split(parts, 2, axis=-1)
+    return np.asarray(real + 1j * imaginary)
 
 
 def _parts(beamformer: np.ndarray) -> np.ndarray:

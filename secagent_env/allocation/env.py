@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 
 from secagent_env import rendering
+from secagent_env.allocation.estimates import Estimates
 from secagent_env.allocation.observations import observe
 from secagent_env.allocation.rules import AllocationRules, info_of
 from secagent_env.gym_bases.arguments import reset_options, takes_arguments_of
@@ -50,17 +51,23 @@ class AllocationEnv(InstanceEnv):
     step. With ``episodes_per_instance=k``, a plain ``reset()`` after an episode keeps the instance until k episodes
     ended on it; a seed, an instance, or a reset of an episode that has not ended starts afresh.
 
+    ## Channels that are known with errors
+    With ``csi_error=ε`` the channels to the eavesdroppers that observations and :attr:`instance` hold are estimates,
+    and actions are scored on the :attr:`truth`. A seed gives the same networks with any ε, and the first of them the
+    errors of ``estimate_eavesdroppers(truth, ε, seed)``. An instance that is kept keeps its estimate.
+
     ## Info
     ``step`` returns ``energy_j``, ``execution_energy_j``, ``transmission_energy_j`` (infinite where a message
     can never be sent securely), ``latency_s``, ``mean_accuracy``, ``feasible``, ``penalty`` and the dict
-    ``violations`` (physical units, > 0 violated; keys as in :class:`secagent_env.Outcome`).
+    ``violations`` (physical units, > 0 violated; keys as in :class:`secagent_env.Outcome`). Under ``csi_error`` the
+    last step on an instance tells in the dict ``truth`` its ``channel_eve`` and ``gain_eve``.
 
     ## Arguments
     scenario
         A Scenario, a preset's name, or a dict of fields; where ``instances`` are given, theirs.
     render_mode
         ``"rgb_array"``, ``"human"`` or ``"ansi"``.
-    action_format, observation_format, instances, order
+    action_format, observation_format, instances, order, csi_error, artificial_noise
         As in :class:`~secagent_env.allocation.rules.FormatRules`.
     reference_energy_j, penalty_fixed, penalty_weight, episodes_per_instance
         As in :class:`~secagent_env.allocation.rules.AllocationRules`.
@@ -81,7 +88,10 @@ class AllocationEnv(InstanceEnv):
     ) -> None:
         self._rules = AllocationRules(**with_instances(scenario, arguments))
         super().__init__(self._rules, render_mode)
-        self._instance: Instance | None = None
+        self._estimates = Estimates(self._rules.csi_error)
+        self._truth: Instance | None = None
+        self._instance: Instance | None = None  # as it is seen
+        self._known: Instance | None = None  # the same with all that is known by it, once that is asked for
         self._episodes = 0  # that ended on this instance
         self._turn = 0  # how many of its own instances it has played since it was seeded
         self._decision: Decision | None = None
@@ -94,10 +104,18 @@ class AllocationEnv(InstanceEnv):
 
     @property
     def instance(self) -> Instance:
-        """The instance of the running episode."""
-        if self._instance is None:
-            raise gymnasium.error.ResetNeeded("there is no instance yet: call reset() first")
-        return self._instance
+        """The instance of the running episode; under ``csi_error`` its estimate, with what is then known as its prior.
+
+        It is as :func:`~secagent_env.sampling.estimation.known_from` defines it.
+        """
+        if self._known is None:
+            self._known = self._rules.known(_running(self._instance))
+        return self._known
+
+    @property
+    def truth(self) -> Instance:
+        """The instance of the running episode as it is: what decisions are scored on."""
+        return _running(self._truth)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode on a random instance, on ``options["instance"]``, or once more on the last one."""
@@ -106,12 +124,17 @@ class AllocationEnv(InstanceEnv):
             self._turn = 0
         given = reset_options(options, "instance")["instance"]
         if given is not None:
-            self._instance, self._episodes = self._rules.fitting(given, ()), 0
+            self._begin(self._rules.fitting(given, ()))
         elif not self._continues(seed):
-            self._instance, self._episodes = self._drawn(), 0
+            self._begin(self._drawn())
         self._decision = self._outcome = None
         self._show()
-        return observe(self.instance, self.observation_format), {}
+        return self._observation(), {}
+
+    def _begin(self, truth: Instance) -> None:
+        """Begin the first episode on an instance."""
+        self._truth, self._known, self._episodes = truth, None, 0
+        self._instance = self._estimates.of(truth, [self.np_random])
 
     def _drawn(self) -> Instance:
         """Return the next instance, from the scenario or of the user's own."""
@@ -128,22 +151,39 @@ class AllocationEnv(InstanceEnv):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Decide the task: the episode terminates."""
-        instance = self.instance
+        truth = self.truth
         if self._outcome is not None:
             raise gymnasium.error.ResetNeeded("the episode ended with its one step: call reset() first")
         decision = self._single(action)
-        outcome, reward, penalty = self._rules.score(instance, decision)
+        outcome, reward, penalty = self._rules.score(truth, decision)
         self._decision, self._outcome = decision, outcome
         self._episodes += 1
         self._show()
-        observation = observe(instance, self.observation_format)
-        return observation, float(reward), True, False, _plain(info_of(outcome, penalty))
+        info = _plain(info_of(outcome, penalty))
+        if self._episodes >= self._rules.episodes_per_instance:  # before, episodes on it are still to come
+            info |= self._rules.told(truth)
+        return self._observation(), float(reward), True, False, info
+
+    def _observation(self) -> Any:
+        return observe(_running(self._instance), self.observation_format)
 
     def _text(self) -> str:
-        return rendering.ansi(self.instance, self._decision, self._outcome)
+        return rendering.ansi(*self._showing)
 
     def _picture(self) -> np.ndarray:
-        return rendering.rgb_array(self.instance, self._decision, self._outcome)
+        return rendering.rgb_array(*self._showing)
+
+    @property
+    def _showing(self) -> tuple[Instance, Decision | None, Outcome | None]:
+        """What pictures show: before the step what is seen, and afterwards the truth."""
+        return (self.instance if self._outcome is None else self.truth), self._decision, self._outcome
+
+
+def _running(instance: Instance | None) -> Instance:
+    """Return the instance of the running episode, if there is one."""
+    if instance is None:
+        raise gymnasium.error.ResetNeeded("there is no instance yet: call reset() first")
+    return instance
 
 
 def _plain(info: Mapping[str, Any]) -> dict[str, Any]:

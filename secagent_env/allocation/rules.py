@@ -20,6 +20,8 @@ from secagent_env.model.outcome import Outcome, constraint_bounds
 from secagent_env.model.physics import evaluate
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import reference_energy_j as default_reference_j
+from secagent_env.sampling.beforehand import check_beforehand
+from secagent_env.sampling.estimation import ESTIMATED, known_by
 from secagent_env.support.checks import integer, number
 from secagent_env.support.errors import check_name
 
@@ -34,6 +36,8 @@ class FormatRules:
         The parameters of the networks.
     action_format
         ``"flat"``, ``"dict"`` or ``"guided"``, see :mod:`secagent_env.allocation.actions`.
+    artificial_noise
+        Whether the base station can send artificial noise, of which the ``"dict"`` format says the covariance.
     observation_format
         ``"flat"``, ``"dict"`` or ``"compact"``, see :mod:`secagent_env.allocation.observations`.
     instances
@@ -41,6 +45,11 @@ class FormatRules:
     order
         How episodes take them: ``"random"`` or ``"sequential"``, see
         :class:`~secagent_env.gym_bases.own_instances.InstanceSet`.
+    csi_error
+        ε in [0, 1), the error variance of the channels to the eavesdroppers as the supervisor knows them
+        (:mod:`secagent_env.sampling.estimation`): observations and ``instance`` of the environment hold estimates, and
+        what is scored is its ``truth``. 0: they equal the truth, and that is known. None: as the paper assumes, the
+        truth is what is seen.
 
     Attributes
     ----------
@@ -53,15 +62,28 @@ class FormatRules:
     observation_format: str = "flat"
     instances: InstanceSet | None = None
     order: str = "random"
+    csi_error: float | None = None
+    artificial_noise: bool = False
 
     actions: ActionFormat = field(init=False)
     observation_space: gymnasium.Space[Any] = field(init=False)
 
     def __post_init__(self) -> None:
         self._set(
-            actions=action_format(self.action_format, self.scenario),
+            actions=action_format(self.action_format, self.scenario, self.artificial_noise),
             observation_space=observation_space(self.observation_format, self.scenario),
+            csi_error=None if self.csi_error is None else number("csi_error", self.csi_error, 0, below=1),
         )
+        if self.csi_error is not None and self.instances is not None:
+            check_beforehand(self.instances.one(0))
+
+    def known(self, seen: Instance) -> Instance:
+        """Return what is seen of instances, and what is known by that as its prior."""
+        return seen if self.csi_error is None else known_by(seen, self.csi_error)
+
+    def told(self, truth: Instance) -> dict[str, Any]:
+        """Return the entry ``truth`` of a step's ``info``: copies of what was estimated; without an error, no entry."""
+        return {} if self.csi_error is None else {"truth": {name: getattr(truth, name).copy() for name in ESTIMATED}}
 
     def _set(self, **fields: Any) -> None:
         for name, value in fields.items():
@@ -74,7 +96,7 @@ class AllocationRules(FormatRules):
 
     Parameters
     ----------
-    scenario, action_format, observation_format, instances, order
+    scenario, action_format, observation_format, instances, order, csi_error, artificial_noise
         As in :class:`FormatRules`.
     reference_energy_j
         The energy whose reward is −1, J; None: the expected execution energy of N_min random agents.
@@ -83,7 +105,7 @@ class AllocationRules(FormatRules):
     penalty_weight
         Weight of the relative violation: a number, or a dict by constraint.
     episodes_per_instance
-        How many consecutive episodes keep one instance.
+        How many consecutive episodes keep one instance, and its estimate.
 
     Attributes
     ----------
@@ -125,7 +147,10 @@ class AllocationRules(FormatRules):
     def fitting(self, instance: Any, *batches: tuple[int, ...]) -> Instance:
         """Return the option ``instance`` of a reset as NumPy arrays; its batch shape must be one of ``batches``."""
         sizes = {name: getattr(self.scenario, name) for name in ("num_agents", "num_antennas", "num_eavesdroppers")}
-        return fitting("instance", instance, Instance, batches, **sizes)
+        fits = fitting("instance", instance, Instance, batches, **sizes)
+        if self.csi_error is not None:
+            check_beforehand(fits)
+        return fits
 
 
 def info_of(outcome: Outcome, penalty: Array) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import create_empty_array
 
 from secagent_env import rendering
+from secagent_env.allocation.device_score import DeviceScore
+from secagent_env.allocation.estimates import Estimates
 from secagent_env.allocation.observations import observe
 from secagent_env.allocation.rules import AllocationRules, info_of
 from secagent_env.gym_bases.arguments import takes_arguments_of
 from secagent_env.gym_bases.instance_env import DecisionActions
-from secagent_env.gym_bases.own_instances import HELD, InstanceSet, with_instances
+from secagent_env.gym_bases.own_instances import InstanceSet, with_instances
 from secagent_env.gym_bases.rendered import FPS, check_render_mode, warn_without_mode
 from secagent_env.gym_bases.seeded_vector import (
     Recycler,
@@ -30,11 +32,9 @@ from secagent_env.gym_bases.seeded_vector import (
 )
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
-from secagent_env.model.outcome import Outcome
 from secagent_env.model.scenario import Scenario
 from secagent_env.sampling.generator import CHUNK, draw_into, empty_instances
 from secagent_env.support.checks import integer
-from secagent_env.support.extras import require
 
 _RENDER_MODES = ("rgb_array", "ansi")
 
@@ -64,7 +64,9 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
     ## Arguments
     num_envs
         How many environments.
-    scenario, action_format, observation_format, instances, order, reference_energy_j, penalty_fixed, penalty_weight
+    scenario, action_format, observation_format, instances, order, csi_error, artificial_noise
+        As in the scalar environment.
+    reference_energy_j, penalty_fixed, penalty_weight
         As in the scalar environment.
     episodes_per_instance
         As there; an explicit reset draws a new instance.
@@ -108,12 +110,15 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         self._truncated = max_episode_steps is not None and integer("max_episode_steps", max_episode_steps, 1) == 1
         workers = integer("threads", threads, 1)
         self._pool = _Threads(workers) if workers > 1 else None
-        # The instances of the running episodes, in arrays that are overwritten in place.
+        # The instances of the running episodes, in arrays that are overwritten in place, and as they are seen.
+        self._estimates = Estimates(rules.csi_error, self.num_envs)
         self._arrays = empty_instances(self.scenario, self.num_envs)
+        self._seen = self._estimates.arrays(self._arrays)
         self._lent = Recycler()
         self._observation: Any = create_empty_array(self.single_observation_space, self.num_envs)
         self._bs_gain = np.empty((self.num_envs, self.scenario.num_agents))
-        self._instance: Instance | None = None  # of these arrays
+        self._truth: Instance | None = None  # of these arrays
+        self._instance: Instance | None = None  # of those that are seen
         self._episodes = np.zeros(self.num_envs, np.int64)  # that ended on each instance
 
     @property
@@ -123,30 +128,28 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
 
     @property
     def instance(self) -> Instance:
-        """A copy of the instances of the running episodes, a batch (num_envs,), without a prior."""
-        arrays = {name: getattr(self._running, name).copy() for name in HELD}
-        for name in ("position_m", "eve_position_m"):  # not known of every instance that was given
-            if np.isnan(arrays[name]).any():
-                arrays[name] = None
-        return Instance._trusted(scenario=self._running.scenario, **arrays)
+        """A copy of the instances of the running episodes, a batch (num_envs,), without a prior.
+
+        Under ``csi_error`` those are estimates, with what is known by them as their prior.
+        """
+        return self._rules.known(_copied(_running(self._instance)))
 
     @property
-    def _running(self) -> Instance:
-        if self._instance is None:
-            raise gymnasium.error.ResetNeeded("there are no instances yet: call reset() first")
-        return self._instance
+    def truth(self) -> Instance:
+        """A copy of the instances as they are: what decisions are scored on."""
+        return _copied(_running(self._truth))
 
     def _start(self, mask: np.ndarray, given: Instance | None) -> Any:
         if given is None:
             return self._draw(mask)
-        self._renew(given.scenario, mask)
+        self._renew(given, mask)
         self._write(np.flatnonzero(mask), given)
         return self._lent.copy_of(self._observation)
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Decide all tasks: every episode ends, and the next ones begin."""
-        instance = self._running
-        outcome, rewards, penalty = self._score(instance, self._decided(actions))
+        truth = _running(self._truth)
+        outcome, rewards, penalty = self._score(truth, self._decided(actions))
         self._episodes += 1
         over = self._episodes >= self._rules.episodes_per_instance
         # The caller keeps the last observations as they are; the next ones get arrays of their own.
@@ -154,10 +157,12 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
             self._observation,
             self._lent.empty_like(self._observation) if over.all() else self._lent.copy_of(self._observation),
         )
+        told = self._rules.told(truth) if over.any() else {}
         observation = self._draw(over)
         ended = np.ones(self.num_envs, bool)
         infos = masked({"final_obs": object_rows(rows_of(final), self.num_envs)}, ended)
         infos |= masked({"final_info": info_of(outcome, penalty)}, ended)
+        infos["final_info"] |= masked(told, over)
         return observation, rewards, ended, np.full(self.num_envs, self._truncated), infos
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -181,18 +186,19 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         except ValueError as error:
             for i, action in enumerate(rows_of(actions)):
                 try:
-                    self._rules.actions.decode(action, self._running[i])
+                    self._rules.actions.decode(action, _running(self._instance)[i])
                 except ValueError as wrong:
                     raise ValueError(f"environment {i}: {wrong}") from error
             raise
 
     def _draw(self, mask: np.ndarray) -> Any:
         """Draw new instances where ``mask`` says so, and return a copy of all observations."""
+        own = self._rules.instances
         if mask.any():
-            self._renew(self.scenario, mask)
+            self._renew(empty_instances(self.scenario, 0) if own is None else own.like(), mask)
         generators = self.np_random
-        if self._rules.instances is not None:
-            return self._take(mask, self._rules.instances)
+        if own is not None:
+            return self._take(mask, own)
         if not mask.all():
             chosen = np.flatnonzero(mask)
             for rows in (chosen[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)):
@@ -208,9 +214,8 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
             instances = self._arrays[chunk]
             observation, copied = (over_parts(lambda part: part[chunk], batch) for batch in (self._observation, copy))
             _, pair_gain = draw_into(instances, generators[chunk])
-            observe(instances, self.observation_format, out=observation, pair_gain=pair_gain)
+            observe(self._see(instances, chunk), self.observation_format, out=observation, pair_gain=pair_gain)
             over_parts(np.copyto, copied, observation)
-            self._bs_gain[chunk] = instances.bs_gain
 
         for _ in run(renew, range(0, self.num_envs, CHUNK)):
             pass
@@ -231,58 +236,56 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
                 return
             instances = self._arrays[part]
             own.copy_to(instances, indices[part])
-            observe(instances, self.observation_format, out=over_parts(lambda array: array[part], self._observation))
-            self._bs_gain[part] = instances.bs_gain
+            observation = over_parts(lambda array: array[part], self._observation)
+            observe(self._see(instances, part), self.observation_format, out=observation)
 
         for _ in run(renew, range(0, len(chosen), CHUNK)):
             pass
         return self._lent.copy_of(self._observation)
 
-    def _renew(self, scenario: Scenario, mask: np.ndarray) -> None:
-        """Prepare for new instances, of this scenario, in the environments of ``mask``."""
-        if not mask.all() and scenario != self._running.scenario:
+    def _renew(self, like: Instance, mask: np.ndarray) -> None:
+        """Prepare for new instances, with the scenario and the fields of a batch, in the environments of ``mask``."""
+        held = self._estimates.holding(self._arrays, like)
+        other_scenario = not mask.all() and like.scenario != _running(self._instance).scenario
+        if other_scenario or (held is not self._arrays and not mask.all()):
+            what = "scenario" if other_scenario else "kind of prior"
             raise ValueError(
-                "all running instances must share one scenario, and those of a part of the environments "
+                f"all running instances must share one {what}, and those of a part of the environments "
                 "would have another: reset all environments at once"
             )
-        arrays = {name: getattr(self._arrays, name) for name in HELD}
-        self._instance = Instance._trusted(scenario=scenario, bs_gain=self._bs_gain, **arrays)
+        if held is not self._arrays:
+            self._arrays, self._seen = held, self._estimates.arrays(held)
+        self._truth, self._instance = (
+            Instance._trusted(**{**arrays._fields(), "scenario": like.scenario, "bs_gain": self._bs_gain})
+            for arrays in (self._arrays, self._seen)
+        )
         self._episodes[mask] = 0
 
     def _write(self, rows: np.ndarray, instance: Instance, pair_gain: np.ndarray | None = None) -> None:
-        for name in HELD:
-            value = getattr(instance, name)
-            getattr(self._arrays, name)[rows] = np.nan if value is None else value
-        self._bs_gain[rows] = instance.bs_gain
-        observation = observe(instance, self.observation_format, pair_gain=pair_gain)
+        for name in self._arrays._arrays:
+            value, into = getattr(instance, name), getattr(self._arrays, name)
+            if into is not None:
+                into[rows] = np.nan if value is None else value
+        observation = observe(self._see(instance, rows), self.observation_format, pair_gain=pair_gain)
         over_parts(lambda part, new: setitem(part, rows, new), self._observation, observation)
 
+    def _see(self, truth: Instance, rows: np.ndarray | slice) -> Instance:
+        """Return what is seen of the true instances of some environments, and keep it."""
+        seen = self._estimates.of(truth, self.np_random, np.arange(self.num_envs)[rows])
+        self._estimates.write(seen, self._seen, rows)
+        self._bs_gain[rows] = seen.bs_gain
+        return seen
 
-class DeviceScore:
-    """:meth:`AllocationRules.score` on a torch device, in float64: the same as NumPy's to rounding.
 
-    Raises
-    ------
-    ImportError
-        If torch is not installed.
-    ValueError
-        If torch has no such device here, or it cannot compute in float64.
-    """
+def _running(instance: Instance | None) -> Instance:
+    """Return the instances of the running episodes, if there are any."""
+    if instance is None:
+        raise gymnasium.error.ResetNeeded("there are no instances yet: call reset() first")
+    return instance
 
-    def __init__(self, rules: AllocationRules, device: str) -> None:
-        self._torch: Any = require("torch", "rl")
-        self._rules = rules
-        try:
-            self._device = self._torch.device(device)
-            self._torch.zeros(1, dtype=self._torch.float64, device=self._device).cpu()
-        except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
-            reason = str(error).partition("\n")[0]
-            raise ValueError(f"torch cannot compute in float64 on the device {device!r}: {reason}") from error
-        self._there: tuple[Instance, Instance] | None = None
 
-    def __call__(self, instance: Instance, decision: Decision) -> tuple[Outcome, np.ndarray, np.ndarray]:
-        """Return the outcome, the reward and the penalty in it; an instance stays there until another one comes."""
-        if self._there is None or self._there[0] is not instance:
-            self._there = instance, instance.to(self._torch, device=self._device)
-        outcome, value, penalty = self._rules.score(self._there[1], decision.to(self._torch, device=self._device))
-        return outcome.to(np), value.cpu().numpy(), penalty.cpu().numpy()
+def _copied(instance: Instance) -> Instance:
+    """Return a copy of instances, without places where they are not known of all."""
+    copied = instance._map(np.copy)
+    unknown = [name for name in ("position_m", "eve_position_m") if np.isnan(getattr(copied, name)).any()]
+    return Instance._trusted(**{**copied._fields(), **dict.fromkeys(unknown)})

@@ -145,6 +145,7 @@ def _check_range(name: str, scenario: Scenario, places: np.ndarray, others: np.n
     """Raise ValueError where the path loss of the scenario does not hold between two kinds of places (…, n, 2)."""
     apart = (np.linalg.norm(others - places[..., n : n + 1, :], axis=-1) for n in range(places.shape[-2]))
     longest = max(float(np.max(lengths)) for lengths in apart)
+    longest += scenario.eve_position_error_m * (name == "gain_eve")
     scenario.propagation.check_range(f"{name} would be derived over {{}}", longest, from_bs=False)
 
 

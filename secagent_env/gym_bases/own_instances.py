@@ -19,7 +19,7 @@ ORDERS = ("random", "sequential")
 COMPUTE = ("inference_time_s", "compute_power_w", "accuracy")
 """The fields of an instance that tell of the agents; the others tell of the links."""
 HELD = tuple(name for name in Instance._arrays if name not in PRIOR)
-"""The fields of many instances that are played on at once: no observation shows a prior."""
+"""The fields of many instances that are played on at once; a prior is among them where it counts."""
 
 
 class InstanceSet:
@@ -113,6 +113,10 @@ class InstanceSet:
         """The number of trajectories, where there are several, or of instances."""
         return len(self) if len(self) == self.times else len(self) // self.times
 
+    def like(self) -> Instance:
+        """Return no instance, but a batch (0,) that has the fields of these."""
+        return self._flat[:0]
+
     def part(self, rows: slice) -> InstanceSet:
         """Return some of the :attr:`units`."""
         per = len(self) // self.units
@@ -122,9 +126,11 @@ class InstanceSet:
         return InstanceSet(shaped, self.order)
 
     def copy_to(self, target: Instance, indices: np.ndarray) -> None:
-        """Write some of the instances to a batch (B,) of arrays; places that are not known are NaN."""
-        for name in HELD:
+        """Write some of the instances to the arrays of a batch (B,); places that are not known are NaN."""
+        for name in target._arrays:
             array, into = getattr(self._flat, name), getattr(target, name)
+            if into is None:
+                continue
             if array is None:
                 into[...] = np.nan
             elif array.dtype == into.dtype:

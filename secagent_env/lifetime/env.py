@@ -14,7 +14,8 @@ from secagent_env.gym_bases.instance_env import InstanceEnv
 from secagent_env.gym_bases.own_instances import with_instances
 from secagent_env.gym_bases.running import first_info
 from secagent_env.gym_bases.seeded_vector import rows_of
-from secagent_env.lifetime.rules import LifetimeEpisodes, LifetimeRules
+from secagent_env.lifetime.episodes import LifetimeEpisodes
+from secagent_env.lifetime.rules import LifetimeRules
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.outcome import Outcome
@@ -63,14 +64,14 @@ class LifetimeEnv(InstanceEnv):
     ``step`` returns ``served``, ``tasks_served`` (so far), ``energy_j`` (drawn from the batteries), ``latency_s``,
     ``mean_accuracy``, ``feasible`` (the model's constraints), the dict ``violations`` (those of
     :class:`secagent_env.Outcome`, and ``battery_j``: what the worst battery lacked) and ``battery_j`` (N,), what is
-    left.
+    left; under ``csi_error`` the dict ``truth``, the ``channel_eve`` and ``gain_eve`` of the task.
 
     ## Arguments
     scenario
         A Scenario, a preset's name, or a dict of fields; where ``instances`` are given, theirs.
     render_mode
         ``"rgb_array"``, ``"human"`` or ``"ansi"``.
-    action_format, observation_format, instances, order, battery_j, max_failures
+    action_format, observation_format, instances, order, csi_error, artificial_noise, battery_j, max_failures
         As in :class:`~secagent_env.lifetime.rules.LifetimeRules`.
 
     ## Version history
@@ -102,8 +103,16 @@ class LifetimeEnv(InstanceEnv):
 
     @property
     def instance(self) -> Instance:
-        """The present task; an agent whose battery lacks the execution energy has an inference time beyond τ."""
-        return self._running.instance[0]
+        """The present task; an agent whose battery lacks the execution energy has an inference time beyond τ.
+
+        Under ``csi_error`` its estimate, with what is then known as its prior.
+        """
+        return self._rules.known(self._running.instance[0])
+
+    @property
+    def truth(self) -> Instance:
+        """The present task as it is: what decides whether it is served."""
+        return self._running.truth[0]
 
     @property
     def battery_j(self) -> np.ndarray:
@@ -122,7 +131,7 @@ class LifetimeEnv(InstanceEnv):
 
     @property
     def _instance(self) -> Instance | None:  # type: ignore[override]
-        return None if self._episode is None else self.instance
+        return None if self._episode is None else self._episode.instance[0]
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode, with the batteries ``options["battery_j"]`` if they are given."""
@@ -145,7 +154,7 @@ class LifetimeEnv(InstanceEnv):
         decision = self._single(action)._map(lambda array: array[None])
         self._episode, outcome, info = self._rules.step(before, decision, self._generators)
         self._over = bool(self._rules.over(self._episode)[0])
-        self._shown = (before.instance[0], decision[0], outcome[0])
+        self._shown = (before.truth[0], decision[0], outcome[0])
         self._show()
         return self._observation(), float(info["served"][0]), self._over, False, first_info(info)
 

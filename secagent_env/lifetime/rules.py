@@ -9,7 +9,6 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import gymnasium
@@ -18,85 +17,22 @@ import numpy as np
 from secagent_env.allocation.observations import observe
 from secagent_env.allocation.reward import transmission_by_deadline
 from secagent_env.allocation.rules import FormatRules
-from secagent_env.gym_bases.running import Episodes
 from secagent_env.gym_bases.spaces import BOUND, bounded_box
+from secagent_env.lifetime.episodes import LifetimeEpisodes
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.outcome import Outcome
 from secagent_env.model.physics import evaluate
+from secagent_env.model.prior import PRIOR
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import mean_execution_energy_j
+from secagent_env.sampling.estimation import estimated, generator_beside
 from secagent_env.sampling.generator import Deployment, draw_deployments, draw_tasks
-from secagent_env.sampling.motion import Mobility, Motion, advance, start
+from secagent_env.sampling.motion import Mobility, advance, start
 from secagent_env.support.checks import integer, interval
 
 BATTERY_TASKS = (2.0, 16.0)
 """Default range of the batteries, in tasks of an average agent of the scenario."""
-
-_TOLERANCE = 1e-9
-"""The tolerance of ``evaluate`` in mean accuracy and, relatively, in latency."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class LifetimeEpisodes(Episodes):
-    """Running episodes.
-
-    Attributes
-    ----------
-    deployment
-        Places, links and agents (B).
-    task
-        The present task of each as it was drawn (B).
-    initial_j, battery_j
-        What the batteries held at the start and what is left, (B, N), J.
-    served, unserved
-        How many tasks were served so far and how many were not, (B,).
-    least_energy_j
-        The least each agent can spend on computing a task, (B, N), J: that with the shortest tool call, or, where
-        inference times are the user's own, what it spends on the present one.
-    moment
-        Which of the user's own instances each is at, (B,); 0 where there are none.
-    motion
-        How the network moves (B); None where it rests.
-    """
-
-    deployment: Deployment
-    task: Instance
-    initial_j: np.ndarray
-    battery_j: np.ndarray
-    served: np.ndarray
-    unserved: np.ndarray
-    least_energy_j: np.ndarray
-    moment: np.ndarray
-    motion: Motion | None = None
-
-    @cached_property
-    def instance(self) -> Instance:
-        """The present task as the batteries allow it (B).
-
-        An agent whose battery does not cover its execution energy never finishes: its inference time is at least 2τ.
-        """
-        never = np.maximum(self.task.inference_time_s, 2 * self.task.scenario.latency_limit_s)
-        lasts = self.battery_j >= self.task.execution_energy_j
-        time = np.where(lasts, self.task.inference_time_s, never)
-        return Instance._trusted(**{**self.task._fields(), "inference_time_s": time})
-
-    @property
-    def steps(self) -> np.ndarray:
-        """How many tasks there were, (B,)."""
-        return self.served + self.unserved
-
-    @property
-    def hopeless(self) -> np.ndarray:
-        """Where no selection meets (13) and (15) with agents who can compute the present task in time, (B,) bool.
-
-        The best mean accuracy of at least N_min agents is that of the N_min most accurate ones.
-        """
-        scenario = self.task.scenario
-        able = self.instance.inference_time_s <= scenario.latency_limit_s * (1 + _TOLERANCE)
-        required = scenario.required_agents
-        best = np.sort(np.where(able, self.instance.accuracy, -np.inf), axis=-1)[:, -required:]
-        return np.sum(best, axis=-1) / required < scenario.min_accuracy - _TOLERANCE
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -105,7 +41,7 @@ class LifetimeRules(FormatRules):
 
     Parameters
     ----------
-    scenario, action_format, observation_format, order
+    scenario, action_format, observation_format, order, csi_error
         As in :class:`~secagent_env.allocation.rules.FormatRules`.
     instances
         Instances of your own along time, a batch (T,) or (…, T), or the path of one. Their links, one after the other,
@@ -185,9 +121,12 @@ class LifetimeRules(FormatRules):
         if self.moving is not None:
             motion, deployment, task = start(self.moving, deployment, task, generators)
         task = self._own(task, moment)
+        errors = None if self.csi_error is None else np.array([generator_beside(g) for g in generators], object)
         return LifetimeEpisodes(
             deployment=deployment,
             task=task,
+            seen=self._seen(task, errors),
+            errors=errors,
             initial_j=battery,
             battery_j=battery,
             served=none,
@@ -202,8 +141,15 @@ class LifetimeRules(FormatRules):
         if self.instances is None:
             return task
         taken = self.instances.take(moment)
-        fields = {name: getattr(taken, name) for name in self.instances.lasting}
+        lasting = self.instances.lasting if self.csi_error is None else (*self.instances.lasting, *PRIOR)
+        fields = {name: getattr(taken, name) for name in lasting}
         return Instance._trusted(**{**task._fields(), **fields})
+
+    def _seen(self, task: Instance, errors: np.ndarray | None) -> Instance | None:
+        """Return estimates of the tasks (B); None where the truth is seen."""
+        if errors is None or self.csi_error is None:
+            return None
+        return estimated(task, self.csi_error, errors.tolist())
 
     def _least(self, deployment: Deployment, task: Instance) -> np.ndarray:
         if self.instances is not None and "inference_time_s" in self.instances.lasting:
@@ -219,9 +165,9 @@ class LifetimeRules(FormatRules):
         gives up after τ; no battery gives more than it holds. A task is served iff its decision is feasible and no
         battery held too little.
         """
-        outcome = evaluate(episodes.instance, decision)
+        outcome = evaluate(episodes.truth, decision)
         execution = np.where(decision.selection, episodes.task.execution_energy_j, 0.0)
-        needed = execution + transmission_by_deadline(episodes.instance, decision, outcome)
+        needed = execution + transmission_by_deadline(episodes.truth, decision, outcome)
         spent = np.minimum(needed, episodes.battery_j)
         missing = np.max(needed - episodes.battery_j, axis=-1)
         served = outcome.feasible & (missing <= 0)
@@ -235,6 +181,7 @@ class LifetimeRules(FormatRules):
             episodes,
             deployment=deployment,
             task=task,
+            seen=self._seen(task, episodes.errors),
             motion=motion,
             least_energy_j=self._least(deployment, task),
             moment=moment,
@@ -251,6 +198,7 @@ class LifetimeRules(FormatRules):
             "feasible": outcome.feasible,
             "violations": {**outcome.violations, "battery_j": missing},
             "battery_j": following.battery_j,
+            **self.told(episodes.task),
         }
         return following, outcome, info
 

@@ -12,7 +12,8 @@ from secagent_env.gym_bases.instance_env import DecisionActions
 from secagent_env.gym_bases.own_instances import with_instances
 from secagent_env.gym_bases.running import RunningVectorEnv
 from secagent_env.lifetime.env import MAX_EPISODE_STEPS
-from secagent_env.lifetime.rules import LifetimeEpisodes, LifetimeRules
+from secagent_env.lifetime.episodes import LifetimeEpisodes
+from secagent_env.lifetime.rules import LifetimeRules
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
@@ -32,7 +33,7 @@ class LifetimeVectorEnv(DecisionActions, RunningVectorEnv[LifetimeEpisodes]):
         How many environments.
     max_episode_steps
         Where episodes are truncated, as Gymnasium's ``TimeLimit`` does.
-    scenario, action_format, observation_format, instances, order, battery_j, max_failures
+    scenario, action_format, observation_format, instances, order, csi_error, artificial_noise, battery_j, max_failures
         As in the scalar environment.
 
     ## Version history
@@ -57,8 +58,13 @@ class LifetimeVectorEnv(DecisionActions, RunningVectorEnv[LifetimeEpisodes]):
 
     @property
     def instance(self) -> Instance:
-        """The present tasks, a batch (num_envs,)."""
-        return self._running.instance
+        """The present tasks, a batch (num_envs,); under ``csi_error`` their estimates, with what is then known."""
+        return self._rules.known(self._running.instance)
+
+    @property
+    def truth(self) -> Instance:
+        """The present tasks as they are, a batch (num_envs,)."""
+        return self._running.truth
 
     @property
     def battery_j(self) -> np.ndarray:
@@ -67,7 +73,7 @@ class LifetimeVectorEnv(DecisionActions, RunningVectorEnv[LifetimeEpisodes]):
 
     @property
     def _instance(self) -> Instance | None:  # type: ignore[override]
-        return None if self._episodes is None else self.instance
+        return None if self._episodes is None else self._episodes.instance
 
     def _fitting(self, given: Any, mask: np.ndarray) -> Any:
         return given

@@ -54,7 +54,7 @@ def evaluate(instance: Instance, decision: Decision) -> Outcome:
     count = xp.sum(chosen, axis=-1)
 
     # Downlink, (3)-(7): the slowest selected agent against the best eavesdropper.
-    sinr, sinr_eve = _downlink_sinr(instance, decision.beamformer, power * (1.0 - chosen), xp)
+    sinr, sinr_eve = _downlink_sinr(instance, decision, power * (1.0 - chosen), xp)
     weakest = xp.min(xp.where(selection, sinr, math.inf), axis=-1)
     strongest = combine_eavesdroppers(sinr_eve, scenario.colluding)
     downlink_secrecy = secrecy_rate(xp.where(count > 0, weakest, 0.0), strongest)
@@ -75,7 +75,7 @@ def evaluate(instance: Instance, decision: Decision) -> Outcome:
     mean_accuracy = accuracy_sum / xp.where(count > 0, count, 1.0)
     latency = downlink_time + inference_time + uplink_time
 
-    beam_power = xp.sum(_abs2(decision.beamformer, xp), axis=-1)
+    beam_power = bs_power(decision)
     over = xp.max(decision.power_w - scenario.max_power_w, axis=-1)
     under = xp.max(-decision.power_w, axis=-1)
     violations = {
@@ -106,18 +106,38 @@ def downlink_sinr(instance: Instance, decision: Decision) -> tuple[Array, Array]
     """Return the SINRs of the downlink, (3) and (5), of every agent (…, N) and eavesdropper (…, E)."""
     xp = lean_namespace(instance.channel_bs, decision.beamformer)
     jamming = xp.where(decision.selection, 0.0, _clip_negative(decision.power_w, xp))
-    return _downlink_sinr(instance, decision.beamformer, jamming, xp)
+    return _downlink_sinr(instance, decision, jamming, xp)
 
 
-def _downlink_sinr(instance: Instance, beamformer: Array, jamming: Array, xp: Any) -> tuple[Array, Array]:
-    beam = xp.conj(beamformer)[..., None]  # |hᴴw| = |hᵀ conj(w)|: conjugates L numbers, not N·L
+def _downlink_sinr(instance: Instance, decision: Decision, jamming: Array, xp: Any) -> tuple[Array, Array]:
+    beam = xp.conj(decision.beamformer)[..., None]  # |hᴴw| = |hᵀ conj(w)|: conjugates L numbers, not N·L
     jamming = jamming[..., None, :]
     noise = instance.scenario.noise_power_w
     interference = xp.matmul(jamming, instance.gain_agents)[..., 0, :] + noise
     interference_eve = xp.matmul(jamming, instance.gain_eve)[..., 0, :] + noise
+    if decision.noise_covariance is not None:
+        interference = interference + heard_noise(instance.channel_bs, decision.noise_covariance)
+        interference_eve = interference_eve + heard_noise(instance.channel_eve, decision.noise_covariance)
     received = _abs2(xp.matmul(instance.channel_bs, beam)[..., 0], xp)
     received_eve = _abs2(xp.matmul(instance.channel_eve, beam)[..., 0], xp)
     return received / interference, received_eve / interference_eve
+
+
+def heard_noise(channels: Array, covariance: Array) -> Array:
+    """Return hᴴVh (…, M), W: what receivers of channels h (…, M, L) hear of noise with the covariance V (…, L, L)."""
+    xp = lean_namespace(channels, covariance)
+    power = xp.real(xp.sum(xp.matmul(xp.conj(channels), covariance) * channels, axis=-1))
+    return xp.where(power > 0, power, 0.0)  # of a singular covariance rounding may leave less
+
+
+def bs_power(decision: Decision) -> Array:
+    """Return the power of the base station, ‖w‖² + tr V, (…), W."""
+    xp = lean_namespace(decision.beamformer)
+    power = xp.sum(_abs2(decision.beamformer, xp), axis=-1)
+    if decision.noise_covariance is None:
+        return power
+    antennas = range(decision.beamformer.shape[-1])
+    return power + sum(xp.real(decision.noise_covariance[..., antenna, antenna]) for antenna in antennas)
 
 
 def uplink_sinr(instance: Instance, decision: Decision) -> tuple[Array, Array]:

@@ -28,7 +28,7 @@ _BOUNDS: dict[str, dict[str, float]] = {
     "array_bearing_deg": {"low": -360, "high": 360},
     "correlation_coefficient": {"low": 0, "below": 1},
     "angular_spread_deg": {"above": 0, "high": 180},
-    **{name: {"low": 0} for name in ("prompt_tokens", "knowledge_bits", "activation_ops")},
+    **{name: {"low": 0} for name in ("prompt_tokens", "knowledge_bits", "activation_ops", "eve_position_error_m")},
 }
 """The numbers with other bounds than being positive."""
 FADINGS = ("rayleigh", "rician")
@@ -77,6 +77,8 @@ class Scenario:
     area_m, eve_area_m
         Where agents and eavesdroppers are, m: ``(low, high)`` on both axes, or
         ``((x_low, x_high), (y_low, y_high))``. The default ``eve_area_m`` is the point (150, 150).
+    eve_position_error_m
+        Radius of the disc around its reported position in which an eavesdropper is, anywhere alike, m; 0: it is there.
     colluding
         Whether eavesdroppers combine what they hear (their SINRs add); otherwise the best one counts.
     path_loss
@@ -126,6 +128,7 @@ class Scenario:
     model_sizes: tuple[tuple[float, int], ...] | None = None
     area_m: Range | Area = (0.0, 100.0)
     eve_area_m: Range | Area = (150.0, 150.0)
+    eve_position_error_m: float = 0.0
     colluding: bool = False
     path_loss: str = "paper"
     bs_height_m: float | None = None
@@ -190,14 +193,14 @@ class Scenario:
 
     def _check_range(self, model: PathLoss) -> None:
         """Raise ValueError where a link may be longer than the path loss holds for."""
-        site = ((0.0, 0.0), (0.0, 0.0))
-        for what, one, other in (
-            ("area_m reaches {} from the base station", self.area_m, site),
-            ("eve_area_m reaches {} from the base station", self.eve_area_m, site),
-            ("area_m is {} across", self.area_m, self.area_m),
-            ("area_m and eve_area_m are up to {} apart", self.area_m, self.eve_area_m),
+        site, off = ((0.0, 0.0), (0.0, 0.0)), self.eve_position_error_m
+        for what, one, other, more in (
+            ("area_m reaches {} from the base station", self.area_m, site, 0.0),
+            ("eve_area_m reaches {} from the base station", self.eve_area_m, site, off),
+            ("area_m is {} across", self.area_m, self.area_m, 0.0),
+            ("area_m and eve_area_m are up to {} apart", self.area_m, self.eve_area_m, off),
         ):
-            model.check_range(what, _reach(one, other), from_bs=other is site)
+            model.check_range(what, _reach(one, other) + more, from_bs=other is site)
 
     @property
     def propagation(self) -> PathLoss:

@@ -10,7 +10,7 @@ import numpy as np
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.outcome import Outcome, constraint_bounds
-from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, evaluate
+from secagent_env.model.physics import bs_power, combine_eavesdroppers, downlink_sinr, evaluate
 from secagent_env.support.units import decibel, level, plural, quantity
 
 
@@ -114,7 +114,7 @@ class View:
         above, below = power.max() - bounds["agent_power_w"], -power.min()
         worst = power.min() if below > max(above, 0) else power.max()
         values = {
-            "beam_power_w": np.sum(np.abs(self.decision.beamformer) ** 2),
+            "beam_power_w": bs_power(self.decision),
             "selected": self.computing.size,
             "accuracy": self.outcome.mean_accuracy,
             "latency_s": self.outcome.latency_s,

@@ -17,6 +17,7 @@ from secagent_env.model.batched import Batched
 from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import inference_time, scaling_law_accuracy
+from secagent_env.propagation.disc import place_in_disc
 from secagent_env.sampling.fading import Links
 from secagent_env.sampling.modelled import Lasting, ModelledLinks, empty_phases, links_at
 from secagent_env.sampling.seeds import Seed, generators_of
@@ -71,6 +72,8 @@ class Deployment(Batched):
         Of all of them.
     position_m, eve_position_m
         (B, N, 2) and (B, E, 2), m.
+    eve_offset_m
+        How far from ``eve_position_m`` the eavesdroppers are in truth, (B, E, 2), m.
     model_dim, compute_rate, compute_power_w, accuracy
         k_n, f_n in operations/s, p_n^exe in W and Acc_n of (14), each (B, N).
     links
@@ -80,6 +83,7 @@ class Deployment(Batched):
     scenario: Scenario
     position_m: np.ndarray
     eve_position_m: np.ndarray
+    eve_offset_m: np.ndarray
     model_dim: np.ndarray
     compute_rate: np.ndarray
     compute_power_w: np.ndarray
@@ -143,7 +147,7 @@ def draw_into(
     """Draw a deployment from each generator (B of them), and write the first task of each to ``task`` (B).
 
     ``position_m`` (B, N, 2) and ``eve_position_m`` (B, E, 2), m, take the place of the positions drawn; all other
-    draws stay what they are.
+    draws stay what they are. The eavesdroppers' are those reported; their links are those of places drawn around them.
 
     Returns the deployments, and the gains of the pairs of agents, (B, N (N − 1) / 2) in the order of
     ``np.triu_indices(N, 1)``: the upper triangle of ``gain_agents``.
@@ -153,7 +157,8 @@ def draw_into(
     uniform = np.empty((len(generators), _PER_AGENT * n + 2 * eves))
     lasting, phases = Lasting.empty(scenario, len(generators)), empty_phases(scenario, len(generators))
     more = [("standard_normal", lasting.shade), ("standard_normal", lasting.strength), ("random", lasting.sight)]
-    exponential = _numbers(task, generators, uniform, [*more, ("random", phases)])
+    astray = np.zeros((len(generators), 2 * eves if scenario.eve_position_error_m else 0))
+    exponential = _numbers(task, generators, uniform, [*more, ("random", phases), ("random", astray)])
     low, high = scenario.training_budget
     ranges = (
         *scenario.area_m,
@@ -172,6 +177,9 @@ def draw_into(
     position[...] = drawn if position_m is None else position_m
     drawn = _spread(uniform[:, _PER_AGENT * n :].reshape(-1, eves, 2), scenario.eve_area_m)
     eve_position[...] = drawn if eve_position_m is None else eve_position_m
+    offset = np.zeros_like(eve_position)
+    if astray.size:
+        offset = place_in_disc(scenario.eve_position_error_m, astray.reshape(offset.shape))
     if scenario.model_sizes is not None:  # what was drawn is not used: everything else stays the draw of the seed
         dim[...] = scenario.model_dims
     task.accuracy[...] = scaling_law_accuracy(dim, np.exp(log_budget), scenario.task_difficulty)
@@ -180,11 +188,12 @@ def draw_into(
         scenario=scenario,
         position_m=position,
         eve_position_m=eve_position,
+        eve_offset_m=offset,
         model_dim=dim,
         compute_rate=rate,
         compute_power_w=task.compute_power_w,
         accuracy=task.accuracy,
-        links=links_at(scenario, position, eve_position, lasting),
+        links=links_at(scenario, position, eve_position + offset, lasting),
     )
     return deployment, _finish(deployment, tools, exponential, phases, task)
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -99,7 +100,7 @@ class Motion(Batched):
     Attributes
     ----------
     place_m, velocity_m_s
-        Of agents and then eavesdroppers, (B, N + E, 2).
+        Of agents and then eavesdroppers, where these are reported, (B, N + E, 2).
     large
         Gaussian numbers of shadowing, line of sight and K of all links, (B, 3, links).
     scatter
@@ -157,7 +158,8 @@ def advance(
     faded = _over_links(scenario, j0(2 * math.pi * doppler), np.multiply, 1.0)
     base = links_of(scenario)[0]
     of_antennas = np.concatenate([np.repeat(faded[:, :base], scenario.num_antennas, axis=1), faded[:, base:]], axis=1)
-    lengthened = (_lengths(scenario, place) - _lengths(scenario, motion.place_m)) * scenario.carrier_hz / SPEED_OF_LIGHT
+    lengths = (_lengths(scenario, at, deployment.eve_offset_m) for at in (place, motion.place_m))
+    lengthened = operator.sub(*lengths) * scenario.carrier_hz / SPEED_OF_LIGHT
     per_link = scenario.num_antennas if scenario.array == "iid" else 1
     turned = np.concatenate([np.repeat(lengthened[:, :base], per_link, axis=1), lengthened[:, base:]], axis=1)
     return _arrived(
@@ -182,7 +184,7 @@ def _arrived(motion: Motion, deployment: Deployment, time_s: np.ndarray) -> tupl
     links = links_at(
         scenario,
         np.ascontiguousarray(motion.place_m[:, :n]),
-        np.ascontiguousarray(motion.place_m[:, n:]),
+        motion.place_m[:, n:] + deployment.eve_offset_m,
         Lasting(shade=shade, sight=ndtr(sight), strength=strength),
     )
     deployment = dataclasses.replace(
@@ -265,12 +267,12 @@ def _reflected(scenario: Scenario, place: np.ndarray, velocity: np.ndarray) -> t
     return np.where(high > low, np.clip(inside, low, high), low), np.where(back, -velocity, velocity)
 
 
-def _lengths(scenario: Scenario, place: np.ndarray) -> np.ndarray:
+def _lengths(scenario: Scenario, place: np.ndarray, eve_offset: np.ndarray) -> np.ndarray:
     """Return the lengths of all links, (B, links), m."""
     n, model = scenario.num_agents, scenario.propagation
     first, second = np.triu_indices(n, 1)
-    at, eves = place[:, :n], place[:, n:]
-    to_bs = model.slant_m(np.linalg.norm(place, axis=-1), from_bs=True)
+    at, eves = place[:, :n], place[:, n:] + eve_offset
+    to_bs = model.slant_m(np.linalg.norm(np.concatenate([at, eves], axis=1), axis=-1), from_bs=True)
     pairs = np.linalg.norm(at[:, first] - at[:, second], axis=-1)
     to_eves = np.linalg.norm(at[:, :, None] - eves[:, None], axis=-1).reshape(len(place), -1)
     return np.concatenate([to_bs, pairs, to_eves], axis=1)

@@ -10,6 +10,7 @@ import numpy as np
 from secagent_env import Decision, Instance
 from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, secrecy_rate, transfer_time, uplink_sinr
 from solvers.certificate.requirements import TOLERANCE
+from solvers.interface.base import repeated
 
 TRACE_W = 1e-200
 """A power that makes no difference to others, W."""
@@ -28,12 +29,15 @@ class SelectionProblem:
     sender_w, jammer_w
         (N,) W: each agent's power if it is selected, and if it is not. With a single one a silent jammer could never
         be selected.
+    noise_covariance
+        V, (L, L) complex, W, of artificial noise; None without.
     """
 
     instance: Instance
     beamformer: np.ndarray
     sender_w: np.ndarray
     jammer_w: np.ndarray
+    noise_covariance: np.ndarray | None = None
 
     def decision(self, selection: np.ndarray) -> Decision:
         """Return the decision that goes with a selection (…, N)."""
@@ -42,6 +46,7 @@ class SelectionProblem:
             selection=selection,
             beamformer=np.broadcast_to(self.beamformer, shape),
             power_w=np.where(selection, self.sender_w, self.jammer_w),
+            noise_covariance=repeated(self.noise_covariance, *selection.shape[:-1]),
         )
 
 

@@ -92,7 +92,7 @@ class SubProblems:
         """Return the decision with the best beam found for its selection and powers (42)."""
         self.run.check_time()
         beam = self._best_beam(decision.selection, decision.power_w, decision.beamformer)
-        improved = decision.replace(beamformer=beam.beamformer)
+        improved = decision.replace(beamformer=beam.beamformer, noise_covariance=beam.noise_covariance)
         if self.rank(improved) <= self.rank(decision):
             decision = improved
         self.record(decision, iteration, "beam", method=beam.method, downlink_bound=beam.bound)

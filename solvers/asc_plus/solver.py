@@ -34,7 +34,7 @@ from solvers.asc_plus.starts import (
 )
 from solvers.certificate.bounds import lower_bound
 from solvers.certificate.linear_test import secret_senders
-from solvers.interface.base import Solver, SolverRun
+from solvers.interface.base import OPTIMAL_GAP, Solver, SolverRun
 from solvers.power.powers import polish
 
 GOOD_GAP = 1e-3
@@ -77,11 +77,21 @@ class ASCPlus(ASCPlusOptions, Solver):
     """The second and third sub-problem."""
 
     def _solve(self, run: SolverRun) -> None:
-        instance = run.instance
+        self._search(self.links(run, self, noise=False), run.start)
+        if self.artificial_noise and not self._proved(run):  # never worse than without
+            self._search(self.links(run, self), run.decision)
+
+    def _proved(self, run: SolverRun) -> bool:
+        """Return whether a feasible decision meets the lower bound of the energy."""
+        run.bound = run.bound or lower_bound(run.instance)
+        return run.feasible and run.energy_j <= (1 + OPTIMAL_GAP) * run.bound.energy_j
+
+    def _search(self, links: Links, start: Decision | None) -> None:
+        """Search from a start, then without jammers, then beside jammers that may be needed."""
+        run, instance = links.run, links.run.instance
         eligible = run.eligible_agents()
-        links = self.links(run, self)
-        if run.start is not None:
-            self.coordinate(links, run.start)
+        if start is not None:
+            self.coordinate(links, start)
         silent = np.zeros(instance.scenario.num_agents)
         secret = eligible & secret_senders(instance, silent)
         for allowed in (secret, eligible):  # if no selection of agents is secret without jammers, try all
@@ -167,6 +177,7 @@ class ASCPlus(ASCPlusOptions, Solver):
             decision.beamformer,
             sender_w=np.where(senders, decision.power_w, sender_powers(run.instance, level)),
             jammer_w=np.where(decision.selection, 0.0, decision.power_w),
+            noise_covariance=decision.noise_covariance,
         )
 
     def _may_need_jammers(self, run: SolverRun, secret: np.ndarray, eligible: np.ndarray) -> bool:

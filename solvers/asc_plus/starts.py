@@ -144,9 +144,15 @@ def cheapest_protected(
     return result.x[:n] > 0.5, cap_w * np.clip(result.x[n:], 0.0, 1.0)
 
 
-def sender_levels(instance: Instance, selection: np.ndarray, beamformer: np.ndarray, jammer_w: np.ndarray) -> Decision:
+def sender_levels(
+    instance: Instance,
+    selection: np.ndarray,
+    beamformer: np.ndarray,
+    jammer_w: np.ndarray,
+    noise_covariance: np.ndarray | None = None,
+) -> Decision:
     """Return decisions (·) that differ in the common level of the senders, beside given jammers."""
     noise = instance.scenario.noise_power_w
     disturbance = 1 + float(np.sum(instance.bs_gain * jammer_w, where=~selection)) / noise
     levels = sender_powers(instance, np.logspace(-5, 2, 15) * disturbance)
-    return at_powers(selection, beamformer, np.where(selection, levels, jammer_w))
+    return at_powers(selection, beamformer, np.where(selection, levels, jammer_w), noise_covariance)

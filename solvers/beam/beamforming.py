@@ -33,13 +33,17 @@ class Beam:
     bound
         No beam reaches more, bit/s/Hz.
     method
-        ``"sdr"``, ``"linearised sdr"``, or ``"polish"`` where the span has too many dimensions for either.
+        ``"sdr"``, ``"linearised sdr"``, or ``"polish"`` where the span has too many dimensions for either; ``"noise"``
+        with artificial noise.
+    noise_covariance
+        V (L, L) complex, W, of artificial noise beside the beam; None without.
     """
 
     beamformer: np.ndarray
     secrecy: float
     bound: float
     method: str
+    noise_covariance: np.ndarray | None = None
 
 
 def best_beam(

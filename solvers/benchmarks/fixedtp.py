@@ -24,9 +24,17 @@ from solvers.interface.ranking import bottleneck
 class FixedPowerLinks(Links):
     """The beam at the fixed powers."""
 
-    def levels(self, selection: np.ndarray, beamformer: np.ndarray, jammer_w: np.ndarray) -> Decision:
+    def levels(
+        self,
+        selection: np.ndarray,
+        beamformer: np.ndarray,
+        jammer_w: np.ndarray,
+        noise_covariance: np.ndarray | None = None,
+    ) -> Decision:
         """Return the decision in which everybody sends with ``jammer_w`` (N,), W."""
-        decision = Decision(selection=selection, beamformer=beamformer, power_w=jammer_w)
+        decision = Decision(
+            selection=selection, beamformer=beamformer, power_w=jammer_w, noise_covariance=noise_covariance
+        )
         self.run.consider(decision)
         return decision
 
@@ -90,4 +98,6 @@ class FixedTP(ASCPlus):
         return np.asarray(evaluate(instance, everybody.replace(power_w=self.powers(instance))).uplink_secrecy > 0)
 
     def _selection_problem(self, run: SolverRun, decision: Decision) -> SelectionProblem:
-        return SelectionProblem(run.instance, decision.beamformer, decision.power_w, decision.power_w)
+        return SelectionProblem(
+            run.instance, decision.beamformer, decision.power_w, decision.power_w, decision.noise_covariance
+        )

@@ -212,6 +212,8 @@ class Solver(ABC):
     name: str
     jamming: bool = True
     """Whether unselected agents may jam; with False they are silent, those of the start too."""
+    artificial_noise: bool = False
+    """Whether the base station may send artificial noise; with False it sends none, nor in the start."""
 
     @single_threaded()
     def solve(
@@ -256,6 +258,8 @@ class Solver(ABC):
         try:
             if start is not None:
                 run.start = start if self.jamming else silenced(start)
+                if run.start.noise_covariance is not None and not self.artificial_noise:
+                    run.start = run.start.replace(noise_covariance=None)
                 run.consider(run.start)
             self._solve(run)
         except OutOfTime:
@@ -326,13 +330,23 @@ def silent_decision(instance: Instance, selection: Sequence[bool] | np.ndarray |
     )
 
 
-def at_powers(selection: np.ndarray, beamformer: np.ndarray, power_w: np.ndarray) -> Decision:
+def at_powers(
+    selection: np.ndarray, beamformer: np.ndarray, power_w: np.ndarray, noise_covariance: np.ndarray | None = None
+) -> Decision:
     """Return decisions (·) that differ in the powers (·, N), W, alone."""
     return Decision(
         selection=np.broadcast_to(selection, power_w.shape),
         beamformer=np.broadcast_to(beamformer, (len(power_w), beamformer.size)),
         power_w=power_w,
+        noise_covariance=repeated(noise_covariance, len(power_w)),
     )
+
+
+def repeated(noise_covariance: np.ndarray | None, *shape: int) -> np.ndarray | None:
+    """Return the covariance (L, L) of artificial noise for decisions of a batch shape; None stays."""
+    if noise_covariance is None:
+        return None
+    return np.broadcast_to(noise_covariance, (*shape, *noise_covariance.shape))
 
 
 def silenced(decision: Decision) -> Decision:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Decision, Instance, Outcome
-from secagent_env.model.physics import downlink_sinr, uplink_sinr
+from secagent_env.model.physics import downlink_sinr, heard_noise, uplink_sinr
 
 LATENCY_RESERVE = 1e-6
 """Relative reserve in the latency limit, so that a decision rounded to float32 still meets it."""
@@ -253,10 +253,19 @@ def _rows(instance: Instance, decision: Decision, active: np.ndarray, senders: n
         return _Rows.join(uplink, still)
     sinr, sinr_eve = downlink_sinr(instance, decision)
     chosen = active[senders]
+    noise_users = _with_artificial(noise, instance.channel_bs[chosen], decision)
+    noise_eves = _with_artificial(noise, instance.channel_eve, decision)
     weight = instance.gain_agents[active][:, chosen].T * jamming
-    weight = weight / (weight.sum(axis=1, keepdims=True) + noise)
+    weight = weight / (weight.sum(axis=1, keepdims=True) + noise_users)
     heard = instance.gain_eve[active].T * jamming  # (E, A)
-    lean = np.broadcast_to(-heard / (heard.sum(axis=1, keepdims=True) + noise), (k, len(heard), a))
+    lean = np.broadcast_to(-heard / (heard.sum(axis=1, keepdims=True) + noise_eves), (k, len(heard), a))
     sinr_eve = np.broadcast_to(sinr_eve, (k, len(heard)))
     downlink = _Rows.of(sinr[chosen], np.zeros((k, a)), weight, sinr_eve, lean, np.full(k, k), colluding)
     return _Rows.join(uplink, downlink)
+
+
+def _with_artificial(noise_w: float, channels: np.ndarray, decision: Decision) -> np.ndarray | float:
+    """Return the noise of receivers of channels (M, L), artificial noise included, (M, 1) or one number, W."""
+    if decision.noise_covariance is None:
+        return noise_w
+    return np.asarray(noise_w + heard_noise(channels, decision.noise_covariance)[:, None])

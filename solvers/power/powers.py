@@ -177,7 +177,9 @@ def silence_jammers(instance: Instance, decision: Decision) -> Decision:
         trials = np.repeat(decision.power_w[None], len(jammers) + 2, axis=0)
         trials[np.arange(len(jammers)), jammers] = 0.0
         trials[-2, jammers] = 0.0
-        outcome = evaluate(instance, at_powers(decision.selection, decision.beamformer, trials))
+        outcome = evaluate(
+            instance, at_powers(decision.selection, decision.beamformer, trials, decision.noise_covariance)
+        )
         energy = np.where(outcome.feasible, outcome.transmission_energy_j, np.inf)
         best = int(np.argmin(energy))
         if not energy[best] < energy[-1]:

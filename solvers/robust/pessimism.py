@@ -24,10 +24,10 @@ import numpy as np
 from scipy import stats
 
 from secagent_env import Decision, Instance
-from solvers.robust.belief import Belief, known
+from secagent_env.sampling.eavesdroppers import with_links
+from secagent_env.secrecy.power import power_quantile
+from solvers.robust.belief import Belief
 
-STEEP = 1e4
-"""Where |a|² is so many times v, the quantile is that of a normal distribution."""
 STEP = 1e-3
 """Of the tangent's finite difference, relative."""
 
@@ -36,13 +36,7 @@ Bound = Callable[..., np.ndarray]
 
 def exact(power: np.ndarray, spread: np.ndarray, tail: np.ndarray | float, _: int = 1) -> np.ndarray:
     """Return what |x|² of x ~ CN(a, v) exceeds with probability ``tail``; power = |a|² and spread = v, (…)."""
-    power, spread = np.broadcast_arrays(np.asarray(power, float), np.asarray(spread, float))
-    safe = np.where(spread > 0, spread, 1.0)
-    ratio = np.where(spread > 0, power / safe, 0.0)
-    steep = ratio > STEEP
-    quantile = stats.ncx2.isf(tail, 2, np.where(steep, 0.0, 2 * ratio)) * spread / 2
-    normal = np.maximum(np.sqrt(power) + stats.norm.isf(tail) * np.sqrt(spread / 2), 0.0) ** 2
-    return np.asarray(np.where(spread > 0, np.where(steep, normal, quantile), power))
+    return power_quantile(power, spread, tail)
 
 
 def ball(power: np.ndarray, spread: np.ndarray, tail: np.ndarray | float, dimensions: int = 1) -> np.ndarray:
@@ -89,15 +83,31 @@ class Pessimist:
         """Return gains (N, E) that are exceeded with probability ``tail``, a number or (N, 1)."""
         return self.bound(np.abs(self.belief.links.agents_mean) ** 2, self.belief.links.agents_variance, tail, 1)
 
+    def noise_heard(self, noise_covariance: np.ndarray | None) -> np.ndarray:
+        """Return what each eavesdropper hears of artificial noise V (L, L) at least, (E,), W, but with ``tail``.
+
+        By Bechar (2009) hᴴVh ≥ tr VC + μᴴVμ − √(2s) √(tr VCVC + 2 μᴴVCVμ) with s = ln 1/η.
+        """
+        mean, covariance = self.belief.links.bs_mean, self.belief.links.bs_covariance
+        if noise_covariance is None:
+            return np.zeros(len(mean))
+        along = mean @ noise_covariance.T  # Vμ
+        spread = noise_covariance @ covariance
+        middle = np.real(np.trace(spread, axis1=1, axis2=2) + np.sum(mean.conj() * along, axis=1))
+        width = np.real(np.einsum("eij,eji->e", spread, spread))
+        width += 2 * np.real(np.einsum("ei,eij,ej->e", along.conj(), covariance, along))
+        return np.asarray(np.maximum(middle - np.sqrt(-2 * np.log(self.tail) * np.maximum(width, 0.0)), 0.0))
+
     def instance(self, near: Decision, risk: np.ndarray, downlink_s: float) -> Instance:
         """Return the network to design for: the selection of a decision, near its beam and its jammers.
 
-        Eavesdroppers hear its senders as well as can be, and all others, its jammers too, as badly.
+        Eavesdroppers hear its senders as well as can be, and all others, its jammers too, as badly. Artificial noise
+        stays as it is, and the beam has what it leaves of the power.
 
         Parameters
         ----------
         near
-            The decision.
+            The decision; its selected agents must not hear its artificial noise.
         risk
             The probability with which each agent is heard better, (N,), where that is more than ``tail``.
         downlink_s
@@ -112,13 +122,18 @@ class Pessimist:
         at = self.bound(along, spread, self.tail, scenario.num_antennas)
         ahead = self.bound(along + step, spread, self.tail, scenario.num_antennas)
         slope = np.divide(ahead - at, step, out=np.ones_like(at), where=step > 0)
-        jamming = np.where(near.selection, 0.0, near.power_w)
-        floor = np.maximum(at - slope * along, 0.0) / (jamming @ self.quiet + scenario.noise_power_w)
+        jammed = np.where(near.selection, 0.0, near.power_w) @ self.quiet + scenario.noise_power_w
+        disturbed = jammed + self.noise_heard(near.noise_covariance)
+        floor = np.maximum(at - slope * along, 0.0) / disturbed
         bits = scenario.bandwidth_hz * downlink_s * math.log2(1 + float(np.max(floor)))
         loud = self.heard(np.clip(risk, self.tail, 0.5)[:, None])
-        return known(
+        noise_w = 0.0 if near.noise_covariance is None else float(np.trace(near.noise_covariance).real)
+        seen = scenario.replace(
+            knowledge_bits=scenario.knowledge_bits + bits, bs_power_w=max(scenario.bs_power_w - noise_w, 0.0)
+        )
+        return with_links(
             belief.instance,
-            scenario=scenario.replace(knowledge_bits=scenario.knowledge_bits + bits),
-            channel_eve=mean * np.sqrt(slope / (1 + floor))[:, None],
+            scenario=seen,
+            channel_eve=mean * np.sqrt(slope / (1 + floor) * jammed / disturbed)[:, None],
             gain_eve=np.where(near.selection[:, None], loud, self.quiet),
         )

@@ -1,7 +1,7 @@
 """Robust: designs that hold with probability 1 − δ over what is not known of the eavesdroppers, with a certificate.
 
 The links to the eavesdroppers are random: what an instance knows of them is a mean and a covariance
-(:func:`secagent_env.sampling.estimation.eve_prior`). A decision fails on a draw of them where any constraint is
+(:func:`secagent_env.sampling.beforehand.eve_prior`). A decision fails on a draw of them where any constraint is
 violated: (4), (11) and (17) hang on them. Sought is a decision that fails with probability δ at most, and of these one
 whose energy, exceeded with probability δ, is least.
 
@@ -20,12 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Decision, Instance, evaluate
-from secagent_env.sampling.estimation import known_from
+from secagent_env.sampling.estimation import ErrorVariance, known_from
 from secagent_env.support import checks
 from secagent_env.support.errors import check_name
 from solvers.asc_plus.links import LinkOptions, Links
 from solvers.asc_plus.solver import GOOD_GAP, ASCPlus
 from solvers.beam.beamforming import leakage_beam
+from solvers.beam.noise import null_space_noise
 from solvers.certificate.bounds import lower_bound
 from solvers.interface.base import OPTIMAL_GAP, OutOfTime, Solver, SolverRun
 from solvers.robust.belief import Belief
@@ -43,6 +44,8 @@ SHORTEST = 1e-3
 """The downlink counts as taking this share of the time limit at least."""
 ROUNDS = 2
 """How often a design is made anew near the one before, at one risk."""
+NOISE_SHARES = (0.0, 0.2, 0.5, 0.8)
+"""Of the base station's power that are tried for artificial noise, where it may send some."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +55,9 @@ class Robust(LinkOptions, Solver):
     Parameters
     ----------
     error_variance
-        ε of the estimates in the place of the eavesdroppers' channels, in [0, 1). None: what an instance holds as its
-        prior is all that is known (:func:`secagent_env.sampling.estimation.posterior_eavesdroppers`).
+        ε of the estimates in the place of the eavesdroppers' channels, in [0, 1), one for all links or two arrays as in
+        :func:`secagent_env.sampling.estimation.known_from`. None: what an instance holds as its prior is all that is
+        known (:func:`secagent_env.sampling.estimation.posterior_eavesdroppers`).
     outage
         δ, the probability with which a decision may fail.
     confidence
@@ -69,7 +73,7 @@ class Robust(LinkOptions, Solver):
     """
 
     name = "robust"
-    error_variance: float | None = None
+    error_variance: ErrorVariance | None = None
     outage: float = 0.05
     confidence: float = 0.999
     method: str = "scenario"
@@ -81,7 +85,7 @@ class Robust(LinkOptions, Solver):
         super().__post_init__()
         for name in ("outage", "confidence"):
             checks.number(name, getattr(self, name), above=0, below=1)
-        if self.error_variance is not None:
+        if self.error_variance is not None and not isinstance(self.error_variance, (tuple, list)):
             checks.number("error_variance", self.error_variance, low=0, below=1)
         check_name("method", self.method, METHODS)
 
@@ -122,7 +126,9 @@ class Robust(LinkOptions, Solver):
     def _designs(self, run: SolverRun, belief: Belief, eligible: np.ndarray) -> Iterator[Design]:
         """Yield the design that takes every link for its mean, and then those at several risks."""
         parts = list(belief.draws(self.samples, run.rng))
-        nominal = ASCPlus(jamming=self.jamming).solve(belief.expected(), run.seed, run.start, run.seconds_left)
+        nominal = ASCPlus(jamming=self.jamming, artificial_noise=self.artificial_noise).solve(
+            belief.expected(), run.seed, run.start, run.seconds_left
+        )
         design = Design.of(nominal.decision, parts)
         yield design
         if belief.certain or (self._holds(design) and nominal.gap <= OPTIMAL_GAP):
@@ -162,12 +168,15 @@ class Robust(LinkOptions, Solver):
             if selection.tobytes() in seen or energy > best:
                 continue
             seen.add(selection.tobytes())
-            decision = self._design(run, pessimist, selection, alone if each is None else each)
-            if decision is not None:
+            for share in NOISE_SHARES if self.artificial_noise else NOISE_SHARES[:1]:
+                decision = self._design(run, pessimist, selection, alone if each is None else each, share)
+                if decision is None:
+                    continue
                 design = Design.of(decision, parts)
                 yield design
                 if self._holds(design):
                     best = min(best, energy)
+                    break
             assert run.bound is not None
             if best <= (1 + GOOD_GAP) * run.bound.energy_j:
                 return
@@ -195,23 +204,32 @@ class Robust(LinkOptions, Solver):
             for selection in jammed_selections(pessimist, eligible):
                 yield selection, None
 
-    def _design(self, run: SolverRun, pessimist: Pessimist, selection: np.ndarray, risk: np.ndarray) -> Decision | None:
-        """Return beam and powers for a selection (N,) that a pessimist finds feasible; None if none are found."""
-        mean = pessimist.belief.expected()
-        beam = leakage_beam(mean, selection)
-        near = Decision(selection=selection, beamformer=beam, power_w=np.zeros(len(selection)))
+    def _design(
+        self, run: SolverRun, pessimist: Pessimist, selection: np.ndarray, risk: np.ndarray, share: float
+    ) -> Decision | None:
+        """Return beam and powers for a selection (N,) that a pessimist finds feasible; None if none are found.
+
+        A ``share`` of the base station's power is noise that the selected agents do not hear.
+        """
+        mean, noise = pessimist.belief.expected(), None
+        if share:
+            noise = null_space_noise(mean, selection, share * mean.scenario.bs_power_w)
+            if noise is None:
+                return None
+        beam = math.sqrt(1 - share) * leakage_beam(mean, selection)
+        near = Decision(selection=selection, beamformer=beam, power_w=np.zeros(len(selection)), noise_covariance=noise)
         found = None
         for _ in range(ROUNDS):  # what the pessimist sees depends on the beam and the jammers
             run.check_time()
             network = pessimist.instance(near, risk, self._spare_s(run.instance, near))
             inner = SolverRun(network, run.seed, max_seconds=run.seconds_left)
-            links = Links(inner, self)
-            links.alternate(links.start(selection) if found is None else found)
+            links = Links(inner, self, noise=False)
+            links.alternate(links.start(selection) if found is None else found.replace(noise_covariance=None))
             run.evaluations += inner.evaluations
             if not inner.feasible:
                 break
             assert inner.decision is not None
-            found = near = inner.decision
+            found = near = inner.decision.replace(noise_covariance=noise)
         return found
 
     def _links(self, instance: Instance) -> int:

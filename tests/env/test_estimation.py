@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 from secagent_env import Scenario, sample_instance
-from secagent_env.sampling.estimation import (
-    estimate_eavesdroppers,
-    estimate_generator,
-    mean_eve_gains,
-)
+from secagent_env.sampling.beforehand import mean_eve_gains
+from secagent_env.sampling.estimation import estimate_eavesdroppers, estimate_generator
 
 SMALL = Scenario.preset("small", num_eavesdroppers=2)
 MANY = sample_instance(SMALL, seed=1, batch=4000)

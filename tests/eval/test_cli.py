@@ -332,6 +332,18 @@ def test_decisions_survive_their_file(instance: Instance):
     decision = load_decision("decision.json")
     for name in ("selection", "beamformer", "power_w"):
         np.testing.assert_array_equal(getattr(decision, name), getattr(solution.decision, name), strict=True)
+    assert decision.noise_covariance is None
+    assert "noise_covariance_real" not in json.loads(Path("decision.json").read_text())
+
+
+def test_artificial_noise_survives_the_file(instance: Instance):
+    solution = make("exact").solve(instance, seed=1)
+    factor = np.arange(16).reshape(4, 4) + 1j * np.eye(4)
+    noisy = solution.decision.replace(noise_covariance=factor @ factor.conj().T)
+    save_decision("decision.json", dataclasses.replace(solution, decision=noisy))
+    assert json.loads(Path("decision.json").read_text())["version"] == 2  # an earlier secagent refuses it
+    read = load_decision("decision.json").noise_covariance
+    np.testing.assert_array_equal(read, noisy.noise_covariance, strict=True)
 
 
 def unsealed(content: dict) -> dict:
@@ -342,7 +354,12 @@ def unsealed(content: dict) -> dict:
     ("change", "sentence"),
     [
         ({"format": "something"}, "holds no secagent decision"),
-        ({"version": 2}, "format version 2, this secagent reads 1; upgrade"),
+        ({"version": 3}, "format version 3, this secagent reads 1 and 2; upgrade"),
+        ({"version": 2}, "noise_covariance_real is missing"),
+        (
+            {"version": 2, "noise_covariance_real": [[0.0] * 4], "noise_covariance_imag": []},
+            "noise_covariance_real must be a list of 4 rows",
+        ),
         ({"num_agents": 0}, "num_agents must be an integer ≥ 1, got 0"),
         ({"num_agents": 7}, "power_w must be a list of 7 numbers"),
         ({"selected": [6]}, "indices from 0 to 5"),

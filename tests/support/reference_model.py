@@ -66,6 +66,9 @@ def reference(instance, decision):
     asked_power = _real(decision.power_w)
     power = [max(p, mpf(0)) for p in asked_power]  # a negative power is a violation and transmits as zero
     w = _complex(decision.beamformer)
+    covariance = None
+    if decision.noise_covariance is not None:
+        covariance = [_complex(row) for row in np.asarray(decision.noise_covariance)]
     h_bs = [_complex(row) for row in np.asarray(instance.channel_bs)]
     h_eve = [_complex(row) for row in np.asarray(instance.channel_eve)]
     gain_agents = [_real(row) for row in np.asarray(instance.gain_agents)]
@@ -95,16 +98,24 @@ def reference(instance, decision):
         inner, size = _inner(h, w)
         return abs(inner) ** 2 / interference, (abs(inner) ** 2 + 2 * size * abs(inner)) / interference
 
+    def artificial(h):
+        """hᴴ V h: what a receiver hears of the base station's artificial noise."""
+        total = mpf(0)
+        for k, row in enumerate(covariance or []):
+            for m, entry in enumerate(row):
+                total += (mp.conj(h[k]) * entry * h[m]).real
+        return total
+
     sinr, sinr_growth = {}, {}
     for n in members:
-        interference = noise  # (2)
+        interference = noise + artificial(h_bs[n])  # (2)
         for j in agents:
             if not selected[j]:
                 interference += gain_agents[j][n] * power[j]
         sinr[n], sinr_growth[n] = received(h_bs[n], interference)  # (3)
     sinr_eve, sinr_eve_growth = [], []
     for e in eves:
-        interference = noise
+        interference = noise + artificial(h_eve[e])
         for j in agents:
             if not selected[j]:
                 interference += gain_eve[j][e] * power[j]
@@ -174,6 +185,8 @@ def reference(instance, decision):
     beam_power = mpf(0)
     for w_l in w:
         beam_power += abs(w_l) ** 2
+    for k, row in enumerate(covariance or []):
+        beam_power += row[k].real
     bs_power, max_power = mpf(scenario.bs_power_w), mpf(scenario.max_power_w)
     min_accuracy, latency_limit = mpf(scenario.min_accuracy), mpf(scenario.latency_limit_s)
     violations = {

@@ -473,8 +473,9 @@ def test_the_optimum_has_no_gap(tmp_path: Path):
         for instance in validation._instances[:20]
     ]
     few = AllocationValidation(task(), tmp_path / "bounds.json")
-    few._instances, few._lower, few._observations = (
+    few._instances, few._seen, few._lower, few._observations = (
         few._instances[:20],
+        few._seen[:20],
         few._lower[:20],
         few._observations[:20],
     )

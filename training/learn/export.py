@@ -48,12 +48,14 @@ def policy_metadata(
     observation_format: str = "compact",
     action_format: str = "guided",
     any_agents: bool = True,
+    csi_error: float | None = None,
 ) -> dict[str, str]:
     """Return the metadata of a policy, as :func:`export_policy` takes it.
 
-    The name of the agent, such as ``"ppo"``, what it was trained on and in which formats, and whether it takes another
-    number of agents than the scenario has.
+    The name of the agent, such as ``"ppo"``, what it was trained on and in which formats, whether it takes another
+    number of agents than the scenario has, and the error variance of the estimates that it was trained on, if it was.
     """
+    estimated = {} if csi_error is None else {"csi_error": repr(float(csi_error))}
     return {
         "agent": agent,
         "environment": environment,
@@ -61,6 +63,7 @@ def policy_metadata(
         "observation_format": observation_format,
         "action_format": action_format,
         "any_agents": "true" if any_agents else "false",
+        **estimated,
     }
 
 

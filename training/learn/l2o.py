@@ -27,6 +27,7 @@ from secagent_env.allocation.actions import GuidedFormat
 from secagent_env.allocation.observations import observe
 from secagent_env.gym_bases.mixed_vector import shares
 from secagent_env.model.physics import LN2, combine_eavesdroppers, downlink_sinr, uplink_sinr
+from secagent_env.sampling.estimation import estimate_eavesdroppers, generator_beside
 from secagent_env.support import checks
 from training.learn.learner import Learner, State, Task
 from training.learn.network import EquivariantNetwork, compact_shapes, split_parts
@@ -86,9 +87,11 @@ class L2OLearner(Learner):
     def learn(self, segment: int, steps: int, logger: Logger, progress: Callable[[int], None]) -> None:
         """Learn from ``steps`` fresh instances, rounded up to whole batches."""
         rng = np.random.default_rng(train_seed(self._task.seed, segment))
+        errors = generator_beside(rng)
         size = int(self._options["batch_size"])
         for _ in range(math.ceil(steps / size)):
-            terms = self._update(self._instances(rng, size))
+            batches = self._instances(rng, size)
+            terms = self._update(batches, self._seen(batches, errors))
             self._steps += size
             progress(size)
             for name, value in terms.items():
@@ -103,15 +106,23 @@ class L2OLearner(Learner):
             return [sample_instance(part.scenario, rng, (share,)) for part, share in dealt]
         return [self._own.take(rng.integers(len(self._own), size=size))]
 
-    def _update(self, batches: Sequence[Instance]) -> dict[str, float]:
+    def _seen(self, batches: Sequence[Instance], errors: np.random.Generator) -> Sequence[Instance]:
+        """Return what the network sees of batches: under ``csi_error`` estimates."""
+        error = self._task.csi_error
+        return batches if error is None else [estimate_eavesdroppers(batch, error, errors) for batch in batches]
+
+    def _update(self, batches: Sequence[Instance], seen: Sequence[Instance] | None = None) -> dict[str, float]:
+        seen = batches if seen is None else seen
         done = self._steps / self._task.settings.steps
         for group in self._optimizer.param_groups:
             group["lr"] = self._options["learning_rate"] * min(done / _WARM_UP + 0.05, max(1 - done, 0.0), 1.0)
-        actions = self.network(**self._parts(np.concatenate([observe(batch, "compact") for batch in batches])))
+        actions = self.network(**self._parts(np.concatenate([observe(batch, "compact") for batch in seen])))
         sizes = [batch.batch_shape[0] for batch in batches]
         terms: dict[str, Tensor] = {}
-        for batch, action, size in zip(batches, actions.split(sizes), sizes, strict=True):
-            own = losses(action, batch.to(torch, device=self._device), GuidedFormat(batch.scenario), **self._weights)
+        for batch, shown, action, size in zip(batches, seen, actions.split(sizes), sizes, strict=True):
+            truth = batch.to(torch, device=self._device)
+            known = truth if shown is batch else shown.to(torch, device=self._device)
+            own = losses(action, truth, GuidedFormat(batch.scenario), seen=known, **self._weights)
             terms = {name: terms.get(name, 0.0) + size / sum(sizes) * term for name, term in own.items()}
         loss = torch.stack(list(terms.values())).sum()
         self._optimizer.zero_grad()
@@ -152,6 +163,7 @@ def losses(
     price: float,
     margin: float,
     temperature: float,
+    seen: Instance | None = None,
 ) -> dict[str, Tensor]:
     """Return the terms of the loss, means over the batch; their sum is what is minimised.
 
@@ -167,11 +179,13 @@ def losses(
         Of the mean accuracy: the cost of 1 too little, and by how much Acc_min is to be exceeded.
     temperature
         Of the soft selection that stands for the hard one in the gradient.
+    seen
+        The instances as the network sees them, in which an action means what it does; None: as they are.
     """
     scenario = instance.scenario
     agents, required = scenario.num_agents, scenario.required_agents
     action = action.double()
-    decision = action_format.decide(action, instance)
+    decision = action_format.decide(action, instance if seen is None else seen)
     scores = 2 * torch.atanh(action[:, :agents].clamp(-1 + 1e-6, 1 - 1e-6)) / temperature
     soft = torch.sigmoid(scores - soft_threshold(scores, required))
     chosen = decision.selection.double() + soft - soft.detach()

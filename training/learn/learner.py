@@ -15,6 +15,8 @@ from secagent_env.allocation.actions import action_format
 from secagent_env.allocation.observations import observation_shapes
 from secagent_env.gym_bases.own_instances import InstanceSet
 from secagent_env.model.scenario import Scenario
+from secagent_env.sampling.beforehand import check_beforehand
+from secagent_env.support import checks
 from secagent_env.support.errors import check_name
 from secagent_env.support.extras import require
 from training.learn.settings import ENVIRONMENTS, Settings
@@ -58,11 +60,16 @@ class Task:
     mixed_with
         Further scenarios, in turn with the first: environments, or the instances of a batch, are dealt out to all of
         them alike. The policy is not told which it sees.
+    csi_error
+        ε of the estimates that the policy sees of the eavesdroppers' channels, as in
+        :class:`~secagent_env.allocation.rules.AllocationRules`: it is trained and validated on what the truth makes of
+        its decisions. None: it sees the truth.
 
     Raises
     ------
     ValueError
-        If the scenarios of a mixture have other observations or actions, or instances are given too.
+        If the scenarios of a mixture have other observations or actions, or instances are given too; if ``csi_error``
+        is out of range.
     """
 
     algo: str
@@ -72,8 +79,10 @@ class Task:
     seed: int
     instances: str | None = None
     mixed_with: tuple[Scenario, ...] = ()
+    csi_error: float | None = None
 
     def __post_init__(self) -> None:
+        self._check_csi_error()
         if self.mixed_with and self.instances is not None:
             raise ValueError("a mixed training draws its networks: leave the further scenarios or the instances out")
         for number, scenario in enumerate(self.mixed_with, 2):
@@ -84,6 +93,15 @@ class Task:
                     f"in the first and {getattr(scenario, name)} in number {number}: set it alike, "
                     f"as in --set {name}={getattr(self.scenario, name)}"
                 )
+
+    def _check_csi_error(self) -> None:
+        if "csi_error" in self.settings.environment_options:
+            raise ValueError(
+                "csi_error is no environment_option of a training, since validation needs it too: give --csi-error, "
+                "or Task(csi_error=…)"
+            )
+        if self.csi_error is not None:
+            checks.number("csi_error", self.csi_error, 0, below=1)
 
     def _seen(self, scenario: Scenario) -> Any:
         """Return what a policy depends on: the shapes of its observations, and of its actions."""
@@ -102,6 +120,8 @@ class Task:
         if self.instances is None:
             return None
         everything = _opened(self.instances)
+        if self.csi_error is not None:
+            check_beforehand(everything.one(0))
         units = everything.units
         if units < 2:
             raise ValueError(f"{self.instances} holds {units} instance: a training needs one, and a validation another")
@@ -124,6 +144,8 @@ class Task:
         }
         if settings.episodes_per_instance != 1:
             options["episodes_per_instance"] = settings.episodes_per_instance
+        if self.csi_error is not None:
+            options["csi_error"] = self.csi_error
         own = self.own(held_out=held_out)
         return options if own is None else {**options, "instances": own}
 

@@ -116,6 +116,7 @@ def describe(task: Task) -> dict[str, Any]:
         "seed": task.seed,
         "instances": None if task.instances is None else stored_digest(task.instances),
         "mixed_with": [scenario.to_dict() for scenario in task.mixed_with] or None,
+        "csi_error": task.csi_error,
     }
 
 

@@ -212,6 +212,7 @@ class _Training:
             observation_format=settings.observation_format,
             action_format=settings.action_format,
             any_agents="observation" not in inputs,
+            csi_error=self.task.csi_error,
         )
         export_policy(self.folder.policy, module.cpu(), inputs, metadata)
         config = self.folder.read_config()

@@ -13,6 +13,7 @@ import numpy as np
 from secagent_env import Instance
 from secagent_env.allocation.observations import observe
 from secagent_env.allocation.rules import AllocationRules
+from secagent_env.sampling.estimation import estimate_eavesdroppers
 from secagent_env.support.digests import sealed, verified
 from secagent_env.support.files import write_text
 from secagent_env.support.reading import parse_json, read_text
@@ -37,7 +38,8 @@ class Validation(Protocol):
 class AllocationValidation:
     """The validation instances of a scenario, or those held out of the user's own, against certified lower bounds.
 
-    Instances that are proved infeasible do not count. The bounds are computed once, and kept in ``bounds``.
+    Instances that are proved infeasible do not count. The bounds are computed once, and kept in ``bounds``. Under
+    ``csi_error`` the policy sees estimates, the same in every run, and is judged on the truth.
     """
 
     def __init__(self, task: Task, bounds: Path) -> None:
@@ -51,13 +53,15 @@ class AllocationValidation:
         feasible = np.isfinite(lower)
         if not feasible.any():
             raise ValueError("no validation instance of this scenario is feasible: there is nothing to learn")
-        self._instances, self._lower = instances[feasible], lower[feasible]
+        error = task.csi_error
+        seen = instances if error is None else estimate_eavesdroppers(instances, error, VALIDATION.start)
+        self._instances, self._seen, self._lower = instances[feasible], seen[feasible], lower[feasible]
         self._rules = AllocationRules(
             scenario=task.scenario,
             action_format=task.settings.action_format,
             observation_format=task.settings.observation_format,
         )
-        self._observations = observe(self._instances, self._rules.observation_format)
+        self._observations = observe(self._seen, self._rules.observation_format)
 
     def measure(self, act: Act) -> dict[str, float]:
         """Return the figures of a policy.
@@ -66,7 +70,7 @@ class AllocationValidation:
         (NaN if there are none); ``score``, the mean reward at the environment's default penalties, whatever those of
         the training are.
         """
-        decision = self._rules.actions.decode(act(self._observations), self._instances)
+        decision = self._rules.actions.decode(act(self._observations), self._seen)
         outcome, reward, _ = self._rules.score(self._instances, decision)
         feasible = np.asarray(outcome.feasible)
         gap = (outcome.energy_j / self._lower - 1)[feasible]

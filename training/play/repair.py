@@ -62,7 +62,7 @@ def changed(
         return decisions
     if not decisions.batch_shape:
         return change(instances, decisions)
-    arrays = {name: np.array(getattr(decisions, name)) for name in decisions._arrays}
+    arrays = {name: np.array(value) for name, value in decisions._fields().items() if value is not None}
     for index in map(tuple, np.argwhere(which)):
         one = change(instances[index], decisions[index])
         for name, array in arrays.items():
@@ -92,4 +92,5 @@ def links(instance: Instance, selection: np.ndarray, jammer_w: np.ndarray, beamf
     """Return decisions (·) for a selection (N,) bool beside jammers (N,), W: two beams at levels of the senders."""
     beams = [beamformer, leakage_beam(instance, selection)] if selection.any() else [beamformer]
     levels = [sender_levels(instance, selection, beam, jammer_w) for beam in beams]
-    return Decision(**{name: np.concatenate([getattr(d, name) for d in levels]) for name in Decision._arrays})
+    parts = ("selection", "beamformer", "power_w")
+    return Decision(**{name: np.concatenate([getattr(d, name) for d in levels]) for name in parts})

@@ -12,7 +12,7 @@ from eval.sweep.cells import Cell, Row
 from eval.sweep.promises import columns, count, flag, number, numbers, optional, returns, text
 from secagent_env import Instance, evaluate
 from secagent_env.model.prior import PRIOR
-from secagent_env.sampling.estimation import estimate_generator, eve_prior, posterior_eavesdroppers
+from secagent_env.sampling.estimation import estimate_generator, posterior_eavesdroppers
 from solvers import Solver
 from solvers.robust.belief import Belief
 from solvers.robust.trial import Trial
@@ -63,7 +63,7 @@ def row_of(solver: Solver, cell: Cell) -> Row:
     solution = solver.solve(told, seed=solver_seed(cell.seed, cell.index), max_seconds=cell.options["max_seconds"])
     seconds = time.process_time() - began
     rng = np.random.default_rng(np.random.SeedSequence((cell.seed, cell.index), spawn_key=(_STREAM,)))
-    trial = Trial.of(solution.decision, Belief(known, eve_prior(known)).draws(FRESH, rng))
+    trial = Trial.of(solution.decision, Belief.of(known).draws(FRESH, rng))
     outcome = evaluate(truth, solution.decision)
     return {
         **{name: cell.options[name] for name in ("preset", "error_variance", "margin_db")},

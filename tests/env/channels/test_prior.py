@@ -12,13 +12,8 @@ from scipy.stats import ncx2
 from secagent_env import Instance, Scenario, sample_instance
 from secagent_env.channels.importing import Recipe, imported
 from secagent_env.model.prior import PRIOR
-from secagent_env.sampling.estimation import (
-    estimate_eavesdroppers,
-    eve_prior,
-    known_from,
-    mean_eve_gains,
-    posterior_eavesdroppers,
-)
+from secagent_env.sampling.beforehand import eve_prior, mean_eve_gains
+from secagent_env.sampling.estimation import estimate_eavesdroppers, known_from, posterior_eavesdroppers
 from solvers.interface.scaling import scaled
 
 SCENARIO = Scenario(num_agents=4, num_antennas=3, num_eavesdroppers=2, min_selected=2)
@@ -103,7 +98,8 @@ def test_by_default_it_is_the_estimate_and_the_path_loss(eps):
     np.testing.assert_allclose(
         known.prior_bs_covariance, eps * to_bs[..., None, None] * np.eye(3), rtol=1e-12, atol=1e-14 * to_bs.max()
     )
-    np.testing.assert_allclose(np.abs(known.prior_agents_mean) ** 2, (1 - eps) * estimate.gain_eve, rtol=1e-12)
+    # A phase would tell of the true |h|, in whose place h is estimated.
+    np.testing.assert_allclose(known.prior_agents_mean, np.sqrt((1 - eps) * estimate.gain_eve), rtol=1e-12)
     np.testing.assert_allclose(known.prior_agents_variance, eps * to_agents, rtol=1e-12)
 
 

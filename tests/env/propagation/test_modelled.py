@@ -11,7 +11,7 @@ from scipy import stats
 
 from secagent_env import Instance, Scenario, sample_instance
 from secagent_env.propagation.arrays import response
-from secagent_env.sampling.estimation import mean_eve_gains
+from secagent_env.sampling.beforehand import mean_eve_gains
 from secagent_env.sampling.generator import draw_deployments, draw_tasks
 
 AT = {"num_agents": 8, "area_m": ((30.0, 30.0), (40.0, 40.0)), "eve_area_m": ((60.0, 60.0), (0.0, 0.0))}

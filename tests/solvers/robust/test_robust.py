@@ -8,8 +8,10 @@ from scipy import stats
 
 import solvers
 from secagent_env import Scenario, sample_instance
-from secagent_env.sampling.estimation import estimate_eavesdroppers, eve_prior, posterior_eavesdroppers
+from secagent_env.sampling.beforehand import eve_prior
+from secagent_env.sampling.estimation import estimate_eavesdroppers, posterior_eavesdroppers
 from solvers.asc_plus.starts import protected_selection
+from solvers.beam.noise import null_space_noise
 from solvers.robust.belief import Belief
 from solvers.robust.certificate import MOST, draws_for, outage_bound
 from solvers.robust.pessimism import METHODS, Pessimist, ball, bernstein, exact
@@ -124,6 +126,41 @@ def test_a_pessimist_sees_loud_senders_quiet_jammers_and_more_to_send():
     assert floor > least
 
 
+def test_artificial_noise_is_heard_as_loud_as_the_pessimist_counts_on():
+    belief = belief_of(posterior(SMALL.replace(num_eavesdroppers=2)))
+    selection = np.arange(8) < 3
+    noise = null_space_noise(belief.instance, selection, 4.0)
+    least = Pessimist(belief, exact, 0.05).noise_heard(noise)
+    assert (least > 0).all()
+    channel = np.concatenate([part.channel_eve for part in belief.draws(20_000, np.random.default_rng(0))])
+    heard = np.real(np.einsum("bel,lm,bem->be", channel.conj(), noise, channel))
+    assert (np.mean(heard < least, axis=0) <= 0.05).all()
+    assert (least > 0.1 * heard.mean(axis=0)).all()
+    mean, covariance = belief.links.bs_mean[1], belief.links.bs_covariance[1]
+    middle = np.trace(noise @ covariance) + mean.conj() @ noise @ mean
+    spread = np.trace(noise @ covariance @ noise @ covariance) + 2 * mean.conj() @ noise @ covariance @ noise @ mean
+    assert least[1] == pytest.approx(middle.real - np.sqrt(-2 * np.log(0.05) * spread.real))
+    assert not Pessimist(belief, exact, 0.05).noise_heard(None).any()
+
+
+def test_artificial_noise_lowers_what_eavesdroppers_hear_and_what_the_beam_has():
+    belief = belief_of(posterior())
+    nominal = solvers.make("asc-plus").solve(belief.expected()).decision.replace(power_w=np.zeros(8))
+    pessimist = Pessimist(belief, exact, 0.01)
+    noise = null_space_noise(belief.instance, nominal.selection, 4.0)
+    plain = pessimist.instance(nominal, np.zeros(8), 100.0)
+    noisy = pessimist.instance(nominal.replace(noise_covariance=noise), np.zeros(8), 100.0)
+    assert noisy.scenario.bs_power_w == pytest.approx(plain.scenario.bs_power_w - 4.0)
+    bits = belief.instance.scenario.bandwidth_hz * 100.0
+    floors = [
+        2 ** ((n.scenario.knowledge_bits - belief.instance.scenario.knowledge_bits) / bits) - 1 for n in (plain, noisy)
+    ]
+    louder = 1 + pessimist.noise_heard(noise)[0] / belief.instance.scenario.noise_power_w
+    assert floors[0] / floors[1] == pytest.approx(louder, rel=1e-6)
+    scale = np.linalg.norm(plain.channel_eve) ** 2 / np.linalg.norm(noisy.channel_eve) ** 2
+    assert scale == pytest.approx(louder * (1 + floors[1]) / (1 + floors[0]), rel=1e-6)
+
+
 # --- Selections -----------------------------------------------------------------------------------------------
 
 
@@ -224,6 +261,41 @@ def test_estimates_and_their_error_variance_say_what_a_posterior_says():
     assert one.certificate.energy_quantile_j == pytest.approx(other.certificate.energy_quantile_j)
 
 
+def test_error_variances_of_each_link():
+    truth = sample_instance(SMALL.replace(num_eavesdroppers=2), 0)
+    to_bs, to_agents = np.array([0.1, 0.3]), np.linspace(0.0, 0.4, 16).reshape(8, 2)
+    same = estimate_eavesdroppers(truth, (0.1, np.full((8, 2), 0.1)), 4)
+    np.testing.assert_allclose(same.channel_eve, estimate_eavesdroppers(truth, 0.1, 4).channel_eve)
+    np.testing.assert_allclose(same.gain_eve, estimate_eavesdroppers(truth, 0.1, 4).gain_eve)
+    known = posterior_eavesdroppers(truth, (to_bs, to_agents), 4)
+    for e, variance in enumerate(to_bs):
+        one = posterior_eavesdroppers(truth, variance, 4)
+        np.testing.assert_allclose(known.channel_eve[e], one.channel_eve[e])
+        np.testing.assert_allclose(known.prior_bs_mean[e], one.prior_bs_mean[e])
+        np.testing.assert_allclose(known.prior_bs_covariance[e], one.prior_bs_covariance[e])
+    one = posterior_eavesdroppers(truth, to_agents[5, 1], 4)
+    np.testing.assert_allclose(known.prior_agents_variance[5, 1], one.prior_agents_variance[5, 1])
+    np.testing.assert_allclose(known.prior_agents_mean[5, 1], one.prior_agents_mean[5, 1])
+    given = estimate_eavesdroppers(truth, (to_bs, to_agents), 4)
+    solution = solvers.make("robust", designs=1, error_variance=(to_bs, to_agents)).solve(given)
+    alike = solvers.make("robust", designs=1).solve(known)
+    np.testing.assert_allclose(solution.decision.power_w, alike.decision.power_w, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("variance", "said"),
+    [
+        ((0.1, 0.1, 0.1), "two arrays: of the base station's links and of the agents', got 3"),
+        ((0.1, np.full((3, 1), 0.1)), r"of the agents' links must be numbers of the shape \(8, 1\)"),
+        ((1.0, 0.1), r"of the base station's links must be in \[0, 1\), got 1.0"),
+        ((0.1, np.nan), r"of the agents' links must be in \[0, 1\), got nan"),
+    ],
+)
+def test_bad_error_variances(variance, said):
+    with pytest.raises(ValueError, match=said):
+        solvers.make("robust", error_variance=variance).solve(sample_instance(SMALL, 0))
+
+
 def test_without_an_estimate_the_path_loss_says_what_is_known():
     instance = sample_instance("paper", 0)
     belief = Belief.of(instance)
@@ -234,6 +306,21 @@ def test_without_an_estimate_the_path_loss_says_what_is_known():
     unknown = instance.replace(channel_eve=np.zeros_like(instance.channel_eve))
     one, other = (solvers.make("robust", designs=1).solve(each) for each in (instance, unknown))
     np.testing.assert_array_equal(one.decision.power_w, other.decision.power_w)
+
+
+def test_artificial_noise_serves_whom_the_beam_alone_cannot():
+    instance = sample_instance(SMALL.replace(num_antennas=8, eve_area_m=(20.0, 60.0)), 7)
+    options = {"designs": 3, "outage": 0.1}
+    assert solvers.make("robust", **options).solve(instance).status == "failed"
+    solution = solvers.make("robust", artificial_noise=True, **options).solve(instance)
+    assert solution.status in ("optimal", "feasible")
+    noise, beam = solution.decision.noise_covariance, solution.decision.beamformer
+    assert np.trace(noise).real + np.sum(np.abs(beam) ** 2) <= instance.scenario.bs_power_w * (1 + 1e-9)
+    chosen = instance.channel_bs[solution.decision.selection]
+    heard = np.real(np.einsum("nl,lm,nm->n", chosen.conj(), noise, chosen))
+    assert (heard < 1e-9 * np.sum(np.abs(chosen) ** 2, axis=1)).all()
+    draws = Belief.of(instance).draws(2000, np.random.default_rng(3))
+    assert Trial.of(solution.decision, draws).outage <= 0.1
 
 
 def test_the_same_seed_gives_the_same_design():

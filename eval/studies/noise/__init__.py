@@ -1,0 +1,1 @@
+"""Artificial noise of the base station: where it helps."""
