@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from faulty_server import FaultyServer, fails
 
-import eval.experiments.secure.experiment
+import eval.learners.trained
 from eval.command.cli import main
 from eval.experiments.catalogue import CATALOGUE
 from eval.experiments.protocol import run
 from eval.experiments.secure.differences import Reason
-from eval.experiments.secure.experiment import EnergyTables, learner_of, setting_of
+from eval.experiments.secure.experiment import EnergyTables, setting_of
 from eval.experiments.secure.printed import (
     AS_WRITTEN,
     EXECUTION,
@@ -27,6 +27,7 @@ from eval.experiments.secure.printed import (
 )
 from eval.experiments.secure.results import BOUND, Pair, SchemeResult, reproduced
 from eval.experiments.secure.tables import learners, markdown
+from eval.learners.trained import learner_of
 from eval.stats.statistics import Interval
 from eval.sweep import cells
 from eval.sweep.cell_files import FORMAT
@@ -456,7 +457,7 @@ def test_a_folder_of_another_version_is_told(tiny: list[str], capsys: pytest.Cap
 
 def test_trainings_of_one_learner_are_grouped(monkeypatch: pytest.MonkeyPatch):
     names = {"ppo": "ppo", "runs/a": "ppo", "runs/b": "ppo", "runs/c": "l2o"}
-    monkeypatch.setattr(eval.experiments.secure.experiment, "learner_of", names.get)
+    monkeypatch.setattr(eval.learners.trained, "learner_of", names.get)
     monkeypatch.setattr(EnergyTables, "_comparisons", {})
     assert EnergyTables(agents=("runs/a", "runs/b", "runs/c")).trained == {
         "ppo (2 seeds)": ["runs/a", "runs/b"],

@@ -18,6 +18,7 @@ from eval.experiments.protocol import Compute, Experiment, Report
 from eval.experiments.robust import agents, cells
 from eval.experiments.robust.picture import draw
 from eval.experiments.robust.tables import MARGIN, SAFE, Setting, chosen_margins, figures, markdown
+from eval.learners.trained import trained_rows
 from eval.sweep.cells import Cell
 from eval.sweep.grid import Chain, Grid, number_of
 from secagent_env import Scenario
@@ -77,7 +78,7 @@ class RobustDesigns(Experiment):
             checks.number("errors", error, low=0, below=1)
         for outage in self.outages:
             checks.number("outages", outage, above=0, below=1)
-        for _ in (self._scenarios, self._schemes):  # they raise for what is unknown
+        for _ in (self._scenarios, self._schemes, self._rows):  # they raise for what is unknown
             pass
 
     @functools.cached_property
@@ -97,6 +98,18 @@ class RobustDesigns(Experiment):
         schemes[NO_ESTIMATE] = {**_scheme("robust", {}, cells.BEFOREHAND), SAFE: True}
         schemes[ALL_KNOWN] = _scheme("exact", {}, cells.TRUTH)
         return schemes
+
+    @functools.cached_property
+    def _rows(self) -> dict[str, list[str]]:
+        """The labels of the cells of each row of a table, by its name."""
+        trained = trained_rows(parse_solvers(self.agents))
+        others = [label for label in self._schemes if all(label not in labels for labels in trained.values())]
+        designs = [*others[:-2], MARGIN, *others[-2:]]
+        return (
+            {name: [name] for name in designs[: len(self.nominal)]}
+            | trained
+            | {name: [name] for name in designs[len(self.nominal) :]}
+        )
 
     @functools.cached_property
     def settings(self) -> list[Setting]:
@@ -128,8 +141,7 @@ class RobustDesigns(Experiment):
         places = dict.fromkeys((s.preset, s.error_variance, margins[s]) for s in self.settings)
         fixed = compute(Grid([self._cell(p, e, None, MARGIN, m) for p, e, m in places], self.instances))
         tested = frame[frame["seed"] == self.seed]
-        shown = [*list(self._schemes)[:-2], MARGIN, *list(self._schemes)[-2:]]
-        numbers = figures(tested, fixed, self.settings, self.outages, margins, shown, ALL_KNOWN)
+        numbers = figures(tested, fixed, self.settings, self.outages, margins, self._rows, ALL_KNOWN)
         return Report(markdown(numbers), numbers, functools.partial(draw, numbers, self.settings))
 
     def _key(self, setting: Setting, label: str) -> tuple[str, float, float | None, str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from eval.experiments.robust.cells import FRESH
 from eval.stats.formatting import NONE, percent, tabulated
-from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean, excess, share, spread
+from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean, crossed_mean, excess, share, spread
 
 SAFE = "safe"
 """Among the options of a scheme whose designs depend on δ."""
@@ -45,23 +45,22 @@ def figures(
     settings: Sequence[Setting],
     outages: Sequence[float],
     margins: Mapping[Setting, float],
-    schemes: Sequence[str],
+    schemes: Mapping[str, Sequence[str]],
     truth: str,
 ) -> list[dict[str, Any]]:
-    """Return a row for each setting and scheme."""
+    """Return a row for each setting and scheme; ``schemes`` are the labels of cells by the names of their rows."""
     rows, with_margin = _records(frame), _records(fixed)
     numbers = []
     for setting in settings:
         at = list(outages).index(setting.outage)
         here = _at(rows, setting)
-        nominal = next(row["scheme"] for row in here)
         by_scheme = {
-            name: [row for row in here if row["scheme"] == name and row.get("allowed") in (None, setting.outage)]
-            for name in schemes
+            name: [row for row in here if row["scheme"] in labels and row.get("allowed") in (None, setting.outage)]
+            for name, labels in schemes.items()
         }
         by_scheme[MARGIN] = [row for row in _at(with_margin, setting) if row["margin_db"] == margins[setting]]
         least = {row["index"]: row["truth"] for row in by_scheme[truth]}
-        selected = {row["index"]: row["selection"] for row in by_scheme.get("asc-plus", by_scheme[nominal])}
+        selected = {row["index"]: row["selection"] for row in by_scheme.get("asc-plus") or here}
         for name in schemes:
             numbers.append(
                 {
@@ -88,12 +87,15 @@ def _figures(
     regret = [math.log(energy / known) for energy, _, known in priced if math.isfinite(energy) and math.isfinite(known)]
     certified = [row["certified"] for row in served if row.get("certified") is not None]
     status = [row["status"] for row in rows]
+    trainings = sorted({row["scheme"] for row in rows})
+    held = np.array([[_holds(row, outage) for row in rows if row["scheme"] == label] for label in trainings], float)
     return {
         "networks": len(rows),
         "served": len(served),
         "infeasible": status.count("infeasible"),
         "failed": status.count("failed"),
         "holding": len(holding),
+        **spread("hold", share(len(holding), len(rows)) if len(trainings) < 2 else crossed_mean(held)),
         "mean_outage": float(np.mean([row["outage"] for row in served])) if served else math.nan,
         "on_truth": sum(math.isfinite(row["truth"]) for row in served),
         **spread("over_bound", excess(bootstrap_mean(over)) if over else None),
@@ -148,7 +150,7 @@ def _line(row: Mapping[str, Any]) -> list[str]:
     return [
         name,
         found + (f" ({', '.join(apart)})" if apart else ""),
-        percent(share(row["holding"], row["networks"])),
+        percent(Interval(row["hold"], row["hold_low"], row["hold_high"], row["networks"])),
         NONE if math.isnan(row["mean_outage"]) else f"{row['mean_outage']:.1%}",
         f"{row['on_truth']}/{row['served']}",
         _interval(row, "over_bound"),

@@ -14,8 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 import solvers
-import training
-from eval.compare.comparison import Comparison, mark_stand_in, name_in, parse_solvers
+from eval.compare.comparison import Comparison, mark_stand_in, parse_solvers
 from eval.compare.lineup import default_solvers, make
 from eval.compare.rows import frame_of
 from eval.experiments.protocol import Compute, Experiment, Report
@@ -24,11 +23,11 @@ from eval.experiments.secure.picture import save_exhibit, save_profiles
 from eval.experiments.secure.printed import AS_WRITTEN, EXHIBITS, TRANSMISSION, TYPICAL, Exhibit
 from eval.experiments.secure.results import CERTIFIED, PLUS, reproduced
 from eval.experiments.secure.tables import figures, learners, markdown
+from eval.learners.trained import trained_rows
 from eval.sweep.cells import Cell
 from eval.sweep.grid import Grid
 from secagent_env import Scenario, __version__
 from secagent_env.support.errors import unknown_name
-from training.learn.run_folder import RunFolder
 
 SOLVE = "solve"
 """The experiment in all cells, since solves belong to no single exhibit."""
@@ -90,11 +89,7 @@ class EnergyTables(Experiment):
     @functools.cached_property
     def trained(self) -> dict[str, list[str]]:
         """The trained agents: the labels of their cells by their names in tables."""
-        groups: dict[str, list[str]] = {}
-        for label in self._agents:
-            groups.setdefault(learner_of(label), []).append(label)
-        seeds = {name: f"{name} ({len(own)} seed{'s' * (len(own) > 1)})" for name, own in groups.items()}
-        return {name if own == [name] else seeds[name]: own for name, own in groups.items()}
+        return trained_rows(self._agents)
 
     @functools.cached_property
     def labels(self) -> dict[str, str]:
@@ -187,18 +182,3 @@ def setting_of(scenario: Scenario) -> str:
     typical = TYPICAL.to_dict()
     changed = {name: value for name, value in scenario.to_dict().items() if value != typical[name]}
     return ", ".join(f"{name} = {value}" for name, value in changed.items()) or "typical"
-
-
-def learner_of(label: str) -> str:
-    """Return the name of a trained agent's row: its label, or the learner of a training's folder.
-
-    Raises ValueError if it is no trained agent, or a training that is not finished.
-    """
-    name = name_in(label)
-    if name == label and training.is_path(name) and RunFolder(name).config.is_file():
-        from eval.learners.runs import Training
-
-        return Training.read(name).learner
-    if name in solvers.names():
-        raise ValueError(f"{name} is no trained agent; the paper's schemes take part anyway")
-    return label

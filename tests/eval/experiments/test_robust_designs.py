@@ -96,7 +96,7 @@ def test_figures_by_hand():
     ]
     fixed = [row(MARGIN, 0, margin_db=3.0), row(MARGIN, 1, margin_db=3.0, outage=0.06), row(MARGIN, 0, margin_db=6.0)]
     frames = [pandas.DataFrame(some) for some in (rows, fixed)]
-    schemes = ["asc-plus", "robust", MARGIN, ALL_KNOWN]
+    schemes = {name: [name] for name in ("asc-plus", "robust", MARGIN, ALL_KNOWN)}
     numbers = figures(*frames, [setting], (0.05,), {setting: 3.0}, schemes, ALL_KNOWN)
     nominal, robust, margin, _ = numbers
     assert (nominal["served"], nominal["holding"], nominal["on_truth"]) == (2, 1, 1)
@@ -107,6 +107,21 @@ def test_figures_by_hand():
     assert (robust["certified"], robust["other_selection"], robust["seconds"]) == (0.03, 1, 2.0)
     assert (margin["networks"], margin["holding"], margin["margin_db"]) == (2, 2, 3.0)  # 0.06: within the draws' error
     assert markdown(numbers).count("\n| ") == 5
+
+
+def test_trainings_of_one_learner_make_one_row():
+    setting = Setting("paper", 0.1, 0.05)
+    rows = [row("run-0", 0), row("run-0", 1, outage=0.4), row("run-1", 0), row("run-1", 1), row(ALL_KNOWN, 0)]
+    rows += [row(ALL_KNOWN, 1)]
+    fixed = pandas.DataFrame([row(MARGIN, 0), row(MARGIN, 1)])
+    schemes = {"ppo (2 seeds)": ["run-0", "run-1"], ALL_KNOWN: [ALL_KNOWN]}
+    numbers = figures(pandas.DataFrame(rows), fixed, [setting], (0.05,), {setting: 0.0}, schemes, ALL_KNOWN)
+    assert [(each["scheme"], each["networks"], each["holding"]) for each in numbers] == [
+        ("ppo (2 seeds)", 4, 3),
+        (ALL_KNOWN, 2, 2),
+    ]
+    assert numbers[0]["hold"] == 0.75
+    assert 0.0 <= numbers[0]["hold_low"] < 0.75 < numbers[0]["hold_high"] == 1.0
 
 
 def test_the_least_margin_with_which_most_designs_hold_is_chosen():
