@@ -129,7 +129,7 @@ class Robust(LinkOptions, Solver):
         nominal = ASCPlus(jamming=self.jamming, artificial_noise=self.artificial_noise).solve(
             belief.expected(), run.seed, run.start, run.seconds_left
         )
-        design = Design.of(nominal.decision, parts)
+        design = Design.of(run, nominal.decision, parts)
         yield design
         if belief.certain or (self._holds(design) and nominal.gap <= OPTIMAL_GAP):
             return
@@ -172,7 +172,7 @@ class Robust(LinkOptions, Solver):
                 decision = self._design(run, pessimist, selection, alone if each is None else each, share)
                 if decision is None:
                     continue
-                design = Design.of(decision, parts)
+                design = Design.of(run, decision, parts)
                 yield design
                 if self._holds(design):
                     best = min(best, energy)
@@ -250,6 +250,8 @@ class Design:
     trial: Trial
 
     @classmethod
-    def of(cls, decision: Decision, parts: Sequence[Instance]) -> Design:
-        """Return a decision with its trial."""
+    def of(cls, run: SolverRun, decision: Decision, parts: Sequence[Instance]) -> Design:
+        """Return a decision, as the run expresses it, with its trial."""
+        if run.express is not None:
+            decision = run.express(decision)
         return cls(decision, Trial.of(decision, parts))

@@ -2,6 +2,7 @@
 
 import itertools
 
+import gymnasium
 import numpy as np
 import pytest
 from scipy import stats
@@ -321,6 +322,19 @@ def test_artificial_noise_serves_whom_the_beam_alone_cannot():
     assert (heard < 1e-9 * np.sum(np.abs(chosen) ** 2, axis=1)).all()
     draws = Belief.of(instance).draws(2000, np.random.default_rng(3))
     assert Trial.of(solution.decision, draws).outage <= 0.1
+
+
+@pytest.mark.parametrize("action_format", ["flat", "dict"])
+def test_what_is_certified_is_what_an_environment_plays(action_format):
+    env = gymnasium.make("secagent/Allocation-v0", scenario=SMALL, csi_error=0.1, action_format=action_format)
+    policy = solvers.as_policy(solvers.make("robust", designs=2), env)
+    env.reset(seed=3)
+    action = policy.act()
+    played, solution = env.unwrapped.decode(action), policy.solution
+    np.testing.assert_array_equal(played.power_w, solution.decision.power_w)
+    assert solution.certificate.bound <= 0.05
+    draws = Belief.of(env.unwrapped.instance).draws(2000, np.random.default_rng(1))
+    assert Trial.of(played, draws).outage <= 0.05
 
 
 def test_the_same_seed_gives_the_same_design():
