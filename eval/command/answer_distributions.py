@@ -8,7 +8,7 @@ from typing import Any
 
 from eval.command.arguments import AddCommand
 
-TEXT = ("all", "calibration", "none")
+TEXT = ("all", "needed", "none")
 SETS = ("arc-easy", "arc-challenge", "boolq")
 QUESTIONS, OF_STUDENTS = 450, 120
 
@@ -42,7 +42,8 @@ def add_parser(command: AddCommand) -> None:
         "--text",
         default="all",
         choices=TEXT,
-        help="questions whose options are scored by their text too, not by the letter alone (default: all)",
+        help="questions whose options are scored by their text too, not by the letter alone; needed: those for "
+        "calibration, and the others where the text turns out to tell more than the letter (default: all)",
     )
     parser.add_argument("--threads", type=int, default=2, help="of the computation (default: 2)")
 

@@ -15,7 +15,8 @@ import numpy as np
 from secagent_env.questions import Question, QuestionSet
 from secagent_env.support.errors import check_name
 from secagent_env.support.files import append_line, write_bytes
-from solvers.answer_scores.files import FORMAT, VERSION, Scored, read_scores
+from solvers.answer_scores.files import FORMAT, VERSION, Scored, ScoreFile, read_scores
+from solvers.answer_scores.readout import BY_TEXT, best, readouts
 from solvers.answer_scores.scores import Scorer
 
 SEED = 0
@@ -24,8 +25,12 @@ SEED = 0
 CALIBRATION = slice(2, None, 3)
 """Every third question of a set, in this order, is for calibration, the others are for use."""
 
-TEXT = ("all", "calibration", "none")
-"""Questions whose options are scored by their text too, which takes about as long again."""
+TEXT = ("all", "needed", "none")
+"""Questions whose options are scored by their text too, which takes about as long again.
+
+Needed are the texts of the calibration questions, and of a set's other questions where by these a readout by text is
+the best.
+"""
 
 TOLD_EVERY = 25
 
@@ -48,8 +53,8 @@ def measure(
 ) -> int:
     """Score ``count`` questions of each set, and append them to a file; return how many are in it.
 
-    Those that the file holds are not asked again. The sets take turns. ``digests`` are those of the sets, ``text`` is
-    one of :data:`TEXT`.
+    Those that the file holds are not asked again, unless their texts are wanted and missing. The sets take turns.
+    ``digests`` are those of the sets, ``text`` is one of :data:`TEXT`.
 
     Raises
     ------
@@ -63,25 +68,68 @@ def measure(
     check_name("text", text, TEXT)
     turns = zip_longest(*([(name, *each) for each in _asked(asked, count, text)] for name, asked in sets.items()))
     left = [one for turn in turns for one in turn if one and (one[0], one[1].key) not in known]
-    began = time.monotonic()
     if left and not (path.exists() and path.stat().st_size):
         append_line(path, json.dumps(about))
-    for number, (name, question, whole) in enumerate(left, 1):
-        scores = scorer.score(question, whole)
-        scored = Scored(name, question.key, len(question.options), question.answer, scores, question.category)
-        append_line(path, scored.to_line())
-        if number % TOLD_EVERY == 0 or number == len(left):
-            each = (time.monotonic() - began) / number
-            told = "%d of %d questions, %.1f s each, about %.0f min left"
-            logger.info(told, number, len(left), each, each * (len(left) - number) / 60)
+    progress = _Progress(len(left))
+    for name, question, whole in left:
+        append_line(path, _scored(scorer, name, question, whole).to_line())
+        progress.tell("questions")
+    if text != "none":
+        _add_texts(scorer, sets, count, path, text)
     return len(known) + len(left)
+
+
+def _add_texts(scorer: Scorer, sets: Mapping[str, QuestionSet], count: int, path: Path, text: str) -> None:
+    """Score the texts that are wanted and missing of questions in the file; each is written as soon as it is known."""
+    [found] = read_scores(path)
+    questions = list(found.questions)
+    wanted = {
+        (name, question.key): question
+        for name, asked in sets.items()
+        for question in (order(asked, count) if text == "all" or _by_text(found.of(name)) else [])
+    }
+    missing = [at for at, each in enumerate(questions) if (each.data_set, each.key) in wanted and not each.scores.text]
+    progress = _Progress(len(missing))
+    for at in missing:
+        name, key = questions[at].data_set, questions[at].key
+        questions[at] = _scored(scorer, name, wanted[name, key], True)
+        if not questions[at].scores.text:
+            return  # this model tells the letters alone
+        write_bytes(path, ScoreFile(found.about, tuple(questions)).to_bytes())
+        progress.tell("texts")
+
+
+def _by_text(scored: Sequence[Scored]) -> bool:
+    """Return whether a readout by text is the best on the calibration questions of a set."""
+    calibration = scored[CALIBRATION]
+    return bool(calibration) and best(readouts(calibration)).rule in BY_TEXT
+
+
+def _scored(scorer: Scorer, name: str, question: Question, whole: bool) -> Scored:
+    scores = scorer.score(question, whole)
+    return Scored(name, question.key, len(question.options), question.answer, scores, question.category)
+
+
+class _Progress:
+    """Tells from time to time how many of some questions are scored."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._done, self._began = count, 0, time.monotonic()
+
+    def tell(self, what: str) -> None:
+        """Count one more, and tell at times."""
+        self._done += 1
+        if self._done % TOLD_EVERY == 0 or self._done == self._count:
+            each = (time.monotonic() - self._began) / self._done
+            told = "%d of %d %s, %.1f s each, about %.0f min left"
+            logger.info(told, self._done, self._count, what, each, each * (self._count - self._done) / 60)
 
 
 def _asked(question_set: Sequence[Question], count: int, text: str) -> list[tuple[Question, bool]]:
     """Return the questions in their order, each with whether the options' text is scored."""
     asked = order(question_set, count)
     calibration = {question.key for question in asked[CALIBRATION]}
-    return [(each, text == "all" or (text == "calibration" and each.key in calibration)) for each in asked]
+    return [(each, text == "all" or (text == "needed" and each.key in calibration)) for each in asked]
 
 
 def _known(path: Path, about: Mapping[str, Any]) -> set[tuple[str, str]]:

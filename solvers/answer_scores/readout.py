@@ -32,6 +32,9 @@ a letter whatever the question (Zhao et al., 2021). The last two are those of ev
 the text per byte, and beside its likelihood without the question (Holtzman et al., 2021).
 """
 
+BY_TEXT = ("text", "text per byte", "text over prior")
+"""The rules that need the texts' scores."""
+
 LEAST_SEEN = 10
 """A letter that fewer calibration questions have is taken as it is."""
 
@@ -68,7 +71,10 @@ class Readout:
         """
         numbers = RULES[self.rule](scores)
         if not numbers.size:
-            raise ValueError(f"scores by {self.rule} were not measured")
+            raise ValueError(
+                f"scores by {self.rule}, the best readout on the calibration questions, were not measured of the "
+                "others: measure them into the same file with --text needed"
+            )
         if self.offsets:
             numbers = numbers - np.array(self.offsets)[: numbers.size]
         return np.asarray(softmax(numbers / self.temperature))

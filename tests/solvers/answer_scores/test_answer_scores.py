@@ -42,12 +42,12 @@ def questions(name, count=9):
 
 def test_a_measurement_goes_on_where_it_was_interrupted_and_asks_the_sets_in_turn(tmp_path):
     sets, path, first = {"s": questions("s"), "t": questions("t")}, tmp_path / "scores.jsonl", Counting()
-    assert measuring.measure(first, sets, {}, 3, path) == 6
+    assert measuring.measure(first, sets, {}, 3, path, "none") == 6
     assert [key[0] for key in first.asked] == ["s", "t"] * 3
     content = path.read_bytes()
     path.write_bytes(content[:-10])  # the last line was cut off
     second = Counting()
-    assert measuring.measure(second, sets, {}, 5, path) == 10
+    assert measuring.measure(second, sets, {}, 5, path, "none") == 10
     assert second.asked[0] == first.asked[-1]
     assert len(second.asked) == 5
     [read] = read_scores(path)
@@ -60,8 +60,51 @@ def test_a_measurement_goes_on_where_it_was_interrupted_and_asks_the_sets_in_tur
         measuring.measure(Counting(), sets, {"s": "changed"}, 5, path)
 
 
+class Texts(Counting):
+    """Scores by letter and by text, of which one is right."""
+
+    def __init__(self, by_text):
+        super().__init__()
+        self.by_text = by_text
+
+    def score(self, question, text=True):
+        self.asked.append(question.key)
+        self.texts.append(text)
+        right, wrong = (tuple(-0.1 if i == (question.answer + off) % 3 else -3.0 for i in range(3)) for off in (0, 1))
+        letter, told = (wrong, right) if self.by_text else (right, wrong)
+        if not text:
+            return Scores(letter=letter)
+        return Scores(letter=letter, text=told, prior=(-1.0,) * 3, length=(4,) * 3)
+
+
+def test_texts_are_scored_where_they_are_needed(tmp_path):
+    sets = {"s": questions("s")}
+    calibrated = [False, False, True] * 2
+    for by_text, path in ((False, tmp_path / "letter"), (True, tmp_path / "text")):
+        scorer = Texts(by_text)
+        assert measuring.measure(scorer, sets, {}, 6, path, "needed") == 6
+        assert scorer.texts == (calibrated + [True] * 4 if by_text else calibrated)
+        [read] = read_scores(path)
+        assert [each.key for each in read.questions] == [q.key for q in measuring.order(sets["s"], 6)]
+        assert [bool(each.scores.text) for each in read.questions] == ([True] * 6 if by_text else calibrated)
+        again = Texts(by_text)
+        measuring.measure(again, sets, {}, 6, path, "needed")
+        assert not again.asked
+    measuring.measure(again, sets, {}, 6, tmp_path / "letter", "all")
+    assert again.texts == [True] * 4
+    [read] = read_scores(tmp_path / "letter")
+    assert all(each.scores.text for each in read.questions)
+
+
+def test_a_model_that_tells_letters_alone_is_not_asked_for_texts_again_and_again(tmp_path):
+    measuring.measure(Counting(), {"s": questions("s")}, {}, 6, tmp_path / "scores", "all")
+    again = Counting()
+    measuring.measure(again, {"s": questions("s")}, {}, 6, tmp_path / "scores", "all")
+    assert len(again.asked) == 1
+
+
 def test_texts_can_be_scored_on_calibration_questions_alone(tmp_path):
-    for text, expected in (("all", [True] * 6), ("calibration", [False, False, True] * 2), ("none", [False] * 6)):
+    for text, expected in (("needed", [False, False, True] * 2), ("none", [False] * 6)):
         scorer = Counting()
         measuring.measure(scorer, {"s": questions("s")}, {}, 6, tmp_path / text, text)
         assert scorer.texts == expected
@@ -143,7 +186,7 @@ def test_a_distribution_is_the_softmax_over_the_temperature():
         first, second = Readout(rule, 2.0, offsets).distribution(scores)
         assert first + second == pytest.approx(1)
         assert math.log(first / second) == pytest.approx(difference / 2), rule
-    with pytest.raises(ValueError, match="by text were not measured"):
+    with pytest.raises(ValueError, match="scores by text.* measure them into the same file with --text needed"):
         Readout("text", 1.0).distribution(Scores(letter=(-1.0, -2.0)))
 
 
