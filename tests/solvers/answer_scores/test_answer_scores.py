@@ -186,7 +186,7 @@ def test_a_distribution_is_the_softmax_over_the_temperature():
         first, second = Readout(rule, 2.0, offsets).distribution(scores)
         assert first + second == pytest.approx(1)
         assert math.log(first / second) == pytest.approx(difference / 2), rule
-    with pytest.raises(ValueError, match="scores by text.* measure them into the same file with --text needed"):
+    with pytest.raises(ValueError, match=r"scores by text.* measure them into the same file with --text needed"):
         Readout("text", 1.0).distribution(Scores(letter=(-1.0, -2.0)))
 
 
