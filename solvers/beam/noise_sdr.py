@@ -29,10 +29,12 @@ from solvers.beam.sdr import Downlink
 from solvers.numerics.barrier import minimise
 from solvers.numerics.hermitian import pivots, whitened
 
-GAP = 1e-3
+GAP = 1e-4
 """Relative duality gap of the power where a program is taken to be solvable."""
 PROOF, ENOUGH = 1 + 1e-6, 10.0
 """A dual value that proves that the power 1 does not suffice, rounding included, and one that rules out a lot."""
+PROGRESS = 1e-4
+"""The share of β by which a program has to reach further down."""
 DEAF = 1e-3
 """An SINR of the eavesdroppers below which it makes no difference to the secrecy rate."""
 SPACING, COARSE = 2.0, 0.03
@@ -108,10 +110,12 @@ class _Search:
         """Raise the best secrecy rate to the highest beside this β; return the power that a better one would need."""
         step = COARSE
         while True:
+            before = self.best
             power, _ = self.test(beta, step)
-            if power > 1 and (step == COARSE or self.programs >= MOST_PROGRAMS):
+            failed = power > 1 or self.best == before
+            if failed and (step == COARSE or self.programs >= MOST_PROGRAMS):
                 return power
-            step = max(step / 4, COARSE) if power > 1 else 4 * step
+            step = max(step / 4, COARSE) if failed else 4 * step
 
     def sweep(self, tolerance: float) -> float:
         """Return a bound: rule out better rates for all β, from the largest down."""
@@ -120,9 +124,12 @@ class _Search:
             beta = min(beta, self.most * np.exp2(-self.best - tolerance) - 1)
             if beta <= 0:
                 return self.best + tolerance
+            before = self.best
             power, reached = self.test(beta, tolerance)
-            if power > 1:
+            if power > 1 and reached < (1 - PROGRESS) * beta:
                 beta = reached
+            else:  # reached, or so close to what is possible that neither is clear
+                self.best = max(self.best, before + tolerance)
         return np.inf
 
     def test(self, beta: float, step: float) -> tuple[float, float]:
@@ -141,8 +148,6 @@ class _Search:
         rate = _rate(self.problem, *found)
         if rate > self.best:
             self.best, self.covariances = rate, found
-        elif not proved:  # so close to what is possible that neither is clear: it counts as reached
-            self.best += step
         if not proved:
             return min(power, 1.0), beta
         return power, program.reach(z, ratio) if beta > DEAF else 0.0
@@ -206,11 +211,11 @@ class _LeastPower:
         return max((PROOF - least) / slope, 0.0) if slope > 0 else 0.0
 
     def covariances(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return W and V of total trace 1."""
-        inverses = [
+        """Return W and V of total trace 1: V of the least power if that is less, and W of what is left."""
+        beam, noise = (
             whiten.conj().T @ np.linalg.inv(matrix) @ whiten
             for matrix, (whiten, *_) in zip(self._matrices(z), self.slacks, strict=True)
-        ]
-        total = sum(np.trace(inverse).real for inverse in inverses)
-        beam, noise = ((inverse + inverse.conj().T) / (2 * total) for inverse in inverses)
-        return beam, noise
+        )
+        noise *= min(-self.values(z)[0], 1.0) / (np.trace(beam) + np.trace(noise)).real
+        beam *= (1 - np.trace(noise).real) / np.trace(beam).real
+        return (beam + beam.conj().T) / 2, (noise + noise.conj().T) / 2

@@ -36,7 +36,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "contested, colluding": ("contested", {"colluding": True}),
 }
 """A preset and what differs from it, by name."""
-WORTHLESS = 0.02
+WORTHLESS = 0.05
 """Noise is proved to be worth nothing where the bound is no further above the beam's secrecy rate, bit/s/Hz."""
 
 

@@ -126,14 +126,16 @@ def test_the_least_power_is_that_of_a_conic_solver(network, beta, gamma):
     total = cp.real(cp.trace(beam) + cp.trace(noise))
     want = cp.Problem(cp.Minimize(total), [beam >> 0, noise >> 0, *limits]).solve(solver="CLARABEL")
     assert -program.values(z)[0] == pytest.approx(want, rel=1e-3)
-    power = want / sum(np.trace(m).real for m in program.covariances(z))
-    reached = [
-        power * np.einsum("kd,de,ke->k", c.conj(), m, c).real
-        for c in (problem.users, problem.eves)
-        for m in program.covariances(z)
-    ]
-    assert (reached[0] / (1 + reached[1])).min() >= gamma * 0.99
-    assert (reached[2] / (1 + reached[3])).max() <= beta * 1.01
+    # In channels that much louder the power is 1, and the covariances reach both SINRs.
+    louder = dataclasses.replace(problem, users=problem.users * want**0.5, eves=problem.eves * want**0.5)
+    program, z = least_power(louder, beta, gamma)
+    covariances = program.covariances(z)
+    assert sum(np.trace(m).real for m in covariances) == pytest.approx(1.0)
+    users, eves = (
+        [np.einsum("kd,de,ke->k", c.conj(), m, c).real for m in covariances] for c in (louder.users, louder.eves)
+    )
+    assert (users[0] / (1 + users[1])).min() >= 0.99 * gamma
+    assert (eves[0] / (1 + eves[1])).max() <= 1.01 * beta
 
 
 def test_a_proof_reaches_down_as_far_as_it_says(network):
