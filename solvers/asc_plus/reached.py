@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from secagent_env import Instance
-from solvers.asc_plus.starts import JAMMED, cheapest_protected, jammers_of
+from solvers.asc_plus.starts import FAINTEST, JAMMED, cheapest_protected, jammers_of
 from solvers.certificate.linear_test import linear_test
 
 REACHED_MARGINS = (0.01, 0.1, 1.0)
@@ -32,7 +32,7 @@ def reached_selection(
     """
     scenario = instance.scenario
     n = scenario.num_agents
-    heard = np.maximum(instance.gain_eve, 1e-300)
+    heard = np.maximum(instance.gain_eve, FAINTEST)
     cap = min(scenario.max_power_w, JAMMED * scenario.noise_power_w / float(heard.max()))
     overheard = [np.abs(instance.channel_eve.conj() @ beamformer) ** 2, heard]  # (E,), (N, E)
     if scenario.colluding:
@@ -41,7 +41,7 @@ def reached_selection(
     at_receiver = [instance.gain_agents.T[:, None, :], instance.bs_gain]  # of the jammers, in each link
     rows: list[tuple[np.ndarray, ...]] = []
     for own, theirs, disturbance in zip(received, overheard, at_receiver, strict=True):
-        ratio = own[:, None] / np.maximum(theirs, 1e-300) / (1 + margin)
+        ratio = own[:, None] / np.maximum(theirs, FAINTEST) / (1 + margin)
         slope, level = linear_test(ratio, 1.0, disturbance, heard)
         slope *= cap / scenario.noise_power_w
         least = level + np.minimum(slope, 0.0).sum(axis=2)

@@ -23,6 +23,8 @@ MARGINS = (0.1, 1.0, 3.0)
 """By how much the senders of a start pass the linear test: the more, the less their powers matter."""
 JAMMED = 300.0
 """Interference over noise at the base station beyond which stronger jammers make no difference to the linear test."""
+FAINTEST = 1e-120
+"""The least gain to an eavesdropper that counts: products of a ratio to it with other gains do not overflow."""
 JAMMERS_PER_EVE = (1, 2, 3, 4, 6)
 JAMMER_LEVELS = (1e-6, 1e-3)
 """Sizes and powers (relative to p_max) of the jammer patterns."""
@@ -79,7 +81,7 @@ def protected_selection(
     """
     scenario = instance.scenario
     n = scenario.num_agents
-    gain, heard = np.maximum(instance.bs_gain, 1e-300), np.maximum(instance.gain_eve, 1e-300)
+    gain, heard = np.maximum(instance.bs_gain, 1e-300), np.maximum(instance.gain_eve, FAINTEST)
     cap = min(scenario.max_power_w, JAMMED * scenario.noise_power_w / float(np.median(gain)))
     overheard = np.broadcast_to(heard.sum(axis=1, keepdims=True), heard.shape) if scenario.colluding else heard
     slope, level = linear_test(gain[:, None] / overheard / (1 + margin), 1.0, gain, heard if jammed is None else jammed)

@@ -132,6 +132,14 @@ def test_the_least_margin_with_which_most_designs_hold_is_chosen():
     assert list(chosen.values()) == [6.0, 0.0]
 
 
+def test_the_page_shows_the_rows_beside_it():
+    docs = Path(__file__).parents[3] / "docs"
+    rows = pandas.read_csv(docs / "robust.csv").to_dict("records")
+    for each in rows:
+        each["margin_db"] = None if math.isnan(each["margin_db"]) else each["margin_db"]
+    assert markdown(rows).strip() in (docs / "robust.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

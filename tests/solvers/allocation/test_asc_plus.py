@@ -17,7 +17,7 @@ from solvers.asc_plus.exchanges import exchanges, repair
 from solvers.asc_plus.links import Links
 from solvers.asc_plus.selection import BestSelection, descend, select
 from solvers.asc_plus.solver import ASCPlus, ASCPlusOptions
-from solvers.asc_plus.starts import jammer_patterns
+from solvers.asc_plus.starts import jammer_patterns, protected_selection
 from solvers.beam.beamforming import best_beam
 from solvers.certificate.bounds import lower_bound
 from solvers.certificate.linear_test import secret_senders
@@ -525,3 +525,13 @@ def test_the_linearised_relaxation_of_the_paper_is_an_option():
     assert {r["method"] for r in papers.history if r["sub_problem"] == "beam"} == {"linearised sdr"}
     with pytest.raises(ValueError, match="unknown sdr 'linearized'; did you mean 'linearised'"):
         solvers.make("asc-plus", sdr="linearized")
+
+
+def test_who_is_not_heard_by_an_eavesdropper_at_all_jams_nobody():
+    network = sample_instance(Scenario.preset("contested", num_agents=12, min_selected=4), 1)
+    gain = network.gain_eve.copy()
+    gain[::3] = 0.0
+    deaf = network.replace(gain_eve=gain)
+    for margin in (0.1, 3.0):
+        protected = protected_selection(deaf, np.ones(12, bool), margin)
+        assert protected is None or np.isfinite(protected[1]).all()

@@ -337,6 +337,17 @@ def test_what_is_certified_is_what_an_environment_plays(action_format):
     assert Trial.of(played, draws).outage <= 0.05
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("tightened", [False, True])
+def test_every_method_holds_what_it_promises(method, tightened):
+    instance = posterior(SMALL.replace(eve_area_m=(20.0, 100.0)), 2)
+    solution = solvers.make("robust", method=method, tightened=tightened, designs=2, outage=0.1).solve(instance)
+    assert solution.status != "failed" or "no design with an outage" in solution.message
+    if solution.certificate is not None:
+        draws = belief_of(instance).draws(2000, np.random.default_rng(3))
+        assert Trial.of(solution.decision, draws).outage <= 0.1
+
+
 def test_the_same_seed_gives_the_same_design():
     one, other = (solvers.make("robust", designs=2).solve(posterior(), seed=3) for _ in range(2))
     np.testing.assert_array_equal(one.decision.power_w, other.decision.power_w)
