@@ -168,7 +168,7 @@ def looks(labels: Iterable[str]) -> dict[str, Look]:
 
 def base_name(label: str) -> str:
     """Return the scheme in a label such as ``law (no LLM)``, ``asc(draws=9)`` or ``ppo-mlp``."""
-    word = re.split(r"[\s(]", label.strip().lower(), maxsplit=1)[0]
+    word = re.split(r"[\s(,]", label.strip().lower(), maxsplit=1)[0]
     return word if word in CATALOGUE else re.split("[_-]", word, maxsplit=1)[0]
 
 

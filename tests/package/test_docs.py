@@ -235,7 +235,16 @@ def test_pages_and_docstrings_name_what_exists():
 
 REPRODUCED = {f"reproduce-{name}.png" for name in ("fig4", "table4", "profiles")}
 REASONING = {"genainet-table1.png", "knowledge-energy.png", "representations.png", "table5.png"}
-STUDIED = {"asc.png", "genainet.png", "law.png", "lifetime.png", "learning-curves.png", "llm-bench.png", "transfer.png"}
+STUDIED = {
+    "asc.png",
+    "genainet.png",
+    "law.png",
+    "lifetime.png",
+    "learning-curves.png",
+    "llm-bench.png",
+    "robust.png",
+    "transfer.png",
+}
 ELSEWHERE = REPRODUCED | REASONING | STUDIED | {"report.png"}
 """Pictures that the commands of their pages draw, and a browser draws of a report."""
 

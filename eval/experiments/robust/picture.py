@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+HALF = 0.5
+"""Where designs hold for fewer of the networks, their energy is not drawn."""
+
+
 def draw(numbers: Sequence[Mapping[str, Any]], settings: Sequence[Setting], path: Path) -> None:
     """Draw the settings of the first preset, and write ``path`` with the suffixes .png and .pdf."""
     first = settings[0]
@@ -21,7 +26,7 @@ def draw(numbers: Sequence[Mapping[str, Any]], settings: Sequence[Setting], path
     note = (
         "Above: mean outage of the designs found, on fresh draws; dotted is what is allowed. Below: the energy "
         "exceeded with\nprobability δ over the bound, geometric mean of the designs that hold, with 95% bootstrap "
-        "intervals."
+        "intervals, where they hold for half of the networks."
     )
     with written_figure(path, 9.0, 6.6, note) as figure:
         axes = figure.subplots(2, 2, sharex="col", sharey="row")
@@ -43,10 +48,10 @@ def _draw(axes: Sequence[Axes], rows: Sequence[Mapping[str, Any]], name: str) ->
     above.plot(*zip(*allowed, strict=True), color="0.5", ls=":")
     for scheme, look in looks(dict.fromkeys(row["scheme"] for row in rows)).items():
         own = sorted((row for row in rows if row["scheme"] == scheme), key=lambda row: float(row[name]))
-        drawn: dict[str, Any] = {"color": look.light, "marker": look.marker, "ls": look.line, "ms": 5}
+        drawn: dict[str, Any] = {"color": look.light, "marker": look.marker, "mfc": look.face, "ls": look.line, "ms": 5}
         outage = [max(row["mean_outage"], 1e-4) for row in own]
         above.plot([row[name] for row in own], outage, label=scheme, **drawn)
-        held = [row for row in own if row.get("over_bound") is not None and row["over_bound"] == row["over_bound"]]
+        held = [row for row in own if row["hold"] >= HALF and not math.isnan(row["over_bound"])]
         if held:
             mean, low, high = ([row[f"over_bound{end}"] for row in held] for end in ("", "_low", "_high"))
             sides = [[m - a for m, a in zip(mean, low, strict=True)], [b - m for m, b in zip(mean, high, strict=True)]]
