@@ -34,7 +34,7 @@ def test_a_reduced_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         nominal=("asc-plus",),
         robust=("robust(designs=2)",),
         agents=(),
-        instances=2,
+        instances=1,
     )
     text = protocol.run(experiment, tmp_path / "out", workers=1, progress=False)
     rows = pandas.read_csv(tmp_path / "out" / "robust.csv")
@@ -46,7 +46,7 @@ def test_a_reduced_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     known = rows[rows["scheme"] == ALL_KNOWN]
     assert (known["on_truth"] == known["served"]).all()
 
-    truths = [instance_at(Scenario.from_toml(preset), 0, index) for index in range(2)]
+    truths = [instance_at(Scenario.from_toml(preset), 0, index) for index in range(1)]
     estimates = [posterior_eavesdroppers(truth, 0.1, estimate_generator(0, i)) for i, truth in enumerate(truths)]
     designs = [solvers.make("asc-plus").solve(told, solver_seed(0, i)) for i, told in enumerate(estimates)]
     holding = [

@@ -12,13 +12,18 @@ from hypothesis import strategies as st
 import solvers
 from secagent_env import Instance, Scenario, evaluate, sample_instance
 from secagent_env.model.presets import PRESETS
+from secagent_env.sampling.estimation import posterior_eavesdroppers
 from solvers.interface.scaling import scaled
 from solvers.numerics.hermitian import whitened
 from training import load_agent
 
 NAMES = [name for name in solvers.names() if name != "law"]  # its model's answers hang on the digits it is shown
-BRIEF = {"ga": {"population": 12, "generations": 4}, "de": {"population": 1, "generations": 4}}
-SEEDED = ("de", "ga", "randas")
+BRIEF = {
+    "ga": {"population": 12, "generations": 4},
+    "de": {"population": 1, "generations": 4},
+    "robust": {"designs": 2, "samples": 1000},
+}
+SEEDED = ("de", "ga", "randas", "robust")
 QUICK = ("asc", "exact", "randas")
 AGENTS = ("ppo", "l2o", "ppo-mlp")
 EVERYBODY = (*NAMES, "law", *AGENTS)
@@ -35,12 +40,14 @@ def solve(name: str, instance: Instance, seed: int = 1) -> solvers.Solution:
 
 def in_other_units(instance: Instance, c: float) -> Instance:
     """All amplitude gains times c, power gains and the noise times c²: every rate is as before."""
+    prior = {"prior_bs_mean": c, "prior_agents_mean": c, "prior_bs_covariance": c * c, "prior_agents_variance": c * c}
     return instance.replace(
         scenario=instance.scenario.replace(noise_power_w=c * c * instance.scenario.noise_power_w),
         channel_bs=c * instance.channel_bs,
         channel_eve=c * instance.channel_eve,
         gain_agents=c * c * instance.gain_agents,
         gain_eve=c * c * instance.gain_eve,
+        **{name: unit * array for name, unit in prior.items() if (array := getattr(instance, name)) is not None},
     )
 
 
@@ -67,6 +74,8 @@ SIZES = {"num_agents": 30, "num_antennas": 20, "num_eavesdroppers": 1}
 
 def check_scale(name: str, instance: Instance, c: float) -> None:
     """The same decision where c is a power of two; otherwise as good a one."""
+    if name == "robust":  # the path loss, which it would else take for known, has no other unit
+        instance = posterior_eavesdroppers(instance, 0.1, seed=0)
     before, after = solve(name, instance), solve(name, in_other_units(instance, c))
     assert after.outcome.feasible == before.outcome.feasible
     if np.frexp(c)[0] == 0.5:
