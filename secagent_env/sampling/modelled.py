@@ -113,19 +113,20 @@ class ModelledLinks(Batched):
         size, (base, devices) = len(position_m), links_of(scenario)
         gain, los = np.empty((size, base + devices)), np.empty((size, base + devices), bool)
         places = np.concatenate([position_m, eve_position_m], axis=1)
+
+        def write(rows: slice, part: slice, squared: np.ndarray, from_bs: bool) -> None:
+            if scenario.propagation.draws:
+                shade, sight = lasting.shade[rows, part], lasting.sight[rows, part]
+                gain[rows, part], los[rows, part] = scenario.propagation.gain(squared, from_bs, shade, sight)
+            else:
+                gain[rows, part], los[rows, part] = scenario.propagation.mean_gain(squared, from_bs), True
+
+        write(slice(size), slice(base), squared_distance(places), True)
         for rows in _slices(size):
             to_eve = squared_distance(position_m[rows, :, None] - eve_position_m[rows, None])
             pairs = squared_pair_distance(position_m[rows])
             between = np.concatenate([pairs, to_eve.reshape(len(pairs), -1)], axis=1)
-            for part, squared, from_bs in (
-                (slice(base), squared_distance(places[rows]), True),
-                (slice(base, None), between, False),
-            ):
-                if scenario.propagation.draws:
-                    shade, sight = lasting.shade[rows, part], lasting.sight[rows, part]
-                    gain[rows, part], los[rows, part] = scenario.propagation.gain(squared, from_bs, shade, sight)
-                else:
-                    gain[rows, part], los[rows, part] = scenario.propagation.mean_gain(squared, from_bs), True
+            write(rows, slice(base, None), between, False)
         line = _line(scenario, los, lasting.strength) if scenario.fading == "rician" else None
         turned = scenario.scatter_correlation == "one-ring" or (line is not None and scenario.array != "iid")
         return cls(
@@ -240,10 +241,11 @@ def _turns(phase: np.ndarray) -> np.ndarray:
 def _unit(phase: np.ndarray, length: np.ndarray) -> np.ndarray:
     """Return complex numbers of these lengths and phases, in turns."""
     angle = _turns(phase)
+    along, across = np.cos(angle).astype(np.float64), np.sin(angle).astype(np.float64)
+    scale = length / np.sqrt(along * along + across * across)  # the length is exact
     turned = np.empty(phase.shape, complex)
-    turned.real, turned.imag = np.cos(angle), np.sin(angle)
-    parts = turned.view(np.float64).reshape(*phase.shape, 2)
-    parts *= (length / np.sqrt(turned.real**2 + turned.imag**2))[..., None]  # the length is exact
+    np.multiply(along, scale, out=turned.real)
+    np.multiply(across, scale, out=turned.imag)
     return turned
 
 
