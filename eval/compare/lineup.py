@@ -54,3 +54,8 @@ def default_solvers() -> tuple[str, ...]:
     installed = importlib.util.find_spec("onnxruntime") is not None
     learned = (name for name in HEADLINE if installed and name in training.names())
     return ("exact", "asc-plus", "asc", *learned, "randas")
+
+
+def default_agents() -> tuple[str, ...]:
+    """Return the trained agents among them, where they are shipped and can be run."""
+    return tuple(name for name in default_solvers() if name not in solvers.names())

@@ -87,6 +87,10 @@ class Solution:
         return _relative_gap(energy, self.transmission_bound_j, bool(self.outcome.feasible))
 
 
+CERTIFIED = "certified, and one of the failures allowed for where the channels are as the instance holds them"
+"""The message of a decision with a certificate that is infeasible on the channels in the instance."""
+
+
 def _relative_gap(energy: float, bound: float, feasible: bool) -> float:
     if not feasible or not math.isfinite(energy):
         return math.inf
@@ -290,9 +294,10 @@ class Solver(ABC):
         assert outcome is not None
         bound = run.bound or lower_bound(run.instance)
         gap = _relative_gap(float(outcome.energy_j), bound.energy_j, bool(outcome.feasible))
-        if outcome.feasible and not run.failure:
+        if (outcome.feasible or run.certificate is not None) and not run.failure:
             status = "optimal" if gap <= OPTIMAL_GAP else "stopped" if ending == "stopped" else "feasible"
-            message = run.message or f"feasible, {gap:.2g} above the lower bound"
+            found = f"feasible, {gap:.2g} above the lower bound" if outcome.feasible else CERTIFIED
+            message = run.message or found
         elif ending == "infeasible" or not math.isfinite(bound.energy_j):
             status, message = "infeasible", bound.message or run.message
         elif run.failure:

@@ -117,7 +117,8 @@ class Robust(LinkOptions, Solver):
         best = min(found, key=lambda design: design.trial.outage)
         run.choose(best.decision, None)
         run.failure = (
-            f"no design with an outage of at most {self.outage:g} was found: the least was {best.trial.outage:.3g}"
+            f"no design was certified to fail with probability {self.outage:g} at most: the least outage found was "
+            f"{best.trial.outage:.3g}"
         )
 
     def _holds(self, design: Design) -> bool:

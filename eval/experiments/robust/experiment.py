@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from eval.compare.comparison import name_in, parse_solvers
-from eval.compare.lineup import default_solvers, make, module_of
-from eval.experiments.options import option
+from eval.compare.lineup import default_agents, make, module_of
+from eval.experiments.options import named_scenario, option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.experiments.robust import agents, cells
 from eval.experiments.robust.picture import draw
@@ -23,7 +23,6 @@ from eval.sweep.cells import Cell
 from eval.sweep.grid import Chain, Grid, number_of
 from secagent_env import Scenario
 from secagent_env.support import checks
-from solvers import names
 from training.play.agents import TrainedAgent
 
 MARGINS_DB = (0.0, 3.0, 6.0, 10.0, 15.0, 20.0, 30.0)
@@ -31,11 +30,6 @@ MARGINS_DB = (0.0, 3.0, 6.0, 10.0, 15.0, 20.0, 30.0)
 TUNING_SEED = 1_000_000
 """Added to the seed of the networks on which the margin is chosen."""
 NO_ESTIMATE, ALL_KNOWN = "robust, no estimate", "exact, all known"
-
-
-def default_agents() -> tuple[str, ...]:
-    """Return the trained agents of the default line-up."""
-    return tuple(name for name in default_solvers() if name not in names())
 
 
 @dataclass(frozen=True)
@@ -59,13 +53,8 @@ class RobustDesigns(Experiment):
     robust: tuple[str, ...] = option(
         ("robust",), "robust designs, with options or without (default: %(default)s)", "SOLVER", nargs="+"
     )
-    agents: tuple[str, ...] = field(
-        default_factory=default_agents,
-        metadata={
-            "flag": None,
-            "read": tuple,
-            "arguments": {"nargs": "*", "metavar": "NAME", "help": "trained agents (default: those of `compare`)"},
-        },
+    agents: tuple[str, ...] = option(
+        default_agents, "trained agents (default: those of `compare`)", "NAME", read=tuple, nargs="*"
     )
     instances: int = option(20, "networks of each preset (default: %(default)s)", "K")
     seed: int = option(0, "of the networks and the schemes (default: %(default)s)")
@@ -83,9 +72,7 @@ class RobustDesigns(Experiment):
 
     @functools.cached_property
     def _scenarios(self) -> dict[str, Scenario]:
-        return {
-            name: Scenario.from_toml(name) if name.endswith(".toml") else Scenario.preset(name) for name in self.presets
-        }
+        return {name: named_scenario(name) for name in self.presets}
 
     @functools.cached_property
     def _schemes(self) -> dict[str, dict[str, Any]]:

@@ -13,9 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-import solvers
 from eval.compare.comparison import Comparison, mark_stand_in, parse_solvers
-from eval.compare.lineup import default_solvers, make
+from eval.compare.lineup import default_agents, make
 from eval.compare.rows import frame_of
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.experiments.secure.cells import FUNCTION as WRITTEN_FUNCTION
@@ -35,11 +34,6 @@ SELECTING = ("exact", "asc-plus", "asc", "law", "ga", "randas")
 """Schemes that differ in the agents that compute: with them the trained agents are compared."""
 Frames = Mapping[tuple[str, str], Any]
 """Rows (pandas DataFrames) by setting and label of the scheme."""
-
-
-def default_agents() -> tuple[str, ...]:
-    """Return the trained agents that stand beside the paper's schemes, where they are shipped and can be run."""
-    return tuple(name for name in default_solvers() if name not in solvers.names())
 
 
 @dataclass(frozen=True)

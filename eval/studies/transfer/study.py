@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import training
 from eval.compare.comparison import Comparison
-from eval.experiments.options import option
+from eval.experiments.options import named_scenario, option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.studies.transfer import learning, random_policy
 from eval.studies.transfer.results import draw, figures, markdown
@@ -97,8 +97,7 @@ class Transfer(Experiment):
     @property
     def scenarios(self) -> dict[str, Scenario]:
         """The scenarios by the names of the presets, or of the files without their suffix."""
-        made = [Scenario.from_toml(name) if name.endswith(".toml") else Scenario.preset(name) for name in self.presets]
-        return dict(zip(self._names, made, strict=True))
+        return dict(zip(self._names, map(named_scenario, self.presets), strict=True))
 
     @property
     def _names(self) -> list[str]:

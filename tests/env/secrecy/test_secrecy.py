@@ -316,6 +316,29 @@ def test_in_a_disc_draws_tell():
     assert np.mean(outages) == pytest.approx(wide.value, abs=4 * np.std(outages) / math.sqrt(300) + 0.01)
 
 
+@pytest.mark.parametrize("link", ["downlink", "uplink"])
+def test_artificial_noise_is_heard_by_draws_and_by_the_receivers(link):
+    instance, rng = sample_instance(SCENARIO, seed=2), np.random.default_rng(5)
+    root = 1e-2 * (rng.normal(size=(3, 2)) + 1j * rng.normal(size=(3, 2)))
+    quiet, noisy = decision_of(instance), decision_of(instance).replace(noise_covariance=root @ root.conj().T)
+    tapped, before = wiretap(instance, noisy, link), wiretap(instance, quiet, link)
+    rate = float(np.max(np.log2(1 + tapped.sinr))) / 4
+    outage = secrecy_outage(tapped, rate, draws=20_000)
+    parts = draw_eavesdroppers(instance, eve_prior(instance), 20_000, np.random.default_rng(0))
+    heard = downlink_sinr if link == "downlink" else uplink_sinr
+    worst = np.concatenate([heard(part, noisy)[1] for part in parts]).max(axis=-1)
+    expected = np.mean(np.log2(1 + tapped.sinr) - np.log2(1 + worst) < rate, axis=0)
+    np.testing.assert_allclose(outage.value, expected, atol=0.02)
+    if link == "uplink":  # the base station does not send while agents do
+        assert outage.method == "closed-form"
+        np.testing.assert_array_equal(tapped.sinr, before.sinr)
+    else:
+        assert outage.method == "monte-carlo"
+        assert 0.05 < expected < 0.95
+        assert (tapped.sinr < 0.9 * before.sinr).all()
+        assert abs(secrecy_outage(before, rate).value - expected) > 0.05  # what the noise changes is seen
+
+
 def test_those_who_collude_add_up():
     instance = sample_instance(SCENARIO.replace(num_eavesdroppers=2, colluding=True), seed=2)
     tapped = wiretap(instance, decision_of(instance))
