@@ -151,7 +151,7 @@ def write_untrained(scenario: Scenario, seed: int, path: Path) -> None:
     """Write the policy of an equivariant network that has not been trained; needs torch."""
     torch: Any = require("torch", extra="rl")
     from training.learn.export import export_policy, policy_metadata
-    from training.learn.network import EquivariantNetwork
+    from training.networks.equivariant import EquivariantNetwork
 
     n, eavesdroppers = scenario.num_agents, scenario.num_eavesdroppers
     inputs = {"task": (2, 6), "agents": (2, n, 5 + eavesdroppers), "eavesdroppers": (2, eavesdroppers, 1)}

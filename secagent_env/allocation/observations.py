@@ -20,7 +20,16 @@ part               shape         entries
 =================  ============  ========================================================================
 
 Entries are clipped to ±10. The flat format is the parts in this order, each in C order; the compact one only ``task``,
-``agents`` and ``eavesdroppers``, for policies that leave the channels' directions to the guided action format.
+``agents`` and ``eavesdroppers``, for policies that leave the channels' directions to the action format. The pairwise
+one tells of directions what does not depend on the number of antennas: the compact parts, ``gain_agents``, and
+
+=================  ============  ========================================================================
+``alignment``      (N, N)        |ĥ_nᴴ ĥ_m| of the unit vectors ĥ_n of h_BS,n: how much a beam towards one agent reaches
+                                 another
+``alignment_eve``  (N, E)        |ĥ_nᴴ ĝ_e|, the same towards the eavesdroppers
+``clear``          (N, N)        |ĥ_nᴴ F ĥ_m| behind the leakage filter F of :mod:`secagent_env.model.beams`; on the
+                                 diagonal the share of an agent's gain that the eavesdroppers leave
+=================  ============  ========================================================================
 """
 
 from __future__ import annotations
@@ -33,14 +42,23 @@ import gymnasium
 import numpy as np
 
 from secagent_env.gym_bases.spaces import BOUND, bounded_box
+from secagent_env.model.beams import leakage_filtered
 from secagent_env.model.instance import Instance, squared_norm
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import mean_execution_energy_j
 from secagent_env.sampling.fading import pair_index
 from secagent_env.support.errors import check_name
 
-COMPACT_PARTS = ("task", "agents", "eavesdroppers")
-OBSERVATION_FORMATS = ("flat", "dict", "compact")
+_COMPACT = ("task", "agents", "eavesdroppers")
+_ALL = (*_COMPACT, "channel_bs", "channel_eve", "gain_agents")
+_PARTS = {
+    "flat": _ALL,
+    "dict": _ALL,
+    "compact": _COMPACT,
+    "pairwise": (*_COMPACT, "gain_agents", "alignment", "alignment_eve", "clear"),
+}
+"""The parts of each format, in their order."""
+OBSERVATION_FORMATS = tuple(_PARTS)
 
 
 def observation_shapes(scenario: Scenario, name: str = "dict") -> dict[str, tuple[int, ...]]:
@@ -53,8 +71,11 @@ def observation_shapes(scenario: Scenario, name: str = "dict") -> dict[str, tupl
         "channel_bs": (n, 2 * antennas),
         "channel_eve": (eves, 2 * antennas),
         "gain_agents": (n, n),
+        "alignment": (n, n),
+        "alignment_eve": (n, eves),
+        "clear": (n, n),
     }
-    return {part: shape for part, shape in shapes.items() if name != "compact" or part in COMPACT_PARTS}
+    return {part: shapes[part] for part in _PARTS[name]}
 
 
 def observation_space(name: str, scenario: Scenario) -> gymnasium.Space:
@@ -149,6 +170,26 @@ def _pair_gain(instance: Instance, pair_gain: np.ndarray, out: np.ndarray) -> No
     out[...] = level.take(pair_index(scenario.num_agents, pairs), axis=-1, mode="clip")
 
 
+def _alignment(instance: Instance, out: np.ndarray) -> None:
+    unit = _unit(instance.channel_bs)
+    out[...] = np.abs(unit.conj() @ unit.swapaxes(-1, -2))
+
+
+def _alignment_eve(instance: Instance, out: np.ndarray) -> None:
+    out[...] = np.abs(_unit(instance.channel_bs).conj() @ _unit(instance.channel_eve).swapaxes(-1, -2))
+
+
+def _clear(instance: Instance, out: np.ndarray) -> None:
+    unit = _unit(instance.channel_bs)
+    out[...] = np.abs(leakage_filtered(instance, unit) @ unit.conj().swapaxes(-1, -2))
+
+
+def _unit(channel: np.ndarray) -> np.ndarray:
+    """Return channels (…, L), each of length 1 or, where it is zero, 0."""
+    length = np.sqrt(squared_norm(channel))[..., None]
+    return channel / np.where(length > 0, length, 1.0)
+
+
 _WRITE: dict[str, Callable[[Instance, np.ndarray], None]] = {
     "task": _task,
     "agents": _agents,
@@ -156,6 +197,9 @@ _WRITE: dict[str, Callable[[Instance, np.ndarray], None]] = {
     "channel_bs": _channel_bs,
     "channel_eve": _channel_eve,
     "gain_agents": _gain_agents,
+    "alignment": _alignment,
+    "alignment_eve": _alignment_eve,
+    "clear": _clear,
 }
 """The function that writes each part (…, shape)."""
 

@@ -35,11 +35,11 @@ class FormatRules:
     scenario
         The parameters of the networks.
     action_format
-        ``"flat"``, ``"dict"`` or ``"guided"``, see :mod:`secagent_env.allocation.actions`.
+        ``"flat"``, ``"dict"``, ``"guided"`` or ``"balanced"``, see :mod:`secagent_env.allocation.actions`.
     artificial_noise
         Whether the base station can send artificial noise, of which the ``"dict"`` format says the covariance.
     observation_format
-        ``"flat"``, ``"dict"`` or ``"compact"``, see :mod:`secagent_env.allocation.observations`.
+        ``"flat"``, ``"dict"``, ``"compact"`` or ``"pairwise"``, see :mod:`secagent_env.allocation.observations`.
     instances
         Instances of your own to play on: a batch, or the path of one. None: they are drawn from the scenario.
     order

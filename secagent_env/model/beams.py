@@ -34,7 +34,6 @@ def beam_directions(instance: Instance, selected: Array) -> Array:
         (…, K) integer, the indices of the selected agents; K ≥ 1.
     """
     xp = namespace(instance.channel_bs, selected)
-    scenario = instance.scenario
     batch = tuple(selected.shape[:-1])
     channel_bs = xp.broadcast_to(instance.channel_bs, (*batch, *instance.channel_bs.shape[-2:]))
     channels = xp.take_along_axis(channel_bs, selected[..., None], axis=-2)  # (…, K, L)
@@ -42,12 +41,7 @@ def beam_directions(instance: Instance, selected: Array) -> Array:
     length = xp.sqrt(xp.where(gain > 0, gain, 1.0))
     unit = channels / length[..., None]
 
-    # F x = x − A (I + AᴴA)⁻¹ Aᴴ x with the columns A = g_e √(p_BS/σ²); here rows are vectors, so xᵀ stands for x.
-    heard = instance.channel_eve * (scenario.bs_power_w / scenario.noise_power_w) ** 0.5  # (…, E, L)
-    inner = xp.matmul(heard, _conjugate_transpose(heard, xp)) + xp.eye(heard.shape[-2], dtype=heard.dtype)
-    correlation = xp.matmul(unit, _conjugate_transpose(heard, xp))  # (…, K, E)
-    weights = _solve(inner, correlation, xp)
-    filtered = unit - xp.matmul(weights, heard)
+    filtered = leakage_filtered(instance, unit)
 
     # ĥ_kᴴ F Σ_j ĥ_j c_j = ‖h_weakest‖ / ‖h_k‖ for all k.
     gram = xp.matmul(filtered, _conjugate_transpose(unit, xp))  # entry (j, k) is ĥ_kᴴ F ĥ_j
@@ -68,6 +62,17 @@ def beam_directions(instance: Instance, selected: Array) -> Array:
     )
     norm = xp.sqrt(xp.sum(xp.real(directions) ** 2 + xp.imag(directions) ** 2, axis=-1, keepdims=True))
     return directions / xp.where(norm > 0, norm, 1.0)
+
+
+def leakage_filtered(instance: Instance, vectors: Array) -> Array:
+    """Return F x of vectors x (…, K, L), with the leakage filter F of the instance's eavesdroppers."""
+    xp = namespace(instance.channel_eve, vectors)
+    scenario = instance.scenario
+    # F x = x − A (I + AᴴA)⁻¹ Aᴴ x with the columns A = g_e √(p_BS/σ²); here rows are vectors, so xᵀ stands for x.
+    heard = instance.channel_eve * (scenario.bs_power_w / scenario.noise_power_w) ** 0.5  # (…, E, L)
+    inner = xp.matmul(heard, _conjugate_transpose(heard, xp)) + xp.eye(heard.shape[-2], dtype=heard.dtype)
+    correlation = xp.matmul(vectors, _conjugate_transpose(heard, xp))  # (…, K, E)
+    return vectors - xp.matmul(_solve(inner, correlation, xp), heard)
 
 
 def _conjugate_transpose(matrix: Array, xp: object) -> Array:

@@ -101,7 +101,7 @@ def instances() -> Instance:
 
 @pytest.mark.parametrize("scenario", [PAPER, PAPER.replace(num_agents=50, num_eavesdroppers=3), SMALL])
 def test_the_exported_network_acts_as_the_torch_one_at_any_size(tmp_path: Path, scenario: Scenario):
-    from training.learn.network import EquivariantNetwork
+    from training.networks.equivariant import EquivariantNetwork
 
     torch.manual_seed(0)
     network = EquivariantNetwork()

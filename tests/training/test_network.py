@@ -14,7 +14,8 @@ from secagent_env.allocation.observations import observe
 from secagent_env.model.physics import downlink_sinr, uplink_sinr
 from training.learn.l2o import L2OLearner, losses, soft_threshold
 from training.learn.learner import Task, learner_class
-from training.learn.network import (
+from training.learn.settings import Settings
+from training.networks.equivariant import (
     EquivariantNetwork,
     ValueNetwork,
     agent_features,
@@ -22,7 +23,6 @@ from training.learn.network import (
     split_parts,
     tasks_left,
 )
-from training.learn.settings import Settings
 
 PRICES = {"price": 20.0, "margin": 0.004, "temperature": 0.25}
 

@@ -36,6 +36,10 @@ DYNAMIC: Dynamic = {
     "agents": {1: "N", 2: "5+E"},
     "eavesdroppers": {1: "E"},
     "batteries": {1: "N"},
+    "gain_agents": {1: "N", 2: "N"},
+    "alignment": {1: "N", 2: "N"},
+    "alignment_eve": {1: "N", 2: "E"},
+    "clear": {1: "N", 2: "N"},
 }
 """The dimensions, besides the first, in which a policy that takes any number of agents may vary."""
 

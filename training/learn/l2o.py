@@ -15,23 +15,16 @@ linear. Everything is relative, so that no unit matters:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import torch
-from stable_baselines3.common.logger import Logger
 from torch import Tensor
 
-from secagent_env import Decision, Instance, evaluate, sample_instance
+from secagent_env import Decision, Instance, evaluate
 from secagent_env.allocation.actions import GuidedFormat
-from secagent_env.allocation.observations import observe
-from secagent_env.gym_bases.mixed_vector import shares
 from secagent_env.model.physics import LN2, combine_eavesdroppers, downlink_sinr, uplink_sinr
-from secagent_env.sampling.estimation import estimate_eavesdroppers, generator_beside
-from secagent_env.support import checks
-from training.learn.learner import Learner, State, Task
-from training.learn.network import EquivariantNetwork, compact_shapes, split_parts
-from training.learn.seeds import library_seed, train_seed
+from training.learn.physics_learner import PhysicsLearner
+from training.networks.equivariant import EquivariantNetwork
 
 DEFAULTS: dict[str, float] = {
     "batch_size": 256,
@@ -49,110 +42,28 @@ TOLERATED_LEAK = 0.9
 """The share of a message's rate that the strongest eavesdropper may take before it is penalised."""
 LATENCY_MARGIN = 0.97
 AIR_WEIGHT = 0.002
-_WARM_UP = 0.05
 
 
-class L2OLearner(Learner):
+class L2OLearner(PhysicsLearner):
     """The learned optimiser; see :class:`training.learn.learner.Learner`. A step is one instance."""
 
-    def __init__(self, task: Task, device: str = "cpu") -> None:
-        settings = task.settings
-        if task.environment != "allocation":
-            raise ValueError(f"l2o learns to solve single instances: it has no environment {task.environment!r}")
-        if settings.policy != "equivariant":
-            raise ValueError(f"l2o trains the policy equivariant, not {settings.policy!r}")
-        if (settings.action_format, settings.observation_format) != ("guided", "compact"):
-            raise ValueError("l2o needs action_format guided and observation_format compact")
-        self._task, self._device, self._own = task, torch.device(device), task.own()
-        self._options = _checked({**DEFAULTS, **settings.arguments})
-        self._weights = {name: self._options[name] for name in ("price", "margin", "temperature")}
-        shares(int(self._options["batch_size"]), len(task.parts))  # else a scenario would have no instance
-        self._shapes = compact_shapes(task.scenario)
-        torch.manual_seed(library_seed(task.seed, 0))
-        width, rounds = int(self._options["width"]), int(self._options["rounds"])
-        self.policy = self.network = EquivariantNetwork(width=width, rounds=rounds).to(self._device)
-        self._optimizer = torch.optim.Adam(self.network.parameters(), self._options["learning_rate"])
-        self._steps = 0
+    defaults = DEFAULTS
+    formats = ("equivariant", "guided", "compact")
 
-    @classmethod
-    def arguments(cls, algo: str) -> set[str]:
-        """Return the names of the hyperparameters."""
-        return set(DEFAULTS)
+    def _network(self) -> EquivariantNetwork:
+        return EquivariantNetwork(width=int(self._options["width"]), rounds=int(self._options["rounds"]))
 
-    @property
-    def steps(self) -> int:
-        """The number of instances learnt from so far."""
-        return self._steps
-
-    def learn(self, segment: int, steps: int, logger: Logger, progress: Callable[[int], None]) -> None:
-        """Learn from ``steps`` fresh instances, rounded up to whole batches."""
-        rng = np.random.default_rng(train_seed(self._task.seed, segment))
-        errors = generator_beside(rng)
-        size = int(self._options["batch_size"])
-        for _ in range(math.ceil(steps / size)):
-            batches = self._instances(rng, size)
-            terms = self._update(batches, self._seen(batches, errors))
-            self._steps += size
-            progress(size)
-            for name, value in terms.items():
-                logger.record_mean(f"train/{name}", value)
-        logger.record("train/learning_rate", self._optimizer.param_groups[0]["lr"])
-        logger.dump(self._steps)
-
-    def _instances(self, rng: np.random.Generator, size: int) -> list[Instance]:
-        """Return ``size`` instances to learn from, a batch for each scenario: fresh ones, or of the user's own."""
-        if self._own is None:
-            dealt = zip(self._task.parts, shares(size, len(self._task.parts)), strict=True)
-            return [sample_instance(part.scenario, rng, (share,)) for part, share in dealt]
-        return [self._own.take(rng.integers(len(self._own), size=size))]
-
-    def _seen(self, batches: Sequence[Instance], errors: np.random.Generator) -> Sequence[Instance]:
-        """Return what the network sees of batches: under ``csi_error`` estimates."""
-        error = self._task.csi_error
-        return batches if error is None else [estimate_eavesdroppers(batch, error, errors) for batch in batches]
-
-    def _update(self, batches: Sequence[Instance], seen: Sequence[Instance] | None = None) -> dict[str, float]:
-        seen = batches if seen is None else seen
-        done = self._steps / self._task.settings.steps
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._options["learning_rate"] * min(done / _WARM_UP + 0.05, max(1 - done, 0.0), 1.0)
-        actions = self.network(**self._parts(np.concatenate([observe(batch, "compact") for batch in seen])))
+    def _loss(self, batches: Sequence[Instance], seen: Sequence[Instance]) -> dict[str, Tensor]:
+        weights = {name: self._options[name] for name in ("price", "margin", "temperature")}
+        actions = self.network(**self._parts(self._observed(seen)))
         sizes = [batch.batch_shape[0] for batch in batches]
         terms: dict[str, Tensor] = {}
         for batch, shown, action, size in zip(batches, seen, actions.split(sizes), sizes, strict=True):
-            truth = batch.to(torch, device=self._device)
-            known = truth if shown is batch else shown.to(torch, device=self._device)
-            own = losses(action, truth, GuidedFormat(batch.scenario), seen=known, **self._weights)
+            truth = self._tensors(batch)
+            known = truth if shown is batch else self._tensors(shown)
+            own = losses(action, truth, GuidedFormat(batch.scenario), seen=known, **weights)
             terms = {name: terms.get(name, 0.0) + size / sum(sizes) * term for name, term in own.items()}
-        loss = torch.stack(list(terms.values())).sum()
-        self._optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._options["max_grad_norm"])
-        self._optimizer.step()
-        return {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
-
-    def _parts(self, observations: np.ndarray) -> dict[str, Tensor]:
-        return split_parts(torch.from_numpy(observations).to(self._device), self._shapes)
-
-    def act(self, observations: np.ndarray) -> np.ndarray:
-        """Return the actions (B, A) for a batch of compact observations (B, D)."""
-        with torch.no_grad():
-            return np.asarray(self.network(**self._parts(observations)).cpu())
-
-    def state(self) -> State:
-        """Return parameters, optimiser and counter."""
-        tensors = {"network": self.network.state_dict(), "optimizer": self._optimizer.state_dict()}
-        return State(tensors, {"steps": self._steps})
-
-    def load_state(self, state: State) -> None:
-        """Continue from a state."""
-        self.network.load_state_dict(state.tensors["network"])
-        self._optimizer.load_state_dict(state.tensors["optimizer"])
-        self._steps = state.counters["steps"]
-
-    def exportable(self) -> tuple[torch.nn.Module, dict[str, Tensor]]:
-        """Return the network, and examples of its inputs by name."""
-        return self.network, {name: torch.rand(2, *shape, device=self._device) for name, shape in self._shapes.items()}
+        return terms
 
 
 def losses(
@@ -261,14 +172,3 @@ def _on_the_air(instance: Instance, decision: Decision) -> tuple[Tensor, Tensor,
     where = secret.nonzero()[:, 0]
     results = results.index_copy(1, where, values)
     return results[0], results[1], results[2]
-
-
-def _checked(options: dict[str, float]) -> dict[str, float]:
-    for name, value in options.items():
-        if isinstance(DEFAULTS[name], int):
-            checks.integer(name, int(value) if isinstance(value, float) and value.is_integer() else value, 1)
-        elif name == "margin":
-            checks.number(name, value, 0)
-        else:
-            checks.number(name, value, above=0)
-    return options

@@ -32,6 +32,7 @@ ALGORITHMS = {
     "td3": "training.learn.sb3:SB3Learner",
     "tqc": "training.learn.sb3:SB3Learner",
     "l2o": "training.learn.l2o:L2OLearner",
+    "rloo": "training.learn.rloo:RLOOLearner",
 }
 """Module and class of each algorithm."""
 HELD_OUT = 10

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from secagent_env.support.errors import check_name
 from training.learn.learner import Task
-from training.learn.network import EquivariantNetwork, ValueNetwork, compact_shapes, split_parts
+from training.networks.equivariant import EquivariantNetwork, ValueNetwork, compact_shapes, split_parts
 
 LOG_STD = dict.fromkeys(("score", "level", "common", "directions"), -2.0)
 """Initial logarithms of the exploration noise, one for each kind of entry of the guided action."""
@@ -34,8 +34,8 @@ class EquivariantPolicy(ActorCriticPolicy):
     """An actor and a critic that share no weights; Gaussian noise whose spread is learnt per kind of action entry.
 
     Beside what Stable-Baselines3 gives, it takes the ``shapes`` of the parts of the flat observation, in their order,
-    ``width`` and ``rounds`` of :class:`training.learn.network.EquivariantNetwork`, and in ``log_std`` the initial
-    logarithms of the noise where they differ from :data:`LOG_STD`.
+    ``width`` and ``rounds`` of :class:`training.networks.equivariant.EquivariantNetwork`, and in ``log_std`` the
+    initial logarithms of the noise where they differ from :data:`LOG_STD`.
     """
 
     def __init__(
