@@ -122,16 +122,16 @@ def test_levels_see_the_selection_and_the_others_alone_do_not_count():
         assert (net.action(encoded, selection)[0, 9:18] - before).abs().min() > 1e-6
 
 
-def test_repeated_rows_share_the_features_of_pairs():
+def test_several_selections_of_each_are_decided_as_one_by_one():
     parts = parts_of(sample_instance(CONTESTED, 0, (3,)))
     net = network()
     with torch.no_grad():
         encoded = net.encode(**parts)
-        selection, _ = drawn_selections(encoded.scores.repeat_interleave(4, 0), 3)
-        together = net.action(encoded.repeated(4), selection)
+        order, _ = drawn_selections(encoded.scores, 3, 4)
+        together = net.actions(encoded, order)
         for sample in range(4):
-            alone = net.action(encoded, selection[sample::4])
-            torch.testing.assert_close(together[sample::4], alone, rtol=1e-4, atol=1e-5)
+            selection = torch.zeros(3, 9, dtype=torch.bool).scatter(1, order[:, sample], True)
+            torch.testing.assert_close(together[:, sample], net.action(encoded, selection), rtol=1e-4, atol=1e-5)
 
 
 # --- Draws and baseline ---------------------------------------------------------------------------------------
@@ -145,9 +145,8 @@ def test_selections_have_the_probabilities_of_draws_one_after_the_other():
         chance = weights[first] / weights.sum() * weights[second] / (weights.sum() - weights[first])
         expected[tuple(sorted((first, second)))] += chance.item()
     torch.manual_seed(0)
-    selection, likely = drawn_selections(scores.expand(40_000, 4), 2)
-    assert (selection.sum(-1) == 2).all()
-    drawn = {pair: selection[:, pair].all(-1) for pair in expected}
+    order, likely = (drawn.flatten(0, 1) for drawn in drawn_selections(scores.expand(4_000, 4), 2, 10))
+    drawn = {pair: (order.sort(-1).values == torch.tensor(pair)).all(-1) for pair in expected}
     for pair, chance in expected.items():
         assert drawn[pair].double().mean().item() == pytest.approx(chance, abs=0.01)
         orders = [
@@ -168,10 +167,10 @@ def test_the_policy_gradient_is_that_of_the_expected_cost():
     )
     (wanted,) = torch.autograd.grad(expected, scores)
     torch.manual_seed(0)
-    selection, likely = drawn_selections(scores.expand(200_000, 3), 2)
-    total = (selection * cost).sum(-1).view(-1, 4)
+    order, likely = drawn_selections(scores.expand(50_000, 3), 2, 4)
+    total = cost[order].sum(-1)
     advantage = (total - total.mean(-1, keepdim=True)) * 4 / 3
-    (found,) = torch.autograd.grad((advantage.view(-1) * likely).mean(), scores)
+    (found,) = torch.autograd.grad((advantage * likely).mean(), scores)
     torch.testing.assert_close(found, wanted, atol=0.02, rtol=0)
 
 

@@ -73,24 +73,22 @@ class RLOOLearner(PhysicsLearner):
     def _loss(self, batches: Sequence[Instance], seen: Sequence[Instance]) -> dict[str, Tensor]:
         sizes = [batch.batch_shape[0] for batch in batches]
         samples = int(self._options["samples"])
-        encoded = self.network.encode(**self._parts(self._observed(seen))).repeated(samples)
-        count = self._task.scenario.required_agents
-        selection, log_probability = drawn_selections(encoded.scores, count)
-        actions = self.network.action(encoded, selection)
+        encoded = self.network.encode(**self._parts(self._observed(seen)))
+        order, log_probability = drawn_selections(encoded.scores, self._task.scenario.required_agents, samples)
+        actions = self.network.actions(encoded, order)
         terms: dict[str, Tensor] = {}
-        rows = [size * samples for size in sizes]
-        split = zip(batches, seen, actions.split(rows), log_probability.split(rows), strict=True)
+        split = zip(batches, seen, actions.split(sizes), log_probability.split(sizes), strict=True)
         for batch, shown, action, likely in split:
             truth = self._tensors(_repeated(batch, samples))
             known = truth if shown is batch else self._tensors(_repeated(shown, samples))
-            decision = BalancedFormat(batch.scenario).decide(action.double(), known)
-            own = self._costs(truth, decision, likely.view(-1, samples))
-            share = len(action) / sum(rows)
+            decision = BalancedFormat(batch.scenario).decide(action.flatten(0, 1).double(), known)
+            own = self._costs(truth, decision, likely)
+            share = len(action) / sum(sizes)
             terms = {name: terms.get(name, 0.0) + share * term for name, term in own.items()}
         return terms
 
     def _costs(self, truth: Instance, decision: Decision, log_probability: Tensor) -> dict[str, Tensor]:
-        """Return the terms of the loss of decisions (B · K), with their log-probabilities (B, K)."""
+        """Return the terms of the loss of decisions (B · S), with their log-probabilities (B, S)."""
         price = self._options["price"]
         cost = costs(truth, decision, self._options["margin"], self._options["leak"])
         smooth = cost.energy + price * (cost.late + cost.leaked + _ACCURACY * cost.short)
@@ -105,19 +103,20 @@ class RLOOLearner(PhysicsLearner):
         }
 
 
-def drawn_selections(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return selections (B, N) bool of ``count`` agents drawn without replacement, and their log-probabilities (B).
+def drawn_selections(scores: Tensor, count: int, samples: int) -> tuple[Tensor, Tensor]:
+    """Return selections of ``count`` agents drawn without replacement, (B, S, K), and their log-probabilities (B, S).
 
-    The logarithm is that of the order of the draws, one after the other with probabilities proportional to
-    exp(scores), which has the same gradient in the mean as that of the set.
+    ``scores`` are (B, N), ``samples`` is S. The logarithm is that of the order of the draws, one after the other with
+    probabilities proportional to exp(scores), which has the same gradient in the mean as that of the set.
     """
     with torch.no_grad():
-        gumbel = -torch.log(-torch.log(torch.rand_like(scores).clamp(1e-9, 1 - 1e-7)))
-        order = (scores + gumbel).topk(count, -1).indices
-    logits = scores.gather(-1, order) - torch.logsumexp(scores, -1, keepdim=True)
+        unit = torch.rand(*scores.shape[:-1], samples, scores.shape[-1], dtype=scores.dtype, device=scores.device)
+        gumbel = -torch.log(-torch.log(unit.clamp(1e-9, 1 - 1e-7)))
+        order = (scores[:, None] + gumbel).topk(count, -1).indices
+    likely = scores - torch.logsumexp(scores, -1, keepdim=True)
+    logits = likely[:, None].expand(-1, samples, -1).gather(-1, order)
     before = torch.cumsum(logits.exp(), -1) - logits.exp()
-    log_probability = (logits - torch.log1p(-before.clamp(max=1 - 1e-6))).sum(-1)
-    return torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, order, True), log_probability
+    return order, (logits - torch.log1p(-before.clamp(max=1 - 1e-6))).sum(-1)
 
 
 def leave_one_out(cost: Tensor) -> Tensor:

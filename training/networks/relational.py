@@ -31,7 +31,7 @@ class Encoded(NamedTuple):
     """What a network makes of an observation before it selects.
 
     ``scores`` (B, N); ``agents`` (B, N, width) and ``eavesdroppers`` (B, E, width); ``pairs`` (B, N, N, F) and
-    ``overheard`` (B, N, E, F), the features of the pairs, which ``times`` rows in a row of the others share.
+    ``overheard`` (B, N, E, F), the features of the pairs.
     """
 
     scores: Tensor
@@ -39,19 +39,10 @@ class Encoded(NamedTuple):
     eavesdroppers: Tensor
     pairs: Tensor
     overheard: Tensor
-    times: int = 1
-
-    def repeated(self, times: int) -> Encoded:
-        """Return it with each row ``times`` times in a row."""
-        scores, agents, eves = (part.repeat_interleave(times, 0) for part in self[:3])
-        return Encoded(scores, agents, eves, self.pairs, self.overheard, self.times * times)
 
 
 class Attention(nn.Module):
-    """Rows attend to columns, (B, R, width) and (B, C, width), each pair of which has features (B, R, C, F).
-
-    With ``times`` K, the features are (B / K, R, C, F), and K rows of the batch in a row share them.
-    """
+    """Rows attend to columns, (B, R, width) and (B, C, width), each pair of which has features (B, R, C, F)."""
 
     def __init__(self, width: int, features: int, heads: int = 4) -> None:
         super().__init__()
@@ -64,30 +55,15 @@ class Attention(nn.Module):
             nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
 
-    def forward(
-        self, rows: Tensor, columns: Tensor, pairs: Tensor, mask: Tensor | None = None, times: int = 1
-    ) -> Tensor:
+    def forward(self, rows: Tensor, columns: Tensor, pairs: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the rows (B, R, width); with a ``mask`` (B, C) bool they see only the columns in it."""
-        normed = self.norm(rows)
-        query, key, value = (
-            self._split(self.query(normed)),
-            self._split(self.key(columns)),
-            self._split(self.value(columns)),
-        )
-        bias = self.bias(pairs).permute(0, 3, 1, 2)
-        logits = query @ key.transpose(-1, -2) / math.sqrt(self.size)
-        logits = logits + (bias if times == 1 else bias.repeat_interleave(times, 0))
+        query, key = self._split(self.query(self.norm(rows))), self._split(self.key(columns))
+        logits = query @ key.transpose(-1, -2) / math.sqrt(self.size) + self.bias(pairs).permute(0, 3, 1, 2)
         if mask is not None:
             logits = torch.where(mask[:, None, None], logits, _MASKED)
         weights = logits.softmax(-1)  # (B, heads, R, C)
-        seen = (weights @ value).transpose(1, 2).flatten(2)
-        by_row = weights.transpose(1, 2)  # (B, R, heads, C)
-        if times > 1:
-            by_row = by_row.unflatten(0, (-1, times)).transpose(1, 2).flatten(2, 3)  # (B / K, R, K · heads, C)
-        of_pairs = by_row @ pairs
-        if times > 1:
-            of_pairs = of_pairs.unflatten(2, (times, self.heads)).transpose(1, 2).flatten(0, 1)
-        of_pairs = of_pairs.flatten(2)  # (B, R, heads · F)
+        seen = (weights @ self._split(self.value(columns))).transpose(1, 2).flatten(2)
+        of_pairs = (weights.transpose(1, 2) @ pairs).flatten(2)  # (B, R, heads · F)
         rows = rows + self.out(seen) + self.pair_value(of_pairs)
         mixed: Tensor = rows + self.mlp(rows)
         return mixed
@@ -163,15 +139,47 @@ class RelationalNetwork(nn.Module):
 
     def action(self, encoded: Encoded, selection: Tensor) -> Tensor:
         """Return the action (B, 2N + 1) that selects ``selection`` (B, N) bool, with the levels for it."""
-        hidden = encoded.agents + self.mark(selection.to(encoded.agents.dtype)[..., None])
-        times, overheard = encoded.times, encoded.overheard
-        eves = self.eve_to_selected(encoded.eavesdroppers, hidden, overheard.transpose(1, 2), selection, times)
-        hidden = self.agent_to_selected(hidden, hidden, encoded.pairs, selection, times)
-        hidden = self.agent_to_eves_again(hidden, eves, overheard, None, times)
+        hidden = self._marked(encoded.agents, selection)
+        overheard = encoded.overheard
+        eves = self.eve_to_selected(encoded.eavesdroppers, hidden, overheard.transpose(1, 2), selection)
+        hidden = self.agent_to_selected(hidden, hidden, encoded.pairs, selection)
+        return self._action(encoded.scores, selection, hidden, eves, overheard)
+
+    def actions(self, encoded: Encoded, order: Tensor) -> Tensor:
+        """Return the actions (B, S, 2N + 1) of ``action`` for S selections of each, of the agents ``order`` (B, S, K).
+
+        Only the selected agents are columns, which makes it several times as fast.
+        """
+        batch, samples = order.shape[:2]
+        agents = encoded.agents.shape[1]
+
+        def each(part: Tensor) -> Tensor:
+            return part[:, None].expand(-1, samples, *part.shape[1:]).flatten(0, 1)
+
+        def columns(pairs: Tensor) -> Tensor:  # (B, R, N, F) → (B S, R, K, F)
+            index = order[:, :, None, :, None].expand(-1, -1, pairs.shape[1], -1, pairs.shape[3])
+            return pairs[:, None].expand(-1, samples, -1, -1, -1).gather(3, index).flatten(0, 1)
+
+        chosen = order.flatten(0, 1)
+        marks = torch.zeros(batch * samples, agents, dtype=torch.bool, device=order.device)
+        selection = marks.scatter(1, chosen, torch.ones_like(chosen, dtype=torch.bool))
+        hidden = self._marked(each(encoded.agents), selection)
+        selected = hidden.gather(1, chosen[..., None].expand(-1, -1, hidden.shape[-1]))
+        eves = self.eve_to_selected(each(encoded.eavesdroppers), selected, columns(encoded.overheard.transpose(1, 2)))
+        hidden = self.agent_to_selected(hidden, selected, columns(encoded.pairs))
+        action = self._action(each(encoded.scores), selection, hidden, eves, each(encoded.overheard))
+        return action.unflatten(0, (batch, samples))
+
+    def _marked(self, agents: Tensor, selection: Tensor) -> Tensor:
+        marked: Tensor = agents + self.mark(selection.to(agents.dtype)[..., None])
+        return marked
+
+    def _action(self, scores: Tensor, selection: Tensor, hidden: Tensor, eves: Tensor, overheard: Tensor) -> Tensor:
+        hidden = self.agent_to_eves_again(hidden, eves, overheard)
         jam, offset = (1 + _SILENT) * torch.sigmoid(self.jam(hidden)) - _SILENT, torch.tanh(self.offset(hidden))
         common = torch.tanh(self.common(hidden.mean(1)))
         level = torch.where(selection, offset.squeeze(-1), jam.squeeze(-1))
-        scores = torch.sigmoid(encoded.scores)  # in (0, 1), in the order of the scores
+        scores = torch.sigmoid(scores)  # in (0, 1), in the order of the scores
         return torch.cat([torch.where(selection, scores, scores - 1), level, common], -1)
 
 
