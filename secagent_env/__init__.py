@@ -4,7 +4,8 @@ The way of the data, and the room of each step::
 
     Scenario → sample_instance → Instance → Decision → evaluate → Outcome     model/, draws in sampling/ by the
                                                                               channel models of propagation/
-    observation → action → Decision → reward                                  allocation/, over many tasks lifetime/
+    observation → action → Decision → reward                                  allocation/, over many
+                                                                              tasks lifetime/, in machine code bulk/
     Game → powers → rates → reward                                            power_control/, the second paper's game
 
 Around them are the Gymnasium environments ``secagent/Allocation-v0``, ``secagent/Lifetime-v0`` and

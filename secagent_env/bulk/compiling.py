@@ -1,0 +1,40 @@
+"""Compilation with numba, an optional dependency: a module that imports this one needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from secagent_env.support.extras import require
+
+numba = require("numba", "fast")
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def compiled(function: _F) -> _F:
+    """Return a function in machine code, compiled at its first call. It releases the GIL, and does not check indices.
+
+    The code is kept for other processes where numba keeps it: in ``NUMBA_CACHE_DIR``, or beside the module, or in the
+    user's cache; where none of these can be written, each process compiles anew. Numba looks at the module's file alone
+    to tell whether the code is that of another version: what a compiled function calls must be in the same module.
+    """
+    try:
+        return _jit(function, cache=True)
+    except RuntimeError:  # there is no place to keep it
+        return _jit(function)
+
+
+def inlined(function: _F) -> _F:
+    """Return a function to be called by :func:`compiled` ones of the same module."""
+    return _jit(function)
+
+
+def summing(function: _F) -> _F:
+    """Return an :func:`inlined` function whose sums may be in any order, by which they take a fraction of the time."""
+    return _jit(function, fastmath={"reassoc", "contract"})
+
+
+def _jit(function: _F, **options: Any) -> _F:
+    made: _F = numba.njit(nogil=True, error_model="numpy", **options)(function)
+    return made
