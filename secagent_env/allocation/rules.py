@@ -157,7 +157,7 @@ class AllocationRules(FormatRules):
             self._set(actions=BulkGuidedFormat(self.scenario))
 
     def observe(self, instance: Instance, pair_gain: np.ndarray | None = None) -> Any:
-        """Return the observation of an instance or a batch, see :func:`~secagent_env.allocation.observations.observe`."""
+        """Return the observation of an instance or a batch, as :mod:`secagent_env.allocation.observations` has it."""
         if self.bulk is not None:
             return self.bulk.observed(instance)
         return observe(instance, self.observation_format, pair_gain=pair_gain)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from operator import setitem
 from typing import TYPE_CHECKING, Any
 
@@ -35,22 +34,12 @@ from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
 from secagent_env.sampling.generator import CHUNK, draw_into, empty_instances
 from secagent_env.support.checks import integer
+from secagent_env.support.threads import Threads
 
 if TYPE_CHECKING:
     from secagent_env.allocation.bulk import Bulk
 
 _RENDER_MODES = ("rgb_array", "ansi")
-
-
-class _Threads(ThreadPoolExecutor):
-    """Threads of which a copy has its own, so that an environment can be copied and pickled."""
-
-    def __init__(self, workers: int) -> None:
-        super().__init__(workers, thread_name_prefix="secagent")
-        self._workers = workers
-
-    def __reduce__(self) -> tuple[type[_Threads], tuple[int]]:
-        return _Threads, (self._workers,)
 
 
 @takes_arguments_of(AllocationRules)
@@ -112,7 +101,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         self._score = self._rules.score if device is None else DeviceScore(self._rules, device)
         self._truncated = max_episode_steps is not None and integer("max_episode_steps", max_episode_steps, 1) == 1
         workers = integer("threads", threads, 1)
-        self._pool = _Threads(workers) if workers > 1 else None
+        self._pool = Threads(workers) if workers > 1 else None
         # The instances of the running episodes, in arrays that are overwritten in place, and as they are seen.
         self._estimates = Estimates(rules.csi_error, self.num_envs)
         self._arrays = empty_instances(self.scenario, self.num_envs)

@@ -32,12 +32,18 @@ class Networks:
         for name in _BEYOND:
             if (got := getattr(scenario, name)) != (wanted := getattr(paper, name)):
                 raise ValueError(f"rng='bulk' draws channels with {name}={wanted!r} alone, got {got!r}: leave rng out")
-        low, high = scenario.tool_tokens
-        budget = (math.log(bound) for bound in scenario.training_budget)
-        ends = (*scenario.area_m, scenario.model_dim, (low, high + 1), scenario.compute_rate, scenario.compute_power_w)
-        self._ranges = np.array(
-            [(low, high - low) for low, high in (*ends, tuple(budget), *scenario.eve_area_m)], float
+        first, last = scenario.tool_tokens
+        low, high = scenario.training_budget
+        ranges = (
+            *scenario.area_m,
+            scenario.model_dim,
+            (first, last + 1),
+            scenario.compute_rate,
+            scenario.compute_power_w,
+            (math.log(low), math.log(high)),
+            *scenario.eve_area_m,
         )
+        self._ranges = np.array([(low, high - low) for low, high in ranges], float)
         self._widths = np.array(scenario.model_dims or (), float)
         output = scenario.output_tokens
         self._constants = (
@@ -73,9 +79,7 @@ def links_and_agents(instances: Instance) -> tuple[np.ndarray, ...]:
 
     They are views of float64 arrays in C order, and copies of others.
     """
-    channels = (
-        np.ascontiguousarray(array, complex).view(float) for array in (instances.channel_bs, instances.channel_eve)
-    )
+    channels = (instances.channel_bs, instances.channel_eve)
     others = (
         instances.gain_agents,
         instances.gain_eve,
@@ -83,11 +87,14 @@ def links_and_agents(instances: Instance) -> tuple[np.ndarray, ...]:
         instances.compute_power_w,
         instances.accuracy,
     )
-    return *channels, *(np.ascontiguousarray(array, float) for array in others)
+    return (
+        *(np.ascontiguousarray(array, complex).view(float) for array in channels),
+        *(np.ascontiguousarray(array, float) for array in others),
+    )
 
 
 def key_of(seed: int) -> np.uint64:
-    """Return the key of a seed: itself below 2⁶⁴, and of a larger one 64 bits that NumPy's ``SeedSequence`` makes of it.
+    """Return the key of a seed: itself below 2⁶⁴, and 64 bits that NumPy's ``SeedSequence`` makes of a larger one.
 
     Raises
     ------
