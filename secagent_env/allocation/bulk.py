@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,14 +13,19 @@ from secagent_env.allocation.observations import observation_shapes, task_part
 from secagent_env.bulk.guided import decide
 from secagent_env.bulk.kernels import observe
 from secagent_env.bulk.networks import Networks, key_of, links_and_agents
+from secagent_env.bulk.scoring import FIGURES, score
 from secagent_env.gym_bases.spaces import BOUND
-from secagent_env.model.batched import Array, namespace
+from secagent_env.model.batched import LEAN_NUMPY, Array, Batched, namespace
 from secagent_env.model.beams import RIDGE
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
+from secagent_env.model.outcome import Outcome
+from secagent_env.model.physics import outcome_of
 from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import mean_execution_energy_j
 from secagent_env.sampling.generator import empty_instances
+
+_B = TypeVar("_B", bound=Batched)
 
 
 class Bulk:
@@ -78,14 +83,43 @@ class Bulk:
     def observed(self, instance: Instance) -> Any:
         """Return the observation of an instance or of a batch: float32 arrays (…, shape)."""
         batch = instance.batch_shape
-        flat = instance._map(lambda array: array.reshape(-1, *array.shape[len(batch) :]))
-        gain = np.ascontiguousarray(instance.bs_gain, float).reshape(-1, instance.scenario.num_agents)
+        flat = _flat(instance)
         rows = np.arange(len(flat))
         seen = self._empty(len(flat))
-        observe(rows, rows, *self._seen_in(instance.scenario), *links_and_agents(flat), gain, seen)
+        observe(rows, rows, *self._seen_in(instance.scenario), *links_and_agents(flat), _gain(instance), seen)
         if self._format != "dict":
             return seen.reshape(*batch, -1)
         return {name: part.copy().reshape(*batch, *part.shape[1:]) for name, part in self._parts(seen).items()}
+
+    @staticmethod
+    def evaluated(instance: Instance, decision: Decision) -> tuple[Outcome, np.ndarray, np.ndarray]:
+        """Return the outcome, to rounding that of :func:`~secagent_env.evaluate`, and the two sums of ``reward_of``.
+
+        Instance and decision have the same batch dimensions, and the decision no artificial noise.
+        """
+        batch, scenario = instance.batch_shape, instance.scenario
+        flat, decided = _flat(instance), _flat(decision)
+        figures, secrecy = np.empty((len(FIGURES), len(flat))), np.empty((len(flat), scenario.num_agents))
+        score(
+            *links_and_agents(flat),
+            _gain(instance),
+            np.ascontiguousarray(decided.selection),
+            np.ascontiguousarray(decided.beamformer, complex).view(float),
+            np.ascontiguousarray(decided.power_w, float),
+            (
+                scenario.noise_power_w,
+                scenario.downlink_bits / scenario.bandwidth_hz,
+                scenario.uplink_bits / scenario.bandwidth_hz,
+                float(scenario.latency_limit_s),
+            ),
+            scenario.colluding,
+            figures,
+            secrecy,
+        )
+        named = {name: row.reshape(batch)[()] for name, row in zip(FIGURES, figures, strict=True)}
+        sums = named.pop("capped_energy_j"), named.pop("everyone_j")
+        secrecy = secrecy.reshape(*batch, -1)
+        return outcome_of(LEAN_NUMPY, scenario, decision, uplink_secrecy=secrecy, **named), *sums
 
     def _empty(self, size: int) -> np.ndarray:
         return np.empty((size, sum(map(math.prod, self._shapes.values()))), np.float32)
@@ -129,8 +163,7 @@ class BulkGuidedFormat(GuidedFormat):
         batch, scenario = instance.batch_shape, instance.scenario
         if tuple(action.shape[:-1]) != batch or namespace(action, instance.channel_bs) is not np:
             return super().decide(action, instance)
-        flat = instance._map(lambda array: array.reshape(-1, *array.shape[len(batch) :]))
-        channel_bs, channel_eve, *_ = links_and_agents(flat)
+        channel_bs, channel_eve, *_ = links_and_agents(_flat(instance))
         size, agents, parts = channel_bs.shape
         selection, power, beamformer = np.empty((size, agents), bool), np.empty((size, agents)), np.empty((size, parts))
         powers = (scenario.max_power_w, scenario.bs_power_w, scenario.noise_power_w, LOWEST_POWER_W)
@@ -138,7 +171,7 @@ class BulkGuidedFormat(GuidedFormat):
             np.ascontiguousarray(action, float).reshape(size, -1),
             channel_bs,
             channel_eve,
-            np.ascontiguousarray(instance.bs_gain, float).reshape(size, agents),
+            _gain(instance),
             self._required,
             (*map(float, powers), self.COMMON_DB, self.OFFSET_DB, RIDGE),
             selection,
@@ -150,3 +183,14 @@ class BulkGuidedFormat(GuidedFormat):
             beamformer=beamformer.view(complex).reshape(*batch, -1),
             power_w=power.reshape(*batch, agents),
         )
+
+
+def _flat(batch: _B) -> _B:
+    """Return a batch (B) of what has any batch dimensions."""
+    dims = len(batch.batch_shape)
+    return batch._map(lambda array: array.reshape(-1, *array.shape[dims:]))
+
+
+def _gain(instance: Instance) -> np.ndarray:
+    """Return the gains g of (9) of any batch of instances, (B, N)."""
+    return np.ascontiguousarray(instance.bs_gain, float).reshape(-1, instance.scenario.num_agents)

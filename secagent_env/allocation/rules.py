@@ -11,10 +11,10 @@ import numpy as np
 
 from secagent_env.allocation.actions import ActionFormat, action_format
 from secagent_env.allocation.observations import observation_space, observe
-from secagent_env.allocation.reward import reward
+from secagent_env.allocation.reward import reward, reward_of
 from secagent_env.gym_bases.arguments import fitting
 from secagent_env.gym_bases.own_instances import InstanceSet
-from secagent_env.model.batched import Array
+from secagent_env.model.batched import Array, namespace
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.outcome import Outcome, constraint_bounds
@@ -164,16 +164,12 @@ class AllocationRules(FormatRules):
 
     def score(self, instance: Instance, decision: Decision) -> tuple[Outcome, Array, Array]:
         """Return the outcome, the reward and the penalty in it, each of the batch shape."""
+        terms = {"reference_j": self.reference_j, "fixed": self.penalty_fixed, "weights": self.penalty_weights}
+        if self.bulk is not None and decision.noise_covariance is None and namespace(decision.power_w) is np:
+            outcome, *sums = self.bulk.evaluated(instance, decision)
+            return outcome, *reward_of(instance.scenario, outcome, *sums, **terms)
         outcome = evaluate(instance, decision)
-        value, penalty = reward(
-            instance,
-            decision,
-            outcome,
-            reference_j=self.reference_j,
-            fixed=self.penalty_fixed,
-            weights=self.penalty_weights,
-        )
-        return outcome, value, penalty
+        return outcome, *reward(instance, decision, outcome, **terms)
 
     def fitting(self, instance: Any, *batches: tuple[int, ...]) -> Instance:
         """Return the option ``instance`` of a reset as NumPy arrays; its batch shape must be one of ``batches``."""

@@ -26,12 +26,15 @@ def compiled(function: _F) -> _F:
 
 
 def inlined(function: _F) -> _F:
-    """Return a function to be called by :func:`compiled` ones of the same module."""
-    return _jit(function)
+    """Return a function whose code becomes part of the :func:`compiled` ones of its module that call it.
+
+    So it is compiled anew for each, and loops over it are vectorised.
+    """
+    return _jit(function, inline="always")
 
 
 def summing(function: _F) -> _F:
-    """Return an :func:`inlined` function whose sums may be in any order, by which they take a fraction of the time."""
+    """Return a function for :func:`compiled` ones of its module, whose sums may be in any order: several at a time."""
     return _jit(function, fastmath={"reassoc", "contract"})
 
 
