@@ -18,7 +18,7 @@ from secagent_env.support.extras import require
 GOAL = 2.5
 """How many times the steps per second of the default are the goal."""
 
-_FORMATS: dict[str, dict[str, str]] = {
+_FORMATS: dict[str, dict[str, Any]] = {
     "flat": {},
     "guided": {"action_format": "guided"},
     "guided, compact": {"action_format": "guided", "observation_format": "compact"},
@@ -37,7 +37,7 @@ def measure(
     progress(f"measuring {size} environments on networks in bulk")
     figures: Figure = {"size": size}
     for name, formats in _FORMATS.items():
-        tasks: dict[str, Callable[[], Any]] = {}
+        tasks: dict[str, Callable[[], object]] = {}
         for rng in ("streams", "bulk"):
             envs = gymnasium.make_vec("secagent/Allocation-v0", size, scenario=scenario, rng=rng, **formats)
             envs.reset(seed=0)

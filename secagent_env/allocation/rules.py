@@ -164,7 +164,11 @@ class AllocationRules(FormatRules):
 
     def score(self, instance: Instance, decision: Decision) -> tuple[Outcome, Array, Array]:
         """Return the outcome, the reward and the penalty in it, each of the batch shape."""
-        terms = {"reference_j": self.reference_j, "fixed": self.penalty_fixed, "weights": self.penalty_weights}
+        terms: dict[str, Any] = {
+            "reference_j": self.reference_j,
+            "fixed": self.penalty_fixed,
+            "weights": self.penalty_weights,
+        }
         if self.bulk is not None and decision.noise_covariance is None and namespace(decision.power_w) is np:
             outcome, *sums = self.bulk.evaluated(instance, decision)
             return outcome, *reward_of(instance.scenario, outcome, *sums, **terms)

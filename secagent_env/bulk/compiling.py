@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from secagent_env.support.extras import require
 
 numba = require("numba", "fast")
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+Compiled = Callable[..., Any]
 
 
-def compiled(function: _F) -> _F:
+def compiled(function: Compiled) -> Compiled:
     """Return a function in machine code, compiled at its first call. It releases the GIL, and does not check indices.
 
     The code is kept for other processes where numba keeps it: in ``NUMBA_CACHE_DIR``, or beside the module, or in the
@@ -25,7 +25,7 @@ def compiled(function: _F) -> _F:
         return _jit(function)
 
 
-def inlined(function: _F) -> _F:
+def inlined(function: Compiled) -> Compiled:
     """Return a function whose code becomes part of the :func:`compiled` ones of its module that call it.
 
     So it is compiled anew for each, and loops over it are vectorised.
@@ -33,11 +33,11 @@ def inlined(function: _F) -> _F:
     return _jit(function, inline="always")
 
 
-def summing(function: _F) -> _F:
+def summing(function: Compiled) -> Compiled:
     """Return a function for :func:`compiled` ones of its module, whose sums may be in any order: several at a time."""
     return _jit(function, fastmath={"reassoc", "contract"})
 
 
-def _jit(function: _F, **options: Any) -> _F:
-    made: _F = numba.njit(nogil=True, error_model="numpy", **options)(function)
+def _jit(function: Compiled, **options: Any) -> Compiled:
+    made: Compiled = numba.njit(nogil=True, error_model="numpy", **options)(function)
     return made
