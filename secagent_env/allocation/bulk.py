@@ -1,9 +1,10 @@
-"""``rng="bulk"`` of the environments of one task: networks by counter, and compiled observations and guided actions."""
+"""``rng="bulk"`` of the environments of one task: networks by counter; observations, guided actions, scores, compiled."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,11 +30,11 @@ _B = TypeVar("_B", bound=Batched)
 
 
 class Bulk:
-    """Networks by counter, observations and guided actions, in machine code, for the environments of one task.
+    """Networks of a scenario by counter, their observations in a format, and the scores of decisions, in machine code.
 
     Parameters
     ----------
-    scenario, action_format, observation_format
+    scenario, observation_format
         As in :class:`~secagent_env.allocation.rules.FormatRules`.
 
     Raises
@@ -49,8 +50,6 @@ class Bulk:
 
     def __init__(self, scenario: Scenario, observation_format: str) -> None:
         self._networks, self._scenario, self._format = Networks(scenario), scenario, observation_format
-        self._own: tuple[Any, ...] | None = None
-        self._own = self._seen_in(scenario)
 
     def one(self, seed: int, episode: int) -> Instance:
         """Return the instance of an episode since the environment was seeded."""
@@ -75,27 +74,31 @@ class Bulk:
     def observe(self, instances: Instance, bs_gain: np.ndarray, rows: np.ndarray, out: Any) -> None:
         """Write the observations of the ``rows`` (B,) of a batch of instances to those of observations."""
         flat, into = (out, rows) if self._format != "dict" else (self._empty(len(rows)), np.arange(len(rows)))
-        observe(rows, into, *self._seen_in(instances.scenario), *links_and_agents(instances), bs_gain, flat)
+        observe(rows, into, *_seen_in(instances.scenario), self._all, *links_and_agents(instances), bs_gain, flat)
         if self._format == "dict":
             for name, part in self._parts(flat).items():
                 out[name][rows] = part
 
     def observed(self, instance: Instance) -> Any:
         """Return the observation of an instance or of a batch: float32 arrays (…, shape)."""
-        batch = instance.batch_shape
-        flat = _flat(instance)
-        rows = np.arange(len(flat))
-        seen = self._empty(len(flat))
-        observe(rows, rows, *self._seen_in(instance.scenario), *links_and_agents(flat), _gain(instance), seen)
+        batch, flat = instance.batch_shape, _flat(instance)
+        rows, seen = np.arange(len(flat)), self._empty(len(flat))
+        observe(rows, rows, *_seen_in(instance.scenario), self._all, *links_and_agents(flat), _gain(instance), seen)
         if self._format != "dict":
             return seen.reshape(*batch, -1)
         return {name: part.copy().reshape(*batch, *part.shape[1:]) for name, part in self._parts(seen).items()}
 
     @staticmethod
+    def evaluates(instance: Instance, decision: Decision) -> bool:
+        """Whether a decision can be scored here: one for each instance, in NumPy, and without artificial noise."""
+        one_each = instance.batch_shape == decision.batch_shape
+        return one_each and decision.noise_covariance is None and namespace(decision.power_w, instance.channel_bs) is np
+
+    @staticmethod
     def evaluated(instance: Instance, decision: Decision) -> tuple[Outcome, np.ndarray, np.ndarray]:
         """Return the outcome, to rounding that of :func:`~secagent_env.evaluate`, and the two sums of ``reward_of``.
 
-        Instance and decision have the same batch dimensions, and the decision no artificial noise.
+        Instance and decision are as :meth:`evaluates` says.
         """
         batch, scenario = instance.batch_shape, instance.scenario
         flat, decided = _flat(instance), _flat(decision)
@@ -137,22 +140,10 @@ class Bulk:
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return observation_shapes(self._scenario, self._format)
 
-    def _seen_in(self, scenario: Scenario) -> tuple[Any, ...]:
-        """Return what observations of a scenario's instances depend on beside these."""
-        if scenario is self._scenario and self._own is not None:
-            return self._own
-        return (
-            np.array(task_part(scenario), np.float32),
-            (
-                mean_execution_energy_j(scenario),
-                float(scenario.latency_limit_s),
-                float(scenario.compute_power_w[1]),
-                scenario.max_power_w / scenario.noise_power_w,
-                scenario.bs_power_w / scenario.noise_power_w,
-                BOUND,
-            ),
-            self._format != "compact",
-        )
+    @property
+    def _all(self) -> bool:
+        """Whether all channels are seen."""
+        return self._format != "compact"
 
 
 class BulkGuidedFormat(GuidedFormat):
@@ -183,6 +174,20 @@ class BulkGuidedFormat(GuidedFormat):
             beamformer=beamformer.view(complex).reshape(*batch, -1),
             power_w=power.reshape(*batch, agents),
         )
+
+
+@lru_cache(maxsize=8)
+def _seen_in(scenario: Scenario) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Return the part ``task`` of observations, and the units and bounds of the others."""
+    units = (
+        mean_execution_energy_j(scenario),
+        float(scenario.latency_limit_s),
+        float(scenario.compute_power_w[1]),
+        scenario.max_power_w / scenario.noise_power_w,
+        scenario.bs_power_w / scenario.noise_power_w,
+        BOUND,
+    )
+    return np.array(task_part(scenario), np.float32), units
 
 
 def _flat(batch: _B) -> _B:

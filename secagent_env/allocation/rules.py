@@ -14,7 +14,7 @@ from secagent_env.allocation.observations import observation_space, observe
 from secagent_env.allocation.reward import reward, reward_of
 from secagent_env.gym_bases.arguments import fitting
 from secagent_env.gym_bases.own_instances import InstanceSet
-from secagent_env.model.batched import Array, namespace
+from secagent_env.model.batched import Array
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.outcome import Outcome, constraint_bounds
@@ -169,7 +169,7 @@ class AllocationRules(FormatRules):
             "fixed": self.penalty_fixed,
             "weights": self.penalty_weights,
         }
-        if self.bulk is not None and decision.noise_covariance is None and namespace(decision.power_w) is np:
+        if self.bulk is not None and self.bulk.evaluates(instance, decision):
             outcome, *sums = self.bulk.evaluated(instance, decision)
             return outcome, *reward_of(instance.scenario, outcome, *sums, **terms)
         outcome = evaluate(instance, decision)

@@ -260,7 +260,7 @@ def observe(
     rows: Any,
     into: Any,
     task: Any,
-    constants: Any,
+    units: Any,
     channels: Any,
     channel_bs: Any,
     channel_eve: Any,
@@ -278,7 +278,7 @@ def observe(
     ----------
     task
         The part of that name, (6,).
-    constants
+    units
         Mean execution energy, J; latency limit, s; highest compute power, W; SNR of a gain of 1, of an agent and of the
         base station; the bound of all entries.
     channels
@@ -287,7 +287,7 @@ def observe(
         As in :func:`draw`.
     """
     agents, eves, antennas = channel_bs.shape[1], channel_eve.shape[1], channel_bs.shape[2] // 2
-    mean_energy, limit, most_power, agent_snr, base_snr, bound = constants
+    mean_energy, limit, most_power, agent_snr, base_snr, bound = units
     eve_gain = np.empty(eves)
     for i, row in enumerate(rows):
         own = seen[into[i]]

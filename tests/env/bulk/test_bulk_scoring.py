@@ -89,6 +89,7 @@ def test_shapes_are_those_of_the_batch():
     shaped = decided._map(lambda array: array.reshape(2, 3, -1))
     assert_same_score(instances, shaped)
     assert_same_score(instances[1, 2], shaped[1, 2])
+    assert_same_score(instances[1, 2], shaped)  # many decisions in one instance
 
 
 @pytest.mark.parametrize("edge", ["nobody", "silent", "no beam", "no channels"])
