@@ -1,4 +1,4 @@
-"""``rng="bulk"`` of the environments of one task: networks by counter; observations, guided actions, scores, compiled."""
+"""``rng="bulk"`` of the environments of one task: networks by counter; their observations, decisions and scores."""
 
 from __future__ import annotations
 
