@@ -17,7 +17,8 @@ def compiled(function: Compiled) -> Compiled:
 
     The code is kept for other processes where numba keeps it: in ``NUMBA_CACHE_DIR``, or beside the module, or in the
     user's cache; where none of these can be written, each process compiles anew. Numba looks at the module's file alone
-    to tell whether the code is that of another version: what a compiled function calls must be in the same module.
+    to tell whether the code is that of another version: what a compiled function calls must be in the same module, and
+    after a change of the options below what is kept has to be deleted.
     """
     try:
         return _jit(function, cache=True)
