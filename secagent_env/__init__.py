@@ -9,6 +9,7 @@ The way of the data, and the room of each step::
 
 Around them are the Gymnasium environments ``secagent/Allocation-v0``, ``secagent/Lifetime-v0`` and
 ``secagent/PowerControl-v0``, registered on import, on the bases in ``gym_bases/``; ``rendering/`` draws them,
+``bulk/`` holds the compiled parts of ``rng="bulk"``,
 ``secrecy/`` has outage and ergodic rates where the eavesdroppers' links are random, ``questions/`` holds the users'
 questions, and ``support/`` what all packages stand on.
 """

@@ -22,6 +22,7 @@ import scipy
 
 import solvers
 from eval import usable_cores
+from eval.bench import bulk as bench_bulk
 from eval.bench import channels as bench_channels
 from eval.bench import environments as bench_environments
 from eval.bench import own_instances as bench_own
@@ -90,6 +91,7 @@ def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda t
         "channels": channels,
         "episode": _episode(scenario, repeats, share),
         "environments": bench_environments.measure(scenario, at_once, repeats // 2, STEPPING * share, progress),
+        "bulk": bench_bulk.measure(scenario, at_once, repeats, STEPPING * share, progress),
         "own": bench_own.measure(
             scenario,
             bench_own.QUICK_COUNT if quick else bench_own.COUNT,
@@ -274,6 +276,7 @@ def report(results: Figure) -> str:
         bench_channels.report(results["channels"], tabulated),
         f"An episode of secagent/Allocation-v0 (reset and step): {seconds_of(results['episode'])}",
         *bench_environments.report(results["environments"], tabulated),
+        bench_bulk.report(results["bulk"], tabulated),
         *bench_own.report(results["own"], tabulated),
         "A solve:\n\n" + tabulated(solve, ["solver", "time", "feasible"]),
         _goals(results),

@@ -10,7 +10,6 @@ import numpy as np
 
 from secagent_env import rendering
 from secagent_env.allocation.estimates import Estimates
-from secagent_env.allocation.observations import observe
 from secagent_env.allocation.rules import AllocationRules, info_of
 from secagent_env.gym_bases.arguments import reset_options, takes_arguments_of
 from secagent_env.gym_bases.instance_env import InstanceEnv
@@ -69,7 +68,7 @@ class AllocationEnv(InstanceEnv):
         ``"rgb_array"``, ``"human"`` or ``"ansi"``.
     action_format, observation_format, instances, order, csi_error, artificial_noise
         As in :class:`~secagent_env.allocation.rules.FormatRules`.
-    reference_energy_j, penalty_fixed, penalty_weight, episodes_per_instance
+    reference_energy_j, penalty_fixed, penalty_weight, episodes_per_instance, rng
         As in :class:`~secagent_env.allocation.rules.AllocationRules`.
 
     ## Version history
@@ -93,7 +92,7 @@ class AllocationEnv(InstanceEnv):
         self._instance: Instance | None = None  # as it is seen
         self._known: Instance | None = None  # the same with all that is known by it, once that is asked for
         self._episodes = 0  # that ended on this instance
-        self._turn = 0  # how many of its own instances it has played since it was seeded
+        self._turn = 0  # how many instances it has played since it was seeded, where that counts
         self._decision: Decision | None = None
         self._outcome: Outcome | None = None
 
@@ -138,12 +137,14 @@ class AllocationEnv(InstanceEnv):
 
     def _drawn(self) -> Instance:
         """Return the next instance, from the scenario or of the user's own."""
-        own = self._rules.instances
-        if own is None:
+        own, bulk = self._rules.instances, self._rules.bulk
+        if own is None and bulk is None:
             return sample_instance(self.scenario, self.np_random)
-        taken = own.take(own.indices([self.np_random], [self.np_random_seed or 0], [self._turn]))
+        seed, turn = self.np_random_seed or 0, self._turn
         self._turn += 1
-        return taken[0]
+        if bulk is not None:
+            return bulk.one(seed, turn)
+        return own.take(own.indices([self.np_random], [seed], [turn]))[0]
 
     def _continues(self, seed: int | None) -> bool:
         """Whether the next episode is on the same instance: the last one has ended, and more are due."""
@@ -165,7 +166,7 @@ class AllocationEnv(InstanceEnv):
         return self._observation(), float(reward), True, False, info
 
     def _observation(self) -> Any:
-        return observe(_running(self._instance), self.observation_format)
+        return self._rules.observe(_running(self._instance))
 
     def _text(self) -> str:
         return rendering.ansi(*self._showing)

@@ -118,9 +118,9 @@ def observe(instance: Instance, name: str, out: Any = None, pair_gain: np.ndarra
     return out
 
 
-def _task(instance: Instance, out: np.ndarray) -> None:
-    scenario = instance.scenario
-    out[...] = [
+def task_part(scenario: Scenario) -> list[float]:
+    """Return the part ``task`` of the observations of a scenario's instances."""
+    return [
         scenario.required_agents / scenario.num_agents,
         scenario.min_accuracy,
         math.log10(scenario.latency_limit_s) / 3,
@@ -128,6 +128,10 @@ def _task(instance: Instance, out: np.ndarray) -> None:
         math.log10(scenario.uplink_bits) / 5,
         float(scenario.colluding),
     ]
+
+
+def _task(instance: Instance, out: np.ndarray) -> None:
+    out[...] = task_part(instance.scenario)
 
 
 def _agents(instance: Instance, out: np.ndarray) -> None:

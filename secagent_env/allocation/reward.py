@@ -7,6 +7,7 @@ from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.outcome import Outcome, constraint_bounds
 from secagent_env.model.physics import transfer_time, transmission_energies
+from secagent_env.model.scenario import Scenario
 
 
 def transmission_by_deadline(instance: Instance, decision: Decision, outcome: Outcome) -> Array:
@@ -52,13 +53,35 @@ def reward(
         For each constraint, the weight of its relative violation.
     """
     xp = namespace(outcome.energy_j)
-    scenario = instance.scenario
+    transmission = xp.sum(transmission_by_deadline(instance, decision, outcome), axis=-1)
+    everyone = xp.sum(instance.execution_energy_j, axis=-1)
+    return reward_of(
+        instance.scenario, outcome, transmission, everyone, reference_j=reference_j, fixed=fixed, weights=weights
+    )
+
+
+def reward_of(
+    scenario: Scenario,
+    outcome: Outcome,
+    transmission_j: Array,
+    everyone_j: Array,
+    *,
+    reference_j: float,
+    fixed: float,
+    weights: dict[str, float],
+) -> tuple[Array, Array]:
+    """Return what :func:`reward` returns, of two sums over the agents.
+
+    ``transmission_j`` is that of :func:`transmission_by_deadline`, and ``everyone_j`` what all agents together would
+    spend on computing, of the batch shape, J.
+    """
+    xp = namespace(outcome.energy_j)
     limit = scenario.latency_limit_s
     downlink_time, uplink_time = (
         xp.where(t < limit, t, limit) for t in (outcome.downlink_time_s, outcome.uplink_time_s)
     )
-    energy = outcome.execution_energy_j + xp.sum(transmission_by_deadline(instance, decision, outcome), axis=-1)
-    everyone = xp.sum(instance.execution_energy_j, axis=-1) / reference_j
+    energy = outcome.execution_energy_j + transmission_j
+    everyone = everyone_j / reference_j
     excess = {
         **outcome.violations,
         "latency_s": downlink_time + outcome.inference_time_s + uplink_time - limit,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
+import numpy as np
 
 from secagent_env.allocation.actions import ActionFormat, action_format
-from secagent_env.allocation.observations import observation_space
-from secagent_env.allocation.reward import reward
+from secagent_env.allocation.observations import observation_space, observe
+from secagent_env.allocation.reward import reward, reward_of
 from secagent_env.gym_bases.arguments import fitting
 from secagent_env.gym_bases.own_instances import InstanceSet
 from secagent_env.model.batched import Array
@@ -22,8 +23,13 @@ from secagent_env.model.scenario import Scenario
 from secagent_env.model.workload import reference_energy_j as default_reference_j
 from secagent_env.sampling.beforehand import check_beforehand
 from secagent_env.sampling.estimation import ESTIMATED, known_by
-from secagent_env.support.checks import integer, number
+from secagent_env.support.checks import choice, integer, number
 from secagent_env.support.errors import check_name
+
+if TYPE_CHECKING:
+    from secagent_env.allocation.bulk import Bulk
+
+RNGS = ("streams", "bulk")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -106,20 +112,27 @@ class AllocationRules(FormatRules):
         Weight of the relative violation: a number, or a dict by constraint.
     episodes_per_instance
         How many consecutive episodes keep one instance, and its estimate.
+    rng
+        Where random numbers come from: ``"streams"``, a generator in each environment, or ``"bulk"``, by counter from
+        its seed and the number of the episode, in machine code; the latter needs numba.
 
     Attributes
     ----------
     reference_j, penalty_weights
         The reference energy, J, and the weight of each constraint.
+    bulk
+        What draws, observes and decides where random numbers come in bulk; else None.
     """
 
     reference_energy_j: float | None = None
     penalty_fixed: float = 1.5
     penalty_weight: float | Mapping[str, float] = 1.0
     episodes_per_instance: int = 1
+    rng: str = "streams"
 
     reference_j: float = field(init=False)
     penalty_weights: dict[str, float] = field(init=False)
+    bulk: Bulk | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -130,19 +143,37 @@ class AllocationRules(FormatRules):
             penalty_weights=_weights(self.scenario, self.penalty_weight),
             episodes_per_instance=integer("episodes_per_instance", self.episodes_per_instance, 1),
         )
+        if choice("rng", self.rng, RNGS) == "bulk":
+            self._make_bulk()
+
+    def _make_bulk(self) -> None:
+        for name in ("instances", "csi_error"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"rng='bulk' has no {name}: leave one of them out")
+        from secagent_env.allocation.bulk import Bulk, BulkGuidedFormat
+
+        self._set(bulk=Bulk(self.scenario, self.observation_format))
+        if self.action_format == "guided":
+            self._set(actions=BulkGuidedFormat(self.scenario))
+
+    def observe(self, instance: Instance, pair_gain: np.ndarray | None = None) -> Any:
+        """Return the observation of an instance or a batch, as :mod:`secagent_env.allocation.observations` has it."""
+        if self.bulk is not None:
+            return self.bulk.observed(instance)
+        return observe(instance, self.observation_format, pair_gain=pair_gain)
 
     def score(self, instance: Instance, decision: Decision) -> tuple[Outcome, Array, Array]:
         """Return the outcome, the reward and the penalty in it, each of the batch shape."""
+        terms: dict[str, Any] = {
+            "reference_j": self.reference_j,
+            "fixed": self.penalty_fixed,
+            "weights": self.penalty_weights,
+        }
+        if self.bulk is not None and self.bulk.evaluates(instance, decision):
+            outcome, *sums = self.bulk.evaluated(instance, decision)
+            return outcome, *reward_of(instance.scenario, outcome, *sums, **terms)
         outcome = evaluate(instance, decision)
-        value, penalty = reward(
-            instance,
-            decision,
-            outcome,
-            reference_j=self.reference_j,
-            fixed=self.penalty_fixed,
-            weights=self.penalty_weights,
-        )
-        return outcome, value, penalty
+        return outcome, *reward(instance, decision, outcome, **terms)
 
     def fitting(self, instance: Any, *batches: tuple[int, ...]) -> Instance:
         """Return the option ``instance`` of a reset as NumPy arrays; its batch shape must be one of ``batches``."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from operator import setitem
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -35,19 +34,12 @@ from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
 from secagent_env.sampling.generator import CHUNK, draw_into, empty_instances
 from secagent_env.support.checks import integer
+from secagent_env.support.threads import Threads
+
+if TYPE_CHECKING:
+    from secagent_env.allocation.bulk import Bulk
 
 _RENDER_MODES = ("rgb_array", "ansi")
-
-
-class _Threads(ThreadPoolExecutor):
-    """Threads of which a copy has its own, so that an environment can be copied and pickled."""
-
-    def __init__(self, workers: int) -> None:
-        super().__init__(workers, thread_name_prefix="secagent")
-        self._workers = workers
-
-    def __reduce__(self) -> tuple[type[_Threads], tuple[int]]:
-        return _Threads, (self._workers,)
 
 
 @takes_arguments_of(AllocationRules)
@@ -66,7 +58,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         How many environments.
     scenario, action_format, observation_format, instances, order, csi_error, artificial_noise
         As in the scalar environment.
-    reference_energy_j, penalty_fixed, penalty_weight
+    reference_energy_j, penalty_fixed, penalty_weight, rng
         As in the scalar environment.
     episodes_per_instance
         As there; an explicit reset draws a new instance.
@@ -109,7 +101,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         self._score = self._rules.score if device is None else DeviceScore(self._rules, device)
         self._truncated = max_episode_steps is not None and integer("max_episode_steps", max_episode_steps, 1) == 1
         workers = integer("threads", threads, 1)
-        self._pool = _Threads(workers) if workers > 1 else None
+        self._pool = Threads(workers) if workers > 1 else None
         # The instances of the running episodes, in arrays that are overwritten in place, and as they are seen.
         self._estimates = Estimates(rules.csi_error, self.num_envs)
         self._arrays = empty_instances(self.scenario, self.num_envs)
@@ -120,6 +112,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         self._truth: Instance | None = None  # of these arrays
         self._instance: Instance | None = None  # of those that are seen
         self._episodes = np.zeros(self.num_envs, np.int64)  # that ended on each instance
+        self._keys: np.ndarray | None = None  # of the seeds, once they are asked for
 
     @property
     def reference_energy_j(self) -> float:
@@ -140,6 +133,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         return _copied(_running(self._truth))
 
     def _start(self, mask: np.ndarray, given: Instance | None) -> Any:
+        self._keys = None  # there may be new seeds
         if given is None:
             return self._draw(mask)
         self._renew(given, mask)
@@ -193,9 +187,11 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
 
     def _draw(self, mask: np.ndarray) -> Any:
         """Draw new instances where ``mask`` says so, and return a copy of all observations."""
-        own = self._rules.instances
+        own, bulk = self._rules.instances, self._rules.bulk
         if mask.any():
             self._renew(empty_instances(self.scenario, 0) if own is None else own.like(), mask)
+        if bulk is not None:
+            return self._draw_in_bulk(mask, bulk)
         generators = self.np_random
         if own is not None:
             return self._take(mask, own)
@@ -220,6 +216,27 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         for _ in run(renew, range(0, self.num_envs, CHUNK)):
             pass
         return copy
+
+    def _draw_in_bulk(self, mask: np.ndarray, bulk: Bulk) -> Any:
+        """Draw new instances by counter where ``mask`` says so, and return a copy of all observations."""
+        if self._keys is None:
+            self._keys = bulk.keys_of(self.np_random_seed)
+        chosen = np.flatnonzero(mask)
+        keys, episodes = self._keys[chosen], self._turns[chosen]
+        self._turns[chosen] += 1
+        copy = self._lent.empty_like(self._observation) if mask.all() else None
+
+        def renew(start: int) -> None:
+            part = slice(start, start + bulk.CHUNK)
+            bulk.draw(self._arrays, self._bs_gain, chosen[part], keys[part], episodes[part])
+            bulk.observe(self._arrays, self._bs_gain, chosen[part], self._observation)
+            if copy is not None:
+                over_parts(lambda into, new: np.copyto(into[part], new[part]), copy, self._observation)
+
+        run = map if self._pool is None else self._pool.map
+        for _ in run(renew, range(0, len(chosen), bulk.CHUNK)):
+            pass
+        return self._lent.copy_of(self._observation) if copy is None else copy
 
     def _take(self, mask: np.ndarray, own: InstanceSet) -> Any:
         """Take instances of the user's own where ``mask`` says so, and return a copy of all observations."""
@@ -266,7 +283,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
             value, into = getattr(instance, name), getattr(self._arrays, name)
             if into is not None:
                 into[rows] = np.nan if value is None else value
-        observation = observe(self._see(instance, rows), self.observation_format, pair_gain=pair_gain)
+        observation = self._rules.observe(self._see(instance, rows), pair_gain)
         over_parts(lambda part, new: setitem(part, rows, new), self._observation, observation)
 
     def _see(self, truth: Instance, rows: np.ndarray | slice) -> Instance:

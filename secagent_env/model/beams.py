@@ -19,7 +19,7 @@ from secagent_env.model.instance import Instance
 
 DIRECTIONS = ("matched", "filtered", "zero-forcing", "weakest")
 
-_RIDGE = 1e-2
+RIDGE = 1e-2
 """Added to the Gram matrix of unit vectors: where antennas are few, no agent costs the others all amplitude."""
 
 
@@ -45,7 +45,7 @@ def beam_directions(instance: Instance, selected: Array) -> Array:
 
     # ĥ_kᴴ F Σ_j ĥ_j c_j = ‖h_weakest‖ / ‖h_k‖ for all k.
     gram = xp.matmul(filtered, _conjugate_transpose(unit, xp))  # entry (j, k) is ĥ_kᴴ F ĥ_j
-    ridge = _RIDGE * xp.eye(gram.shape[-1], dtype=gram.dtype)
+    ridge = RIDGE * xp.eye(gram.shape[-1], dtype=gram.dtype)
     wanted = xp.min(length, axis=-1, keepdims=True) / length
     coefficients = _solve(gram + ridge, xp.astype(wanted, gram.dtype)[..., None, :], xp)
     zero_forcing = xp.matmul(coefficients, filtered)[..., 0, :]

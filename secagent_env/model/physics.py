@@ -20,6 +20,7 @@ from secagent_env.model.batched import LEAN_NUMPY, Array, lean_namespace, requir
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.outcome import Outcome
+from secagent_env.model.scenario import Scenario
 
 LN2 = math.log(2)
 
@@ -73,32 +74,48 @@ def evaluate(instance: Instance, decision: Decision) -> Outcome:
     transmission = xp.sum(transmission_energies(selection, power, uplink_times, downlink_time + uplink_time), axis=-1)
     accuracy_sum = xp.sum(chosen * instance.accuracy, axis=-1)
     mean_accuracy = accuracy_sum / xp.where(count > 0, count, 1.0)
-    latency = downlink_time + inference_time + uplink_time
-
-    beam_power = bs_power(decision)
-    over = xp.max(decision.power_w - scenario.max_power_w, axis=-1)
-    under = xp.max(-decision.power_w, axis=-1)
-    violations = {
-        "beam_power_w": beam_power - scenario.bs_power_w,
-        "selected": scenario.required_agents - count,
-        "accuracy": scenario.min_accuracy - mean_accuracy,
-        "latency_s": latency - scenario.latency_limit_s,
-        "agent_power_w": xp.maximum(over, under),
-    }
-    return Outcome._of(
+    return outcome_of(
         xp,
-        energy_j=execution + transmission,
+        scenario,
+        decision,
+        count=count,
+        beam_power_w=bs_power(decision),
         execution_energy_j=execution,
         transmission_energy_j=transmission,
-        latency_s=latency,
         downlink_time_s=downlink_time,
         inference_time_s=inference_time,
         uplink_time_s=uplink_time,
         downlink_secrecy=downlink_secrecy,
         uplink_secrecy=uplink_secrecy,
         mean_accuracy=mean_accuracy,
+    )
+
+
+def outcome_of(
+    xp: Any, scenario: Scenario, decision: Decision, *, count: Array, beam_power_w: Array, **figures: Array
+) -> Outcome:
+    """Return the outcome of a decision: its figures, their sums, and how far the constraints are violated.
+
+    ``count`` is how many agents are selected, ``beam_power_w`` the power of the base station, and ``figures`` are the
+    fields of :class:`~secagent_env.Outcome` that follow from no others.
+    """
+    latency = figures["downlink_time_s"] + figures["inference_time_s"] + figures["uplink_time_s"]
+    over = xp.max(decision.power_w - scenario.max_power_w, axis=-1)
+    under = xp.max(-decision.power_w, axis=-1)
+    violations = {
+        "beam_power_w": beam_power_w - scenario.bs_power_w,
+        "selected": scenario.required_agents - count,
+        "accuracy": scenario.min_accuracy - figures["mean_accuracy"],
+        "latency_s": latency - scenario.latency_limit_s,
+        "agent_power_w": xp.maximum(over, under),
+    }
+    return Outcome._of(
+        xp,
+        energy_j=figures["execution_energy_j"] + figures["transmission_energy_j"],
+        latency_s=latency,
         violations=violations,
         scenario=scenario,
+        **figures,
     )
 
 

@@ -9,6 +9,17 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+class Threads(ThreadPoolExecutor):
+    """So many threads, of which a copy has its own, so that what holds them can be copied and pickled."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers, thread_name_prefix="secagent")
+        self._workers = workers
+
+    def __reduce__(self) -> tuple[type[Threads], tuple[int]]:
+        return Threads, (self._workers,)
+
+
 def several(threads: int, function: Callable[..., T], *arguments: Iterable[Any]) -> list[T]:
     """Return the results of calls, in their order; ``arguments`` are those of ``map``.
 

@@ -28,7 +28,7 @@ from secagent_env.power_control.vector import PowerControlVectorEnv
 
 FORMATS = ("action_format", "observation_format", "instances", "order", "csi_error", "artificial_noise")
 MOBILITY = ("mobility", "speed_m_s", "eve_speed_m_s", "task_interval_s", "velocity_memory_s")
-ALLOCATION = ("reference_energy_j", "penalty_fixed", "penalty_weight", "episodes_per_instance")
+ALLOCATION = ("reference_energy_j", "penalty_fixed", "penalty_weight", "episodes_per_instance", "rng")
 SIGNATURES = {
     AllocationEnv: ("scenario", "*", "render_mode", *FORMATS, *ALLOCATION),
     AllocationVectorEnv: (
@@ -50,7 +50,14 @@ SIGNATURES = {
         *("num_envs", "num_pairs", "rounds", "*", "max_episode_steps", "metric", "feasible", "max_power_w"),
     ),
 }
-DEFAULTS = {"action_format": "flat", "penalty_fixed": 1.5, "max_failures": 10, "num_pairs": 4, "rounds": 10}
+DEFAULTS = {
+    "action_format": "flat",
+    "penalty_fixed": 1.5,
+    "max_failures": 10,
+    "num_pairs": 4,
+    "rounds": 10,
+    "rng": "streams",
+}
 
 
 @pytest.mark.parametrize("env", SIGNATURES)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import eval.bench.benchmark
+from eval.bench import bulk as bench_bulk
 from eval.bench import environments as bench_environments
 from eval.bench.benchmark import random_decisions, report
 from eval.bench.timing import in_turns, spread
@@ -47,11 +48,20 @@ def test_quick_run_prints_the_ratios_and_writes_them(tmp_path: Path, capsys: pyt
     assert re.search(r"\| umi +\| .* \| +[\d.]+ \[", output)
     assert re.search(r"exponential scatter take [\d.]+ times Rayleigh's sampling at most \(at most 1\.5 is", output)
     assert "The bridge to Stable-Baselines3 " in output
+    for formats in ("flat", "guided", "guided, compact"):
+        assert re.search(rf"\| {formats} +\| .* \| +[\d.]+ \[.*\]: (NOT )?met", output), formats
     assert "measuring evaluate" in errors
     results = json.loads((tmp_path / "bench.json").read_text())
     assert f"{results['evaluate']['ratio']['median']:.1f}" == ratio[1]
     assert report(results) + "\n" == output
     assert {row["num_agents"] for row in results["growth"]} == {10, 30}
+
+
+def test_networks_in_bulk_need_numba(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    figures = bench_bulk.measure(Scenario.preset("small"), 2, 1, 0.0, lambda text: None)
+    assert bench_bulk.report(figures, lambda rows, headers: "") == figures
+    assert re.fullmatch(r"rng='bulk' was not measured: .*pip install 'secagent-env\[fast\]'\.", figures)
 
 
 def test_asc_is_measured_against_its_plain_version():

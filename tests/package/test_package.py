@@ -79,6 +79,7 @@ def test_metadata(metadata: Message):
         "eval",
         "channels",
         "cluster",
+        "fast",
         "report",
         "docs",
         "render",

@@ -153,9 +153,10 @@ def test_ppo_learns_whom_to_select(tmp_path: Path):
     [
         *((algo, {}) for algo in ("ppo", "a2c", "sac", "td3", "tqc")),
         ("ppo", EQUIVARIANT),
+        ("ppo", {"environment_options": {"rng": "bulk"}}),
         ("l2o", {"policy": "equivariant"}),
     ],
-    ids=["ppo", "a2c", "sac", "td3", "tqc", "ppo-equivariant", "l2o"],
+    ids=["ppo", "a2c", "sac", "td3", "tqc", "ppo-equivariant", "ppo-bulk", "l2o"],
 )
 @DROPPED
 def test_an_interrupted_training_that_is_resumed_ends_as_one_that_was_not(algo: str, fields: dict, tmp_path: Path):
@@ -620,6 +621,8 @@ def test_the_environment_takes_its_options(tmp_path: Path):
     learner.close()
     with pytest.raises(ValueError, match="penalty_fixed"):
         learner_class("ppo")(task(environment_options={"penalty_fixed": -3.0}), "cpu")
+    with pytest.raises(ValueError, match="rng='bulk' draws channels with path_loss='paper' alone"):
+        learner_class("ppo")(task(environment_options={"rng": "bulk"}, scenario=TINY.replace(path_loss="umi")), "cpu")
 
 
 def test_a_learning_rate_warms_up_and_falls():
