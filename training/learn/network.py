@@ -19,7 +19,7 @@ import math
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from secagent_env.allocation.observations import observation_shapes
@@ -76,7 +76,7 @@ def split_parts(observations: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> 
 
 
 class _Mix(nn.Module):
-    """Two layers for each agent, (B, N, width) and (B, N, inputs) → (B, N, width), which read the pools (B, pooled) too.
+    """Two layers for each agent, (B, N, width) and (B, N, inputs) → (B, N, width), with the pools (B, pooled).
 
     The features' share of the first layer is multiplied apart: to concatenate costs more than to add.
     """
@@ -153,7 +153,9 @@ class EquivariantNetwork(nn.Module):
     @staticmethod
     def _pool(hidden: Tensor, features: Tensor, scores: Tensor, count: Tensor) -> Tensor:
         chosen = torch.sigmoid(scores / TEMPERATURE) / count
-        means = torch.stack([torch.full_like(chosen, 1 / chosen.shape[-1]), chosen], 1) @ hidden  # of all, of the chosen
+        means = (
+            torch.stack([torch.full_like(chosen, 1 / chosen.shape[-1]), chosen], 1) @ hidden
+        )  # of all, of the chosen
         of_features = 5 * (chosen[:, None] @ features).squeeze(1)
         return torch.cat([means.flatten(1), hidden.amax(1), of_features], -1)
 
