@@ -15,7 +15,7 @@ from stable_baselines3.common.logger import Logger
 from secagent_env import Scenario, evaluate
 from secagent_env.model.outcome import constraint_tolerances
 from training.learn.checkpoint import Checkpoint
-from training.learn.lagrangian import CostRolloutBuffer, LagrangianLearner, Multipliers, combined
+from training.learn.lagrangian import CostRolloutBuffer, CostVecEnv, LagrangianLearner, Multipliers, combined
 from training.learn.learner import Task
 from training.learn.settings import Settings
 from training.learn.train import train
@@ -138,6 +138,18 @@ def test_the_reward_is_minus_the_energy_and_each_violation_costs_one(further: tu
     learner.close()
 
 
+def test_what_rounding_leaves_is_no_violation():
+    """A time of 0.5 µs beyond the limit is one of 100 s, and none of 1000 s: environments have these limits in turn."""
+    scenarios = [TINY.replace(latency_limit_s=limit) for limit in (100.0, 1000.0)]
+    learner = LagrangianLearner(task(num_envs=2))
+    env = CostVecEnv(learner._env.venv, scenarios)
+    excess = dict.fromkeys(env.constraints, 0.0) | {"latency_s": 5e-7}
+    env.venv.step_wait = lambda: (None, np.array([-2.0, -3.0]), None, [{"violations": excess}] * 2)
+    _, rewards, _, _ = env.step_wait()
+    np.testing.assert_array_equal(rewards, [[-2, 0, 0, 0, 1, 0], [-3, 0, 0, 0, 0, 0]])
+    learner.close()
+
+
 # --- Training -------------------------------------------------------------------------------------------------
 
 
@@ -189,19 +201,19 @@ def test_the_policy_is_updated_by_the_advantages_of_the_lagrangian(monkeypatch: 
 
 
 def test_it_learns_to_keep_the_constraints(tmp_path: Path):
-    """Without penalties, and from a policy whose decisions are mostly infeasible."""
-    scenario = Scenario.preset("small", min_accuracy=0.72)
+    """Without penalties, from a policy that is infeasible in two of five networks, and costs twice the bound."""
     arguments = {
-        "batch_size": 256,
+        "batch_size": 128,
         "n_epochs": 4,
         "learning_rate": {"start": 3e-3, "end": 0.0},
         "policy_kwargs": {"net_arch": [64, 64], "log_std_init": -1.0},
     }
-    learning = task(scenario=scenario, arguments=arguments, num_envs=512, steps=20_480, segment_steps=20_480)
+    scenario = Scenario.preset("small", min_accuracy=0.72)
+    learning = task(scenario=scenario, arguments=arguments, num_envs=512, steps=10_240, segment_steps=10_240)
     train(learning, tmp_path)
     untrained, trained = map(json.loads, (tmp_path / "evaluations.jsonl").read_text().splitlines())
-    assert trained["feasible"] > untrained["feasible"] + 0.1
-    assert trained["gap"] < untrained["gap"]
+    assert trained["feasible"] > untrained["feasible"] + 0.03
+    assert trained["gap"] < 0.5 * untrained["gap"]
 
 
 # --- What it refuses ------------------------------------------------------------------------------------------
