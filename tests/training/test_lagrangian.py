@@ -13,7 +13,7 @@ from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.logger import Logger
 
 from secagent_env import Scenario, evaluate
-from secagent_env.model.outcome import constraint_tolerances
+from secagent_env.model.outcome import constraint_bounds
 from training.learn.checkpoint import Checkpoint
 from training.learn.lagrangian import CostRolloutBuffer, CostVecEnv, LagrangianLearner, Multipliers, combined
 from training.learn.learner import Task
@@ -116,7 +116,7 @@ def test_one_column_has_the_advantages_of_stable_baselines3():
 
 
 @pytest.mark.parametrize("further", [(), (TINY.replace(min_accuracy=0.75, latency_limit_s=150.0),)])
-def test_the_reward_is_minus_the_energy_and_each_violation_costs_one(further: tuple[Scenario, ...]):
+def test_the_reward_is_minus_the_energy_and_each_violation_costs_one_and_its_share(further: tuple[Scenario, ...]):
     learner = LagrangianLearner(dataclasses.replace(task(scenario=TINY.replace(min_accuracy=0.7)), mixed_with=further))
     env = learner._env
     env.seed(1)
@@ -131,10 +131,16 @@ def test_the_reward_is_minus_the_energy_and_each_violation_costs_one(further: tu
         part, row = i % len(parts), i // len(parts)
         instance = instances[part][row]
         outcome = evaluate(instance, rules[part].actions.decode(actions[i], instance))
-        np.testing.assert_array_equal(rewards[i, 1:], [outcome.violated[name] for name in env.constraints])
+        shares = {
+            name: outcome.violations[name] / bound for name, bound in constraint_bounds(instance.scenario).items()
+        }
+        costs = [1 + min(shares[name], 1) if outcome.violated[name] else 0 for name in env.constraints]
+        np.testing.assert_allclose(rewards[i, 1:], costs, rtol=1e-5)
         if not outcome.violated["latency_s"]:  # else each transmission counts until the deadline
             assert rewards[i, 0] == pytest.approx(-outcome.energy_j / rules[part].reference_j, rel=1e-5)
-    assert 0 < rewards[:, 3].sum() < 16
+    assert (rewards[:, 3] == 0).any()
+    assert ((rewards[:, 3:5] > 1) & (rewards[:, 3:5] < 2)).any()
+    assert not further or (rewards[:, 4] == 2).any()
     learner.close()
 
 
@@ -146,7 +152,7 @@ def test_what_rounding_leaves_is_no_violation():
     excess = dict.fromkeys(env.constraints, 0.0) | {"latency_s": 5e-7}
     env.venv.step_wait = lambda: (None, np.array([-2.0, -3.0]), None, [{"violations": excess}] * 2)
     _, rewards, _, _ = env.step_wait()
-    np.testing.assert_array_equal(rewards, [[-2, 0, 0, 0, 1, 0], [-3, 0, 0, 0, 0, 0]])
+    np.testing.assert_allclose(rewards, [[-2, 0, 0, 0, 1, 0], [-3, 0, 0, 0, 0, 0]], rtol=1e-6)
     learner.close()
 
 
@@ -173,7 +179,7 @@ def test_multipliers_and_costs_are_logged(policy: str, tmp_path: Path):
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     saved = Checkpoint.load(tmp_path / "checkpoint").state.tensors["multipliers"]
-    for k, name in enumerate(constraint_tolerances(TINY)):
+    for k, name in enumerate(constraint_bounds(TINY)):
         assert events.Scalars(f"train/multiplier_{name}")[-1].value == pytest.approx(saved["value"][k].item())
         assert events.Scalars(f"rollout/cost_{name}")[-1].value == pytest.approx(saved["last"][k].item())
     assert saved["value"][1] < 1  # nobody can select too few in the guided format

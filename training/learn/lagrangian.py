@@ -1,8 +1,9 @@
 """PPO-Lagrangian: PPO that is told energy and violations apart, and learns itself what a violation should cost.
 
 The problem is a constrained one: maximise the reward E[R], here minus the energy, subject to E[C_k] ≤ d for each
-constraint k. The cost C_k of an episode is 1 if it violates constraint k and 0 if not, whatever its unit, so that the
-limit d is the share of the policy's random decisions that may violate it. With multipliers λ_k ≥ 0, each roll-out:
+constraint k. The cost C_k is 0 where a decision keeps constraint k, and 1 + min(v, 1) where it exceeds it by the share
+v of its bound. No unit matters, d bounds the share of the policy's random decisions that violate the constraint, and
+where all of them do, the cost still tells which are nearer. With multipliers λ_k ≥ 0, each roll-out
 
 1. moves the multipliers by how far the costs J_k, means over the roll-out, exceed the limit;
 2. updates the policy by PPO's clipped objective, with the advantage (A_r − Σ_k λ_k A_k) / (1 + Σ_k λ_k).
@@ -31,7 +32,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from torch import Tensor, nn
 
-from secagent_env.model.outcome import constraint_tolerances
+from secagent_env.model.outcome import constraint_bounds, constraint_tolerances
 from secagent_env.model.scenario import Scenario
 from secagent_env.support import checks
 from secagent_env.support.errors import check_name
@@ -45,17 +46,22 @@ _PENALTIES = ("penalty_fixed", "penalty_weight")
 
 
 class CostVecEnv(VecEnvWrapper):
-    """Rewards with costs beside them, (num_envs, 1 + K): cost k is 1 where the step violated constraint k, else 0.
+    """Rewards with costs beside them, (num_envs, 1 + K): 0 where a step keeps constraint k, else 1 + min(v, 1).
 
-    The environments tell their ``violations`` in ``infos``; environment i has the scenario i modulo their number.
+    v is the violation over the constraint's bound. The environments tell their ``violations`` in ``infos``;
+    environment i has the scenario i modulo their number.
     """
 
     def __init__(self, venv: VecEnv, scenarios: Sequence[Scenario]) -> None:
         super().__init__(venv)
-        tolerances = [constraint_tolerances(scenario) for scenario in scenarios]
-        self.constraints = tuple(tolerances[0])
-        rows = np.array([list(tolerance.values()) for tolerance in tolerances])
-        self._tolerances = rows[np.arange(self.num_envs) % len(rows)]
+        self.constraints = tuple(constraint_bounds(scenarios[0]))
+        bounds, tolerances = (
+            np.array([[of(scenario)[name] for name in self.constraints] for scenario in scenarios])
+            for of in (constraint_bounds, constraint_tolerances)
+        )
+        turns = np.arange(self.num_envs) % len(scenarios)
+        self._tolerances = tolerances[turns]
+        self._bounds = np.where(bounds > 0, bounds, np.inf)[turns]
 
     def reset(self) -> Any:
         """Reset all environments."""
@@ -65,7 +71,8 @@ class CostVecEnv(VecEnvWrapper):
         """Step, and return observations, rewards with costs, dones and infos."""
         observations, rewards, dones, infos = self.venv.step_wait()
         excess = np.array([[info["violations"][name] for name in self.constraints] for info in infos])
-        return observations, np.column_stack([rewards, excess > self._tolerances]).astype(np.float32), dones, infos
+        costs = np.where(excess > self._tolerances, 1 + np.minimum(excess / self._bounds, 1), 0.0)
+        return observations, np.column_stack([rewards, costs]).astype(np.float32), dones, infos
 
 
 class Multipliers(nn.Module):
