@@ -55,15 +55,7 @@ class Outcome(Batched):
     def _of(cls, xp: Any, *, scenario: Scenario, violations: dict[str, Array], **fields: Any) -> Outcome:
         """Return an outcome of these fields, with ``violated`` and ``feasible`` added."""
         energy = fields["energy_j"]
-        rounding = 1e-5 if energy.dtype == xp.float32 else 1e-9
-        bounds = constraint_bounds(scenario)
-        tolerance = {
-            "beam_power_w": rounding * max(bounds["beam_power_w"], scenario.max_power_w),
-            "selected": 0.0,
-            "accuracy": rounding,
-            "latency_s": rounding * bounds["latency_s"],
-            "agent_power_w": rounding * bounds["agent_power_w"],
-        }
+        tolerance = constraint_tolerances(scenario, 1e-5 if energy.dtype == xp.float32 else 1e-9)
         for name, violation in violations.items():
             if violation.shape != energy.shape:  # it does not depend on the instance, or not on the decision
                 violations[name] = xp.broadcast_to(violation, energy.shape)
@@ -82,4 +74,19 @@ def constraint_bounds(scenario: Scenario) -> dict[str, float]:
         "accuracy": scenario.min_accuracy,
         "latency_s": scenario.latency_limit_s,
         "agent_power_w": scenario.max_power_w,
+    }
+
+
+def constraint_tolerances(scenario: Scenario, rounding: float = 1e-9) -> dict[str, float]:
+    """Return by how much each constraint may be exceeded and still holds, in physical units.
+
+    ``rounding`` is relative to the right sides, and greater where outcomes are float32.
+    """
+    bounds = constraint_bounds(scenario)
+    return {
+        "beam_power_w": rounding * max(bounds["beam_power_w"], scenario.max_power_w),
+        "selected": 0.0,
+        "accuracy": rounding,
+        "latency_s": rounding * bounds["latency_s"],
+        "agent_power_w": rounding * bounds["agent_power_w"],
     }

@@ -70,8 +70,61 @@ def test_permuting_agents_and_eavesdroppers_permutes_the_action(rounds: int):
     for part in (slice(0, 30), slice(30, 60)):
         torch.testing.assert_close(two[:, part], one[:, part][:, order], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(two[:, 60:], one[:, 60:], rtol=1e-4, atol=1e-5)
-    value = ValueNetwork()
-    torch.testing.assert_close(value(**moved), value(**parts), rtol=1e-4, atol=1e-5)
+    for value in (ValueNetwork(), ValueNetwork(width=8, rounds=0, values=3)):
+        torch.testing.assert_close(value(**moved), value(**parts), rtol=1e-4, atol=1e-5)
+
+
+def test_a_round_by_hand():
+    """What the network sees after its one round, from its parameters, agent by agent."""
+    parts = parts_of(sample_instance("contested", 3, (2,)))
+    net = network(width=4, rounds=1)
+    with torch.no_grad():
+        scores, hidden, context = (tensor.numpy() for tensor in net.encode(**parts))
+    weights = {name: tensor.detach().numpy() for name, tensor in net.named_parameters()}
+    relu = lambda x: np.maximum(x, 0)  # noqa: E731
+
+    def standardised(raw: np.ndarray, count: int) -> np.ndarray:
+        raw = (raw - raw.mean()) / (raw.std() + 1e-3)
+        return raw - np.sort(raw)[::-1][count - 1 : count + 1].mean()
+
+    def pooled(rows: np.ndarray, features: np.ndarray, own: np.ndarray, world: np.ndarray, count: int) -> np.ndarray:
+        soft = 1 / (1 + np.exp(-own / 0.25)) / count
+        chosen = [sum(soft[n] * 5 * features[n] for n in range(30)), sum(soft[n] * rows[n] for n in range(30))]
+        return np.concatenate([rows.mean(0), chosen[1], rows.max(0), chosen[0], world])
+
+    every = agent_features(parts["task"], parts["agents"]).numpy()
+    for b in range(2):
+        features, task = every[b], parts["task"][b].numpy()
+        count, world = round(task[0] * 30), np.append(task, parts["eavesdroppers"][b].max())
+        first = relu(features @ weights["embed.0.weight"].T + weights["embed.0.bias"]) @ weights["embed.2.weight"].T
+        before = standardised((first @ weights["first_score.weight"].T)[:, 0], count)
+        seen = pooled(first, features, before, world, count)
+        mixed = np.concatenate([first, features], 1) @ weights["mix.0.agent.weight"].T
+        mixed += weights["mix.0.shared.weight"] @ seen + weights["mix.0.shared.bias"]
+        after = first + relu(mixed) @ weights["mix.0.out.weight"].T
+        query = relu(weights["query.0.0.weight"] @ seen + weights["query.0.0.bias"])
+        prices = weights["query.0.2.weight"] @ query + weights["query.0.2.bias"]
+        raw = before + (after @ weights["score.0.weight"].T)[:, 0] + features @ prices
+        np.testing.assert_allclose(hidden[b], after, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(scores[b], standardised(raw, count), rtol=1e-3, atol=1e-3)
+        expected = pooled(after, features, standardised(raw, count), world, count)
+        np.testing.assert_allclose(context[b], expected, rtol=1e-3, atol=1e-2)
+
+
+def test_the_critic_has_a_size_of_its_own_and_as_many_values_as_asked_for():
+    learner = learner_class("ppo")(
+        dataclasses.replace(
+            task(arguments={"policy_kwargs": {"width": 8, "critic_width": 4, "critic_rounds": 0, "values": 3}}),
+            algo="ppo",
+        ),
+        "cpu",
+    )
+    policy = learner.policy
+    assert policy.actor.level.in_features == 8
+    assert policy.critic.body.level.in_features == 4
+    assert (len(policy.actor.mix), len(policy.critic.body.mix)) == (2, 0)
+    assert policy.predict_values(torch.rand(5, *policy.observation_space.shape)).shape == (5, 3)
+    learner.close()
 
 
 @pytest.mark.parametrize(("agents", "antennas", "eves"), [(1, 1, 1), (6, 4, 2), (100, 20, 1), (200, 64, 3)])

@@ -45,6 +45,7 @@ OFF_POLICY = {
 }
 ARGUMENTS = {
     "ppo": PPO,
+    "ppo-lagrangian": PPO | {"kp": 1.0, "kd": 1.0},
     "a2c": ON_POLICY,
     "sac": OFF_POLICY,
     "td3": OFF_POLICY | {"action_noise_std": 0.1},
@@ -151,12 +152,16 @@ def test_ppo_learns_whom_to_select(tmp_path: Path):
 @pytest.mark.parametrize(
     ("algo", "fields"),
     [
-        *((algo, {}) for algo in ("ppo", "a2c", "sac", "td3", "tqc")),
+        *((algo, {}) for algo in ("ppo", "ppo-lagrangian", "a2c", "sac", "td3", "tqc")),
         ("ppo", EQUIVARIANT),
         ("ppo", {"environment_options": {"rng": "bulk"}}),
+        ("ppo-lagrangian", EQUIVARIANT),
         ("l2o", {"policy": "equivariant"}),
     ],
-    ids=["ppo", "a2c", "sac", "td3", "tqc", "ppo-equivariant", "ppo-bulk", "l2o"],
+    ids=[
+        *("ppo", "ppo-lagrangian", "a2c", "sac", "td3", "tqc"),
+        *("ppo-equivariant", "ppo-bulk", "ppo-lagrangian-equivariant", "l2o"),
+    ],
 )
 @DROPPED
 def test_an_interrupted_training_that_is_resumed_ends_as_one_that_was_not(algo: str, fields: dict, tmp_path: Path):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ALGORITHMS = {
     "ppo": "training.learn.sb3:SB3Learner",
+    "ppo-lagrangian": "training.learn.lagrangian:LagrangianLearner",
     "a2c": "training.learn.sb3:SB3Learner",
     "sac": "training.learn.sb3:SB3Learner",
     "td3": "training.learn.sb3:SB3Learner",

@@ -14,14 +14,16 @@ from secagent_env.support.errors import check_name
 from training.learn.learner import Task
 from training.networks.equivariant import EquivariantNetwork, ValueNetwork, compact_shapes, split_parts
 
+ACTOR_CRITICS = ("ppo", "ppo-lagrangian", "a2c")
+"""The algorithms that the equivariant policy is for."""
 LOG_STD = dict.fromkeys(("score", "level", "common", "directions"), -2.0)
 """Initial logarithms of the exploration noise, one for each kind of entry of the guided action."""
 
 
 def equivariant_policy(task: Task, options: Mapping[str, Any]) -> tuple[type[EquivariantPolicy], dict[str, Any]]:
     """Return the policy's class and its keyword arguments for a task; ValueError where something does not fit."""
-    if task.algo not in ("ppo", "a2c"):
-        raise ValueError(f"the equivariant policy is for ppo and a2c; {task.algo} needs policy mlp")
+    if task.algo not in ACTOR_CRITICS:
+        raise ValueError(f"the equivariant policy is for {', '.join(ACTOR_CRITICS)}; {task.algo} needs policy mlp")
     if (task.settings.action_format, task.settings.observation_format) != ("guided", "compact"):
         raise ValueError("the equivariant policy needs action_format guided and observation_format compact")
     return EquivariantPolicy, {
@@ -34,7 +36,8 @@ class EquivariantPolicy(ActorCriticPolicy):
     """An actor and a critic that share no weights; Gaussian noise whose spread is learnt per kind of action entry.
 
     Beside what Stable-Baselines3 gives, it takes the ``shapes`` of the parts of the flat observation, in their order,
-    ``width`` and ``rounds`` of :class:`training.networks.equivariant.EquivariantNetwork`, and in ``log_std`` the
+    ``width`` and ``rounds`` of :class:`training.networks.equivariant.EquivariantNetwork`, those of the critic's own
+    (``critic_width`` is ``width`` by default), the number of ``values`` that this estimates, and in ``log_std`` the
     initial logarithms of the noise where they differ from :data:`LOG_STD`.
     """
 
@@ -47,11 +50,16 @@ class EquivariantPolicy(ActorCriticPolicy):
         shapes: Mapping[str, tuple[int, ...]],
         width: int = 32,
         rounds: int = 2,
+        critic_width: int | None = None,
+        critic_rounds: int = 1,
+        values: int = 1,
         log_std: Mapping[str, float] | None = None,
         **options: Any,
     ) -> None:
         self._shapes = dict(shapes)
-        self._width, self._rounds = width, rounds
+        self._actor = {"width": width, "rounds": rounds}
+        self._critic = {"width": width if critic_width is None else critic_width, "rounds": critic_rounds}
+        self._values = values
         for name in log_std or {}:
             check_name("kind of entry in log_std", name, LOG_STD)
         self._start = [float({**LOG_STD, **(log_std or {})}[name]) for name in LOG_STD]
@@ -61,20 +69,22 @@ class EquivariantPolicy(ActorCriticPolicy):
         agents = self._shapes["agents"][0]
         sizes = [agents, agents, 1, self.action_space.shape[0] - 2 * agents - 1]  # type: ignore[index]
         batteries = "batteries" in self._shapes
-        self.actor = EquivariantNetwork(batteries=batteries, width=self._width, rounds=self._rounds)
-        self.critic = ValueNetwork(batteries=batteries, width=self._width)
+        self.actor = EquivariantNetwork(batteries=batteries, **self._actor)
+        self.critic = ValueNetwork(batteries=batteries, values=self._values, **self._critic)
         self.log_std = nn.Parameter(torch.tensor(self._start))
         self._sizes = sizes
-        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)  # type: ignore[call-arg]
+        fused = {"fused": True} if issubclass(self.optimizer_class, torch.optim.Adam) else {}
+        options = {**fused, **self.optimizer_kwargs}
+        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **options)  # type: ignore[call-arg]
 
     def forward(self, obs: Tensor, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """Return actions (B, A), values (B, 1) and the actions' log-probabilities (B)."""
+        """Return actions (B, A), values (B, values) and the actions' log-probabilities (B)."""
         distribution = self.get_distribution(obs)
         actions = distribution.get_actions(deterministic=deterministic)
         return actions, self.predict_values(obs), distribution.log_prob(actions)
 
     def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return values (B, 1), log-probabilities (B) and entropies (B)."""
+        """Return values (B, values), log-probabilities (B) and entropies (B)."""
         distribution = self.get_distribution(obs)
         return self.predict_values(obs), distribution.log_prob(actions), distribution.entropy()
 
@@ -87,7 +97,7 @@ class EquivariantPolicy(ActorCriticPolicy):
         )
 
     def predict_values(self, obs: Any) -> Tensor:
-        """Return the values (B, 1)."""
+        """Return the values (B, values)."""
         values: Tensor = self.critic(**split_parts(obs, self._shapes))
         return values
 

@@ -6,7 +6,7 @@ import inspect
 import logging
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -30,6 +30,7 @@ from stable_baselines3.common.callbacks import BaseCallback  # noqa: E402
 from stable_baselines3.common.logger import Logger  # noqa: E402
 from stable_baselines3.common.noise import NormalActionNoise  # noqa: E402
 from stable_baselines3.common.save_util import recursive_getattr, recursive_setattr  # noqa: E402
+from stable_baselines3.common.vec_env import VecEnv  # noqa: E402
 
 logger = logging.getLogger("secagent.training")
 
@@ -47,15 +48,17 @@ _LOGS_PER_SEGMENT = 10
 class SB3Learner(Learner):
     """An algorithm of :data:`CLASSES` on a vector environment; see :class:`training.learn.learner.Learner`."""
 
+    classes: ClassVar[Mapping[str, type[BaseAlgorithm]]] = CLASSES
+
     def __init__(self, task: Task, device: str = "cpu") -> None:
         self._task = task
         if task.settings.observation_format == "dict" or task.settings.action_format == "dict":
             raise ValueError("training needs flat observations and actions: not the format 'dict'")
-        self._env = GymVecEnv(make_envs(task), reward_scale=task.settings.reward_scale)
+        self._env = self._make_env(task)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                self.model = _model(task, self._env, device)
+                self.model = _model(self.classes[task.algo], task, self._env, device)
             except (AssertionError, TypeError) as error:
                 raise ValueError(f"{task.algo} refuses its hyperparameters: {error}") from error
         for warning in caught:
@@ -63,6 +66,10 @@ class SB3Learner(Learner):
         self.policy = self.model.policy
         # SB3 measures progress, which learning rates follow, within one call of learn(): here over all segments.
         self.model._update_current_progress_remaining = self._measure_progress  # type: ignore[method-assign]
+
+    def _make_env(self, task: Task) -> VecEnv:
+        """Return the environments to learn in."""
+        return GymVecEnv(make_envs(task), reward_scale=task.settings.reward_scale)
 
     @classmethod
     def arguments(cls, algo: str) -> set[str]:
@@ -170,7 +177,7 @@ class Linear:
         return value * min((1 - remaining) / self.warm_up + 0.01, 1.0) if self.warm_up else value
 
 
-def _model(task: Task, env: GymVecEnv, device: str) -> BaseAlgorithm:
+def _model(algorithm: type[BaseAlgorithm], task: Task, env: VecEnv, device: str) -> BaseAlgorithm:
     arguments = dict(task.settings.arguments)
     for name in _SCHEDULES:
         if isinstance(arguments.get(name), Mapping):
@@ -180,7 +187,7 @@ def _model(task: Task, env: GymVecEnv, device: str) -> BaseAlgorithm:
         size = env.action_space.shape or ()
         arguments["action_noise"] = NormalActionNoise(np.zeros(size), np.full(size, float(noise)))
     policy, policy_kwargs = _policy(task, arguments.pop("policy_kwargs", None) or {})
-    return CLASSES[task.algo](
+    return algorithm(
         policy,
         env,
         device=device,

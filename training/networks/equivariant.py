@@ -19,6 +19,7 @@ import math
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from secagent_env.allocation.observations import observation_shapes
@@ -58,8 +59,8 @@ def centred(scores: Tensor, count: Tensor, able: Tensor | None = None) -> Tensor
     return scores - (ordered.gather(-1, last) + ordered.gather(-1, beyond)) / 2
 
 
-def _layers(inputs: int, width: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, outputs))
+def _layers(inputs: int, width: int, outputs: int, *, bias: bool = True) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, outputs, bias=bias))
 
 
 def compact_shapes(scenario: Scenario, *, batteries: bool = False) -> dict[str, tuple[int, ...]]:
@@ -75,15 +76,21 @@ def split_parts(observations: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> 
 
 
 class _Mix(nn.Module):
-    """Two layers for each agent, (B, N, inputs) → (B, N, width), which read the pools (B, pooled) as well."""
+    """Two layers for each agent, (B, N, width) and (B, N, inputs) → (B, N, width), with the pools (B, pooled).
+
+    The features' share of the first layer is multiplied apart: to concatenate costs more than to add.
+    """
 
     def __init__(self, inputs: int, pooled: int, width: int) -> None:
         super().__init__()
-        self.agent, self.shared = nn.Linear(inputs, width), nn.Linear(pooled, width)
-        self.out = nn.Linear(width, width)
+        self._split = [width, inputs]
+        self.agent, self.shared = nn.Linear(width + inputs, width, bias=False), nn.Linear(pooled, width)
+        self.out = nn.Linear(width, width, bias=False)
 
-    def forward(self, agents: Tensor, pooled: Tensor) -> Tensor:
-        mixed: Tensor = self.out(torch.relu(self.agent(agents) + self.shared(pooled)[:, None]))
+    def forward(self, hidden: Tensor, features: Tensor, pooled: Tensor) -> Tensor:
+        of_hidden, of_features = self.agent.weight.split(self._split, 1)
+        alike = F.linear(features, of_features) + self.shared(pooled)[:, None]
+        mixed: Tensor = self.out(torch.relu(F.linear(hidden, of_hidden) + alike))
         return mixed
 
 
@@ -91,7 +98,8 @@ class EquivariantNetwork(nn.Module):
     """From the parts of an observation to a guided action; permuting the agents permutes the action.
 
     With ``batteries`` there is that part of ``secagent/Lifetime-v0``. The hidden layers have a ``width``; in so many
-    ``rounds``, at least 1, it selects softly and sees its choice.
+    ``rounds`` it selects softly and sees its choice. Biases per agent are left out where the next layer has its own, or
+    scores are centred.
     """
 
     def __init__(self, *, batteries: bool = False, width: int = 32, rounds: int = 2) -> None:
@@ -99,10 +107,10 @@ class EquivariantNetwork(nn.Module):
         inputs = AGENT_FEATURES + BATTERY_FEATURES * batteries
         self.batteries = batteries
         self.pooled = pooled = 3 * width + inputs + TASK_FEATURES
-        self.embed = _layers(inputs, width, width)
-        self.first_score = nn.Linear(width, 1)
-        self.mix = nn.ModuleList(_Mix(width + inputs, pooled, width) for _ in range(rounds))
-        self.score = nn.ModuleList(nn.Linear(width, 1) for _ in range(rounds))
+        self.embed = _layers(inputs, width, width, bias=False)
+        self.first_score = nn.Linear(width, 1, bias=False)
+        self.mix = nn.ModuleList(_Mix(inputs, pooled, width) for _ in range(rounds))
+        self.score = nn.ModuleList(nn.Linear(width, 1, bias=False) for _ in range(rounds))
         self.query = nn.ModuleList(_layers(pooled, width, inputs) for _ in range(rounds))
         self.level = nn.Linear(width, 1)
         self.common = _layers(pooled, width, GLOBAL_OUTPUTS)
@@ -137,31 +145,35 @@ class EquivariantNetwork(nn.Module):
         scores = centred(self.first_score(hidden).squeeze(-1), count, able)
         for mix, score, query in zip(self.mix, self.score, self.query, strict=True):
             pooled = torch.cat([self._pool(hidden, features, scores, count), world], -1)
-            hidden = first + mix(torch.cat([hidden, features], -1), pooled)
+            hidden = first + mix(hidden, features, pooled)
             prices = query(pooled)[:, :, None]  # the price of each feature, as in a Lagrangian
             scores = centred(scores + score(hidden).squeeze(-1) + (features @ prices).squeeze(-1), count, able)
         return scores, hidden, torch.cat([self._pool(hidden, features, scores, count), world], -1)
 
     @staticmethod
     def _pool(hidden: Tensor, features: Tensor, scores: Tensor, count: Tensor) -> Tensor:
-        soft = torch.sigmoid(scores / TEMPERATURE)
-        chosen = (soft[:, None] @ torch.cat([hidden, 5 * features], -1)).squeeze(1) / count
-        return torch.cat([hidden.mean(1), hidden.amax(1), chosen], -1)
+        chosen = torch.sigmoid(scores / TEMPERATURE) / count
+        means = (
+            torch.stack([torch.full_like(chosen, 1 / chosen.shape[-1]), chosen], 1) @ hidden
+        )  # of all, of the chosen
+        of_features = 5 * (chosen[:, None] @ features).squeeze(1)
+        return torch.cat([means.flatten(1), hidden.amax(1), of_features], -1)
 
 
 class ValueNetwork(nn.Module):
-    """From the parts of an observation to the value (B, 1) of its state; permuting the agents changes nothing.
+    """From the parts of an observation to so many ``values`` of its state; permuting the agents changes nothing.
 
-    With batteries it also reads :func:`tasks_left`, which shows at once how many tasks a decision leaves.
+    With batteries it also reads :func:`tasks_left`, which shows at once how many tasks a decision leaves. ``width`` and
+    ``rounds`` are as those of :class:`EquivariantNetwork`.
     """
 
-    def __init__(self, *, batteries: bool = False, width: int = 32) -> None:
+    def __init__(self, *, batteries: bool = False, width: int = 32, rounds: int = 1, values: int = 1) -> None:
         super().__init__()
-        self.body = EquivariantNetwork(batteries=batteries, width=width, rounds=1)
-        self.value = _layers(self.body.pooled + batteries, width, 1)
+        self.body = EquivariantNetwork(batteries=batteries, width=width, rounds=rounds)
+        self.value = _layers(self.body.pooled + batteries, width, values)
 
     def forward(self, task: Tensor, agents: Tensor, eavesdroppers: Tensor, batteries: Tensor | None = None) -> Tensor:
-        """Return the value (B, 1); arguments as those of :class:`EquivariantNetwork`."""
+        """Return the values (B, values); arguments as those of :class:`EquivariantNetwork`."""
         _, _, context = self.body.encode(task, agents, eavesdroppers, batteries)
         if batteries is not None:
             left = tasks_left(torch.exp2(4 * batteries[..., 0]) - 1, task[:, :1] * agents.shape[1])
