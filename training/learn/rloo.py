@@ -45,7 +45,7 @@ DEFAULTS: dict[str, float] = {
     "width": 48,
     "layers": 2,
     "price": 2.0,
-    "fixed": 0.6,
+    "fixed": 3.0,
     "policy_weight": 0.1,
     "margin": 0.02,
     "leak": 0.9,
