@@ -69,15 +69,9 @@ def add_scenario(parser: argparse.ArgumentParser, repeated: str = "") -> None:
 
 def scenario_of(args: argparse.Namespace) -> Scenario:
     """Return the scenario that --scenario and --set describe: a preset, or a TOML file of fields."""
-    return _scenario(args.scenario, assignments(args.set))
+    from eval.scenarios import named_scenario
 
-
-def _scenario(name: str, overrides: dict[str, Any]) -> Scenario:
-    from secagent_env import Scenario
-
-    if name.endswith(".toml") or os.sep in name:
-        return Scenario.from_toml(name).replace(**overrides)
-    return Scenario.preset(name, **overrides)
+    return named_scenario(args.scenario, **assignments(args.set))
 
 
 def add_instances_file(parser: argparse.ArgumentParser, text: str) -> None:
@@ -102,10 +96,12 @@ def scenario_or_file(args: argparse.Namespace) -> Scenario:
 
 def scenarios_or_file(args: argparse.Namespace) -> list[Scenario]:
     """Return the scenario of --instances-file, or those that --scenario and --set describe."""
+    from eval.scenarios import named_scenario
+
     names = scenario_names(args)
     if args.instances_file is None:
         overrides = assignments(args.set)
-        return [_scenario(name, overrides) for name in names]
+        return [named_scenario(name, **overrides) for name in names]
     if names != ["paper"] or args.set:
         raise ValueError(
             "--instances-file brings its own scenario: leave --scenario and --set out, or give them to "

@@ -23,7 +23,7 @@ logger = logging.getLogger("secagent")
 def add_parser(command: AddCommand) -> None:
     """Add the parser."""
     parser = command("train", "Train an agent; a training that was interrupted resumes.")
-    parser.add_argument("algo", nargs="?", metavar="ALGO", help="ppo, ppo-lagrangian, a2c, sac, td3, tqc or l2o")
+    parser.add_argument("algo", nargs="?", metavar="ALGO", help="ppo, ppo-lagrangian, a2c, sac, td3, tqc, l2o or rloo")
     add_scenario(parser, "given several times, one policy learns on all of them in turn")
     add_instances_file(parser, "train on these instead of random ones")
     parser.add_argument(

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from secagent_env import Scenario
-
 REQUIRED: Any = dataclasses.MISSING
 """The default of an option that must be given."""
 
@@ -50,11 +48,6 @@ def option(
     if callable(default):
         return dataclasses.field(default_factory=default, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
-
-
-def named_scenario(name: str) -> Scenario:
-    """Return the scenario of a preset's name, or of the path of a TOML file of fields."""
-    return Scenario.from_toml(name) if name.endswith(".toml") else Scenario.preset(name)
 
 
 def texts(**helps: str) -> Any:

@@ -15,7 +15,6 @@ linear. Everything is relative, so that no unit matters:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -53,17 +52,13 @@ class L2OLearner(PhysicsLearner):
     def _network(self) -> EquivariantNetwork:
         return EquivariantNetwork(width=int(self._options["width"]), rounds=int(self._options["rounds"]))
 
-    def _loss(self, batches: Sequence[Instance], seen: Sequence[Instance]) -> dict[str, Tensor]:
+    def _decided(self, parts: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        return (self.network(**parts),)
+
+    def _terms(self, truth: Instance, known: Instance, *decided: Tensor) -> dict[str, Tensor]:
+        [action] = decided
         weights = {name: self._options[name] for name in ("price", "margin", "temperature")}
-        actions = self.network(**self._parts(self._observed(seen)))
-        sizes = [batch.batch_shape[0] for batch in batches]
-        terms: dict[str, Tensor] = {}
-        for batch, shown, action, size in zip(batches, seen, actions.split(sizes), sizes, strict=True):
-            truth = self._tensors(batch)
-            known = truth if shown is batch else self._tensors(shown)
-            own = losses(action, truth, GuidedFormat(batch.scenario), seen=known, **weights)
-            terms = {name: terms.get(name, 0.0) + size / sum(sizes) * term for name, term in own.items()}
-        return terms
+        return losses(action, truth, GuidedFormat(truth.scenario), seen=known, **weights)
 
 
 def losses(

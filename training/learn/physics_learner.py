@@ -64,8 +64,15 @@ class PhysicsLearner(Learner):
         """Return a new network, which makes actions of the parts of an observation."""
 
     @abstractmethod
-    def _loss(self, batches: Sequence[Instance], seen: Sequence[Instance]) -> dict[str, Tensor]:
-        """Return the terms of the loss, whose sum is minimised, on instances of each scenario, as they are seen."""
+    def _decided(self, parts: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """Return what the network decides on the parts of B observations: tensors with the first axis B."""
+
+    @abstractmethod
+    def _terms(self, truth: Instance, known: Instance, *decided: Tensor) -> dict[str, Tensor]:
+        """Return the terms of the loss, whose sum is minimised, of what is decided on a scenario's instances (B).
+
+        ``known`` are the instances as the network sees them, the same object as ``truth`` where it sees the truth.
+        """
 
     @property
     def steps(self) -> int:
@@ -104,7 +111,18 @@ class PhysicsLearner(Learner):
         done = self._steps / self._task.settings.steps
         for group in self._optimizer.param_groups:
             group["lr"] = self._options["learning_rate"] * min(done / _WARM_UP + 0.05, max(1 - done, 0.0), 1.0)
-        terms = self._loss(batches, batches if seen is None else seen)
+        seen = batches if seen is None else seen
+        form = self._task.settings.observation_format
+        decided = self._decided(self._parts(np.concatenate([observe(batch, form) for batch in seen])))
+        sizes = [batch.batch_shape[0] for batch in batches]
+        terms: dict[str, Tensor] = {}
+        for batch, shown, size, *own in zip(
+            batches, seen, sizes, *(tensor.split(sizes) for tensor in decided), strict=True
+        ):
+            truth = batch.to(torch, device=self._device)
+            known = truth if shown is batch else shown.to(torch, device=self._device)
+            for name, term in self._terms(truth, known, *own).items():
+                terms[name] = terms.get(name, 0.0) + size / sum(sizes) * term
         loss = torch.stack(list(terms.values())).sum()
         self._optimizer.zero_grad()
         loss.backward()
@@ -112,15 +130,8 @@ class PhysicsLearner(Learner):
         self._optimizer.step()
         return {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
 
-    def _observed(self, seen: Sequence[Instance]) -> np.ndarray:
-        return np.concatenate([observe(batch, self._task.settings.observation_format) for batch in seen])
-
     def _parts(self, observations: np.ndarray) -> dict[str, Tensor]:
         return split_parts(torch.from_numpy(observations).to(self._device), self._shapes)
-
-    def _tensors(self, instance: Instance) -> Instance:
-        tensors: Instance = instance.to(torch, device=self._device)
-        return tensors
 
     def act(self, observations: np.ndarray) -> np.ndarray:
         """Return the actions (B, A) for a batch of observations (B, D)."""

@@ -18,7 +18,6 @@ A decision costs, in units of the execution energy of the N_min cheapest agents,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -70,27 +69,18 @@ class RLOOLearner(PhysicsLearner):
     def _network(self) -> RelationalNetwork:
         return RelationalNetwork(width=int(self._options["width"]), layers=int(self._options["layers"]))
 
-    def _loss(self, batches: Sequence[Instance], seen: Sequence[Instance]) -> dict[str, Tensor]:
-        sizes = [batch.batch_shape[0] for batch in batches]
-        samples = int(self._options["samples"])
-        encoded = self.network.encode(**self._parts(self._observed(seen)))
-        order, log_probability = drawn_selections(encoded.scores, self._task.scenario.required_agents, samples)
-        actions = self.network.actions(encoded, order)
-        terms: dict[str, Tensor] = {}
-        split = zip(batches, seen, actions.split(sizes), log_probability.split(sizes), strict=True)
-        for batch, shown, action, likely in split:
-            truth = self._tensors(_repeated(batch, samples))
-            known = truth if shown is batch else self._tensors(_repeated(shown, samples))
-            decision = BalancedFormat(batch.scenario).decide(action.flatten(0, 1).double(), known)
-            own = self._costs(truth, decision, likely)
-            share = len(action) / sum(sizes)
-            terms = {name: terms.get(name, 0.0) + share * term for name, term in own.items()}
-        return terms
+    def _decided(self, parts: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        encoded = self.network.encode(**parts)
+        count, samples = self._task.scenario.required_agents, int(self._options["samples"])
+        order, log_probability = drawn_selections(encoded.scores, count, samples)
+        return self.network.actions(encoded, order), log_probability
 
-    def _costs(self, truth: Instance, decision: Decision, log_probability: Tensor) -> dict[str, Tensor]:
-        """Return the terms of the loss of decisions (B · S), with their log-probabilities (B, S)."""
+    def _terms(self, truth: Instance, known: Instance, *decided: Tensor) -> dict[str, Tensor]:
+        actions, log_probability = decided  # (B, S, 2N + 1) and (B, S)
+        each = np.repeat(np.arange(len(actions)), actions.shape[1])
+        decision = BalancedFormat(truth.scenario).decide(actions.flatten(0, 1).double(), known[each])
         price = self._options["price"]
-        cost = costs(truth, decision, self._options["margin"], self._options["leak"])
+        cost = costs(truth[each], decision, self._options["margin"], self._options["leak"])
         smooth = cost.energy + price * (cost.late + cost.leaked + _ACCURACY * cost.short)
         total = smooth.detach() + self._options["fixed"] * (~cost.feasible).double()
         advantage = leave_one_out(total.view(log_probability.shape))
@@ -188,9 +178,3 @@ def costs(instance: Instance, decision: Decision, margin: float, leak: float) ->
 def _time(rate: Tensor, without: Tensor) -> Tensor:
     """Return times over τ at rates over the one that takes τ; ``without`` where the rate is less than that."""
     return torch.where(rate > 1, 1 / rate.clamp(min=0.5), without)
-
-
-def _repeated(instance: Instance, times: int) -> Instance:
-    """Return instances (B), each ``times`` times in a row."""
-    repeated: Instance = instance[np.repeat(np.arange(instance.batch_shape[0]), times)]
-    return repeated

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 AGENT_FEATURES, PAIR_FEATURES, EAVESDROPPER_PAIR_FEATURES = 13, 5, 3
 _SCORE_RANGE = 6.0
 _START_JAM, _START_COMMON = -1.5, -0.375
-"""Of an untrained network: agents that hardly jam, at −55 dBm of 20 dBm, and senders at −15 dB."""
+"""Of an untrained network: agents jam with a tenth of the range in dB, which is next to nothing, senders at −15 dB."""
 _MASKED = -1e4
 _SILENT = 0.1
 """Agents whose output is below about this share of the range do not jam at all."""
@@ -139,48 +139,23 @@ class RelationalNetwork(nn.Module):
 
     def action(self, encoded: Encoded, selection: Tensor) -> Tensor:
         """Return the action (B, 2N + 1) that selects ``selection`` (B, N) bool, with the levels for it."""
-        hidden = self._marked(encoded.agents, selection)
-        overheard = encoded.overheard
-        eves = self.eve_to_selected(encoded.eavesdroppers, hidden, overheard.transpose(1, 2), selection)
+        hidden = encoded.agents + self.mark(selection.to(encoded.agents.dtype)[..., None])
+        eves = self.eve_to_selected(encoded.eavesdroppers, hidden, encoded.overheard.transpose(1, 2), selection)
         hidden = self.agent_to_selected(hidden, hidden, encoded.pairs, selection)
-        return self._action(encoded.scores, selection, hidden, eves, overheard)
-
-    def actions(self, encoded: Encoded, order: Tensor) -> Tensor:
-        """Return the actions (B, S, 2N + 1) of ``action`` for S selections of each, of the agents ``order`` (B, S, K).
-
-        Only the selected agents are columns, which makes it several times as fast.
-        """
-        batch, samples = order.shape[:2]
-        agents = encoded.agents.shape[1]
-
-        def each(part: Tensor) -> Tensor:
-            return part[:, None].expand(-1, samples, *part.shape[1:]).flatten(0, 1)
-
-        def columns(pairs: Tensor) -> Tensor:  # (B, R, N, F) → (B S, R, K, F)
-            index = order[:, :, None, :, None].expand(-1, -1, pairs.shape[1], -1, pairs.shape[3])
-            return pairs[:, None].expand(-1, samples, -1, -1, -1).gather(3, index).flatten(0, 1)
-
-        chosen = order.flatten(0, 1)
-        marks = torch.zeros(batch * samples, agents, dtype=torch.bool, device=order.device)
-        selection = marks.scatter(1, chosen, torch.ones_like(chosen, dtype=torch.bool))
-        hidden = self._marked(each(encoded.agents), selection)
-        selected = hidden.gather(1, chosen[..., None].expand(-1, -1, hidden.shape[-1]))
-        eves = self.eve_to_selected(each(encoded.eavesdroppers), selected, columns(encoded.overheard.transpose(1, 2)))
-        hidden = self.agent_to_selected(hidden, selected, columns(encoded.pairs))
-        action = self._action(each(encoded.scores), selection, hidden, eves, each(encoded.overheard))
-        return action.unflatten(0, (batch, samples))
-
-    def _marked(self, agents: Tensor, selection: Tensor) -> Tensor:
-        marked: Tensor = agents + self.mark(selection.to(agents.dtype)[..., None])
-        return marked
-
-    def _action(self, scores: Tensor, selection: Tensor, hidden: Tensor, eves: Tensor, overheard: Tensor) -> Tensor:
-        hidden = self.agent_to_eves_again(hidden, eves, overheard)
+        hidden = self.agent_to_eves_again(hidden, eves, encoded.overheard)
         jam, offset = (1 + _SILENT) * torch.sigmoid(self.jam(hidden)) - _SILENT, torch.tanh(self.offset(hidden))
         common = torch.tanh(self.common(hidden.mean(1)))
         level = torch.where(selection, offset.squeeze(-1), jam.squeeze(-1))
-        scores = torch.sigmoid(scores)  # in (0, 1), in the order of the scores
+        scores = torch.sigmoid(encoded.scores)  # in (0, 1), in the order of the scores
         return torch.cat([torch.where(selection, scores, scores - 1), level, common], -1)
+
+    def actions(self, encoded: Encoded, order: Tensor) -> Tensor:
+        """Return the actions (B, S, 2N + 1) for S selections of each, of the agents whose indices are (B, S, K)."""
+        batch, samples = order.shape[:2]
+        marks = torch.zeros(batch, samples, encoded.scores.shape[1], dtype=torch.bool, device=order.device)
+        selection = marks.scatter(-1, order, torch.ones_like(order, dtype=torch.bool))
+        repeated = Encoded(*(part.repeat_interleave(samples, 0) for part in encoded))
+        return self.action(repeated, selection.flatten(0, 1)).unflatten(0, (batch, samples))
 
 
 def agent_features(task: Tensor, own: Tensor, heard: Tensor, clear: Tensor) -> Tensor:

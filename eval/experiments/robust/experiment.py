@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 
 from eval.compare.comparison import name_in, parse_solvers
 from eval.compare.lineup import default_agents, make, module_of
-from eval.experiments.options import named_scenario, option
+from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.experiments.robust import agents, cells
 from eval.experiments.robust.picture import draw
 from eval.experiments.robust.tables import MARGIN, SAFE, Setting, chosen_margins, figures, markdown
 from eval.learners.trained import trained_rows
+from eval.scenarios import named_scenario
 from eval.sweep.cells import Cell
 from eval.sweep.grid import Chain, Grid, number_of
 from secagent_env import Scenario

@@ -16,8 +16,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import training
 from eval.compare.comparison import Comparison
-from eval.experiments.options import named_scenario, option
+from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
+from eval.scenarios import named_scenario
 from eval.studies.transfer import learning, random_policy
 from eval.studies.transfer.results import draw, figures, markdown
 from eval.sweep.cells import Cell
