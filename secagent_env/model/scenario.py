@@ -234,7 +234,7 @@ class Scenario:
         return self.output_tokens * self.bits_per_token
 
     @classmethod
-    def preset(cls, name: str, **overrides: Any) -> Scenario:
+    def preset(cls, name: str, /, **overrides: Any) -> Scenario:
         """Return a preset with some fields replaced: ``Scenario.preset("paper", num_agents=50)``."""
         return cls(**_known({**PRESETS[check_name("preset", name, PRESETS)], **overrides}))
 

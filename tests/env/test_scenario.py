@@ -117,6 +117,8 @@ def test_unknown_names_list_the_valid_ones_nearest_first():
         Scenario.preset("papr")
     with pytest.raises(ValueError, match="unknown scenario field 'num_agent'; did you mean 'num_agents'"):
         Scenario.preset("paper", num_agent=3)
+    with pytest.raises(ValueError, match="unknown scenario field 'name'; valid are: activation_ops"):
+        Scenario.preset("paper", name="mine")
     with pytest.raises(ValueError, match="unknown scenario field 'zzz'; valid are: activation_ops"):
         Scenario().replace(zzz=3)
 

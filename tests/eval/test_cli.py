@@ -425,6 +425,10 @@ def test_an_incomplete_decision_names_what_is_missing(instance: Instance):
             "wrong.toml: unknown scenario field 'num_agent'; did you mean",
         ),
         (
+            ["compare", "--scenario", "small", "--set", "name=5"],
+            "unknown scenario field 'name'; valid are: activation_ops",
+        ),
+        (
             ["compare", "--scenario", "small", "--set", "num_agent=5"],
             "unknown scenario field 'num_agent'; did you",
         ),
