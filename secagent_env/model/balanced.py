@@ -4,14 +4,15 @@ With the SINRs a_k of the selected agents and b_e of the eavesdroppers at full p
 log2(1 + min a_k) − log2(1 + max b_e). Where a beam w is optimal, there are weights λ and μ, of sum 1, on the weakest
 agents and the loudest eavesdroppers, so that
 
-    w ∝ (ν I + Σ_e μ_e g_e g_eᴴ / (1 + b))⁻¹ Σ_k λ_k h_k h_kᴴ w / (1 + a)
+    w ∝ (ν I + Σ_e μ_e g_e g_eᴴ / (1 + b))⁻¹ Σ_k λ_k h_k h_kᴴ w
     ν = Σ_k λ_k a_k / (1 + a) − Σ_e μ_e b_e / (1 + b)
 
 with channels h_k and g_e in units of the interference that each receiver hears, a = min a_k and b = max b_e. From the
-zero-forcing beam this is iterated; weights shift to the weakest agents and the loudest eavesdroppers, as in the
-multiplicative updates of Gopalakrishnan and Sidiropoulos (2015) for multicasting without eavesdroppers. What is found
-is a local optimum, in many networks the best beam known. The beam lies in the span of the channels, so that an
-iteration costs O((K + E)²) operations for any number of antennas.
+zero-forcing beam this is iterated, without the divisor 1 + b: with it, a loud eavesdropper is silenced slowly (in
+`contested` the rate was 8 % less after 30 steps), and where none is loud it is 1 anyway. Weights shift to the weakest
+agents and the loudest eavesdroppers, as in the multiplicative updates of Gopalakrishnan and Sidiropoulos (2015) for
+multicasting without eavesdroppers. What is found is a local optimum, in many networks the best beam known. An iteration
+costs O((K + E) L) operations.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from secagent_env.model.beams import beam_directions
 from secagent_env.model.instance import Instance
 
 ITERATIONS = 30
-_RATE = 0.4
+_RATE = 0.6
 """The exponent with which weights follow the SINRs: faster is rougher."""
 _LEAST_WEIGHT = 1e-6
 _FLOOR = 1e-3
@@ -36,11 +37,26 @@ _START = 2  # the zero-forcing direction
 
 
 class _Heard(NamedTuple):
-    """What receivers hear of a beam: amplitudes (…, K + E) complex, and the SINRs (…, K) and (…, E)."""
+    """What is heard of a beam: amplitudes (…, K) complex and SINRs (…, K) of the agents, SINRs (…, E) of the others."""
 
     amplitude: Array
     agents: Array
     eavesdroppers: Array
+
+    @classmethod
+    def of(cls, beam: Array, own: Array, eve: Array, xp: Any) -> _Heard:
+        """Return what is heard of a beam (…, L) of length 1 over the channels of :func:`_received`."""
+        amplitude, overheard = (xp.matmul(xp.conj(channel), beam[..., None])[..., 0] for channel in (own, eve))
+        return cls(amplitude, abs(amplitude) ** 2, abs(overheard) ** 2)
+
+    def loudest(self, colluding: bool, xp: Any) -> Array:
+        """Return the SINR (…, 1) of the loudest eavesdropper, or of all together."""
+        return (xp.sum if colluding else xp.max)(self.eavesdroppers, axis=-1, keepdims=True)
+
+    def value(self, colluding: bool, xp: Any) -> Array:
+        """Return (1 + min a) / (1 + max b), (…)."""
+        weakest = xp.min(self.agents, axis=-1, keepdims=True)
+        return ((1 + weakest) / (1 + self.loudest(colluding, xp)))[..., 0]
 
 
 def balanced_beam(instance: Instance, selected: Array, jamming: Array, iterations: int = ITERATIONS) -> Array:
@@ -58,48 +74,40 @@ def balanced_beam(instance: Instance, selected: Array, jamming: Array, iteration
         How many; 0 is the zero-forcing beam. The best beam on the way is returned.
     """
     xp: Any = namespace(instance.channel_bs, selected, jamming)
-    scenario = instance.scenario
-    count = selected.shape[-1]
-    vectors = _vectors(instance, selected, jamming, xp)  # (…, K + E, L)
-    gram = xp.matmul(xp.conj(vectors), xp.matrix_transpose(vectors))
-    start = beam_directions(instance, selected)[..., _START, :]
-    amplitude = xp.matmul(xp.conj(vectors), start[..., None])[..., 0]
-    heard = _heard(amplitude, count)
-    best, beam = _value(heard, scenario.colluding, xp), start
-    agents = xp.ones_like(heard.agents) / count
-    eavesdroppers = xp.ones_like(heard.eavesdroppers) / (1 if scenario.colluding else scenario.num_eavesdroppers)
-    found = xp.zeros_like(amplitude)  # coefficients of the best beam; none: the start
+    colluding, eves = instance.scenario.colluding, instance.scenario.num_eavesdroppers
+    own, eve = _received(instance, selected, jamming, xp)
+    leaking = xp.matmul(xp.conj(eve), xp.matrix_transpose(eve))  # (…, E, E)
+    beam = best = beam_directions(instance, selected)[..., _START, :]
+    heard = _Heard.of(beam, own, eve, xp)
+    highest = heard.value(colluding, xp)
+    agents = xp.ones_like(heard.agents) / heard.agents.shape[-1]
+    eavesdroppers = xp.ones_like(heard.eavesdroppers) / (1 if colluding else eves)
     for _ in range(iterations):
-        weakest = xp.min(heard.agents, axis=-1, keepdims=True)
-        loudest = _loudest(heard, scenario.colluding, xp)
+        weakest, loudest = xp.min(heard.agents, axis=-1, keepdims=True), heard.loudest(colluding, xp)
         agents = _normalised(agents * (weakest / _positive(heard.agents, xp) + _FLOOR) ** _RATE, xp)
-        if not scenario.colluding:
+        if not colluding:
             louder = (heard.eavesdroppers + _QUIET) / (loudest + _QUIET)
             eavesdroppers = _normalised(xp.clip(eavesdroppers * louder**_RATE, _LEAST_WEIGHT, None), xp)
         gained = xp.sum(agents * heard.agents, axis=-1, keepdims=True) / (1 + weakest)
         lost = xp.sum(eavesdroppers * heard.eavesdroppers, axis=-1, keepdims=True) / (1 + loudest)
         price = xp.clip(gained - lost, _FLOOR, None)
-        wanted = agents / (1 + weakest) * heard.amplitude[..., :count]
-        # (ν I + G D Gᴴ)⁻¹ H r is H r − G (ν D⁻¹ + GᴴG)⁻¹ Gᴴ H r, up to a factor.
-        inner = gram[..., count:, count:] + (price * (1 + loudest) / eavesdroppers)[..., None] * _eye(gram, count, xp)
-        leaked = xp.matmul(gram[..., count:, :count], wanted[..., None])
-        coefficients = xp.concat([wanted, -xp.linalg.solve(inner, leaked)[..., 0]], axis=-1)
-        amplitude = xp.matmul(gram, coefficients[..., None])[..., 0]
-        length = xp.sqrt(_positive(xp.sum(xp.real(xp.conj(coefficients) * amplitude), axis=-1, keepdims=True), xp))
-        coefficients, amplitude = coefficients / length, amplitude / length
-        heard = _heard(amplitude, count)
-        value = _value(heard, scenario.colluding, xp)
-        better = value > best
-        best = xp.where(better, value, best)
-        found = xp.where(better[..., None], coefficients, found)
-    improved = xp.any(found != 0, axis=-1)[..., None]
-    beam = xp.where(improved, xp.matmul(found[..., None, :], vectors)[..., 0, :], beam)
-    norm = xp.sqrt(xp.sum(xp.real(beam) ** 2 + xp.imag(beam) ** 2, axis=-1, keepdims=True))
-    return beam * (scenario.bs_power_w**0.5 / xp.where(norm > 0, norm, 1.0))
+        # (ν I + G D Gᴴ)⁻¹ u is u − G (ν D⁻¹ + GᴴG)⁻¹ Gᴴ u, up to a factor.
+        pulled = xp.matmul((agents * heard.amplitude)[..., None, :], own)[..., 0, :]
+        inner = leaking + (price / eavesdroppers)[..., None] * xp.eye(eves, dtype=leaking.dtype)
+        leaked = xp.linalg.solve(inner, xp.matmul(xp.conj(eve), pulled[..., None]))[..., 0]
+        beam = _unit(pulled - xp.matmul(leaked[..., None, :], eve)[..., 0, :], xp)
+        heard = _Heard.of(beam, own, eve, xp)
+        value = heard.value(colluding, xp)
+        better = value > highest
+        highest, best = xp.where(better, value, highest), xp.where(better[..., None], beam, best)
+    return _unit(best, xp) * instance.scenario.bs_power_w**0.5
 
 
-def _vectors(instance: Instance, selected: Array, jamming: Array, xp: Any) -> Array:
-    """Return the channels (…, K + E, L) of the selected agents and the eavesdroppers: |vᴴw|² is an SINR for ‖w‖ = 1."""
+def _received(instance: Instance, selected: Array, jamming: Array, xp: Any) -> tuple[Array, Array]:
+    """Return the channels (…, K, L) to the selected agents and (…, E, L) to the eavesdroppers, in units of the noise.
+
+    |hᴴw|² is then the SINR of a beam of p_BS in the direction w, ‖w‖ = 1.
+    """
     scenario = instance.scenario
     batch = np.broadcast_shapes(tuple(selected.shape[:-1]), tuple(jamming.shape[:-1]), instance.batch_shape)
     channels = xp.broadcast_to(instance.channel_bs, (*batch, *instance.channel_bs.shape[-2:]))
@@ -111,22 +119,13 @@ def _vectors(instance: Instance, selected: Array, jamming: Array, xp: Any) -> Ar
     interference = xp.take_along_axis(xp.broadcast_to(interference, (*batch, interference.shape[-1])), chosen, axis=-1)
     own = channels * xp.sqrt(scenario.bs_power_w / interference)[..., None]
     eve = instance.channel_eve * xp.sqrt(scenario.bs_power_w / interference_eve)[..., None]
-    return xp.concat([own, xp.broadcast_to(eve, (*batch, *eve.shape[-2:]))], axis=-2)
+    return own, xp.broadcast_to(eve, (*batch, *eve.shape[-2:]))
 
 
-def _heard(amplitude: Array, count: int) -> _Heard:
-    squared = abs(amplitude) ** 2
-    return _Heard(amplitude, squared[..., :count], squared[..., count:])
-
-
-def _loudest(heard: _Heard, colluding: bool, xp: Any) -> Array:
-    reduce = xp.sum if colluding else xp.max
-    return reduce(heard.eavesdroppers, axis=-1, keepdims=True)
-
-
-def _value(heard: _Heard, colluding: bool, xp: Any) -> Array:
-    """Return (1 + min a) / (1 + max b), (…)."""
-    return ((1 + xp.min(heard.agents, axis=-1, keepdims=True)) / (1 + _loudest(heard, colluding, xp)))[..., 0]
+def _unit(beam: Array, xp: Any) -> Array:
+    """Return a beam (…, L) of length 1; zero stays zero."""
+    norm = xp.sqrt(xp.sum(xp.real(beam) ** 2 + xp.imag(beam) ** 2, axis=-1, keepdims=True))
+    return beam / xp.where(norm > 0, norm, 1.0)
 
 
 def _normalised(weights: Array, xp: Any) -> Array:
@@ -135,7 +134,3 @@ def _normalised(weights: Array, xp: Any) -> Array:
 
 def _positive(values: Array, xp: Any) -> Array:
     return xp.where(values > 0, values, 1e-300)
-
-
-def _eye(gram: Array, count: int, xp: Any) -> Array:
-    return xp.eye(gram.shape[-1] - count, dtype=gram.dtype)

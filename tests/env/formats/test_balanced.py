@@ -42,11 +42,13 @@ def beam_of(instance: Instance, selected: list[int], jamming: np.ndarray | None 
 
 @pytest.mark.parametrize("colluding", [False, True])
 @pytest.mark.parametrize("eves", [1, 3])
-def test_for_one_agent_it_is_the_generalised_eigenvector(eves: int, colluding: bool):
+@pytest.mark.parametrize("louder", [1.0, 1e6, 1e8])
+def test_for_one_agent_it_is_the_generalised_eigenvector(louder: float, eves: int, colluding: bool):
     scenario = SMALL.replace(num_eavesdroppers=eves, colluding=colluding, eve_area_m=(20.0, 100.0))
-    for seed in range(5):
+    scenario = scenario.replace(noise_power_w=scenario.noise_power_w * louder)
+    for seed in range(4):
         instance, jamming = sample_instance(scenario, seed), np.array([0, 0, 1e-7, 0, 0, 3e-8])
-        beam = beam_of(instance, [1], jamming, 3000)
+        beam = beam_of(instance, [1], jamming, 1000)
         noise, noise_eve = (
             scenario.noise_power_w + jamming @ gain for gain in (instance.gain_agents, instance.gain_eve)
         )
@@ -55,7 +57,8 @@ def test_for_one_agent_it_is_the_generalised_eigenvector(eves: int, colluding: b
         identity = np.eye(scenario.num_antennas) / scenario.bs_power_w
         best = np.log2(eigh(own + identity, sum(heard) + identity, eigvals_only=True)[-1])
         if colluding or eves == 1:
-            assert rate(instance, [1], beam, jamming) == pytest.approx(best, rel=1e-3)
+            exact = louder == 1.0 or eves == 1  # where several collude whom no beam silences, it is near
+            assert rate(instance, [1], beam, jamming) == pytest.approx(best, rel=1e-3 if exact else 0.02)
         else:  # the sum of what several hear is more than what the loudest hears
             assert rate(instance, [1], beam, jamming) > best - 1e-3
 
@@ -93,17 +96,21 @@ def test_it_comes_near_the_best_of_a_general_search(colluding: bool):
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from(["paper", "contested", "tight-latency", "line-of-sight"]))
-def test_it_is_never_worse_than_the_zero_forcing_beam_and_has_full_power(seed: int, preset: str):
-    instance = sample_instance(preset, seed)
-    scenario, rng = instance.scenario, np.random.default_rng(seed)
+@given(st.integers(0, 10_000), st.sampled_from(["paper", "contested", "tight-latency"]), st.floats(0, 9))
+def test_it_is_never_worse_than_the_zero_forcing_beam_and_has_full_power(seed: int, preset: str, louder: float):
+    scenario = Scenario.preset(preset)
+    scenario = scenario.replace(noise_power_w=scenario.noise_power_w * 10**louder)
+    instance, rng = sample_instance(scenario, seed), np.random.default_rng(seed)
     selected = rng.permutation(scenario.num_agents)[: scenario.required_agents].tolist()
     jamming = np.where(rng.random(scenario.num_agents) < 0.1, 10 ** rng.uniform(-10, -2, scenario.num_agents), 0.0)
     jamming[selected] = 0
-    beam, start = (beam_of(instance, selected, jamming, n) for n in (30, 0))
-    np.testing.assert_allclose(start, np.sqrt(scenario.bs_power_w) * beam_directions(instance, np.array(selected))[2])
-    assert rate(instance, selected, beam, jamming) >= rate(instance, selected, start, jamming) - 1e-9
-    assert np.linalg.norm(beam) == pytest.approx(np.sqrt(scenario.bs_power_w), rel=1e-12)
+    beams = [beam_of(instance, selected, jamming, n) for n in (0, 1, 3, 30)]
+    zero_forcing = np.sqrt(scenario.bs_power_w) * beam_directions(instance, np.array(selected))[2]
+    np.testing.assert_allclose(beams[0], zero_forcing)
+    rates = [rate(instance, selected, beam, jamming) for beam in beams]
+    assert (np.diff(rates) >= -1e-9).all()
+    for beam in beams:
+        assert np.linalg.norm(beam) == pytest.approx(np.sqrt(scenario.bs_power_w), rel=1e-12)
 
 
 @pytest.mark.parametrize("unit", [1e-17, 1e-6, 1e6])
