@@ -1,7 +1,7 @@
 """The scores of a GGUF model on this machine, by llama.cpp.
 
 The likelihood of a text needs the probabilities of given tokens, which servers do not tell; the library does. What
-the options of a question have in common is read once.
+the options of a question have in common is read once, and so is what a question has in common with the one before.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
+from operator import eq
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ class GGUFScorer(Closing):
         self._size = llama.llama_vocab_n_tokens(self._vocabulary)
         self._formatter = self._chat_formatter()
         self._prior: dict[str, float] = {}
+        self._held: list[int] = []
 
     def close(self) -> None:
         """Free the model."""
@@ -119,12 +121,8 @@ class GGUFScorer(Closing):
         if len(parts) > MAX_OPTIONS or len(prefix) + sum(map(len, parts)) > CONTEXT:
             raise ValueError(f"a question does not fit into {CONTEXT} tokens with {MAX_OPTIONS} options")
         llama, batch = self._llama, self._batch
-        llama.llama_memory_clear(self._memory, False)
-        batch.n_tokens = 0
-        for place, token in enumerate(prefix):
-            self._add(token, place, 0, scored=place == len(prefix) - 1)
-        self._decode()
-        first = self._row(len(prefix) - 1)
+        self._read_prefix(prefix)
+        first = self._row(batch.n_tokens - 1)
         totals = [first[part[0]] for part in parts]
         batch.n_tokens = 0
         rows: list[tuple[int, int]] = []
@@ -138,6 +136,19 @@ class GGUFScorer(Closing):
             for row, (number, token) in enumerate(rows):
                 totals[number] += self._row(row)[token]
         return [float(total) for total in totals]
+
+    def _read_prefix(self, prefix: Sequence[int]) -> None:
+        """Read a prefix, but for what it begins with as the last one did, such as the system's message."""
+        llama, memory, last = self._llama, self._memory, self._held
+        same = sum(takewhile(bool, map(eq, last, prefix[:-1])))
+        self._held = []
+        for sequence in range(MAX_OPTIONS + 1):
+            llama.llama_memory_seq_rm(memory, sequence, 0 if sequence else same, -1)
+        self._batch.n_tokens = 0
+        for place in range(same, len(prefix)):
+            self._add(prefix[place], place, 0, scored=place == len(prefix) - 1)
+        self._decode()
+        self._held = list(prefix)
 
     def _add(self, token: int, place: int, sequence: int, *, scored: bool) -> None:
         batch, row = self._batch, self._batch.n_tokens

@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from types import ModuleType, SimpleNamespace
 
@@ -54,8 +55,9 @@ class Library(ModuleType):
         lists = {name: [None] * size for name in ("token", "pos", "n_seq_id", "logits")}
         return SimpleNamespace(n_tokens=0, seq_id=[[None] for _ in range(size)], **lists)
 
-    def llama_memory_clear(self, *_):
-        self.sequences = {}
+    def llama_memory_seq_rm(self, _, sequence, first, end):
+        assert end == -1
+        self.sequences[sequence] = self.sequences.get(sequence, [])[:first]
 
     def llama_memory_seq_cp(self, _, source, target, *__):
         self.sequences[target] = list(self.sequences[source])
@@ -117,6 +119,30 @@ def test_what_options_share_is_read_once(scorer):
     # The unconditional likelihoods are remembered.
     options = sum(len(option) for option in QUESTION.options)
     assert scorer.library.read - before == len(prompts.chat(QUESTION)) + 2 + len(prompts.cloze(QUESTION)) + options
+
+
+def test_what_a_question_has_in_common_with_the_last_is_read_once(scorer):
+    scorer.score(QUESTION, text=False)
+    before = scorer.library.read
+    again = scorer.score(QUESTION, text=False)
+    assert scorer.library.read - before == 1  # the last token, whose followers count
+    other = replace(QUESTION, text="What is blue?", options=("A rose", "Sea", "Sky"))
+    before = scorer.library.read
+    scores = scorer.score(other, text=False)
+    same = prompts.chat(other).index("blue") + len("b")  # "<", and up to the word
+    assert prompts.chat(QUESTION)[same - 1] != prompts.chat(other)[same - 1]
+    assert scorer.library.read - before == len(prompts.chat(other)) + 2 - same
+    assert scores.letter == pytest.approx([LN_P[ord(">"), ord(letter)] for letter in "ABC"], abs=1e-4)
+    assert scorer.score(QUESTION, text=False) == again
+
+
+def test_after_an_error_everything_is_read_again(scorer, monkeypatch):
+    before = scorer.score(QUESTION)
+    with monkeypatch.context() as patch:
+        patch.setattr(scorer.library, "llama_decode", lambda *_: 1)
+        with pytest.raises(ValueError, match="could not read a question"):
+            scorer.score(QUESTION)
+    assert scorer.score(QUESTION) == before
 
 
 def test_what_cannot_be_scored_is_told(scorer, tmp_path, monkeypatch):
