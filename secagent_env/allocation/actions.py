@@ -10,12 +10,12 @@ import gymnasium
 import numpy as np
 
 from secagent_env.gym_bases.spaces import action_array
-from secagent_env.model.balanced import balanced_beam
 from secagent_env.model.batched import Array, namespace
 from secagent_env.model.beams import DIRECTIONS, beam_directions
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
+from secagent_env.model.serving import serve
 from secagent_env.support.checks import flag
 from secagent_env.support.errors import check_name
 
@@ -194,19 +194,17 @@ class GuidedFormat:
     """
 
     OFFSET_DB, COMMON_DB = 10.0, 40.0
-    WEIGHTS = len(DIRECTIONS)
 
     def __init__(self, scenario: Scenario) -> None:
         n = scenario.num_agents
-        self._size = 2 * n + 1 + self.WEIGHTS
+        self._size = 2 * n + 1 + len(DIRECTIONS)
         self.space: gymnasium.Space[Any] = gymnasium.spaces.Box(-1.0, 1.0, (self._size,), np.float32)
         self.slices = {
             "scores": slice(0, n),
             "levels": slice(n, 2 * n),
             "common_level": slice(2 * n, 2 * n + 1),
+            "directions": slice(2 * n + 1, None),
         }
-        if self.WEIGHTS:
-            self.slices["directions"] = slice(2 * n + 1, None)
         self._required = scenario.required_agents
         self._max_power_w = scenario.max_power_w
         self._octaves = math.log(scenario.max_power_w / LOWEST_POWER_W)
@@ -236,19 +234,13 @@ class GuidedFormat:
         jamming = LOWEST_POWER_W * xp.exp(level * self._octaves)
         jamming = xp.where(level > 0, xp.clip(jamming, LOWEST_POWER_W, self._max_power_w), 0.0)
 
-        chosen = order[..., : self._required]
-        beam = self._beam(instance, action, chosen, xp.where(selection, 0.0, jamming))
-        return Decision(selection=selection, beamformer=beam, power_w=xp.where(selection, sending, jamming))
-
-    def _beam(self, instance: Instance, action: Array, chosen: Array, jamming: Array) -> Array:
-        """Return beams (…, L); ``chosen`` (…, N_min) are the selected agents, ``jamming`` (…, N) powers in W."""
-        xp = namespace(action, instance.channel_bs)
-        directions = beam_directions(instance, chosen)
+        directions = beam_directions(instance, order[..., : self._required])
         weights = action[..., self.slices["directions"]]
         weights = xp.astype(weights * xp.abs(weights), directions.dtype)
         beam = xp.matmul(weights[..., None, :], directions)[..., 0, :]
         length = xp.sqrt(xp.sum(xp.real(beam) ** 2 + xp.imag(beam) ** 2, axis=-1, keepdims=True))
-        return beam * (math.sqrt(instance.scenario.bs_power_w) / xp.where(length > 0, length, 1.0))
+        beam = beam * (math.sqrt(instance.scenario.bs_power_w) / xp.where(length > 0, length, 1.0))
+        return Decision(selection=selection, beamformer=beam, power_w=xp.where(selection, sending, jamming))
 
     def encode(self, decision: Decision, instance: Instance | None = None) -> np.ndarray:
         """Return the action (…, 2N + 5), float32."""
@@ -263,43 +255,40 @@ class GuidedFormat:
         jamming = np.log(np.maximum(power, LOWEST_POWER_W) / LOWEST_POWER_W) / self._octaves
         jamming = np.maximum(jamming, np.finfo(np.float32).tiny)
         jamming = np.where(np.asarray(decision.power_w) > 0, jamming, 0.0)
-        weights = self._weights_of(decision, instance, order[..., : self._required])
+        weights = _weights(beam_directions(instance, order[..., : self._required]), decision.beamformer)
         levels = np.where(kept, np.clip((snr - common) / self.OFFSET_DB, -1, 1), jamming)
         return np.concatenate([np.where(kept, 1.0, -1.0), levels, common / self.COMMON_DB, weights], axis=-1).astype(
             np.float32
         )
 
-    def _weights_of(self, decision: Decision, instance: Instance, chosen: np.ndarray) -> np.ndarray:
-        """Return the weights (…, WEIGHTS) of the beam that is nearest to a decision's."""
-        return _weights(beam_directions(instance, chosen), decision.beamformer)
 
+class SelectionFormat:
+    """One flat ``Box(-1, 1, (N,), float32)`` of scores: the N_min agents with the highest compute.
 
-class BalancedFormat(GuidedFormat):
-    """One flat ``Box(-1, 1, (2N + 1,), float32)``: the guided format without weights of beam directions.
-
-    The beam is the :func:`~secagent_env.model.balanced.balanced_beam` of the selected agents and the jammers, which is
-    nearly the best one for them. What is left to decide is who computes, who jams, and how loud everybody sends. In
-    gradients, the beam is a constant.
-
-    ``encode`` keeps all of a decision but its beam.
+    Of equal ones it is the lowest index. Beam and powers are those with which
+    :func:`~secagent_env.model.serving.serve` serves them. ``encode`` keeps the first N_min selected agents alone.
     """
 
-    WEIGHTS = 0
+    def __init__(self, scenario: Scenario) -> None:
+        self._size, self._required = scenario.num_agents, scenario.required_agents
+        self.space: gymnasium.Space[Any] = gymnasium.spaces.Box(-1.0, 1.0, (self._size,), np.float32)
 
-    def _beam(self, instance: Instance, action: Array, chosen: Array, jamming: Array) -> Array:
-        # Where the beam is the best one, how it follows the jammers changes the rate by nothing in first order.
-        jamming = jamming.detach() if hasattr(jamming, "detach") else jamming
-        return balanced_beam(instance, chosen, jamming)
+    def decode(self, action: Any, instance: Instance | None = None) -> Decision:
+        """Return the decision that an action (…, N) stands for in an instance; their batches broadcast."""
+        scores = np.clip(action_array("action", action, self._size), -1.0, 1.0)
+        return serve(_present(instance), np.argsort(-scores, axis=-1, stable=True)[..., : self._required])
 
-    def _weights_of(self, decision: Decision, instance: Instance, chosen: np.ndarray) -> np.ndarray:
-        return np.empty((*chosen.shape[:-1], 0))
+    def encode(self, decision: Decision, instance: Instance | None = None) -> np.ndarray:
+        """Return the action (…, N), float32."""
+        rank = np.argsort(np.argsort(~np.asarray(decision.selection), axis=-1, stable=True), axis=-1, stable=True)
+        return np.where(rank < self._required, 1.0, -1.0).astype(np.float32)
 
 
-ACTION_FORMATS: dict[str, type[FlatFormat] | type[DictFormat] | type[GuidedFormat]] = {
+ACTION_FORMATS: dict[str, type[FlatFormat] | type[DictFormat] | type[GuidedFormat] | type[SelectionFormat]] = {
     "flat": FlatFormat,
     "dict": DictFormat,
     "guided": GuidedFormat,
-    "balanced": BalancedFormat,
+    "selection": SelectionFormat,
 }
 
 
@@ -315,7 +304,7 @@ def action_format(name: str, scenario: Scenario, artificial_noise: bool = False)
 
 def _present(instance: Instance | None) -> Instance:
     if instance is None:
-        raise ValueError("the guided action format depends on the instance: give one, or call reset() first")
+        raise ValueError("what the action means depends on the instance: give one, or call reset() first")
     return instance
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from secagent_env import Decision, Instance, evaluate
 from secagent_env.allocation.actions import GuidedFormat
 from secagent_env.model.physics import LN2, combine_eavesdroppers, downlink_sinr, uplink_sinr
-from training.learn.physics_learner import PhysicsLearner
+from training.learn.instance_learner import InstanceLearner
 from training.networks.equivariant import EquivariantNetwork
 
 DEFAULTS: dict[str, float] = {
@@ -43,7 +43,7 @@ LATENCY_MARGIN = 0.97
 AIR_WEIGHT = 0.002
 
 
-class L2OLearner(PhysicsLearner):
+class L2OLearner(InstanceLearner):
     """The learned optimiser; see :class:`training.learn.learner.Learner`. A step is one instance."""
 
     defaults = DEFAULTS
@@ -57,8 +57,10 @@ class L2OLearner(PhysicsLearner):
 
     def _terms(self, truth: Instance, known: Instance, *decided: Tensor) -> dict[str, Tensor]:
         [action] = decided
+        device = action.device
+        seen = None if known is truth else known.to(torch, device=device)
         weights = {name: self._options[name] for name in ("price", "margin", "temperature")}
-        return losses(action, truth, GuidedFormat(truth.scenario), seen=known, **weights)
+        return losses(action, truth.to(torch, device=device), GuidedFormat(truth.scenario), seen=seen, **weights)
 
 
 def losses(

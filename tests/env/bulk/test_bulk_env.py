@@ -41,11 +41,11 @@ def actions_for(envs, seed=0):
         {"action_format": "dict", "observation_format": "dict", "artificial_noise": True},
         {"scenario": CONTESTED, "action_format": "guided", "observation_format": "compact"},
         {"scenario": {**CONTESTED, "colluding": True}, "action_format": "guided", "observation_format": "dict"},
-        {"scenario": CONTESTED, "action_format": "balanced", "observation_format": "pairwise"},
+        {"scenario": CONTESTED, "action_format": "selection", "observation_format": "pairwise"},
         {"episodes_per_instance": 3, "penalty_weight": 2.0, "reference_energy_j": 1e3},
         {"scenario": {"num_agents": 1, "num_antennas": 1}, "threads": 2},
     ],
-    ids=["paper", "dict", "guided", "colluding", "balanced", "kept", "one"],
+    ids=["paper", "dict", "guided", "colluding", "selection", "kept", "one"],
 )
 def test_it_conforms(arguments):
     """Seeds, masks, infos, and what belongs to whom: the vector environment is the scalar one, bit for bit."""

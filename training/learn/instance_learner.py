@@ -1,4 +1,4 @@
-"""Learners that follow the gradient of the physics in fresh instances, without an environment."""
+"""Learners that decide fresh instances, and learn from what the physics says of it, without an environment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from training.networks.equivariant import split_parts
 _WARM_UP = 0.05
 
 
-class PhysicsLearner(Learner):
+class InstanceLearner(Learner):
     """The base: a subclass names its network and its loss. A step is one instance.
 
     ``defaults`` are the hyperparameters and their defaults, ``formats`` the policy, the action format and the
@@ -119,9 +119,7 @@ class PhysicsLearner(Learner):
         for batch, shown, size, *own in zip(
             batches, seen, sizes, *(tensor.split(sizes) for tensor in decided), strict=True
         ):
-            truth = batch.to(torch, device=self._device)
-            known = truth if shown is batch else shown.to(torch, device=self._device)
-            for name, term in self._terms(truth, known, *own).items():
+            for name, term in self._terms(batch, shown, *own).items():
                 terms[name] = terms.get(name, 0.0) + size / sum(sizes) * term
         loss = torch.stack(list(terms.values())).sum()
         self._optimizer.zero_grad()
@@ -158,7 +156,7 @@ def _checked(defaults: Mapping[str, float], options: dict[str, float]) -> dict[s
     for name, value in options.items():
         if isinstance(defaults[name], int):
             checks.integer(name, int(value) if isinstance(value, float) and value.is_integer() else value, 1)
-        elif name in ("margin", "fixed", "leak"):
+        elif name == "margin":
             checks.number(name, value, 0)
         else:
             checks.number(name, value, above=0)
