@@ -7,7 +7,7 @@ them gets the least that was told, which its own is at most.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,11 +68,13 @@ class EndpointScorer(Closing):
         """The model's name and width, and the digest of the prompts."""
         return {"model": self._name, "dim": self._width, "prompts": prompts.version()}
 
-    def score(self, question: Question, text: bool = True) -> Scores:
+    def score(self, question: Question, text: bool = True, letter: Sequence[float] = ()) -> Scores:
         """Return the scores of a question's options, by letter alone, whatever ``text`` is.
 
         Raises EndpointError if the endpoint does not answer, or tells no log-probabilities.
         """
+        if letter:
+            return Scores(letter=tuple(letter))
         try:
             completion = self._api.chat.completions.create(
                 model=self._model,

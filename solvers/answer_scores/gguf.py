@@ -92,16 +92,16 @@ class GGUFScorer(Closing):
         width = int(self._llama.llama_model_n_embd(self._model))
         return {"model": self._name, "sha256": self._digest, "dim": width, "prompts": prompts.version()}
 
-    def score(self, question: Question, text: bool = True) -> Scores:
-        """Return the scores of a question's options, by letter and, with ``text``, by text.
+    def score(self, question: Question, text: bool = True, letter: Sequence[float] = ()) -> Scores:
+        """Return the scores of a question's options, by letter, unless these are known, and, with ``text``, by text.
 
         Raises ValueError if the question is too long for the context.
         """
-        letters = LETTERS[: len(question.options)]
-        message = self._formatter(messages=[{"role": "user", "content": prompts.chat(question)}]).prompt
-        letter = tuple(self._continued(self._tokens(message, special=True), list(letters)))
+        if not letter:
+            message = self._formatter(messages=[{"role": "user", "content": prompts.chat(question)}]).prompt
+            letter = self._continued(self._tokens(message, special=True), list(LETTERS[: len(question.options)]))
         if not text:
-            return Scores(letter=letter)
+            return Scores(letter=tuple(letter))
         texts = [prompts.continuation(option) for option in question.options]
         prefix = self._tokens(prompts.cloze(question), begins=True)
         new = [each for each in texts if each not in self._prior]
@@ -109,7 +109,7 @@ class GGUFScorer(Closing):
             start = self._tokens(prompts.UNCONDITIONAL, begins=True)
             self._prior |= dict(zip(new, self._continued(start, new), strict=True))
         return Scores(
-            letter=letter,
+            letter=tuple(letter),
             text=tuple(self._continued(prefix, texts)),
             prior=tuple(self._prior[each] for each in texts),
             length=tuple(len(each.encode()) - 1 for each in texts),

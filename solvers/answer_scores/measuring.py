@@ -92,7 +92,7 @@ def _add_texts(scorer: Scorer, sets: Mapping[str, QuestionSet], count: int, path
     progress = _Progress(len(missing))
     for at in missing:
         name, key = questions[at].data_set, questions[at].key
-        questions[at] = _scored(scorer, name, wanted[name, key], True)
+        questions[at] = _scored(scorer, name, wanted[name, key], True, questions[at].scores.letter)
         if not questions[at].scores.text:
             return  # this model tells the letters alone
         write_bytes(path, ScoreFile(found.about, tuple(questions)).to_bytes())
@@ -105,8 +105,8 @@ def _by_text(scored: Sequence[Scored]) -> bool:
     return bool(calibration) and best(readouts(calibration)).rule in BY_TEXT
 
 
-def _scored(scorer: Scorer, name: str, question: Question, whole: bool) -> Scored:
-    scores = scorer.score(question, whole)
+def _scored(scorer: Scorer, name: str, question: Question, whole: bool, letter: Sequence[float] = ()) -> Scored:
+    scores = scorer.score(question, whole, letter)
     return Scored(name, question.key, len(question.options), question.answer, scores, question.category)
 
 

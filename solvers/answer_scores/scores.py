@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -70,5 +70,8 @@ class Scorer(Protocol):
     def about(self) -> Mapping[str, Any]:
         """What the model is, as plain data: its name, and what else tells it from others."""
 
-    def score(self, question: Question, text: bool = True) -> Scores:
-        """Return the scores of a question's options; those of their text only with ``text``."""
+    def score(self, question: Question, text: bool = True, letter: Sequence[float] = ()) -> Scores:
+        """Return the scores of a question's options; those of their text only with ``text``.
+
+        Those by ``letter``, where they are known, are not asked for again.
+        """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,7 +56,7 @@ class ReaderScorer(Closing):
     def close(self) -> None:
         """Do nothing: the encoder stays."""
 
-    def score(self, question: Question, text: bool = False) -> Scores:
+    def score(self, question: Question, text: bool = False, letter: Sequence[float] = ()) -> Scores:
         """Return the scores of a question's options; the lines of its passage are the texts that are read."""
         texts = question.passage.splitlines()
         [odds] = self._reader.scores([replace(question, passage="")], [texts])

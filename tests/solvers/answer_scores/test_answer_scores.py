@@ -26,11 +26,12 @@ class Counting:
 
     def __init__(self, model="m"):
         self.about = {"model": model, "dim": 8}
-        self.asked, self.texts = [], []
+        self.asked, self.texts, self.known = [], [], []
 
-    def score(self, question, text=True):
+    def score(self, question, text=True, letter=()):
         self.asked.append(question.key)
         self.texts.append(text)
+        self.known.append(tuple(letter))
         return Scores(letter=tuple(-0.1 if i == question.answer else -3.0 for i in range(len(question.options))))
 
 
@@ -67,9 +68,10 @@ class Texts(Counting):
         super().__init__()
         self.by_text = by_text
 
-    def score(self, question, text=True):
+    def score(self, question, text=True, letter=()):
         self.asked.append(question.key)
         self.texts.append(text)
+        self.known.append(tuple(letter))
         right, wrong = (tuple(-0.1 if i == (question.answer + off) % 3 else -3.0 for i in range(3)) for off in (0, 1))
         letter, told = (wrong, right) if self.by_text else (right, wrong)
         if not text:
@@ -87,6 +89,8 @@ def test_texts_are_scored_where_they_are_needed(tmp_path):
         [read] = read_scores(path)
         assert [each.key for each in read.questions] == [q.key for q in measuring.order(sets["s"], 6)]
         assert [bool(each.scores.text) for each in read.questions] == ([True] * 6 if by_text else calibrated)
+        measured = [each.scores.letter for each in read.questions if each.key not in scorer.asked[2:6:3]]
+        assert scorer.known == [()] * 6 + (measured if by_text else [])  # letters are scored once
         again = Texts(by_text)
         measuring.measure(again, sets, {}, 6, path, "needed")
         assert not again.asked

@@ -13,6 +13,7 @@ from tiny import weights
 from secagent_env.questions import Question
 from solvers.answer_scores import gguf, prompts
 from solvers.answer_scores.gguf import GGUFScorer
+from solvers.answer_scores.scores import Scores
 
 QUESTION = Question("s-0", "What is red?", ("A rose", "Sea"), 0)
 SIZE = 128
@@ -119,6 +120,15 @@ def test_what_options_share_is_read_once(scorer):
     # The unconditional likelihoods are remembered.
     options = sum(len(option) for option in QUESTION.options)
     assert scorer.library.read - before == len(prompts.chat(QUESTION)) + 2 + len(prompts.cloze(QUESTION)) + options
+
+
+def test_known_letters_are_not_scored_again(scorer):
+    whole = scorer.score(QUESTION)
+    before = scorer.library.read
+    assert scorer.score(QUESTION, letter=whole.letter) == whole
+    options = sum(len(option) for option in QUESTION.options)
+    assert scorer.library.read - before == 1 + options  # the last token of the question, and the texts
+    assert scorer.score(QUESTION, text=False, letter=(-1.0, -2.0)) == Scores(letter=(-1.0, -2.0))
 
 
 def test_what_a_question_has_in_common_with_the_last_is_read_once(scorer):
