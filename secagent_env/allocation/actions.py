@@ -269,6 +269,9 @@ class SelectionFormat:
     :func:`~secagent_env.model.serving.serve` serves them. ``encode`` keeps the first N_min selected agents alone.
     """
 
+    RANGE = 6.0
+    """For policies that draw selections: an agent with the action 1 is drawn e⁶ times as likely as one with 0."""
+
     def __init__(self, scenario: Scenario) -> None:
         self._size, self._required = scenario.num_agents, scenario.required_agents
         self.space: gymnasium.Space[Any] = gymnasium.spaces.Box(-1.0, 1.0, (self._size,), np.float32)

@@ -16,6 +16,7 @@ from secagent_env.allocation.actions import action_format
 from secagent_env.allocation.observations import observation_shapes, observe
 from secagent_env.allocation.rules import AllocationRules
 from secagent_env.model.serving import serve
+from solvers.interface.ranking import rank_by_violation
 from training.learn.learner import Task, learner_class
 from training.learn.rloo import drawn_selections, leave_one_out
 from training.learn.settings import load_settings
@@ -198,6 +199,14 @@ def test_it_learns_and_its_policy_solves_networks_of_other_sizes(tmp_path):
         decision = agent.solve_batch(instances)
         assert np.asarray(evaluate(instances, decision).feasible).mean() > 0.5
         np.testing.assert_array_equal(agent.solve(instances[0]).decision.selection, decision[0].selection)
+        several = training.load_agent(tmp_path / "run" / "policy.onnx", repair=False, samples=12)
+        ranks = [
+            rank_by_violation(instances, evaluate(instances, d)) for d in (decision, several.solve_batch(instances))
+        ]
+        assert (ranks[1] <= ranks[0]).all()
+        assert (ranks[1] < ranks[0]).any()
+        alone = several.solve(instances[3]).decision
+        np.testing.assert_array_equal(alone.selection, several.solve_batch(instances)[3].selection)
 
 
 def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path):
@@ -211,6 +220,13 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path):
     learner.learn(2, 64, log, lambda steps: None)
     for one, two in zip(learner.network.parameters(), other.network.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
+def test_only_selections_are_sampled():
+    with pytest.raises(ValueError, match="its actions are guided: only selections are sampled, leave samples out"):
+        training.load_agent("ppo", samples=2)
+    with pytest.raises(ValueError, match="samples"):
+        training.load_agent("ppo", samples=0)
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from secagent_env import Instance
+from secagent_env.allocation.actions import SelectionFormat
 from secagent_env.allocation.rules import AllocationRules
 from secagent_env.model.serving import serve
 from training.learn.instance_learner import InstanceLearner
 from training.learn.learner import Task
-from training.networks.relational import SCORE_RANGE, RelationalNetwork
+from training.networks.relational import RelationalNetwork
 
 DEFAULTS: dict[str, float] = {
     "batch_size": 32,
@@ -48,7 +49,7 @@ class RLOOLearner(InstanceLearner):
         return RelationalNetwork(width=int(self._options["width"]), layers=int(self._options["layers"]))
 
     def _decided(self, parts: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        scores = SCORE_RANGE * self.network(**parts)
+        scores = SelectionFormat.RANGE * self.network(**parts)
         return drawn_selections(scores, self._task.scenario.required_agents, int(self._options["samples"]))
 
     def _terms(self, truth: Instance, known: Instance, *decided: Tensor) -> dict[str, Tensor]:

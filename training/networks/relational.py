@@ -13,9 +13,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from secagent_env.allocation.actions import SelectionFormat
+
 AGENT_FEATURES, PAIR_FEATURES, EAVESDROPPER_PAIR_FEATURES = 13, 5, 3
-SCORE_RANGE = 6.0
-"""An action of 1 is a score of 6: e⁶ times as likely to be drawn as one of 0."""
 
 
 class Attention(nn.Module):
@@ -84,7 +84,7 @@ class RelationalNetwork(nn.Module):
             eves = to_agents(eves, hidden, overheard.transpose(1, 2))
             hidden = to_eves(hidden, eves, overheard)
             hidden = among(hidden, hidden, pairs)
-        action: Tensor = torch.tanh(self.score(hidden).squeeze(-1) * (2 / SCORE_RANGE))
+        action: Tensor = torch.tanh(self.score(hidden).squeeze(-1) * (2 / SelectionFormat.RANGE))
         return action
 
 

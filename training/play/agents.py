@@ -15,14 +15,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from secagent_env import Decision, Instance, Scenario
-from secagent_env.allocation.actions import ACTION_FORMATS, action_format
+from secagent_env import Decision, Instance, Scenario, evaluate
+from secagent_env.allocation.actions import ACTION_FORMATS, SelectionFormat, action_format
 from secagent_env.allocation.observations import OBSERVATION_FORMATS, observation_shapes, observe
 from secagent_env.support import checks
 from secagent_env.support.extras import require
 from secagent_env.support.reading import parse_json, read_bytes, short
 from solvers import Solver
 from solvers.interface.base import SolverRun
+from solvers.interface.ranking import rank_by_violation
 from training.play.refine import refine as refined
 from training.play.repair import changed, repair_all
 from training.play.repair import repair as repaired
@@ -34,6 +35,7 @@ METADATA = ("agent", "environment", "scenario", "observation_format", "action_fo
 
 SOLVED = "secagent/Allocation-v0"
 """The environment whose policies can solve an Instance."""
+MOST_SAMPLES = 10_000
 CHUNK = 1024
 """How many instances one run of the network takes, at most."""
 
@@ -55,6 +57,10 @@ class TrainedAgent(Solver):
         Whether a decision that is not feasible is repaired.
     refine
         Steps of refinement, at most.
+    samples
+        Of a policy in the selection format: how many selections are decided upon, of which the best decision counts.
+        The first is the policy's, the others are drawn from its scores, as in its training; the draws are always the
+        same (Kool, van Hoof and Welling 2019).
 
     Attributes
     ----------
@@ -79,8 +85,9 @@ class TrainedAgent(Solver):
         If onnxruntime is not installed.
     """
 
-    def __init__(self, path: str | Path, *, repair: bool = True, refine: int = 0) -> None:
+    def __init__(self, path: str | Path, *, repair: bool = True, refine: int = 0, samples: int = 1) -> None:
         self.repair, self.refine = checks.flag("repair", repair), checks.integer("refine", refine)
+        self.samples = checks.integer("samples", samples, 1, MOST_SAMPLES)
         self._content = read_bytes(path)
         self.digest = hashlib.sha256(self._content).hexdigest()[:20]
         try:
@@ -106,6 +113,8 @@ class TrainedAgent(Solver):
                 raise ValueError(f"this secagent does not know its {kind} {metadata[kind]!r}; upgrade secagent")
         self.name, self.environment = metadata["agent"], metadata["environment"]
         self.observation_format, self.action_format = metadata["observation_format"], metadata["action_format"]
+        if self.samples > 1 and self.action_format != "selection":
+            raise ValueError(f"its actions are {self.action_format}: only selections are sampled, leave samples out")
         self.any_agents = metadata["any_agents"] == "true"
         self.scenario = Scenario.coerce(parse_json(metadata["scenario"]))
         self._shapes = {entry.name: tuple(entry.shape) for entry in self._session.get_inputs()}
@@ -177,7 +186,18 @@ class TrainedAgent(Solver):
         self.check(instances.scenario)
         observation = observe(instances, self.observation_format)
         action = self._run(self._inputs(observation, instances.scenario), instances.batch_shape)
-        return action_format(self.action_format, instances.scenario).decode(action, instances)
+        form = action_format(self.action_format, instances.scenario)
+        decision = form.decode(action, instances)
+        if self.samples > 1:
+            noise = np.random.default_rng(0).gumbel(size=(self.samples - 1, action.shape[-1]))
+            rank = rank_by_violation(instances, evaluate(instances, decision))
+            for each in noise:
+                drawn = SelectionFormat.RANGE * action + each
+                other = form.decode(drawn / np.abs(drawn).max(-1, keepdims=True), instances)
+                others = rank_by_violation(instances, evaluate(instances, other))
+                decision = _where(others < rank, other, decision)
+                rank = np.minimum(rank, others)
+        return decision
 
     # --- As a policy ------------------------------------------------------------------------------------------
 
@@ -300,6 +320,13 @@ def open_session(content: bytes) -> Any:
         return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception:  # onnxruntime has a dozen types of its own
         raise ValueError("it is broken, or no ONNX model that this onnxruntime can run") from None
+
+
+def _where(which: Any, one: Decision, other: Decision) -> Decision:
+    """Return the decisions (…) of ``one`` where ``which`` (…), else of ``other``."""
+    mask = np.asarray(which)[..., None]
+    pairs = {name: (value, getattr(other, name)) for name, value in one._fields().items() if value is not None}
+    return Decision._trusted(**{name: np.where(mask, *pair) for name, pair in pairs.items()})
 
 
 def _sizes(scenario: Scenario) -> tuple[int, int, int]:

@@ -25,14 +25,14 @@ def is_path(name: str) -> bool:
     return name not in names() and (name.endswith(".onnx") or os.sep in name or Path(name, "policy.onnx").is_file())
 
 
-def load_agent(name: str | Path, *, repair: bool = True, refine: int = 0) -> TrainedAgent:
+def load_agent(name: str | Path, *, repair: bool = True, refine: int = 0, samples: int = 1) -> TrainedAgent:
     """Return a trained agent, which has the solvers' interface.
 
     Parameters
     ----------
     name
         A shipped agent's, or a path: of an .onnx file, or of a run's folder, whose ``policy.onnx`` is loaded.
-    repair, refine
+    repair, refine, samples
         See :class:`training.play.agents.TrainedAgent`.
 
     Raises
@@ -46,7 +46,7 @@ def load_agent(name: str | Path, *, repair: bool = True, refine: int = 0) -> Tra
     """
     from training.play.agents import TrainedAgent
 
-    agent = TrainedAgent(find(name), repair=repair, refine=refine)
+    agent = TrainedAgent(find(name), repair=repair, refine=refine, samples=samples)
     if name in names():
         agent.name = str(name)
     return agent
