@@ -279,7 +279,11 @@ class SelectionFormat:
     def decode(self, action: Any, instance: Instance | None = None) -> Decision:
         """Return the decision that an action (…, N) stands for in an instance; their batches broadcast."""
         scores = np.clip(action_array("action", action, self._size), -1.0, 1.0)
-        return serve(_present(instance), np.argsort(-scores, axis=-1, stable=True)[..., : self._required])
+        return self.serve(_present(instance), np.argsort(-scores, axis=-1, stable=True)[..., : self._required])
+
+    def serve(self, instance: Instance, chosen: np.ndarray) -> Decision:
+        """Return the decisions (…) that serve selections, the indices (…, N_min) of the selected agents."""
+        return serve(instance, chosen)
 
     def encode(self, decision: Decision, instance: Instance | None = None) -> np.ndarray:
         """Return the action (…, N), float32."""

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from secagent_env.allocation.actions import LOWEST_POWER_W, GuidedFormat
+from secagent_env.allocation.actions import LOWEST_POWER_W, GuidedFormat, SelectionFormat
 from secagent_env.allocation.observations import observation_shapes, task_part
 from secagent_env.allocation.observations import observe as observe_arrays
+from secagent_env.bulk import serving
 from secagent_env.bulk.guided import decide
 from secagent_env.bulk.kernels import observe
 from secagent_env.bulk.networks import Networks, key_of, links_and_agents
@@ -24,6 +25,7 @@ from secagent_env.model.instance import Instance
 from secagent_env.model.outcome import Outcome
 from secagent_env.model.physics import outcome_of
 from secagent_env.model.scenario import Scenario
+from secagent_env.model.serving import serve
 from secagent_env.model.workload import mean_execution_energy_j
 from secagent_env.sampling.generator import empty_instances
 
@@ -180,6 +182,17 @@ class BulkGuidedFormat(GuidedFormat):
             beamformer=beamformer.view(complex).reshape(*batch, -1),
             power_w=power.reshape(*batch, agents),
         )
+
+
+class BulkSelectionFormat(SelectionFormat):
+    """The selection format, whose decisions are those of :class:`SelectionFormat` to rounding, in machine code."""
+
+    def serve(self, instance: Instance, chosen: np.ndarray) -> Decision:
+        """Return the decisions (…) that serve selections, the indices (…, N_min) of the selected agents."""
+        return serve(instance, chosen, by=serving)
+
+
+BULK_FORMATS = {"guided": BulkGuidedFormat, "selection": BulkSelectionFormat}
 
 
 @lru_cache(maxsize=8)

@@ -150,11 +150,11 @@ class AllocationRules(FormatRules):
         for name in ("instances", "csi_error"):
             if getattr(self, name) is not None:
                 raise ValueError(f"rng='bulk' has no {name}: leave one of them out")
-        from secagent_env.allocation.bulk import Bulk, BulkGuidedFormat
+        from secagent_env.allocation.bulk import BULK_FORMATS, Bulk
 
         self._set(bulk=Bulk(self.scenario, self.observation_format))
-        if self.action_format == "guided":
-            self._set(actions=BulkGuidedFormat(self.scenario))
+        if self.action_format in BULK_FORMATS:
+            self._set(actions=BULK_FORMATS[self.action_format](self.scenario))
 
     def observe(self, instance: Instance, pair_gain: np.ndarray | None = None) -> Any:
         """Return the observation of an instance or a batch, as :mod:`secagent_env.allocation.observations` has it."""

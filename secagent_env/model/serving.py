@@ -29,7 +29,7 @@ it serves nine in ten, and nearly all of ``tight-latency`` (``docs/environment.m
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,36 +41,41 @@ from secagent_env.model.scenario import Scenario
 QUIET_ITERATIONS, ITERATIONS = 30, 60
 """Of the beam alone, and of the beam with the jammers."""
 
-_ZERO_FORCING = 2  # of the beam directions
-_LEAST = 1e-300
-_RATE = 0.6
+ZERO_FORCING = 2  # of the beam directions
+LEAST = 1e-300
+RATE = 0.6
 """The exponent with which weights follow the SINRs: faster is rougher."""
-_FLOOR, _LEAST_WEIGHT = 1e-3, 1e-6
+FLOOR, LEAST_WEIGHT = 1e-3, 1e-6
 """Of ν, which is negative where an eavesdropper hears more than the weakest agent; of the weights μ."""
-_FAINT = 1e-2
+FAINT = 1e-2
 """Eavesdroppers' SINRs below this count as equal."""
-_START_JAM = 1.0
+START_JAM = 1.0
 """Interference over noise at the first eavesdropper that each jammer is heard by, shared by all jammers."""
-_JAM_RATE, _STEP = 0.5, 1e2
+JAM_RATE, STEP = 0.5, 1e2
 """The exponent of the ratio of worth and cost; the largest ratio that counts."""
-_LEAKY, _SECRET = 0.98, 0.99
+LEAKY, SECRET = 0.98, 0.99
 """The r_ke aimed at, and the one that will do."""
-_START_PSI, _PSI_RATE, _PSI_RANGE = 0.02, 4.0, (1e-6, 30.0)
-_PRICE_RATE, _PRICE_STEP, _LEAST_PRICE = 2.0, 0.3, 1e-4
-_SPARE, _MARGIN = 3e-3, 1e-4
+START_PSI, PSI_RATE, PSI_RANGE = 0.02, 4.0, (1e-6, 30.0)
+PRICE_RATE, PRICE_STEP, LEAST_PRICE = 2.0, 0.3, 1e-4
+SPARE, MARGIN = 3e-3, 1e-4
 """Shares of τ that are left by the downlink and the slowest upload, and by everything."""
-_LATE = 1e3
+LATE = 1e3
 """Worse than the logarithm of any cost."""
-_UPLOAD = 5e-3
+UPLOAD = 5e-3
 """The share of τ that the uploads may take without need: less takes louder senders, more has jammers wait."""
-_LOUDNESS_DB = (-45.0, -30.0, -20.0, -10.0, -6.0, -3.0, 0.0, 5.0, 12.0, 20.0, 30.0, 45.0)
+LOUDNESS_DB = (-45.0, -30.0, -20.0, -10.0, -6.0, -3.0, 0.0, 5.0, 12.0, 20.0, 30.0, 45.0)
 """Of a sender at the base station, over noise and jamming."""
-_CLIMB, _DESCENT = 12, 15
-"""Iterations to equal rates at a loudness, and to the least powers."""
+CLIMB, DESCENT, LEAST_RATE = 12, 15, 1e-12
+"""Iterations to equal rates at a loudness, and to the least powers; the least rate aimed at, nat/s/Hz."""
 
 
 def serve(
-    instance: Instance, chosen: np.ndarray, *, iterations: int = ITERATIONS, quiet_iterations: int = QUIET_ITERATIONS
+    instance: Instance,
+    chosen: np.ndarray,
+    *,
+    iterations: int = ITERATIONS,
+    quiet_iterations: int = QUIET_ITERATIONS,
+    by: Any = None,
 ) -> Decision:
     """Return decisions (…) that serve selections.
 
@@ -82,18 +87,21 @@ def serve(
         (…, K) integer, the indices of the selected agents; K ≥ 1.
     iterations, quiet_iterations
         How many, with jammers and without; 0 keeps the start.
+    by
+        A module with other functions :func:`downlink` and :func:`uplink`, such as :mod:`secagent_env.bulk.serving`.
     """
+    down, up = (downlink, uplink) if by is None else (by.downlink, by.uplink)
     batch = np.broadcast_shapes(chosen.shape[:-1], instance.batch_shape)
     chosen = np.broadcast_to(chosen, (*batch, chosen.shape[-1]))
-    start = beam_directions(instance, chosen)[..., _ZERO_FORCING, :]
-    links = _Links.of(instance, chosen)
+    start = beam_directions(instance, chosen)[..., ZERO_FORCING, :]
+    links = Links.of(instance, chosen)
     beam = start.reshape(-1, start.shape[-1])
-    beam, jamming = _downlink(links, beam, quiet_iterations, jam=False)
-    sending, late = _uplink(links, beam, jamming)
+    beam, jamming = down(links, beam, quiet_iterations, jam=False)
+    sending, late = up(links, beam, jamming)
     if late.any() and links.jammers.any():
         hard = links.take(late)
-        beam[late], jamming[late] = _downlink(hard, start.reshape(beam.shape)[late], iterations, jam=True)
-        sending[late], _ = _uplink(hard, beam[late], jamming[late])
+        beam[late], jamming[late] = down(hard, start.reshape(beam.shape)[late], iterations, jam=True)
+        sending[late], _ = up(hard, beam[late], jamming[late])
     np.put_along_axis(jamming, links.chosen, sending, axis=-1)
     return Decision._trusted(
         selection=~links.jammers.reshape(*batch, -1),
@@ -102,7 +110,7 @@ def serve(
     )
 
 
-class _Links(NamedTuple):
+class Links(NamedTuple):
     """The channels and gains that matter for selections, for B networks, in units of the noise.
 
     |hᴴw|² is then the SNR of a beam of p_BS in the direction w, ‖w‖ = 1, and a gain times a power in W is an SNR.
@@ -129,7 +137,7 @@ class _Links(NamedTuple):
     """(B)."""
 
     @classmethod
-    def of(cls, instance: Instance, chosen: np.ndarray) -> _Links:
+    def of(cls, instance: Instance, chosen: np.ndarray) -> Links:
         """Return those of selections (…, K), with B the product of the dimensions (…)."""
         batch, scenario = chosen.shape[:-1], instance.scenario
         noise, amplitude = scenario.noise_power_w, math.sqrt(scenario.bs_power_w / scenario.noise_power_w)
@@ -156,9 +164,9 @@ class _Links(NamedTuple):
             times.max(-1),
         )
 
-    def take(self, which: np.ndarray) -> _Links:
+    def take(self, which: np.ndarray) -> Links:
         """Return those marked in ``which`` (B) bool."""
-        return _Links(self.scenario, *(array[which] for array in self[1:]))
+        return Links(self.scenario, *(array[which] for array in self[1:]))
 
     @property
     def senders(self) -> tuple[np.ndarray, np.ndarray]:
@@ -181,6 +189,32 @@ class _Links(NamedTuple):
         loudest = _positive(self.senders[0].min(-1)) * self.scenario.max_power_w
         rate = np.log1p(1 / (self.chosen.shape[-1] - 1 + 1 / loudest))
         return np.minimum(self.uplink_s / rate, self.scenario.latency_limit_s)
+
+    def needed(self) -> np.ndarray:
+        """Return the secrecy rate (B) that the downlink needs, nat/s/Hz."""
+        limit = self.scenario.latency_limit_s
+        left = (1 - SPARE) * limit - self.inference_s - self.fastest_upload_s()
+        return self.downlink_s / np.maximum(left, 1e-3 * limit)
+
+    def worth_of_a_second(self) -> np.ndarray:
+        """Return what a second is worth (B), J: where uploads are long, as much as it saves."""
+        return self.execution_j * self.fastest_upload_s() / self.scenario.latency_limit_s**2
+
+    def start_of_jamming(self) -> np.ndarray:
+        """Return the powers (B, N), W, from which those of jammers are found."""
+        start = START_JAM / _positive(self.overheard.max(-1)) / self.jammers.sum(-1, keepdims=True)
+        return np.where(self.jammers, np.minimum(start, self.scenario.max_power_w), 0.0)
+
+    def uplink_rates(self, beam: np.ndarray, jamming: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return what is left to uploads beside a downlink: time (B), s, and the rates needed and wanted, nat/s/Hz."""
+        limit, rate = self.scenario.latency_limit_s, _Heard.of(self, beam, jamming).rate
+        left = (1 - MARGIN) * limit - self.inference_s - self.downlink_s / np.maximum(rate, LEAST)
+        needed = self.uplink_s / np.maximum(left, MARGIN * limit)
+        return left, needed, np.maximum(needed, self.uplink_s / np.maximum(UPLOAD * limit, self.fastest_upload_s()))
+
+    def interference(self, jamming: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return noise and jamming over noise at the base station (B) and the eavesdroppers (B, E)."""
+        return 1 + (jamming * self.received).sum(-1), 1 + _left(jamming, self.overheard)
 
     def combined(self, of_eavesdroppers: np.ndarray) -> np.ndarray:
         """Return what counts of the eavesdroppers, (…, 1) of (…, E)."""
@@ -206,12 +240,11 @@ class _Heard(NamedTuple):
     loudest: np.ndarray
 
     @classmethod
-    def of(cls, links: _Links, beam: np.ndarray, jamming: np.ndarray) -> _Heard:
+    def of(cls, links: Links, beam: np.ndarray, jamming: np.ndarray) -> _Heard:
         """Return what is heard of beams (B, L) of length 1 beside jamming powers (B, N), W."""
-        near, at_eve = 1 + _left(jamming, links.between), 1 + _left(jamming, links.overheard)
+        near, (at_bs, at_eve) = 1 + _left(jamming, links.between), links.interference(jamming)
         amplitude = _right(links.own.conj(), beam)
         own, heard = _power(amplitude) / near, _power(_right(links.eve.conj(), beam)) / at_eve
-        at_bs = 1 + (jamming * links.received).sum(-1)
         return cls(near, at_eve, at_bs, amplitude, own, heard, own.min(-1, keepdims=True), links.combined(heard))
 
     @property
@@ -220,35 +253,30 @@ class _Heard(NamedTuple):
         return (np.log1p(self.weakest) - np.log1p(self.loudest))[:, 0]
 
 
-def _downlink(links: _Links, beam: np.ndarray, iterations: int, *, jam: bool) -> tuple[np.ndarray, np.ndarray]:
+def downlink(links: Links, beam: np.ndarray, iterations: int, *, jam: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return beams (B, L) of length 1 and jamming powers (B, N), W: the best ones on the way from a beam."""
-    limit, colluding = links.scenario.latency_limit_s, links.scenario.colluding
-    upload = links.fastest_upload_s()
-    needed = links.downlink_s / np.maximum((1 - _SPARE) * limit - links.inference_s - upload, 1e-3 * limit)
-    second = links.execution_j * upload / limit**2  # what a second is worth, J
+    colluding, upload = links.scenario.colluding, links.fastest_upload_s()
+    needed, second = links.needed(), links.worth_of_a_second()
     to_bs, to_eve = links.senders
     ratio = to_eve / _positive(to_bs)[..., None]
 
-    jamming = np.zeros(links.received.shape)
-    if jam:
-        start = _START_JAM / _positive(links.overheard.max(-1)) / links.jammers.sum(-1, keepdims=True)
-        jamming = np.where(links.jammers, np.minimum(start, links.scenario.max_power_w), 0.0)
+    jamming = links.start_of_jamming() if jam else np.zeros(links.received.shape)
     agents = np.full(to_bs.shape, 1 / to_bs.shape[-1])
     eavesdroppers = np.full((len(beam), to_eve.shape[-1]), 1.0 if colluding else 1 / to_eve.shape[-1])
-    leaks, thrift = np.full(to_eve.shape, _START_PSI), np.ones(len(beam))
+    leaks, thrift = np.full(to_eve.shape, START_PSI), np.ones(len(beam))
     best, best_beam, best_jamming = np.full(len(beam), -np.inf), beam, jamming
     for iteration in range(iterations + 1):
         now = _Heard.of(links, beam, jamming)
         leak = ratio * (now.at_bs[:, None] / now.at_eve)[:, None]
         leaked = links.combined(leak) if colluding else leak
-        power, time = jamming.sum(-1), links.downlink_s / np.maximum(now.rate, _FLOOR)
+        power, time = jamming.sum(-1), links.downlink_s / np.maximum(now.rate, FLOOR)
 
         # First what makes it feasible, then what it costs.
         short = np.maximum(1 - now.rate / needed, 0)
         if jam:
-            short = short + np.maximum(leaked.max((1, 2)) - _SECRET, 0)
+            short = short + np.maximum(leaked.max((1, 2)) - SECRET, 0)
         cost = (power + second) * time + second * upload * np.log(now.at_bs)
-        value = np.where(short > 0, -short - _LATE, -np.log(_positive(cost)))
+        value = np.where(short > 0, -short - LATE, -np.log(_positive(cost)))
         better = value > best
         best = np.where(better, value, best)
         best_beam = np.where(better[:, None], beam, best_beam)
@@ -256,29 +284,29 @@ def _downlink(links: _Links, beam: np.ndarray, iterations: int, *, jam: bool) ->
         if iteration == iterations:
             break
 
-        agents = _normalised(agents * (now.weakest / _positive(now.own) + _FLOOR) ** _RATE)
+        agents = _normalised(agents * (now.weakest / _positive(now.own) + FLOOR) ** RATE)
         if not colluding:
-            louder = (now.heard + _FAINT) / (now.loudest + _FAINT)
-            eavesdroppers = _normalised(np.maximum(eavesdroppers * louder**_RATE, _LEAST_WEIGHT))
+            louder = (now.heard + FAINT) / (now.loudest + FAINT)
+            eavesdroppers = _normalised(np.maximum(eavesdroppers * louder**RATE, LEAST_WEIGHT))
         beam = _better_beam(links, now, agents, eavesdroppers)
         if not jam:
             continue
-        step = np.clip(now.rate / needed - 1 - _SPARE, -_PRICE_STEP, _PRICE_STEP)
-        thrift = np.clip(thrift * np.exp(_PRICE_RATE * step), _LEAST_PRICE, 1.0)
-        price = thrift * np.maximum(now.rate, _FLOOR) / (power + second)
-        leaks = np.clip(leaks * np.minimum(leaked / _LEAKY, _STEP) ** _PSI_RATE, *_PSI_RANGE)
+        step = np.clip(now.rate / needed - 1 - SPARE, -PRICE_STEP, PRICE_STEP)
+        thrift = np.clip(thrift * np.exp(PRICE_RATE * step), LEAST_PRICE, 1.0)
+        price = thrift * np.maximum(now.rate, FLOOR) / (power + second)
+        leaks = np.clip(leaks * np.minimum(leaked / LEAKY, STEP) ** PSI_RATE, *PSI_RANGE)
         weighed = leaks * leak / _positive(leaked) if colluding else leaks
         delay = price * second * upload / time
         ratios = _worth_over_cost(links, now, agents, eavesdroppers, weighed, delay, price)
-        moved = jamming * np.clip(ratios, 1 / _STEP, _STEP) ** _JAM_RATE
+        moved = jamming * np.clip(ratios, 1 / STEP, STEP) ** JAM_RATE
         jamming = np.where(links.jammers, np.minimum(moved, links.scenario.max_power_w), 0.0)
     return best_beam, best_jamming
 
 
-def _better_beam(links: _Links, now: _Heard, agents: np.ndarray, eavesdroppers: np.ndarray) -> np.ndarray:
+def _better_beam(links: Links, now: _Heard, agents: np.ndarray, eavesdroppers: np.ndarray) -> np.ndarray:
     """Return the next beams (B, L), for weights λ (B, K) and μ (B, E)."""
     gained, lost = agents * now.own / (1 + now.weakest), eavesdroppers * now.heard / (1 + now.loudest)
-    nu = np.maximum(gained.sum(-1, keepdims=True) - lost.sum(-1, keepdims=True), _FLOOR)
+    nu = np.maximum(gained.sum(-1, keepdims=True) - lost.sum(-1, keepdims=True), FLOOR)
     # (ν I + G D Gᴴ)⁻¹ u is u − G (ν D⁻¹ + GᴴG)⁻¹ Gᴴ u, up to a factor.
     overhearing = links.eve.conj()
     pulled = _left(agents * now.amplitude / now.near, links.own)
@@ -289,7 +317,7 @@ def _better_beam(links: _Links, now: _Heard, agents: np.ndarray, eavesdroppers: 
 
 
 def _worth_over_cost(
-    links: _Links,
+    links: Links,
     now: _Heard,
     agents: np.ndarray,
     eavesdroppers: np.ndarray,
@@ -309,26 +337,22 @@ def _worth_over_cost(
     return np.asarray(worth / (cost + ((leaks.sum((1, 2)) + delay) / now.at_bs)[:, None] * links.received))
 
 
-def _uplink(links: _Links, beam: np.ndarray, jamming: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def uplink(links: Links, beam: np.ndarray, jamming: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the senders' powers (B, K), W, and whether it all takes too long, (B) bool."""
-    limit, highest = links.scenario.latency_limit_s, links.scenario.max_power_w
-    now = _Heard.of(links, beam, jamming)
-    left = (1 - _MARGIN) * limit - links.inference_s - links.downlink_s / np.maximum(now.rate, _LEAST)
-    needed = links.uplink_s / np.maximum(left, _MARGIN * limit)
-    wanted = np.maximum(needed, links.uplink_s / np.maximum(_UPLOAD * limit, links.fastest_upload_s()))
-
+    highest, at_bs, at_eve = links.scenario.max_power_w, *links.interference(jamming)
+    left, needed, wanted = links.uplink_rates(beam, jamming)
     gain, overheard = links.senders
-    levels = 10 ** (np.array(_LOUDNESS_DB) / 10)[:, None] * now.at_bs[:, None, None]  # (B, levels, 1)
-    several = _Senders(links, gain[:, None], overheard[:, None], now.at_bs[:, None, None], now.at_eve[:, None, None])
+    levels = 10 ** (np.array(LOUDNESS_DB) / 10)[:, None] * at_bs[:, None, None]  # (B, levels, 1)
+    several = _Senders(links, gain[:, None], overheard[:, None], at_bs[:, None, None], at_eve[:, None, None])
     total = levels * gain.shape[-1]
     power = np.minimum(levels / _positive(gain[:, None]), highest)
     found, reached = power, np.full(power.shape[:-1], -np.inf)
-    for _ in range(_CLIMB):
+    for _ in range(CLIMB):
         rates = several.rates(power)
         lowest = rates.min(-1)
         better = lowest > reached
         found, reached = np.where(better[..., None], power, found), np.where(better, lowest, reached)
-        equal = several.powers(power, np.maximum(rates.mean(-1, keepdims=True), 1e-12), 2 * power)
+        equal = several.powers(power, np.maximum(rates.mean(-1, keepdims=True), LEAST_RATE), 2 * power)
         power = power * np.clip(equal / _positive(power), 0.3, 3.0)
         power = np.minimum(power * (total / _positive((power * gain[:, None]).sum(-1, keepdims=True))), highest)
 
@@ -337,9 +361,9 @@ def _uplink(links: _Links, beam: np.ndarray, jamming: np.ndarray) -> tuple[np.nd
     late = ~enough.any(-1) | (left <= 0)
     level = np.where(enough.any(-1), enough.argmax(-1), reached.argmax(-1))
     power = np.take_along_axis(found, level[:, None, None], axis=1)[:, 0]
-    alone = _Senders(links, gain, overheard, now.at_bs[:, None], now.at_eve[:, None])
-    aimed = aimed[:, None] * (1 + _MARGIN)
-    for _ in range(_DESCENT):
+    alone = _Senders(links, gain, overheard, at_bs[:, None], at_eve[:, None])
+    aimed = aimed[:, None] * (1 + MARGIN)
+    for _ in range(DESCENT):
         lower = np.minimum(alone.powers(power, aimed, power), highest)
         power = np.where(late[:, None], power, lower)
     return power, late
@@ -348,7 +372,7 @@ def _uplink(links: _Links, beam: np.ndarray, jamming: np.ndarray) -> tuple[np.nd
 class _Senders(NamedTuple):
     """Those who upload at once: gains (…, K) and (…, K, E), and what the base station and eavesdroppers hear else."""
 
-    links: _Links
+    links: Links
     gain: np.ndarray
     overheard: np.ndarray
     at_bs: np.ndarray
@@ -393,4 +417,4 @@ def _normalised(weights: np.ndarray) -> np.ndarray:
 
 
 def _positive(values: np.ndarray) -> np.ndarray:
-    return np.maximum(values, _LEAST)
+    return np.maximum(values, LEAST)

@@ -16,7 +16,6 @@ from torch import Tensor
 from secagent_env import Instance
 from secagent_env.allocation.actions import SelectionFormat
 from secagent_env.allocation.rules import AllocationRules
-from secagent_env.model.serving import serve
 from training.learn.instance_learner import InstanceLearner
 from training.learn.learner import Task
 from training.networks.relational import RelationalNetwork
@@ -42,7 +41,7 @@ class RLOOLearner(InstanceLearner):
 
     def __init__(self, task: Task, device: str = "cpu") -> None:
         super().__init__(task, device)
-        options = task.settings.environment_options
+        options = {**task.settings.environment_options, "action_format": "selection"}
         self._rules = {part.scenario: AllocationRules(scenario=part.scenario, **options) for part in task.parts}
 
     def _network(self) -> RelationalNetwork:
@@ -55,8 +54,10 @@ class RLOOLearner(InstanceLearner):
     def _terms(self, truth: Instance, known: Instance, *decided: Tensor) -> dict[str, Tensor]:
         order, log_probability = decided  # (B, S, K) and (B, S)
         each = np.repeat(np.arange(len(order)), order.shape[1])
-        decision = serve(known[each], order.flatten(0, 1).cpu().numpy())
-        _, reward, _ = self._rules[truth.scenario].score(truth[each], decision)
+        rules = self._rules[truth.scenario]
+        assert isinstance(rules.actions, SelectionFormat)
+        decision = rules.actions.serve(known[each], order.flatten(0, 1).cpu().numpy())
+        _, reward, _ = rules.score(truth[each], decision)
         advantage = leave_one_out(torch.from_numpy(reward).to(log_probability).view_as(log_probability))
         return {"policy": -(advantage * log_probability).mean()}
 
