@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from eval.command.cli import main
-from secagent_env import Scenario
+from secagent_env import Scenario, sample_instance
 
 pytest.importorskip("sb3_contrib")
 pytest.importorskip("yaml")
 
 import torch
 
+import training
 from training.learn import validation
 from training.learn.checkpoint import Checkpoint
 from training.learn.learner import Task, learner_class
@@ -26,6 +27,8 @@ TINY = Scenario(num_agents=4, num_antennas=4, min_accuracy=0.5)
 STREET = TINY.replace(path_loss="umi", fading="rician")
 PPO = {"n_steps": 2, "batch_size": 32, "n_epochs": 2, "policy_kwargs": {"width": 8}}
 L2O = {"batch_size": 64, "width": 8}
+RLOO = {"batch_size": 16, "width": 8}
+FORMATS = {"policy": "relational", "action_format": "selection", "observation_format": "pairwise"}
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +41,7 @@ def task(algo: str = "ppo", *, mixed_with: tuple[Scenario, ...] = (STREET,), sce
     environment, arguments = fields.pop("environment", "allocation"), fields.pop("arguments", None)
     settings = Settings(
         **{"num_envs": 16, "segment_steps": 128, "steps": 384, **fields},
-        arguments=arguments or {"ppo": PPO, "l2o": L2O}[algo],
+        arguments=arguments or {"ppo": PPO, "l2o": L2O, "rloo": RLOO}[algo],
     )
     return Task(algo=algo, environment=environment, scenario=scenario, settings=settings, seed=0, mixed_with=mixed_with)
 
@@ -202,3 +205,20 @@ def test_scenario_is_given_several_times_on_the_command_line(tmp_path: Path, mon
     capsys.readouterr()
     assert main(["-q", "train", "ppo", "--scenario", "paper", "--scenario", "small"]) == 2
     assert "num_agents is 30 in the first and 6 in number 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("algo", ["l2o", "rloo"])
+def test_learners_of_instances_mix_networks_of_any_size(algo: str, tmp_path: Path):
+    larger = TINY.replace(num_agents=6, num_eavesdroppers=2, num_antennas=3)
+    made = task(algo, mixed_with=(larger,), **(FORMATS if algo == "rloo" else {}))
+    best = train(made, tmp_path, progress=False)
+    assert {"1/feasible", "2/feasible"} <= set(best)
+    agent = training.load_agent(tmp_path / "policy.onnx")
+    for scenario in (TINY, larger):
+        assert agent.solve_batch(sample_instance(scenario, 0, (3,))).selection.shape == (3, scenario.num_agents)
+
+
+def test_observations_of_one_size_and_other_parts_are_told():
+    one, other = (TINY.replace(num_agents=n, num_eavesdroppers=e, min_selected=1) for n, e in ((4, 1), (2, 5)))
+    with pytest.raises(ValueError, match="two scenarios have other observations of the same size: change num_agents"):
+        learner_class("l2o")(task("l2o", scenario=one, mixed_with=(other,)), "cpu")

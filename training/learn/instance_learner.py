@@ -15,6 +15,7 @@ from torch import Tensor
 from secagent_env import Instance, sample_instance
 from secagent_env.allocation.observations import observation_shapes, observe
 from secagent_env.gym_bases.mixed_vector import shares
+from secagent_env.model.scenario import Scenario
 from secagent_env.sampling.estimation import estimate_eavesdroppers, generator_beside
 from secagent_env.support import checks
 from training.learn.learner import Learner, State, Task
@@ -47,7 +48,7 @@ class InstanceLearner(Learner):
         self._task, self._device, self._own = task, torch.device(device), task.own()
         self._options = _checked(self.defaults, {**self.defaults, **settings.arguments})
         shares(int(self._options["batch_size"]), len(task.parts))  # else a scenario would have no instance
-        self._shapes = observation_shapes(task.scenario, observation)
+        self._shapes = _shapes_by_size(task, observation)
         torch.manual_seed(library_seed(task.seed, 0))
         self.network: Any = self._network().to(self._device)
         self.policy = self.network
@@ -64,8 +65,8 @@ class InstanceLearner(Learner):
         """Return a new network, which makes actions of the parts of an observation."""
 
     @abstractmethod
-    def _decided(self, parts: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        """Return what the network decides on the parts of B observations: tensors with the first axis B."""
+    def _decided(self, scenario: Scenario, parts: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """Return what the network decides on the parts of B observations of a scenario: tensors of the first axis B."""
 
     @abstractmethod
     def _terms(self, truth: Instance, known: Instance, *decided: Tensor) -> dict[str, Tensor]:
@@ -113,14 +114,12 @@ class InstanceLearner(Learner):
             group["lr"] = self._options["learning_rate"] * min(done / _WARM_UP + 0.05, max(1 - done, 0.0), 1.0)
         seen = batches if seen is None else seen
         form = self._task.settings.observation_format
-        decided = self._decided(self._parts(np.concatenate([observe(batch, form) for batch in seen])))
-        sizes = [batch.batch_shape[0] for batch in batches]
+        everything = sum(len(batch) for batch in batches)
         terms: dict[str, Tensor] = {}
-        for batch, shown, size, *own in zip(
-            batches, seen, sizes, *(tensor.split(sizes) for tensor in decided), strict=True
-        ):
-            for name, term in self._terms(batch, shown, *own).items():
-                terms[name] = terms.get(name, 0.0) + size / sum(sizes) * term
+        for batch, shown in zip(batches, seen, strict=True):
+            decided = self._decided(batch.scenario, self._parts(observe(shown, form)))
+            for name, term in self._terms(batch, shown, *decided).items():
+                terms[name] = terms.get(name, 0.0) + len(batch) / everything * term
         loss = torch.stack(list(terms.values())).sum()
         self._optimizer.zero_grad()
         loss.backward()
@@ -129,7 +128,7 @@ class InstanceLearner(Learner):
         return {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
 
     def _parts(self, observations: np.ndarray) -> dict[str, Tensor]:
-        return split_parts(torch.from_numpy(observations).to(self._device), self._shapes)
+        return split_parts(torch.from_numpy(observations).to(self._device), self._shapes[observations.shape[-1]])
 
     def act(self, observations: np.ndarray) -> np.ndarray:
         """Return the actions (B, A) for a batch of observations (B, D)."""
@@ -149,7 +148,18 @@ class InstanceLearner(Learner):
 
     def exportable(self) -> tuple[torch.nn.Module, dict[str, Tensor]]:
         """Return the network, and examples of its inputs by name."""
-        return self.network, {name: torch.rand(2, *shape, device=self._device) for name, shape in self._shapes.items()}
+        shapes = next(iter(self._shapes.values()))
+        return self.network, {name: torch.rand(2, *shape, device=self._device) for name, shape in shapes.items()}
+
+
+def _shapes_by_size(task: Task, observation_format: str) -> dict[int, dict[str, tuple[int, ...]]]:
+    """Return the parts' shapes of the observations of a task's scenarios, by how many numbers an observation has."""
+    found: dict[int, dict[str, tuple[int, ...]]] = {}
+    for part in task.parts:
+        shapes = observation_shapes(part.scenario, observation_format)
+        if found.setdefault(sum(map(math.prod, shapes.values())), shapes) != shapes:
+            raise ValueError("two scenarios have other observations of the same size: change num_agents of one of them")
+    return found
 
 
 def _checked(defaults: Mapping[str, float], options: dict[str, float]) -> dict[str, float]:

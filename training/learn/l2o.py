@@ -19,7 +19,7 @@ import math
 import torch
 from torch import Tensor
 
-from secagent_env import Decision, Instance, evaluate
+from secagent_env import Decision, Instance, Scenario, evaluate
 from secagent_env.allocation.actions import GuidedFormat
 from secagent_env.model.physics import LN2, combine_eavesdroppers, downlink_sinr, uplink_sinr
 from training.learn.instance_learner import InstanceLearner
@@ -52,7 +52,7 @@ class L2OLearner(InstanceLearner):
     def _network(self) -> EquivariantNetwork:
         return EquivariantNetwork(width=int(self._options["width"]), rounds=int(self._options["rounds"]))
 
-    def _decided(self, parts: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    def _decided(self, scenario: Scenario, parts: dict[str, Tensor]) -> tuple[Tensor, ...]:
         return (self.network(**parts),)
 
     def _terms(self, truth: Instance, known: Instance, *decided: Tensor) -> dict[str, Tensor]:

@@ -36,6 +36,8 @@ ALGORITHMS = {
     "rloo": "training.learn.rloo:RLOOLearner",
 }
 """Module and class of each algorithm."""
+ANY_SIZES = ("l2o", "rloo")
+"""Algorithms that decide the instances of each scenario by themselves: those of a mixture may differ in size."""
 HELD_OUT = 10
 """One in so many of the user's own instances is kept for validation."""
 _SIZES = ("num_agents", "num_eavesdroppers", "num_antennas")
@@ -70,7 +72,8 @@ class Task:
     Raises
     ------
     ValueError
-        If the scenarios of a mixture have other observations or actions, or instances are given too; if ``csi_error``
+        If the scenarios of a mixture have other observations or actions, which only the algorithms in
+        :data:`ANY_SIZES` can learn from together, or instances are given too; if ``csi_error``
         is out of range.
     """
 
@@ -88,7 +91,7 @@ class Task:
         if self.mixed_with and self.instances is not None:
             raise ValueError("a mixed training draws its networks: leave the further scenarios or the instances out")
         for number, scenario in enumerate(self.mixed_with, 2):
-            if self._seen(scenario) != self._seen(self.scenario):
+            if self.algo not in ANY_SIZES and self._seen(scenario) != self._seen(self.scenario):
                 name = next(size for size in _SIZES if getattr(scenario, size) != getattr(self.scenario, size))
                 raise ValueError(
                     f"one policy sees all scenarios of a mixed training, but {name} is {getattr(self.scenario, name)} "

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from secagent_env import Instance
+from secagent_env import Instance, Scenario
 from secagent_env.allocation.actions import SelectionFormat
 from secagent_env.allocation.rules import AllocationRules
 from training.learn.instance_learner import InstanceLearner
@@ -47,9 +47,9 @@ class RLOOLearner(InstanceLearner):
     def _network(self) -> RelationalNetwork:
         return RelationalNetwork(width=int(self._options["width"]), layers=int(self._options["layers"]))
 
-    def _decided(self, parts: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    def _decided(self, scenario: Scenario, parts: dict[str, Tensor]) -> tuple[Tensor, ...]:
         scores = SelectionFormat.RANGE * self.network(**parts)
-        return drawn_selections(scores, self._task.scenario.required_agents, int(self._options["samples"]))
+        return drawn_selections(scores, scenario.required_agents, int(self._options["samples"]))
 
     def _terms(self, truth: Instance, known: Instance, *decided: Tensor) -> dict[str, Tensor]:
         order, log_probability = decided  # (B, S, K) and (B, S)
