@@ -33,6 +33,7 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
     "exact": ("ink", "x"),
     "asc-plus": ("blue", "diamond-tall", "dash"),
     "asc": ("blue", "circle"),
+    "best-first": ("sky", "star-diamond"),
     "asc-printed": ("blue", "octagon", "dot"),
     "robust": ("green", "star-triangle-up"),
     "law": ("orange", "triangle-up"),

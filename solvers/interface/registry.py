@@ -18,6 +18,7 @@ _factories: dict[str, Factory | str] = {
     "asc": "solvers.asc.algorithm2:ASC",
     "asc-printed": "solvers.asc.printed:PrintedASC",
     "asc-plus": "solvers.asc_plus.solver:ASCPlus",
+    "best-first": "solvers.best_first.solver:BestFirst",
     "de": "solvers.benchmarks.de:DE",
     "exact": "solvers.exact.solver:Exact",
     "fixedbf": "solvers.benchmarks.fixedbf:FixedBF",
