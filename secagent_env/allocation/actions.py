@@ -269,8 +269,8 @@ class SelectionFormat:
     :func:`~secagent_env.model.serving.serve` serves them. ``encode`` keeps the first N_min selected agents alone.
     """
 
-    RANGE = 6.0
-    """For policies that draw selections: an agent with the action 1 is drawn e⁶ times as likely as one with 0."""
+    RANGE = 8.0
+    """For policies that draw selections: an agent with the action 1 is drawn e⁸ times as likely as one with 0."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._size, self._required = scenario.num_agents, scenario.required_agents

@@ -23,7 +23,7 @@ from training.networks.relational import RelationalNetwork
 DEFAULTS: dict[str, float] = {
     "batch_size": 32,
     "samples": 8,
-    "learning_rate": 2e-3,
+    "learning_rate": 1e-3,
     "width": 48,
     "layers": 2,
     "max_grad_norm": 1.0,

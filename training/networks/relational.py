@@ -3,7 +3,8 @@
 It reads the pairwise observation (:mod:`secagent_env.allocation.observations`) and answers with an action of the
 selection format (:mod:`secagent_env.allocation.actions`), a score for each agent: one set of weights for any number of
 agents, antennas and eavesdroppers; permuting the agents permutes the scores. Agents and eavesdroppers are encoded in
-layers of attention (Vaswani et al. 2017) whose logits and values also depend on the features of the pair.
+layers of attention (Vaswani et al. 2017) whose logits and values also depend on the features of the pair. What the
+layers say is added to a score for being cheap: an untrained network selects the cheapest agents, and draws from them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from secagent_env.allocation.actions import SelectionFormat
 
 AGENT_FEATURES, PAIR_FEATURES, EAVESDROPPER_PAIR_FEATURES = 13, 5, 3
+THRIFT = 3.0
+"""Of an untrained network: who spends half as much on computing is drawn 2³ times as likely."""
 
 
 class Attention(nn.Module):
@@ -57,7 +60,9 @@ class RelationalNetwork(nn.Module):
         self.eve_to_agents = self._attentions(layers, width, EAVESDROPPER_PAIR_FEATURES)
         self.agent_to_eves = self._attentions(layers, width, EAVESDROPPER_PAIR_FEATURES)
         self.agent_to_agents = self._attentions(layers, width, PAIR_FEATURES)
-        self.score = nn.Linear(width, 1)
+        self.score, self.thrift = nn.Linear(width, 1), nn.Parameter(torch.tensor(THRIFT))
+        nn.init.zeros_(self.score.weight)
+        nn.init.zeros_(self.score.bias)
 
     @staticmethod
     def _attentions(layers: int, width: int, features: int) -> nn.ModuleList:
@@ -84,8 +89,10 @@ class RelationalNetwork(nn.Module):
             eves = to_agents(eves, hidden, overheard.transpose(1, 2))
             hidden = to_eves(hidden, eves, overheard)
             hidden = among(hidden, hidden, pairs)
-        action: Tensor = torch.tanh(self.score(hidden).squeeze(-1) * (2 / SelectionFormat.RANGE))
-        return action
+        energy = own[..., 1]
+        relative = torch.log((energy / energy.mean(1, keepdim=True).clamp(min=1e-6)).clamp(min=1e-6))
+        scores = 2 * self.score(hidden).squeeze(-1) - self.thrift * relative
+        return torch.tanh(scores / SelectionFormat.RANGE)
 
 
 def agent_features(task: Tensor, own: Tensor, heard: Tensor, clear: Tensor) -> Tensor:
