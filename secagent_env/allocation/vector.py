@@ -31,6 +31,7 @@ from secagent_env.gym_bases.seeded_vector import (
 )
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
+from secagent_env.model.outcome import Outcome
 from secagent_env.model.scenario import Scenario
 from secagent_env.sampling.generator import CHUNK, draw_into, empty_instances
 from secagent_env.support.checks import integer
@@ -68,19 +69,18 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         Where torch computes physics and reward, such as ``"cpu"`` or ``"cuda"``, in float64: the same to rounding.
         None is NumPy.
     render_mode
-        ``"rgb_array"`` or ``"ansi"``: ``render`` returns a tuple with a picture or text of each running episode.
+        ``"rgb_array"`` or ``"ansi"``: ``render`` returns a tuple with a picture or text of each episode, after a step
+        of those that it ended, with their decisions.
     max_episode_steps
         As Gymnasium's ``make_vec`` hands it over. With 1, episodes are truncated too, as ``TimeLimit`` does.
+    autoreset_mode
+        ``"SameStep"``, ``"NextStep"`` or ``"Disabled"``.
 
     ## Version history
     * v0: first version.
     """
 
-    metadata = {  # noqa: RUF012
-        "render_modes": list(_RENDER_MODES),
-        "render_fps": FPS,
-        "autoreset_mode": AutoresetMode.SAME_STEP,
-    }
+    metadata = {"render_modes": list(_RENDER_MODES), "render_fps": FPS}  # noqa: RUF012
     _option = "instance"
 
     def __init__(
@@ -92,10 +92,11 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         device: str | None = None,
         render_mode: str | None = None,
         max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         **arguments: Any,
     ) -> None:
         self._rules = rules = AllocationRules(**with_instances(scenario, arguments))
-        super().__init__(num_envs, rules.actions.space, rules.observation_space)
+        super().__init__(num_envs, rules.actions.space, rules.observation_space, autoreset_mode)
         self.scenario, self.observation_format = rules.scenario, rules.observation_format
         self.render_mode = check_render_mode(render_mode, _RENDER_MODES)
         self._score = self._rules.score if device is None else DeviceScore(self._rules, device)
@@ -112,6 +113,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         self._truth: Instance | None = None  # of these arrays
         self._instance: Instance | None = None  # of those that are seen
         self._episodes = np.zeros(self.num_envs, np.int64)  # that ended on each instance
+        self._shown: list[tuple[Instance, Decision, Outcome] | None] = [None] * self.num_envs
         self._keys: np.ndarray | None = None  # of the seeds, once they are asked for
 
     @property
@@ -134,16 +136,18 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
 
     def _start(self, mask: np.ndarray, given: Instance | None) -> Any:
         self._keys = None  # there may be new seeds
+        self._forget(mask)
         if given is None:
             return self._draw(mask)
         self._renew(given, mask)
         self._write(np.flatnonzero(mask), given)
         return self._lent.copy_of(self._observation)
 
-    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Decide all tasks: every episode ends, and the next ones begin."""
+    def _step_and_start(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         truth = _running(self._truth)
-        outcome, rewards, penalty = self._score(truth, self._decided(actions))
+        decision = self._decided(actions)
+        outcome, rewards, penalty = self._score(truth, decision)
+        self._remember(truth, decision, outcome, np.ones(self.num_envs, bool))
         self._episodes += 1
         over = self._episodes >= self._rules.episodes_per_instance
         # The caller keeps the last observations as they are; the next ones get arrays of their own.
@@ -159,18 +163,51 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         infos["final_info"] |= masked(told, over)
         return observation, rewards, ended, np.full(self.num_envs, self._truncated), infos
 
+    def _advance(
+        self, actions: Any, mask: np.ndarray
+    ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        truth = _running(self._truth)
+        decision = self._decided(actions)
+        outcome, rewards, penalty = self._score(truth, decision)
+        self._remember(truth, decision, outcome, mask)
+        self._episodes[mask] += 1
+        over = mask & (self._episodes >= self._rules.episodes_per_instance)
+        infos = masked(info_of(outcome, penalty), mask) if mask.any() else {}
+        if over.any():
+            infos |= masked(self._rules.told(truth), over)
+        observation = self._lent.copy_of(self._observation)
+        return observation, np.where(mask, rewards, 0.0), mask.copy(), mask & self._truncated, infos
+
+    def _restart(self, mask: np.ndarray) -> Any:
+        self._forget(mask)
+        return self._draw(mask & (self._episodes >= self._rules.episodes_per_instance))
+
+    def _remember(self, truth: Instance, decision: Decision, outcome: Outcome, mask: np.ndarray) -> None:
+        """Keep what is drawn of the episodes in ``mask``, where there are pictures."""
+        if self.render_mode is not None:
+            for i in map(int, np.flatnonzero(mask)):
+                self._shown[i] = truth[i]._map(np.copy), decision[i], outcome[i]
+
+    def _forget(self, mask: np.ndarray) -> None:
+        for i in map(int, np.flatnonzero(mask)):
+            self._shown[i] = None
+
     def close_extras(self, **kwargs: Any) -> None:
         """End the threads."""
         if self._pool is not None:
             self._pool.shutdown()
 
     def render(self) -> tuple[Any, ...] | None:
-        """Return a tuple with the picture (``rgb_array``) or text (``ansi``) of each running episode."""
+        """Return a tuple with the picture (``rgb_array``) or text (``ansi``) of each episode.
+
+        After a step it is that of the episode which the step ended, with its decision.
+        """
         if self.render_mode is None:
             warn_without_mode()
             return None
         draw_one = getattr(rendering, self.render_mode)
-        return tuple(draw_one(instance, None, None) for instance in self.instance)
+        shown = zip(self._shown, self.instance, strict=True)
+        return tuple(draw_one(*(ended or (running, None, None))) for ended, running in shown)
 
     def _decided(self, actions: Any) -> Decision:
         """Return the decisions of actions, or raise an error that names the environment."""

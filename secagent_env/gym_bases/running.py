@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from secagent_env.gym_bases.seeded_vector import SeededVectorEnv, check_shapes, same_step_infos
+from secagent_env.gym_bases.seeded_vector import SeededVectorEnv, check_shapes, masked, same_step_infos
 from secagent_env.model.batched import Batched
 from secagent_env.support.checks import integer
 
@@ -71,10 +71,17 @@ class RunningVectorEnv(SeededVectorEnv, Generic[_State]):
     after ``max_episode_steps``, as Gymnasium's ``TimeLimit`` does; None: nowhere.
     """
 
-    metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
+    metadata = {"render_modes": []}  # noqa: RUF012
 
-    def __init__(self, num_envs: int, rules: Any, action_space: gymnasium.Space[Any], max_episode_steps: int | None):
-        super().__init__(num_envs, action_space, rules.observation_space)
+    def __init__(
+        self,
+        num_envs: int,
+        rules: Any,
+        action_space: gymnasium.Space[Any],
+        max_episode_steps: int | None,
+        autoreset_mode: AutoresetMode | str,
+    ) -> None:
+        super().__init__(num_envs, action_space, rules.observation_space, autoreset_mode)
         self._rules = rules
         self._limit = np.inf if max_episode_steps is None else integer("max_episode_steps", max_episode_steps, 1)
         self._episodes: _State | None = None
@@ -97,8 +104,7 @@ class RunningVectorEnv(SeededVectorEnv, Generic[_State]):
     def _next(self, episodes: _State, decoded: Any) -> tuple[_State, np.ndarray, dict[str, Any]]:
         """Return the episodes after a step, the rewards (num_envs,) in float64, and the info (num_envs)."""
 
-    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Make a step in all environments; where an episode ends, the next one begins."""
+    def _step_and_start(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         running = self._running
         check_shapes(self.action_space, actions)
         self._episodes, rewards, info = self._next(running, self.decode(actions))
@@ -109,6 +115,18 @@ class RunningVectorEnv(SeededVectorEnv, Generic[_State]):
         infos = same_step_infos(info, done, final)
         observation = self._start(done, None) if done.any() else self._rules.observe(self._episodes)
         return observation, rewards, terminated, truncated, infos
+
+    def _advance(
+        self, actions: Any, mask: np.ndarray
+    ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        running = self._running
+        check_shapes(self.action_space, actions)
+        following, rewards, info = self._next(running, self.decode(actions))
+        self._episodes = following if mask.all() else running.replaced(mask, following[mask])
+        terminated = mask & self._rules.over(self._episodes)
+        truncated = mask & (self._episodes.steps >= self._limit)
+        infos = masked(info, mask) if mask.any() else {}
+        return self._rules.observe(self._episodes), np.where(mask, rewards, 0.0), terminated, truncated, infos
 
     def _start(self, mask: np.ndarray, given: Any) -> Any:
         new = self._new(np.flatnonzero(mask), given)

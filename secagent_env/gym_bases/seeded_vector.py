@@ -11,20 +11,27 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.utils import seeding
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from secagent_env.gym_bases.arguments import reset_options
+from secagent_env.model.batched import Batched
 from secagent_env.support.checks import integer
+from secagent_env.support.errors import check_name
 
 
 class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
     """A vector environment with a generator per sub-environment; ``_option`` names what a reset may give.
 
     Environment i, seeded with s, plays the same episodes as the scalar one seeded with s, bit for bit, and every
-    result is that of Gymnasium's ``SyncVectorEnv`` in its mode ``SAME_STEP``: where an episode ends, the observation
-    is the first of the next one, and those of the finished one are in ``infos["final_obs"]`` and
-    ``infos["final_info"]``. Returned arrays belong to the caller; the environment never writes to them again.
+    result is that of Gymnasium's ``SyncVectorEnv`` in the same ``autoreset_mode``, an ``AutoresetMode`` or its value:
+
+    - ``"SameStep"``, the default: where an episode ends, the observation is the first of the next one, and those of the
+      finished one are in ``infos["final_obs"]`` and ``infos["final_info"]``;
+    - ``"NextStep"``: the next step starts the next episode there, whatever the action, with the reward 0;
+    - ``"Disabled"``: before the next step, a reset with a ``reset_mask`` has to start it.
+
+    Returned arrays belong to the caller; the environment never writes to them again.
 
     ``reset`` takes a ``seed``, an integer s that seeds environment i with s + i, or a list, where None leaves a
     generator as it is, and ``options["reset_mask"]``, (num_envs,) bool: only these environments are reset.
@@ -34,8 +41,17 @@ class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
     _option: str
     _started = False
 
-    def __init__(self, num_envs: int, action_space: gymnasium.Space[Any], observation_space: gymnasium.Space[Any]):
+    def __init__(
+        self,
+        num_envs: int,
+        action_space: gymnasium.Space[Any],
+        observation_space: gymnasium.Space[Any],
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+    ) -> None:
         self.num_envs = integer("num_envs", num_envs, 1)
+        self.autoreset_mode = _mode_of(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self._ended = np.zeros(self.num_envs, bool)  # and the next episode has not begun
         self.single_action_space, self.single_observation_space = action_space, observation_space
         self.action_space = batch_space(action_space, self.num_envs)
         self.observation_space = batch_space(observation_space, self.num_envs)
@@ -69,9 +85,71 @@ class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
             if seeds[i] is not None:
                 self._generators[i], self._seeds[i] = seeding.np_random(seeds[i])
                 self._turns[i] = 0
-        observation = self._start(mask, given)
+        unseeded = np.array([one is None for one in seeds])
+        following = mask & self._ended & unseeded & (given is None)  # as after a step that ends an episode
+        started = mask & ~following
+        if started.any():
+            observation = self._start(started, given)
+        if following.any():
+            observation = self._restart(following)
         self._started = True
+        self._ended[mask] = False
         return observation, {}
+
+    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Make a step in all environments; the ``autoreset_mode`` says what happens where an episode ends."""
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            return self._step_and_start(actions)
+        ended = self._ended
+        if self.autoreset_mode is AutoresetMode.DISABLED and ended.any():
+            raise gymnasium.error.ResetNeeded(
+                f"the episodes of the environments {', '.join(map(str, np.flatnonzero(ended)))} are over: "
+                "reset them with options={'reset_mask': …} before the next step"
+            )
+        observation, rewards, terminated, truncated, infos = self._advance(actions, ~ended)
+        if ended.any():
+            observation = self._restart(ended)
+        self._ended = terminated | truncated
+        return observation, rewards, terminated, truncated, infos
+
+    @abstractmethod
+    def _step_and_start(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Make a step, and start the next episodes where one ends."""
+
+    @abstractmethod
+    def _advance(
+        self, actions: Any, mask: np.ndarray
+    ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Make a step in the environments of ``mask`` alone, and start none: zeros, False and no infos elsewhere."""
+
+    def _restart(self, mask: np.ndarray) -> Any:
+        """Start the next episodes in the environments of ``mask``, and return all observations."""
+        return self._start(mask, None)
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Return what a method returns for each environment, or an attribute of each, as ``SyncVectorEnv`` does.
+
+        The method is that of the vector environment, called once: its arguments are batches, and so is its result.
+        """
+        value = getattr(self, name)
+        return self._of_each(value(*args, **kwargs) if callable(value) else value)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Return an attribute of each environment: the rows of a batch, or what all of them share."""
+        return self._of_each(getattr(self, name))
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Raise AttributeError: there are no environments apart, whose attributes could differ."""
+        raise AttributeError(
+            f"{name} cannot be set: the environments of {type(self).__name__} are one, made with the same arguments; "
+            "make it with others, or use vectorization_mode='sync'"
+        )
+
+    def _of_each(self, value: Any) -> tuple[Any, ...]:
+        rows = value.batch_shape[:1] if isinstance(value, Batched) else (len(value),) if _is_batch(value) else ()
+        if rows == (self.num_envs,):
+            return tuple(value[i] for i in range(self.num_envs))
+        return (value,) * self.num_envs
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
@@ -87,6 +165,16 @@ class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
         """The seed of each environment's generator."""
         return tuple(self._seeds[: len(self.np_random)])  # which seeds those that have none yet
+
+
+def _is_batch(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def _mode_of(mode: Any) -> AutoresetMode:
+    if isinstance(mode, AutoresetMode):
+        return mode
+    return AutoresetMode(check_name("autoreset_mode", mode, [each.value for each in AutoresetMode]))
 
 
 def seeds_of(seed: Any, num_envs: int) -> list[int | None]:

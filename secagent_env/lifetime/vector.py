@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from gymnasium.vector import AutoresetMode
 
 from secagent_env.gym_bases.arguments import takes_arguments_of
 from secagent_env.gym_bases.instance_env import DecisionActions
@@ -33,6 +34,8 @@ class LifetimeVectorEnv(DecisionActions, RunningVectorEnv[LifetimeEpisodes]):
         How many environments.
     max_episode_steps
         Where episodes are truncated, as Gymnasium's ``TimeLimit`` does.
+    autoreset_mode
+        ``"SameStep"``, ``"NextStep"`` or ``"Disabled"``.
     scenario, action_format, observation_format, instances, order, csi_error, artificial_noise, battery_j, max_failures
         As in the scalar environment.
 
@@ -49,10 +52,11 @@ class LifetimeVectorEnv(DecisionActions, RunningVectorEnv[LifetimeEpisodes]):
         scenario: Scenario | str | Mapping[str, Any] | None = None,
         *,
         max_episode_steps: int = MAX_EPISODE_STEPS,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         **arguments: Any,
     ) -> None:
         rules = LifetimeRules(**with_instances(scenario, arguments))
-        super().__init__(num_envs, rules, rules.actions.space, max_episode_steps)
+        super().__init__(num_envs, rules, rules.actions.space, max_episode_steps, autoreset_mode)
         self.scenario, self.observation_format = rules.scenario, rules.observation_format
         self._streams: list[Any] = [None] * self.num_envs  # of the running episodes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from gymnasium.vector import AutoresetMode
 
 from secagent_env.gym_bases.arguments import takes_arguments_of
 from secagent_env.gym_bases.running import RunningVectorEnv
@@ -28,6 +29,8 @@ class PowerControlVectorEnv(RunningVectorEnv[RunningGames]):
         How many environments.
     max_episode_steps
         Where episodes are truncated, as Gymnasium's ``TimeLimit`` does; None: nowhere.
+    autoreset_mode
+        ``"SameStep"``, ``"NextStep"`` or ``"Disabled"``.
     num_pairs, rounds, metric, feasible, max_power_w
         As in the scalar environment; the metric is given batches.
 
@@ -45,10 +48,11 @@ class PowerControlVectorEnv(RunningVectorEnv[RunningGames]):
         rounds: int = ROUNDS,
         *,
         max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         **arguments: Any,
     ) -> None:
         rules = PowerControlRules(num_pairs=num_pairs, rounds=rounds, **arguments)
-        super().__init__(num_envs, rules, rules.action_space, max_episode_steps)
+        super().__init__(num_envs, rules, rules.action_space, max_episode_steps, autoreset_mode)
 
     @property
     def game(self) -> Game:

@@ -54,6 +54,36 @@ def check_vector_env(
     check_order_and_end(make_vector, sample)
 
 
+def check_autoreset(
+    make_vector: Callable[..., VectorEnv], make_scalar: MakeScalar, *, steps: int = 20, sample: Sample = random_actions
+) -> None:
+    """Check the modes ``NEXT_STEP`` and ``DISABLED`` of a vector environment, which ``make_vector(n, mode)`` makes.
+
+    Everything is what ``SyncVectorEnv`` returns in the same mode, bit for bit, masked resets included.
+    """
+    for mode in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
+        envs = make_vector(NUM_ENVS, mode)
+        assert envs.metadata["autoreset_mode"] is mode, f"metadata['autoreset_mode'] must be {mode}"
+        sync = SyncVectorEnv([make_scalar] * NUM_ENVS, autoreset_mode=mode)
+        rng, over = np.random.default_rng(1), np.zeros(NUM_ENVS, bool)
+        assert_same(envs.reset(seed=3), sync.reset(seed=3), f"reset, {mode}")
+        for step in range(steps):
+            actions = sample(envs, rng)
+            if mode is AutoresetMode.DISABLED and over.any():
+                with pytest.raises(gymnasium.error.ResetNeeded, match="are over: reset them with options"):
+                    envs.step(actions)
+            mask = over if mode is AutoresetMode.DISABLED else (rng.random(NUM_ENVS) < 0.3) & (step % 4 == 3)
+            if mask.any():
+                part = {"reset_mask": mask.copy()}
+                got, wanted = envs.reset(options=dict(part)), sync.reset(options=dict(part))
+                assert_same(got, wanted, f"reset of a part before step {step}, {mode}")
+            got, wanted = envs.step(actions), sync.step(actions)
+            assert_same(got, wanted, f"step {step}, {mode}")
+            over = wanted[2] | wanted[3]
+        for one, other in zip(envs.np_random, sync.np_random, strict=True):
+            assert one.bit_generator.state == other.bit_generator.state, f"the generators must agree, {mode}"
+
+
 def check_spaces(make_vector: MakeVector, make_scalar: MakeScalar) -> None:
     """Spaces, metadata and the number of environments."""
     scalar = make_scalar()
