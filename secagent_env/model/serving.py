@@ -18,12 +18,11 @@ collude), a fixed point is iterated.
   is too large.
 - Energy is priced by what the optimum would pay, at most: less, while the downlink is too slow.
 
-The first two alone are the balanced beam, which is also the start of it. The senders then have equal secrecy rates, at
-the least powers with which all messages arrive in time: a fixed point too (Yates 1995), from the quietest of several
-levels of loudness at which that is possible.
+The first two are iterated alone where nobody jams. Both iterations start from the zero-forcing beam, and keep the best
+on the way. The senders then have equal secrecy rates, at the least powers with which all messages arrive in time: a
+fixed point too (Yates 1995), from the quietest of several levels of loudness at which that is possible.
 
-What is found is a local optimum. Of the selections of certified optima of ``contested``, which hardly leave any time,
-it serves nine in ten, and nearly all of ``tight-latency`` (``docs/environment.md``).
+What is found is a local optimum: a selection that is not served may yet be feasible.
 """
 
 from __future__ import annotations
@@ -56,7 +55,9 @@ JAM_RATE, STEP = 0.5, 1e2
 LEAKY, SECRET = 0.98, 0.99
 """The r_ke aimed at, and the one that will do."""
 START_PSI, PSI_RATE, PSI_RANGE = 0.02, 4.0, (1e-6, 30.0)
+"""Of the weights ψ: the first, the exponent with which they follow r_ke, and the range."""
 PRICE_RATE, PRICE_STEP, LEAST_PRICE = 2.0, 0.3, 1e-4
+"""Of the price of energy, 1 at most: how fast it follows what the downlink can spare, that at most, and the least."""
 SPARE, MARGIN = 3e-3, 1e-4
 """Shares of τ that are left by the downlink and the slowest upload, and by everything."""
 LATE = 1e3
