@@ -75,8 +75,9 @@ class Readout:
                 f"scores by {self.rule}, the best readout on the calibration questions, were not measured of the "
                 "others: measure them into the same file with --text needed"
             )
-        if self.offsets:
-            numbers = numbers - np.array(self.offsets)[: numbers.size]
+        if self.offsets:  # a letter that no calibration question has is taken as it is
+            known = np.array(self.offsets)[: numbers.size]
+            numbers = numbers - np.pad(known, (0, numbers.size - known.size))
         return np.asarray(softmax(numbers / self.temperature))
 
 

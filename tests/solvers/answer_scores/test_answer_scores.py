@@ -79,6 +79,13 @@ class Texts(Counting):
         return Scores(letter=letter, text=told, prior=(-1.0,) * 3, length=(4,) * 3)
 
 
+def test_a_letter_that_no_calibration_question_has_is_taken_as_it_is():
+    readout = Readout(UNBIASED, 1.0, (-0.5, 0.5))
+    plain = np.exp([-1.0 + 0.5, -2.0 - 0.5, -1.5])
+    found = readout.distribution(Scores(letter=(-1.0, -2.0, -1.5)))
+    assert found == pytest.approx(plain / plain.sum())
+
+
 def test_texts_are_scored_where_they_are_needed(tmp_path):
     sets = {"s": questions("s")}
     calibrated = [False, False, True] * 2
