@@ -32,7 +32,9 @@ ALLOCATION = ("reference_energy_j", "penalty_fixed", "penalty_weight", "episodes
 SIGNATURES = {
     AllocationEnv: ("scenario", "*", "render_mode", *FORMATS, *ALLOCATION),
     AllocationVectorEnv: (
-        *("num_envs", "scenario", "*", "threads", "device", "render_mode", "max_episode_steps", *FORMATS, *ALLOCATION),
+        *("num_envs", "scenario", "*", "threads", "device", "render_mode", "max_episode_steps", "autoreset_mode"),
+        *FORMATS,
+        *ALLOCATION,
     ),
     LifetimeEnv: ("scenario", "*", "render_mode", *FORMATS, "battery_j", "max_failures", *MOBILITY),
     LifetimeVectorEnv: (
@@ -40,6 +42,7 @@ SIGNATURES = {
         "scenario",
         "*",
         "max_episode_steps",
+        "autoreset_mode",
         *FORMATS,
         "battery_j",
         "max_failures",
@@ -47,7 +50,8 @@ SIGNATURES = {
     ),
     PowerControlEnv: ("num_pairs", "rounds", "*", "render_mode", "metric", "feasible", "max_power_w"),
     PowerControlVectorEnv: (
-        *("num_envs", "num_pairs", "rounds", "*", "max_episode_steps", "metric", "feasible", "max_power_w"),
+        *("num_envs", "num_pairs", "rounds", "*", "max_episode_steps", "autoreset_mode"),
+        *("metric", "feasible", "max_power_w"),
     ),
 }
 DEFAULTS = {
