@@ -172,7 +172,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         self._remember(truth, decision, outcome, mask)
         self._episodes[mask] += 1
         over = mask & (self._episodes >= self._rules.episodes_per_instance)
-        infos = masked(info_of(outcome, penalty), mask) if mask.any() else {}
+        infos = masked(info_of(outcome, penalty), mask)
         if over.any():
             infos |= masked(self._rules.told(truth), over)
         observation = self._lent.copy_of(self._observation)

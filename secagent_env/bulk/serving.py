@@ -27,7 +27,7 @@ def downlink(links: Links, beam: np.ndarray, iterations: int, *, jam: bool) -> t
     """Return beams (B, L) and jamming powers (B, N), as :func:`secagent_env.model.serving.downlink` does."""
     beam, jamming = np.array(beam), links.start_of_jamming() if jam else np.zeros(links.received.shape)
     _downlink(
-        *_arrays(links),
+        *map(np.ascontiguousarray, links[1:8]),
         *map(np.ascontiguousarray, (links.fastest_upload_s(), links.needed(), links.worth_of_a_second())),
         links.downlink_s,
         links.scenario.colluding,
@@ -45,7 +45,7 @@ def uplink(links: Links, beam: np.ndarray, jamming: np.ndarray) -> tuple[np.ndar
     power, late = np.empty(links.chosen.shape), np.empty(len(links.chosen), bool)
     left, needed, wanted = links.uplink_rates(beam, jamming)
     _uplink(
-        *_arrays(links),
+        *map(np.ascontiguousarray, (links.chosen, links.overheard, links.received)),
         jamming,
         left,
         needed,
@@ -56,11 +56,6 @@ def uplink(links: Links, beam: np.ndarray, jamming: np.ndarray) -> tuple[np.ndar
         late,
     )
     return power, late
-
-
-def _arrays(links: Links) -> tuple[np.ndarray, ...]:
-    """Return the arrays of links but for those of the agents' work."""
-    return tuple(np.ascontiguousarray(array) for array in links[1:8])
 
 
 @compiled
@@ -220,10 +215,6 @@ def _downlink(
 @compiled
 def _uplink(
     chosen: Any,
-    jammers: Any,
-    own: Any,
-    eve: Any,
-    between: Any,
     overheard: Any,
     received: Any,
     jammings: Any,

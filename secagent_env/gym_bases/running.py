@@ -125,8 +125,8 @@ class RunningVectorEnv(SeededVectorEnv, Generic[_State]):
         self._episodes = following if mask.all() else running.replaced(mask, following[mask])
         terminated = mask & self._rules.over(self._episodes)
         truncated = mask & (self._episodes.steps >= self._limit)
-        infos = masked(info, mask) if mask.any() else {}
-        return self._rules.observe(self._episodes), np.where(mask, rewards, 0.0), terminated, truncated, infos
+        observation = self._rules.observe(self._episodes)
+        return observation, np.where(mask, rewards, 0.0), terminated, truncated, masked(info, mask)
 
     def _start(self, mask: np.ndarray, given: Any) -> Any:
         new = self._new(np.flatnonzero(mask), given)

@@ -106,6 +106,9 @@ class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
                 f"the episodes of the environments {', '.join(map(str, np.flatnonzero(ended)))} are over: "
                 "reset them with options={'reset_mask': …} before the next step"
             )
+        if ended.all():
+            self._ended = np.zeros(self.num_envs, bool)
+            return self._restart(ended), np.zeros(self.num_envs), self._ended.copy(), self._ended.copy(), {}
         observation, rewards, terminated, truncated, infos = self._advance(actions, ~ended)
         if ended.any():
             observation = self._restart(ended)
@@ -120,7 +123,10 @@ class SeededVectorEnv(VectorEnv[Any, Any, np.ndarray]):
     def _advance(
         self, actions: Any, mask: np.ndarray
     ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Make a step in the environments of ``mask`` alone, and start none: zeros, False and no infos elsewhere."""
+        """Make a step in the environments of ``mask`` alone, at least one: zeros, False and no infos elsewhere.
+
+        No episode is started.
+        """
 
     def _restart(self, mask: np.ndarray) -> Any:
         """Start the next episodes in the environments of ``mask``, and return all observations."""

@@ -265,6 +265,7 @@ def downlink(links: Links, beam: np.ndarray, iterations: int, *, jam: bool) -> t
     agents = np.full(to_bs.shape, 1 / to_bs.shape[-1])
     eavesdroppers = np.full((len(beam), to_eve.shape[-1]), 1.0 if colluding else 1 / to_eve.shape[-1])
     leaks, thrift = np.full(to_eve.shape, START_PSI), np.ones(len(beam))
+    leaking = links.eve.conj() @ links.eve.swapaxes(-1, -2)
     best, best_beam, best_jamming = np.full(len(beam), -np.inf), beam, jamming
     for iteration in range(iterations + 1):
         now = _Heard.of(links, beam, jamming)
@@ -289,7 +290,7 @@ def downlink(links: Links, beam: np.ndarray, iterations: int, *, jam: bool) -> t
         if not colluding:
             louder = (now.heard + FAINT) / (now.loudest + FAINT)
             eavesdroppers = _normalised(np.maximum(eavesdroppers * louder**RATE, LEAST_WEIGHT))
-        beam = _better_beam(links, now, agents, eavesdroppers)
+        beam = _better_beam(links, now, agents, eavesdroppers, leaking)
         if not jam:
             continue
         step = np.clip(now.rate / needed - 1 - SPARE, -PRICE_STEP, PRICE_STEP)
@@ -304,15 +305,17 @@ def downlink(links: Links, beam: np.ndarray, iterations: int, *, jam: bool) -> t
     return best_beam, best_jamming
 
 
-def _better_beam(links: Links, now: _Heard, agents: np.ndarray, eavesdroppers: np.ndarray) -> np.ndarray:
-    """Return the next beams (B, L), for weights λ (B, K) and μ (B, E)."""
+def _better_beam(
+    links: Links, now: _Heard, agents: np.ndarray, eavesdroppers: np.ndarray, leaking: np.ndarray
+) -> np.ndarray:
+    """Return the next beams (B, L), for weights λ (B, K) and μ (B, E), with GᴴG (B, E, E)."""
     gained, lost = agents * now.own / (1 + now.weakest), eavesdroppers * now.heard / (1 + now.loudest)
     nu = np.maximum(gained.sum(-1, keepdims=True) - lost.sum(-1, keepdims=True), FLOOR)
     # (ν I + G D Gᴴ)⁻¹ u is u − G (ν D⁻¹ + GᴴG)⁻¹ Gᴴ u, up to a factor.
     overhearing = links.eve.conj()
     pulled = _left(agents * now.amplitude / now.near, links.own)
     identity = np.eye(now.heard.shape[-1])
-    inner = overhearing @ links.eve.swapaxes(-1, -2) + (nu * now.at_eve / eavesdroppers)[..., None] * identity
+    inner = leaking + (nu * now.at_eve / eavesdroppers)[..., None] * identity
     beam = pulled - _left(np.linalg.solve(inner, _right(overhearing, pulled)[..., None])[..., 0], links.eve)
     return np.asarray(beam / _positive(np.sqrt(_power(beam).sum(-1, keepdims=True))))
 

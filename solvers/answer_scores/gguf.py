@@ -142,8 +142,10 @@ class GGUFScorer(Closing):
         llama, memory, last = self._llama, self._memory, self._held
         same = sum(takewhile(bool, map(eq, last, prefix[:-1])))
         self._held = []
-        for sequence in range(MAX_OPTIONS + 1):
-            llama.llama_memory_seq_rm(memory, sequence, 0 if sequence else same, -1)
+        removed = [llama.llama_memory_seq_rm(memory, n, 0 if n else same, -1) for n in range(MAX_OPTIONS + 1)]
+        if not all(removed):  # some architectures forget everything or nothing
+            llama.llama_memory_clear(memory, False)
+            same = 0
         self._batch.n_tokens = 0
         for place in range(same, len(prefix)):
             self._add(prefix[place], place, 0, scored=place == len(prefix) - 1)

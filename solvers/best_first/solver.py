@@ -1,4 +1,4 @@
-"""Best-first search over selections: each is served in about a millisecond, until no other can be cheaper."""
+"""Best-first search over selections: each is served by a few iterations, until no other can be cheaper."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from solvers.power.powers import polish
 
 FIRST, LARGEST = 8, 64
 """Selections in the first batch, and in the largest; each is twice the one before."""
-SKIPPED = 50
-"""For one selection that is served, so many that miss (15) are passed over, at most."""
+SKIPPED = 3200
+"""So many selections in a row that miss (15) end the search."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,5 +84,5 @@ def _selections(instance: Instance, agents: np.ndarray) -> Iterator[tuple[float,
         if surplus[places].mean() >= -TOLERANCE:
             skipped = 0
             yield bound, agents[places]
-        elif (skipped := skipped + 1) > SKIPPED * LARGEST:
+        elif (skipped := skipped + 1) > SKIPPED:
             return

@@ -219,8 +219,9 @@ def test_it_learns_and_its_policy_solves_networks_of_other_sizes(tmp_path):
         ]
         assert (ranks[1] <= ranks[0]).all()
         assert (ranks[1] < ranks[0]).any()
-        alone = several.solve(instances[3]).decision
-        np.testing.assert_array_equal(alone.selection, several.solve_batch(instances)[3].selection)
+        alone = several.solve(instances[3])
+        np.testing.assert_array_equal(alone.decision.selection, several.solve_batch(instances)[3].selection)
+        assert alone.evaluations == 12
 
 
 def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path):
@@ -249,6 +250,7 @@ def test_only_selections_are_sampled():
         ({"policy": "equivariant"}, "rloo trains the policy relational, not 'equivariant'"),
         ({"action_format": "guided"}, "rloo needs action_format selection and observation_format pairwise"),
         ({"samples": 0}, "samples"),
+        ({"samples": 1}, "samples must be an integer ≥ 2"),
         ({"learning_rate": -1.0}, "learning_rate"),
     ],
 )

@@ -16,6 +16,7 @@ from torch import Tensor
 from secagent_env import Instance, Scenario
 from secagent_env.allocation.actions import SelectionFormat
 from secagent_env.allocation.rules import AllocationRules
+from secagent_env.support import checks
 from training.learn.instance_learner import InstanceLearner
 from training.learn.learner import Task
 from training.networks.relational import RelationalNetwork
@@ -41,6 +42,7 @@ class RLOOLearner(InstanceLearner):
 
     def __init__(self, task: Task, device: str = "cpu") -> None:
         super().__init__(task, device)
+        checks.integer("samples", int(self._options["samples"]), 2)  # each is judged by the others
         options = {**task.settings.environment_options, "action_format": "selection"}
         self._rules = {part.scenario: AllocationRules(scenario=part.scenario, **options) for part in task.parts}
 

@@ -18,7 +18,7 @@ from secagent_env.allocation.actions import SelectionFormat
 
 AGENT_FEATURES, PAIR_FEATURES, EAVESDROPPER_PAIR_FEATURES = 13, 5, 3
 THRIFT = 3.0
-"""Of an untrained network: who spends half as much on computing is drawn 2³ times as likely."""
+"""Of an untrained network: who spends half as much on computing is drawn about 2³ times as likely."""
 
 
 class Attention(nn.Module):

@@ -59,8 +59,8 @@ class TrainedAgent(Solver):
         Steps of refinement, at most.
     samples
         Of a policy in the selection format: how many selections are decided upon, of which the best decision counts.
-        The first is the policy's, the others are drawn from its scores, as in its training; the draws are always the
-        same (Kool, van Hoof and Welling 2019).
+        The first is the policy's, the others are drawn from its scores, as in its training (Kool, van Hoof and Welling
+        2019). The draws are always the same. ``act``, which knows no instance, returns the policy's alone.
 
     Attributes
     ----------
@@ -126,6 +126,7 @@ class TrainedAgent(Solver):
     def _solve(self, run: SolverRun) -> None:
         instance = run.given
         decision = self._forward(instance)
+        run.evaluations += self.samples - 1  # those that were drawn
         outcome = run.consider(decision)
         violated = [name for name, beyond in outcome.violated.items() if beyond]
         self._record(run, "forward pass", violated=violated)

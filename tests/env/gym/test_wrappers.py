@@ -68,9 +68,13 @@ MANY = {
     "RecordVideo": {},
     "RescaleAction": {"min_action": 0.0, "max_action": 1.0},
     "RescaleObservation": {"min_obs": -1.0, "max_obs": 1.0},
+    "ReshapeObservation": {},
     "TransformAction": {"func": lambda actions: actions},
     "TransformObservation": {"func": lambda observations: observations},
     "TransformReward": {"func": lambda rewards: rewards},
+    "VectorizeTransformAction": {"wrapper": wrappers.ClipAction},
+    "VectorizeTransformObservation": {"wrapper": wrappers.FlattenObservation},
+    "VectorizeTransformReward": {"wrapper": wrappers.ClipReward, "min_reward": -1.0},
 }
 REFUSED = {
     AutoresetMode.SAME_STEP: {
@@ -79,7 +83,9 @@ REFUSED = {
         "FlattenObservation",
         "NormalizeObservation",
         "RescaleObservation",
+        "ReshapeObservation",
         "TransformObservation",
+        "VectorizeTransformObservation",
     },
     AutoresetMode.NEXT_STEP: set(),
     AutoresetMode.DISABLED: {"NormalizeObservation"},
@@ -142,21 +148,26 @@ def test_a_wrapper_around_one_environment(task: str, name: str, tmp_path: Path, 
         assert (first != second).any()
 
 
-@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [*(("Allocation", name) for name in MANY), *(("Lifetime", name) for name in MANY if name != "RecordVideo")],
+)  # many lifetimes have no pictures
 @pytest.mark.parametrize("mode", AutoresetMode)
-def test_a_wrapper_around_many_environments(mode: AutoresetMode, name: str, tmp_path: Path, films):
+def test_a_wrapper_around_many_environments(task: str, mode: AutoresetMode, name: str, tmp_path: Path, films):
     options = options_of(name, MANY[name], tmp_path)
     envs = gymnasium.make_vec(
-        "secagent/Allocation-v0",
+        f"secagent/{task}-v0",
         3,
         vectorization_mode="vector_entry_point",
         scenario="small",
         action_format="guided",
         observation_format="dict" if name == "FilterObservation" else "compact",
-        render_mode="rgb_array" if name == "RecordVideo" else None,
         autoreset_mode=mode,
+        **({"render_mode": "rgb_array"} if name == "RecordVideo" else {}),
     )
     wrapper = getattr(vector, name)
+    if name == "ReshapeObservation":
+        options = {"shape": (1, *envs.single_observation_space.shape)}
     if name in REFUSED[mode]:
         with pytest.raises(ValueError, match=r"to be (NEXT_STEP or DISABLED|AutoresetMode.NEXT_STEP)"):
             wrapper(envs, **options)
@@ -182,6 +193,8 @@ def test_a_wrapper_around_many_environments(mode: AutoresetMode, name: str, tmp_
 def test_every_wrapper_is_tried_and_the_page_names_those_that_do_not_work():
     known = {name for name in wrappers.__all__ if name[0].isupper() and "To" not in name}
     assert known == {*ONE, *WITH_PICTURES, *WITHOUT_MEANING}
+    arrays = {"JaxToNumpy", "JaxToTorch", "NumpyToTorch"}
+    assert {*vector.__all__} - arrays - WITHOUT_MEANING == {*MANY}
     section = re.search(r"^## Wrappers\n(.*?)(?=^## )", PAGE, flags=re.MULTILINE | re.DOTALL)
     for name in {*WITHOUT_MEANING, *set().union(*REFUSED.values())}:
         assert f"`{name}`" in section[1], name

@@ -116,7 +116,7 @@ def served(scenario: Scenario, count: int, seed: int = 0, **options: int):
     return instances, decisions, evaluate(instances, decisions)
 
 
-def least_jamming(instance: Instance, decision, secret: float = 0.98) -> float:
+def least_jamming(instance: Instance, decision, secret: float) -> float:
     """The least total power, W, with a decision's beam and extreme SINRs, and secret uploads: a linear program."""
     noise, selection = instance.scenario.noise_power_w, np.asarray(decision.selection)
     sinr, heard = downlink_sinr(instance, decision)
@@ -153,10 +153,9 @@ def test_jammers_spend_little_more_than_a_linear_program():
 
 
 def test_jammers_serve_selections_that_a_beam_alone_cannot():
-    _, quiet, alone = served(CONTESTED, 60, iterations=0)
+    _, _, alone = served(CONTESTED, 60, iterations=0)
     _, _, together = served(CONTESTED, 60)
     _, _, longer = served(CONTESTED, 60, iterations=300)
-    assert (np.where(quiet.selection, 0, quiet.power_w) >= 0).all()
     shares = [np.asarray(outcome.feasible).mean() for outcome in (alone, together, longer)]
     assert shares[0] < shares[1] - 0.1
     assert shares[1] <= shares[2] + 0.05

@@ -26,6 +26,7 @@ class Library(ModuleType):
     """Stands for llama_cpp: keeps the tokens of each sequence, and tells what follows the last."""
 
     llama_token = ctypes.c_int32
+    forgets_parts = True
 
     def __init__(self, template=b"template"):
         super().__init__("llama_cpp")
@@ -56,9 +57,15 @@ class Library(ModuleType):
         lists = {name: [None] * size for name in ("token", "pos", "n_seq_id", "logits")}
         return SimpleNamespace(n_tokens=0, seq_id=[[None] for _ in range(size)], **lists)
 
+    def llama_memory_clear(self, *_):
+        self.sequences = {}
+
     def llama_memory_seq_rm(self, _, sequence, first, end):
         assert end == -1
+        if first and not self.forgets_parts:
+            return False
         self.sequences[sequence] = self.sequences.get(sequence, [])[:first]
+        return True
 
     def llama_memory_seq_cp(self, _, source, target, *__):
         self.sequences[target] = list(self.sequences[source])
@@ -144,6 +151,15 @@ def test_what_a_question_has_in_common_with_the_last_is_read_once(scorer):
     assert scorer.library.read - before == len(prompts.chat(other)) + 2 - same
     assert scores.letter == pytest.approx([LN_P[ord(">"), ord(letter)] for letter in "ABC"], abs=1e-4)
     assert scorer.score(QUESTION, text=False) == again
+
+
+def test_a_model_that_cannot_forget_a_part_reads_everything_again(scorer):
+    before = scorer.score(QUESTION)
+    scorer.library.forgets_parts = False
+    count = scorer.library.read
+    assert scorer.score(QUESTION, text=False).letter == before.letter
+    assert scorer.library.read - count == len(prompts.chat(QUESTION)) + 2
+    assert scorer.score(QUESTION) == before
 
 
 def test_after_an_error_everything_is_read_again(scorer, monkeypatch):
