@@ -192,7 +192,10 @@ class BulkSelectionFormat(SelectionFormat):
         return serve(instance, chosen, by=serving)
 
 
-BULK_FORMATS = {"guided": BulkGuidedFormat, "selection": BulkSelectionFormat}
+BULK_FORMATS: dict[str, type[BulkGuidedFormat] | type[BulkSelectionFormat]] = {
+    "guided": BulkGuidedFormat,
+    "selection": BulkSelectionFormat,
+}
 
 
 @lru_cache(maxsize=8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import os
 import sys
 from types import ModuleType
@@ -18,6 +19,11 @@ def require(module: str, extra: str) -> ModuleType:
             f"this needs {module.partition('.')[0]}, which could not be imported ({error}); "
             f"install it with: pip install 'secagent-env[{extra}]'"
         ) from error
+
+
+def installed(module: str) -> bool:
+    """Whether an optional dependency is installed, without importing it."""
+    return importlib.util.find_spec(module) is not None
 
 
 def _imported(module: str) -> ModuleType:

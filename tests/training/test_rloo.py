@@ -14,11 +14,10 @@ import training
 from secagent_env import Scenario, evaluate, sample_instance
 from secagent_env.allocation.actions import action_format
 from secagent_env.allocation.observations import observation_shapes, observe
-from secagent_env.allocation.rules import AllocationRules
 from secagent_env.model.serving import serve
 from solvers.interface.ranking import rank_by_violation
 from training.learn.learner import Task, learner_class
-from training.learn.rloo import drawn_selections, leave_one_out
+from training.learn.rloo import costs, drawn_selections, leave_one_out
 from training.learn.settings import load_settings
 from training.learn.train import train
 from training.networks.equivariant import split_parts
@@ -156,11 +155,46 @@ def test_the_policy_gradient_is_that_of_the_expected_cost():
 
 
 def test_leave_one_out_by_hand():
-    found = leave_one_out(torch.tensor([[1.0, 2.0, 6.0], [0.0, 0.0, 3.0]], dtype=torch.float64))
-    raw = np.array([[1 - 4, 2 - 3.5, 6 - 1.5], [-1.5, -1.5, 3.0]])
-    np.testing.assert_allclose(found.numpy(), raw / raw.std(ddof=1), rtol=1e-5)
-    far = leave_one_out(torch.tensor([[0.0] * 99 + [1e9]], dtype=torch.float64))
-    assert far.max() == 3.0
+    cost = np.array([[1.0, 2.0, 6.0], [0.0, 0.0, 3.0]])
+    raw = np.array([[4 - 1, 3.5 - 2, 1.5 - 6], [1.5, 1.5, -3.0]])
+    np.testing.assert_allclose(leave_one_out(cost, 1), raw / raw.std(), rtol=1e-5)
+    # the least of two: without the first 2, with it 1; without the second 1, with it 1 or 2; without the third 1, …
+    raw = np.array([[2 - 1, 1 - 1.5, 1 - 1.5], [0.0, 0.0, 0.0]])
+    np.testing.assert_allclose(leave_one_out(cost, 2), raw / raw.std(), rtol=1e-5)
+    assert leave_one_out(np.array([[0.0] * 99 + [1e9]]), 1).min() == -3.0
+
+
+@pytest.mark.parametrize(("samples", "best_of"), [(2, 1), (5, 1), (5, 2), (6, 3), (7, 6)])
+def test_advantages_are_those_of_all_sets_of_draws(samples: int, best_of: int):
+    cost = np.random.default_rng(samples).random((3, samples))
+    cost[0, :2] = cost[0, 0]  # a tie
+    expected = np.empty_like(cost)
+    for b, i in np.ndindex(cost.shape):
+        sets = list(itertools.combinations(range(samples), best_of))
+        least = {True: [], False: []}
+        for each in sets:
+            least[i in each].append(cost[b, list(each)].min())
+        expected[b, i] = np.mean(least[False]) - np.mean(least[True])
+    np.testing.assert_allclose(leave_one_out(cost, best_of), np.clip(expected / expected.std(), -3, 3), atol=1e-4)
+
+
+def test_costs_by_hand():
+    """Energies are relative to the least of the same network, and bounded; whoever fails costs more, by how much."""
+    scenario = SMALL.replace(num_agents=3, min_selected=1)
+    instances = sample_instance(scenario, 3, (2,))[np.array([0, 0, 0, 1, 1, 1])]
+    outcome = evaluate(instances, serve(instances, np.array([[0], [1], [2], [0], [1], [2]])))
+    late = {**outcome.violations, "latency_s": np.array([-1, -1, -1, 0.5, 1.0, 9.0]) * scenario.latency_limit_s}
+    told = outcome._trusted(
+        **{
+            **outcome._fields(),
+            "energy_j": np.array([4.0, 5.0, 40.0, 1.0, 1.0, 1.0]),
+            "feasible": np.array([True, True, True, False, False, False]),
+            "violations": {name: late[name] if name == "latency_s" else np.full(6, -1.0) for name in late},
+            "violated": {name: np.array([False] * 3 + [name == "latency_s"] * 3) for name in late},
+        }
+    )
+    expected = [[0.0, 0.25, 0.5], [1.0 + 0.3 * 0.5, 1.0 + 0.3 * 1.0, 1.0 + 0.3 * 2.0]]
+    np.testing.assert_allclose(costs(instances, told, 3), expected, rtol=1e-6)
 
 
 # --- Learning -------------------------------------------------------------------------------------------------
@@ -177,36 +211,38 @@ def task_of(scenario: Scenario, **overrides) -> Task:
     return Task(algo="rloo", environment="allocation", scenario=scenario, settings=settings, seed=3)
 
 
-def test_the_gradient_is_that_of_the_rewards_of_the_environment():
-    """Of two agents one computes; the learner's gradient is that of the expected reward of both selections."""
-    scenario = SMALL.replace(num_agents=2, min_selected=1)
-    task = task_of(scenario, batch_size=1, samples=4_000)
-    learner = learner_class("rloo")(task, "cpu")
+@pytest.mark.parametrize("best_of", [1, 2])
+def test_the_gradient_is_that_of_the_expected_least_cost(best_of: int):
+    """Of three agents one computes; the learner's gradient is that of the expected least cost of all draws of k."""
+    scenario = SMALL.replace(num_agents=3, min_selected=1)
+    learner = learner_class("rloo")(task_of(scenario, batch_size=1, samples=16, best_of=best_of), "cpu")
     instances = sample_instance(scenario, 3, (1,))
-    parts = parts_of(instances)
-    decisions = serve(instances[np.array([0, 0])], np.array([[0], [1]]))
-    rules = AllocationRules(scenario=scenario, **task.settings.environment_options)
-    _, rewards, _ = rules.score(instances[np.array([0, 0])], decisions)
-    assert abs(rewards[0] - rewards[1]) > 0.01
-    scores = (8 * learner.network(**parts)).detach().double().requires_grad_()
-    (expected,) = torch.autograd.grad((scores.softmax(-1) * torch.from_numpy(rewards)).sum(), scores)
-    drawn = scores.detach().clone().requires_grad_()
+    each = instances[np.zeros(3, int)]
+    cost = costs(each, evaluate(each, serve(each, np.arange(3)[:, None])), 3)[0]
+    assert np.ptp(cost) > 0.1
+    scores = torch.tensor([[0.3, -0.2, 0.0]], dtype=torch.float64, requires_grad=True)
+    chance = scores.softmax(-1)[0]
+    expected = sum(
+        chance[list(draws)].prod() * cost[list(draws)].min() for draws in itertools.product(range(3), repeat=best_of)
+    )
+    (wanted,) = torch.autograd.grad(expected, scores)
+    found = torch.zeros_like(scores)
     torch.manual_seed(0)
-    [term] = learner._terms(instances, instances, *drawn_selections(drawn, 1, 4_000)).values()
-    (found,) = torch.autograd.grad(term, drawn)
-    spread = float(np.ptp(rewards)) * float(scores.detach().softmax(-1).prod().sqrt())  # of the rewards of the draws
-    torch.testing.assert_close(-found * spread, expected, rtol=0.1, atol=1e-6)
+    for _ in range(100):
+        [term] = learner._terms(instances, instances, *drawn_selections(scores, 1, 16)).values()
+        found += torch.autograd.grad(term, scores)[0]
+    unit = found.norm() * wanted.norm()
+    assert ((found * wanted).sum() / unit).item() > 0.98  # advantages are in units of their spread
 
 
 def test_it_learns_and_its_policy_solves_networks_of_other_sizes(tmp_path):
     best = train(task_of(SMALL, steps=1280), tmp_path / "run", progress=False)
     untrained = next(iter((tmp_path / "run" / "evaluations.jsonl").read_text().splitlines()))
     before = json.loads(untrained)
-    assert before["gap"] < 1e-6  # the cheapest agents, where they are feasible
-    assert best["score"] > before["score"] + 0.2
-    assert best["feasible"] > before["feasible"] + 0.05
-    assert best["gap"] < 0.1
-    agent = training.load_agent(tmp_path / "run" / "policy.onnx", repair=False)
+    assert best["score"] > before["score"] + 0.01
+    assert best["feasible"] > 0.97
+    assert best["gap"] < 0.03
+    agent = training.load_agent(tmp_path / "run" / "policy.onnx", repair=False, samples=1)
     assert (agent.action_format, agent.observation_format, agent.any_agents) == ("selection", "pairwise", True)
     for scenario in (SMALL, SMALL.replace(num_agents=11, num_antennas=7, num_eavesdroppers=2)):
         instances = sample_instance(scenario, 5, (20,))
@@ -221,7 +257,7 @@ def test_it_learns_and_its_policy_solves_networks_of_other_sizes(tmp_path):
         assert (ranks[1] < ranks[0]).any()
         alone = several.solve(instances[3])
         np.testing.assert_array_equal(alone.decision.selection, several.solve_batch(instances)[3].selection)
-        assert alone.evaluations == 12
+        assert 1 <= alone.evaluations <= 12
 
 
 def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path):
@@ -250,8 +286,10 @@ def test_only_selections_are_sampled():
         ({"policy": "equivariant"}, "rloo trains the policy relational, not 'equivariant'"),
         ({"action_format": "guided"}, "rloo needs action_format selection and observation_format pairwise"),
         ({"samples": 0}, "samples"),
-        ({"samples": 1}, "samples must be an integer ≥ 2"),
+        ({"samples": 8}, "samples must be an integer ≥ 9"),
+        ({"best_of": 0}, "best_of"),
         ({"learning_rate": -1.0}, "learning_rate"),
+        ({"environment_options": {"penalty_fixed": 1.0}}, "leave penalty_fixed out of environment_options"),
     ],
 )
 def test_what_does_not_fit_is_refused(overrides, said, tmp_path):

@@ -53,12 +53,15 @@ def policy_metadata(
     action_format: str = "guided",
     any_agents: bool = True,
     csi_error: float | None = None,
+    samples: int = 1,
 ) -> dict[str, str]:
     """Return the metadata of a policy, as :func:`export_policy` takes it.
 
     The name of the agent, such as ``"ppo"``, what it was trained on and in which formats, whether it takes another
-    number of agents than the scenario has, and the error variance of the estimates that it was trained on, if it was.
+    number of agents than the scenario has, the error variance of the estimates that it was trained on, if it was, and
+    of how many selections that it draws the best is meant.
     """
+    drawn = {} if samples == 1 else {"samples": str(samples)}
     estimated = {} if csi_error is None else {"csi_error": repr(float(csi_error))}
     return {
         "agent": agent,
@@ -68,6 +71,7 @@ def policy_metadata(
         "action_format": action_format,
         "any_agents": "true" if any_agents else "false",
         **estimated,
+        **drawn,
     }
 
 

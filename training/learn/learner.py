@@ -182,6 +182,8 @@ class Learner(Protocol):
 
     policy: torch.nn.Module
     """The network that acts."""
+    samples: int = 1
+    """Of how many selections that it draws the best is meant."""
 
     def __init__(self, task: Task, device: str) -> None: ...
 

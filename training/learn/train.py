@@ -97,7 +97,7 @@ def _trained(
 ) -> dict[str, Any]:
     """Train, or go on with the training in the folder, and return the best evaluation."""
     checkpoint = Checkpoint.load(folder.checkpoint)
-    training = _Training(task, folder, learner, _validation(task, folder), interrupts)
+    training = _Training(task, folder, learner, _validation(task, folder, learner.samples), interrupts)
     if checkpoint is None:
         folder.forget_evaluations_after(-1)
         training.evaluate()
@@ -111,12 +111,12 @@ def _trained(
     return training.finish()
 
 
-def _validation(task: Task, folder: RunFolder) -> Validation:
+def _validation(task: Task, folder: RunFolder, samples: int) -> Validation:
     """Return what judges the policy: on each of the scenarios, where there are several."""
 
     def alone(part: Task, number: int | None = None) -> Validation:
         if part.environment == "allocation":
-            return AllocationValidation(part, folder.bounds(number))
+            return AllocationValidation(part, folder.bounds(number), samples)
         return EpisodeValidation(make_envs(part, EPISODES, held_out=True))
 
     return MixedValidation([alone(part, k) for k, part in enumerate(task.parts, 1)]) if task.mixed_with else alone(task)
@@ -213,6 +213,7 @@ class _Training:
             action_format=settings.action_format,
             any_agents="observation" not in inputs,
             csi_error=self.task.csi_error,
+            samples=self.learner.samples,
         )
         export_policy(self.folder.policy, module.cpu(), inputs, metadata)
         config = self.folder.read_config()

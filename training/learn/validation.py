@@ -11,15 +11,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from secagent_env import Instance
+from secagent_env.allocation.actions import SelectionFormat, action_format
 from secagent_env.allocation.observations import observe
 from secagent_env.allocation.rules import AllocationRules
 from secagent_env.sampling.estimation import estimate_eavesdroppers
 from secagent_env.support.digests import sealed, verified
+from secagent_env.support.extras import installed
 from secagent_env.support.files import write_text
 from secagent_env.support.reading import parse_json, read_text
 from solvers.certificate.bounds import lower_bound
 from training.learn.learner import Task
 from training.learn.seeds import VALIDATION, validation_instances
+from training.play.draws import best_drawn
 
 Act = Callable[[Any], np.ndarray]
 """From a batch of observations to deterministic actions."""
@@ -39,10 +42,11 @@ class AllocationValidation:
     """The validation instances of a scenario, or those held out of the user's own, against certified lower bounds.
 
     Instances that are proved infeasible do not count. The bounds are computed once, and kept in ``bounds``. Under
-    ``csi_error`` the policy sees estimates, the same in every run, and is judged on the truth.
+    ``csi_error`` the policy sees estimates, the same in every run, and is judged on the truth. Of ``samples``
+    selections that it draws the best counts.
     """
 
-    def __init__(self, task: Task, bounds: Path) -> None:
+    def __init__(self, task: Task, bounds: Path, samples: int = 1) -> None:
         own = task.own(held_out=True)
         instances = (
             validation_instances(task.scenario, INSTANCES)
@@ -61,6 +65,7 @@ class AllocationValidation:
             action_format=task.settings.action_format,
             observation_format=task.settings.observation_format,
         )
+        self._samples = samples
         self._observations = observe(self._seen, self._rules.observation_format)
 
     def measure(self, act: Act) -> dict[str, float]:
@@ -70,7 +75,13 @@ class AllocationValidation:
         (NaN if there are none); ``score``, the mean reward at the environment's default penalties, whatever those of
         the training are.
         """
-        decision = self._rules.actions.decode(act(self._observations), self._seen)
+        action = act(self._observations)
+        if self._samples > 1:
+            form = action_format(self._rules.action_format, self._seen.scenario, compiled=installed("numba"))
+            assert isinstance(form, SelectionFormat)
+            decision, _ = best_drawn(form, self._seen, action, self._samples)
+        else:
+            decision = self._rules.actions.decode(action, self._seen)
         outcome, reward, _ = self._rules.score(self._instances, decision)
         feasible = np.asarray(outcome.feasible)
         gap = (outcome.energy_j / self._lower - 1)[feasible]

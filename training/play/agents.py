@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from secagent_env import Decision, Instance, Scenario, evaluate
+from secagent_env import Decision, Instance, Scenario
 from secagent_env.allocation.actions import ACTION_FORMATS, SelectionFormat, action_format
 from secagent_env.allocation.observations import OBSERVATION_FORMATS, observation_shapes, observe
 from secagent_env.support import checks
@@ -23,7 +23,7 @@ from secagent_env.support.extras import require
 from secagent_env.support.reading import parse_json, read_bytes, short
 from solvers import Solver
 from solvers.interface.base import SolverRun
-from solvers.interface.ranking import rank_by_violation
+from training.play.draws import best_drawn
 from training.play.refine import refine as refined
 from training.play.repair import changed, repair_all
 from training.play.repair import repair as repaired
@@ -58,9 +58,11 @@ class TrainedAgent(Solver):
     refine
         Steps of refinement, at most.
     samples
-        Of a policy in the selection format: how many selections are decided upon, of which the best decision counts.
-        The first is the policy's, the others are drawn from its scores, as in its training (Kool, van Hoof and Welling
-        2019). The draws are always the same. ``act``, which knows no instance, returns the policy's alone.
+        Of a policy in the selection format: of how many selections the best decision counts
+        (:mod:`training.play.draws`); by default as many as its training was for. ``act``, which knows no instance,
+        returns the policy's own alone.
+    compiled
+        Whether actions are decoded in machine code, which agrees to rounding and needs numba.
 
     Attributes
     ----------
@@ -82,22 +84,33 @@ class TrainedAgent(Solver):
     OSError
         If the file cannot be read.
     ImportError
-        If onnxruntime is not installed.
+        If onnxruntime, or for ``compiled`` numba, is not installed.
     """
 
-    def __init__(self, path: str | Path, *, repair: bool = True, refine: int = 0, samples: int = 1) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        repair: bool = True,
+        refine: int = 0,
+        samples: int | None = None,
+        compiled: bool = False,
+    ) -> None:
         self.repair, self.refine = checks.flag("repair", repair), checks.integer("refine", refine)
-        self.samples = checks.integer("samples", samples, 1, MOST_SAMPLES)
+        self.samples = 1 if samples is None else checks.integer("samples", samples, 1, MOST_SAMPLES)
+        self.compiled = checks.flag("compiled", compiled)
+        if compiled:
+            require("numba", extra="fast")
         self._content = read_bytes(path)
         self.digest = hashlib.sha256(self._content).hexdigest()[:20]
         try:
             check_policy(self._content, path)
-            self._describe(self._session.get_modelmeta().custom_metadata_map)
+            self._describe(self._session.get_modelmeta().custom_metadata_map, chosen=samples is not None)
         except ValueError as error:
             raise ValueError(f"cannot load a policy from {path}: {short(error, 800)}") from None
 
-    def _describe(self, metadata: Mapping[str, str]) -> None:
-        """Check the metadata and keep them."""
+    def _describe(self, metadata: Mapping[str, str], chosen: bool) -> None:
+        """Check the metadata and keep them; ``chosen`` tells whether the number of samples is not theirs."""
         if metadata.get("format") != POLICY_FORMAT:
             raise ValueError("it holds no secagent policy")
         if metadata.get("version") != POLICY_VERSION:
@@ -113,6 +126,8 @@ class TrainedAgent(Solver):
                 raise ValueError(f"this secagent does not know its {kind} {metadata[kind]!r}; upgrade secagent")
         self.name, self.environment = metadata["agent"], metadata["environment"]
         self.observation_format, self.action_format = metadata["observation_format"], metadata["action_format"]
+        if not chosen and "samples" in metadata:
+            self.samples = checks.integer("samples", parse_json(metadata["samples"]), 1, MOST_SAMPLES)
         if self.samples > 1 and self.action_format != "selection":
             raise ValueError(f"its actions are {self.action_format}: only selections are sampled, leave samples out")
         self.any_agents = metadata["any_agents"] == "true"
@@ -125,12 +140,13 @@ class TrainedAgent(Solver):
 
     def _solve(self, run: SolverRun) -> None:
         instance = run.given
-        decision = self._forward(instance)
-        run.evaluations += self.samples - 1  # those that were drawn
+        decision, served = self._forward(instance)
+        run.evaluations += int(served) - 1  # the best counts below
         outcome = run.consider(decision)
         violated = [name for name, beyond in outcome.violated.items() if beyond]
-        self._record(run, "forward pass", violated=violated)
-        run.message = f"one forward pass{', which violates ' * bool(violated)}{', '.join(violated)}"
+        self._record(run, "forward pass", violated=violated, selections=int(served))
+        best = f", the best of {self.samples} selections" if self.samples > 1 else ""
+        run.message = f"one forward pass{best}{', which violates ' * bool(violated)}{', '.join(violated)}"
         if violated and self.repair:
             run.check_time()
             decision = repaired(instance, decision, run.consider)
@@ -164,7 +180,7 @@ class TrainedAgent(Solver):
         if not isinstance(instances, Instance):
             raise ValueError(f"instances must be an Instance, got {type(instances).__name__}")
         instances = instances if isinstance(instances.channel_bs, np.ndarray) else instances.to(np)
-        decision = self._forward(instances)
+        decision, _ = self._forward(instances)
         if self.repair:
             decision = repair_all(instances, decision)
         if self.refine:
@@ -182,23 +198,16 @@ class TrainedAgent(Solver):
                 f"{'eavesdroppers' if self.any_agents else 'them'}; the instance has {_in_words(scenario)}"
             )
 
-    def _forward(self, instances: Instance) -> Decision:
-        """Return the network's decision, neither repaired nor refined."""
+    def _forward(self, instances: Instance) -> tuple[Decision, np.ndarray]:
+        """Return the decisions (…), neither repaired nor refined, and of how many each is the best."""
         self.check(instances.scenario)
         observation = observe(instances, self.observation_format)
         action = self._run(self._inputs(observation, instances.scenario), instances.batch_shape)
-        form = action_format(self.action_format, instances.scenario)
-        decision = form.decode(action, instances)
+        form = action_format(self.action_format, instances.scenario, compiled=self.compiled)
         if self.samples > 1:
-            noise = np.random.default_rng(0).gumbel(size=(self.samples - 1, action.shape[-1]))
-            rank = rank_by_violation(instances, evaluate(instances, decision))
-            for each in noise:
-                drawn = SelectionFormat.RANGE * action + each
-                other = form.decode(drawn / np.abs(drawn).max(-1, keepdims=True), instances)
-                others = rank_by_violation(instances, evaluate(instances, other))
-                decision = _where(others < rank, other, decision)
-                rank = np.minimum(rank, others)
-        return decision
+            assert isinstance(form, SelectionFormat)
+            return best_drawn(form, instances, action, self.samples)
+        return form.decode(action, instances), np.ones(instances.batch_shape, int)
 
     # --- As a policy ------------------------------------------------------------------------------------------
 
@@ -321,13 +330,6 @@ def open_session(content: bytes) -> Any:
         return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception:  # onnxruntime has a dozen types of its own
         raise ValueError("it is broken, or no ONNX model that this onnxruntime can run") from None
-
-
-def _where(which: Any, one: Decision, other: Decision) -> Decision:
-    """Return the decisions (…) of ``one`` where ``which`` (…), else of ``other``."""
-    mask = np.asarray(which)[..., None]
-    pairs = {name: (value, getattr(other, name)) for name, value in one._fields().items() if value is not None}
-    return Decision._trusted(**{name: np.where(mask, *pair) for name, pair in pairs.items()})
 
 
 def _sizes(scenario: Scenario) -> tuple[int, int, int]:

@@ -25,14 +25,16 @@ def is_path(name: str) -> bool:
     return name not in names() and (name.endswith(".onnx") or os.sep in name or Path(name, "policy.onnx").is_file())
 
 
-def load_agent(name: str | Path, *, repair: bool = True, refine: int = 0, samples: int = 1) -> TrainedAgent:
+def load_agent(
+    name: str | Path, *, repair: bool = True, refine: int = 0, samples: int | None = None, compiled: bool = False
+) -> TrainedAgent:
     """Return a trained agent, which has the solvers' interface.
 
     Parameters
     ----------
     name
         A shipped agent's, or a path: of an .onnx file, or of a run's folder, whose ``policy.onnx`` is loaded.
-    repair, refine, samples
+    repair, refine, samples, compiled
         See :class:`training.play.agents.TrainedAgent`.
 
     Raises
@@ -42,11 +44,11 @@ def load_agent(name: str | Path, *, repair: bool = True, refine: int = 0, sample
     OSError
         If the file cannot be read.
     ImportError
-        If onnxruntime is not installed.
+        If onnxruntime, or for ``compiled`` numba, is not installed.
     """
     from training.play.agents import TrainedAgent
 
-    agent = TrainedAgent(find(name), repair=repair, refine=refine, samples=samples)
+    agent = TrainedAgent(find(name), repair=repair, refine=refine, samples=samples, compiled=compiled)
     if name in names():
         agent.name = str(name)
     return agent
