@@ -202,25 +202,29 @@ class _Training:
         assert self.best is not None
         assert self.best_row is not None
         self.learner.load_policy_state(self.best)
-        module, inputs = self.learner.exportable()
-        inputs = {name: example.cpu() for name, example in inputs.items()}
-        settings = self.task.settings
-        metadata = policy_metadata(
-            self.task.algo,
-            self.task.scenario,
-            environment=self.task.environment_id,
-            observation_format=settings.observation_format,
-            action_format=settings.action_format,
-            any_agents="observation" not in inputs,
-            csi_error=self.task.csi_error,
-            samples=self.learner.samples,
-        )
-        export_policy(self.folder.policy, module.cpu(), inputs, metadata)
+        export(self.learner, self.task, self.folder.policy)
         config = self.folder.read_config()
         used = {"steps": self.learner.steps, **self.used.row()}
         if config.get("used", {}).get("steps") != self.learner.steps:  # else it was done before
             self.folder.write_config({**config, "used": used, "best": self.best_row})
         return self.best_row
+
+
+def export(learner: Learner, task: Task, path: Path) -> None:
+    """Write the policy of a learner of a task as an ONNX file; for errors see :func:`training.learn.export`."""
+    module, inputs = learner.exportable()
+    inputs = {name: example.cpu() for name, example in inputs.items()}
+    metadata = policy_metadata(
+        task.algo,
+        task.scenario,
+        environment=task.environment_id,
+        observation_format=task.settings.observation_format,
+        action_format=task.settings.action_format,
+        any_agents="observation" not in inputs,
+        csi_error=task.csi_error,
+        samples=learner.samples,
+    )
+    export_policy(path, module.cpu(), inputs, metadata)
 
 
 class _Clock:

@@ -1,17 +1,18 @@
-"""The training cells of ``secagent study transfer``: a policy that learns on one scenario, or on several in turn."""
+"""The policies of ``secagent study transfer``: one learns on a scenario, or on several in turn, or not at all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from eval.sweep.cells import Cell, Row
-from eval.sweep.promises import columns, count, finite, returns
+from eval.sweep.promises import columns, count, finite, returns, text
 from secagent_env import Scenario
 from training.learn.learner import Task, learner_class
 from training.learn.settings import load_settings
 
-FUNCTION = "eval.studies.transfer.learning:learn"
+FUNCTION, UNTRAINED = (f"eval.studies.transfer.learning:{name}" for name in ("learn", "write_untrained"))
 
 
 def task_of(algo: str, scenarios: Sequence[Scenario], *, preset: str | None, steps: int | None, seed: int) -> Task:
@@ -44,9 +45,26 @@ def learn(cell: Cell) -> Row:
     from training.learn.run_folder import RunFolder
     from training.learn.train import train
 
+    task, run = _of(cell)
+    best = train(task, run, progress=False)
+    used = RunFolder(run).read_config()["used"]
+    return {"steps": used["steps"], "cpu_seconds": used["cpu_seconds"], "score": best["score"]}
+
+
+@returns(columns(run=text))
+def write_untrained(cell: Cell) -> Row:
+    """Write the policy that the learner of a cell begins with, and return its folder."""
+    from training.learn.train import export
+
+    task, run = _of(cell)
+    Path(run).mkdir(parents=True, exist_ok=True)
+    export(learner_class(task.algo)(task, "cpu"), task, Path(run, "policy.onnx"))
+    return {"run": run}
+
+
+def _of(cell: Cell) -> tuple[Task, str]:
+    """Return the training of a cell, and its folder."""
     options: dict[str, Any] = dict(cell.options)
     run, algo = options.pop("run"), options.pop("algo")
     scenarios = [Scenario(**fields) for fields in options.pop("scenarios")]
-    best = train(task_of(algo, scenarios, seed=cell.seed, **options), run, progress=False)
-    used = RunFolder(run).read_config()["used"]
-    return {"steps": used["steps"], "cpu_seconds": used["cpu_seconds"], "score": best["score"]}
+    return task_of(algo, scenarios, seed=cell.seed, **options), run

@@ -16,6 +16,8 @@ from eval.stats.statistics import CONFIDENCE, Interval, excess, spread
 
 SHARES = {"feasible": "feasible", "gap": "over the certificate"}
 """Columns of the forward pass alone, with their headers; ``repaired_`` stands before those with the repair."""
+FURTHER = {"median": "{:.3g} %", "in a batch": "{:.2f} ms"}
+"""Further columns of the forward pass alone, where they were measured: the median gap in percent, and times."""
 LEAST = 1e-4
 """Gaps are not drawn below it, percent."""
 
@@ -52,6 +54,8 @@ def figures(frame: Any, of: Mapping[str, tuple[str, int]]) -> Iterator[dict[str,
                 over = np.log(np.where(able, energy, np.nan) / certificate)
                 row |= spread(f"{name}feasible", over_seeds(able))
                 row |= spread(f"{name}gap", excess(over_seeds(np.maximum(over, 0.0))))
+            gaps = np.maximum((energy / certificate - 1)[alone], 0.0)
+            row["median"] = 100 * float(np.median(gaps)) if gaps.size else float("nan")
             yield row | spread("seconds", over_seeds(own["seconds"].astype(float)))
 
 
@@ -66,11 +70,13 @@ def interval(row: Mapping[str, Any], name: str) -> Interval:
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the table of the figures, in Markdown."""
     lines = []
+    known = {name: form for name, form in FURTHER.items() if all(name in row for row in rows)}
     for row in rows:
         shares = [percent(interval(row, prefix + name)) for prefix in ("", "repaired_") for name in SHARES]
         minutes = NONE if np.isnan(row["cpu_minutes"]) else f"{row['cpu_minutes']:.1f}"
         time = with_unit(interval(row, "seconds"), "s", digits=3)
-        lines.append([row["preset"], row["agent"], *shares, time, minutes])
+        further = [form.format(row[name]) if row[name] == row[name] else NONE for name, form in known.items()]
+        lines.append([row["preset"], row["agent"], *shares, time, *further, minutes])
     headers = ["networks", "agent", *SHARES.values(), *(f"{header}, repaired" for header in SHARES.values())]
     networks = ", ".join({f"{row['networks']} of {row['preset']}": None for row in rows})
     note = (
@@ -79,7 +85,9 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
         f"{CONFIDENCE:.0%} bootstrap intervals over the networks, and over the trainings where there are several. "
         "Times are of one decision, repair included."
     )
-    return f"{tabulated(lines, [*headers, 'time', 'CPU min of training'])}\n\n{note}\n"
+    if known:
+        note += " Median and batch are of the forward pass alone; a batch is that of all networks, in processor time."
+    return f"{tabulated(lines, [*headers, 'time', *known, 'CPU min of training'])}\n\n{note}\n"
 
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

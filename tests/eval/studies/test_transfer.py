@@ -43,7 +43,7 @@ def test_a_reduced_form(tmp_path: Path, presets: tuple[str, str], monkeypatch: p
     assert {cell.seed for cell in known if cell.value is not None} == {seeds.TEST.start}
     text = protocol.run(study, tmp_path / "out", workers=1, progress=False)
     rows = pandas.read_csv(tmp_path / "out" / "transfer.csv")
-    agents = ["ppo", "l2o", "ppo (mixed)", "ppo (this preset alone)", "random", "exact"]
+    agents = ["ppo", "l2o", "ppo (mixed)", "ppo (this preset alone)", "ppo (untrained)", "exact", "random"]
     assert list(zip(rows["preset"], rows["agent"], strict=True)) == [(p, a) for p in ("flat", "street") for a in agents]
     assert text == markdown(rows.to_dict("records"))
     assert (tmp_path / "out" / "transfer.png").exists()
@@ -62,8 +62,14 @@ def test_a_reduced_form(tmp_path: Path, presets: tuple[str, str], monkeypatch: p
     mixed = tmp_path / "runs" / "ppo-mixed-0"
     assert (mixed / "checkpoint").is_dir()
     assert (mixed / "policy.onnx").is_file()
-    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"ppo-mixed-0", "ppo-flat-0", "ppo-street-0"}
-    assert rows["cpu_minutes"].notna().tolist() == 2 * [False, False, True, True, False, False]
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {
+        "ppo-mixed-0",
+        "ppo-flat-0",
+        "ppo-street-0",
+        "ppo-untrained-0",
+    }
+    assert rows["cpu_minutes"].notna().tolist() == 2 * [False, False, True, True, False, False, False]
+    assert (rows["in a batch"] > 0).tolist() == 2 * [True, True, True, True, True, False, False]
 
     monkeypatch.setattr(driver, "train", lambda *_, **__: pytest.fail("it was trained before"))
     assert protocol.run(study, tmp_path / "out", workers=1, progress=False) == text
@@ -157,3 +163,46 @@ def test_random_actions_are_of_the_seed_and_repaired():
 def test_what_cannot_be_compared_is_told(options: dict, sentence: str):
     with pytest.raises(ValueError, match=sentence):
         Transfer(**options)
+
+
+def test_unseen_presets_and_other_solvers(tmp_path: Path, presets: tuple[str, str], monkeypatch: pytest.MonkeyPatch):
+    """Policies of selections are judged on networks of other sizes too, beside solvers, and solvers stopped early."""
+    monkeypatch.setattr(validation, "INSTANCES", 20)
+    larger = tmp_path / "larger.toml"
+    larger.write_text(TINY.replace("num_agents = 4", "num_agents = 7"))
+    study = Transfer(
+        presets[:1],
+        (),
+        ("rloo",),
+        steps=64,
+        unseen=(str(larger),),
+        beside=("best-first",),
+        equal_seconds=1e-3,
+        instances=3,
+        runs=tmp_path / "runs",
+    )
+    protocol.run(study, tmp_path / "out", workers=1, progress=False)
+    rows = pandas.read_csv(tmp_path / "out" / "transfer.csv")
+    solved = ["exact", "best-first", "exact, 0.001 s", "best-first, 0.001 s", "random"]
+    expected = [
+        ("flat", "rloo (this preset alone)"),
+        ("flat", "rloo (untrained)"),
+        *(("flat", name) for name in solved),
+    ]
+    expected += [("larger", "rloo (flat)"), ("larger", "rloo (untrained)"), *(("larger", name) for name in solved)]
+    assert list(zip(rows["preset"], rows["agent"], strict=True)) == expected
+    by = rows.set_index(["preset", "agent"])
+    assert by.loc[("larger", "exact"), "repaired_feasible"] == 1
+    assert by.loc[("larger", "exact, 0.001 s"), "seconds"] <= by.loc[("larger", "exact"), "seconds"]
+    assert by.loc[("larger", "best-first"), "median"] == pytest.approx(
+        100 * max(by.loc[("larger", "best-first"), "gap"], 0), abs=1.0
+    )
+
+
+def test_names_are_told_apart():
+    with pytest.raises(ValueError, match="each preset is named once, got paper paper"):
+        Transfer(("paper",), (), (), unseen=("paper",))
+    with pytest.raises(ValueError, match="equal_seconds must be"):
+        Transfer(("paper",), (), (), equal_seconds=0.0)
+    with pytest.raises(ValueError, match="unknown solver 'best'"):
+        Transfer(("paper",), (), (), beside=("best",))
