@@ -18,7 +18,6 @@ from secagent_env.model.scenario import Scenario
 from secagent_env.model.serving import serve
 from secagent_env.support.checks import flag
 from secagent_env.support.errors import check_name
-from secagent_env.support.extras import require
 
 LOWEST_POWER_W = 1e-10
 """−70 dBm: the bottom of the flat format's dB scale, below which an agent is silent."""
@@ -300,19 +299,9 @@ ACTION_FORMATS: dict[str, type[FlatFormat] | type[DictFormat] | type[GuidedForma
 }
 
 
-def action_format(
-    name: str, scenario: Scenario, artificial_noise: bool = False, compiled: bool = False
-) -> ActionFormat:
-    """Return the action format called ``name``, for a scenario; ``"dict"`` has artificial noise where that is asked.
-
-    ``compiled`` has the guided and the selection format decode in machine code, to rounding; it needs numba.
-    """
+def action_format(name: str, scenario: Scenario, artificial_noise: bool = False) -> ActionFormat:
+    """Return the action format called ``name``, for a scenario; ``"dict"`` has artificial noise where that is asked."""
     form = ACTION_FORMATS[check_name("action_format", name, ACTION_FORMATS)]
-    if compiled and form in (GuidedFormat, SelectionFormat):
-        require("numba", extra="fast")
-        from secagent_env.allocation.bulk import BULK_FORMATS
-
-        return BULK_FORMATS[name](scenario)
     if not flag("artificial_noise", artificial_noise):
         return form(scenario)
     if form is not DictFormat:

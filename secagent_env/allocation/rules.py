@@ -25,6 +25,7 @@ from secagent_env.sampling.beforehand import check_beforehand
 from secagent_env.sampling.estimation import ESTIMATED, known_by
 from secagent_env.support.checks import choice, integer, number
 from secagent_env.support.errors import check_name
+from secagent_env.support.extras import require
 
 if TYPE_CHECKING:
     from secagent_env.allocation.bulk import Bulk
@@ -182,6 +183,20 @@ class AllocationRules(FormatRules):
         if self.csi_error is not None:
             check_beforehand(fits)
         return fits
+
+
+def decoder(form: str, scenario: Scenario, *, compiled: bool) -> ActionFormat:
+    """Return an action format by its name; if ``compiled``, guided and selection decode in machine code, to rounding.
+
+    Raises ImportError if that needs numba, which is missing.
+    """
+    if compiled:
+        require("numba", extra="fast")
+        from secagent_env.allocation.bulk import BULK_FORMATS
+
+        if form in BULK_FORMATS:
+            return BULK_FORMATS[form](scenario)
+    return action_format(form, scenario)
 
 
 def info_of(outcome: Outcome, penalty: Array) -> dict[str, Any]:

@@ -294,7 +294,7 @@ def _policy() -> Format:
     def load(path: Path) -> Any:
         agent = training.load_agent(path, repair=False)
         try:
-            action = agent._forward(instance)
+            action = agent.solve_batch(instance)
         except ValueError as error:
             return str(error)
         return digest([action.beamformer, action.power_w, agent.scenario.to_dict(), agent.name])

@@ -8,8 +8,9 @@ import torch
 
 import training
 from secagent_env import Scenario, evaluate, sample_instance
-from secagent_env.allocation.actions import SelectionFormat, action_format
+from secagent_env.allocation.actions import SelectionFormat
 from secagent_env.allocation.observations import observation_shapes
+from secagent_env.allocation.rules import decoder
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.serving import serve
@@ -122,10 +123,9 @@ def test_compiled_decisions_are_the_same_to_rounding(tmp_path):
     )
     np.testing.assert_array_equal(fast.selection, plain.selection)
     np.testing.assert_allclose(evaluate(instances, fast).energy_j, evaluate(instances, plain).energy_j, rtol=1e-6)
-    assert type(action_format("selection", CONTESTED, compiled=True)) is not SelectionFormat
-    guided = action_format("guided", CONTESTED)
-    assert type(action_format("guided", CONTESTED, compiled=True)) is not type(guided)
-    assert type(action_format("flat", CONTESTED, compiled=True)) is type(action_format("flat", CONTESTED))
+    for name, other in (("selection", True), ("guided", True), ("flat", False)):
+        kinds = [type(decoder(name, CONTESTED, compiled=compiled)) for compiled in (False, True)]
+        assert (kinds[0] is not kinds[1]) == other
 
 
 @pytest.mark.parametrize("samples", ["0", "many", "1.5"])

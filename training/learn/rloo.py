@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from secagent_env import Instance, Outcome, Scenario, evaluate
-from secagent_env.allocation.actions import SelectionFormat, action_format
+from secagent_env.allocation.actions import SelectionFormat
+from secagent_env.allocation.rules import decoder
 from secagent_env.support import checks
 from secagent_env.support.extras import installed
 from solvers.interface.ranking import INFEASIBLE, rank_by_violation
@@ -70,7 +71,7 @@ class RLOOLearner(InstanceLearner):
     def _terms(self, truth: Instance, known: Instance, *decided: Tensor) -> dict[str, Tensor]:
         order, log_probability = decided  # (B, S, K) and (B, S)
         each = np.repeat(np.arange(len(order)), order.shape[1])
-        form = action_format("selection", truth.scenario, compiled=installed("numba"))
+        form = decoder("selection", truth.scenario, compiled=installed("numba"))
         assert isinstance(form, SelectionFormat)
         decision = form.serve(known[each], order.flatten(0, 1).cpu().numpy())
         cost = costs(truth[each], evaluate(truth[each], decision), self._drawn)

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from secagent_env import Instance
-from secagent_env.allocation.actions import SelectionFormat, action_format
+from secagent_env.allocation.actions import SelectionFormat
 from secagent_env.allocation.observations import observe
-from secagent_env.allocation.rules import AllocationRules
+from secagent_env.allocation.rules import AllocationRules, decoder
 from secagent_env.sampling.estimation import estimate_eavesdroppers
 from secagent_env.support.digests import sealed, verified
 from secagent_env.support.extras import installed
@@ -77,7 +77,7 @@ class AllocationValidation:
         """
         action = act(self._observations)
         if self._samples > 1:
-            form = action_format(self._rules.action_format, self._seen.scenario, compiled=installed("numba"))
+            form = decoder(self._rules.action_format, self._seen.scenario, compiled=installed("numba"))
             assert isinstance(form, SelectionFormat)
             decision, _ = best_drawn(form, self._seen, action, self._samples)
         else:

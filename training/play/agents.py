@@ -16,8 +16,9 @@ from typing import Any, Self
 import numpy as np
 
 from secagent_env import Decision, Instance, Scenario
-from secagent_env.allocation.actions import ACTION_FORMATS, SelectionFormat, action_format
+from secagent_env.allocation.actions import ACTION_FORMATS, SelectionFormat
 from secagent_env.allocation.observations import OBSERVATION_FORMATS, observation_shapes, observe
+from secagent_env.allocation.rules import decoder
 from secagent_env.support import checks
 from secagent_env.support.extras import require
 from secagent_env.support.reading import parse_json, read_bytes, short
@@ -203,7 +204,7 @@ class TrainedAgent(Solver):
         self.check(instances.scenario)
         observation = observe(instances, self.observation_format)
         action = self._run(self._inputs(observation, instances.scenario), instances.batch_shape)
-        form = action_format(self.action_format, instances.scenario, compiled=self.compiled)
+        form = decoder(self.action_format, instances.scenario, compiled=self.compiled)
         if self.samples > 1:
             assert isinstance(form, SelectionFormat)
             return best_drawn(form, instances, action, self.samples)
