@@ -72,6 +72,11 @@ STUDIES = {
         "What agents reach on channels that they were not trained on, beside those that were.",
         timed=True,
     ),
+    "starts": Study(
+        "eval.studies.starts.study:Starts",
+        "How much sooner solvers are good where they start from another's decision.",
+        timed=True,
+    ),
     "robust": Study(
         "eval.experiments.robust.experiment:RobustDesigns",
         "How often designs fail where eavesdroppers' channels are estimates, and what safety costs.",
