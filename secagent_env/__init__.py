@@ -32,10 +32,23 @@ gymnasium.register(
     vector_entry_point="secagent_env.allocation.vector:AllocationVectorEnv",
 )
 gymnasium.register(
+    id="secagent/AllocationGuided-v0",
+    entry_point="secagent_env.allocation.env:AllocationEnv",
+    vector_entry_point="secagent_env.allocation.vector:AllocationVectorEnv",
+    kwargs={"action_format": "guided", "observation_format": "compact", "penalty_fixed": 0.15},
+)
+gymnasium.register(
     id="secagent/Lifetime-v0",
     entry_point="secagent_env.lifetime.env:LifetimeEnv",
     vector_entry_point="secagent_env.lifetime.vector:LifetimeVectorEnv",
     max_episode_steps=1000,
+)
+gymnasium.register(
+    id="secagent/LifetimeGuided-v0",
+    entry_point="secagent_env.lifetime.env:LifetimeEnv",
+    vector_entry_point="secagent_env.lifetime.vector:LifetimeVectorEnv",
+    max_episode_steps=1000,
+    kwargs={"action_format": "guided", "observation_format": "compact"},
 )
 gymnasium.register(
     id="secagent/PowerControl-v0",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from secagent_env.support.errors import unknown_name
 from secagent_env.support.extras import require
 
 require("stable_baselines3", "rl")
@@ -19,6 +20,8 @@ from stable_baselines3.common.monitor import Monitor  # noqa: E402
 from stable_baselines3.common.vec_env import VecEnv  # noqa: E402
 
 _FINAL = ("final_obs", "final_info")
+_LATE = ("truth",)
+"""Known names that the end of a first episode may lack."""
 
 
 class GymVecEnv(VecEnv):
@@ -37,7 +40,8 @@ class GymVecEnv(VecEnv):
     envs
         The vector environment; ``reset(seed=s)`` must seed environment i with s + i.
     info_keys
-        Names in the vector environment's ``infos`` (or in ``final_info``, in an episode's last step) to pass on.
+        Names in the vector environment's ``infos`` (or in ``final_info``, in an episode's last step) to pass on. The
+        first step that ends an episode raises ValueError where there was no such name until then.
     reward_scale
         Factor on the rewards, so that returns are of the order of 1; the returns in ``episode`` are not scaled.
 
@@ -58,6 +62,7 @@ class GymVecEnv(VecEnv):
             )
         self.envs = envs
         self.info_keys = tuple(info_keys)
+        self._unseen = {*self.info_keys} - {*_LATE}
         self.reward_scale = reward_scale
         self._actions: Any = None
         self._returns = np.zeros(envs.num_envs)
@@ -90,9 +95,18 @@ class GymVecEnv(VecEnv):
             self._end_episodes(np.flatnonzero(dones), truncated & ~terminated, batched, infos)
         if self.info_keys:
             final = batched.get("final_info", {})
+            if self._unseen:
+                self._look_for(batched, final, ended=bool(dones.any()))
             for i, info in enumerate(infos):
                 info.update(_entries(final if dones[i] else batched, self.info_keys, i))
         return observations, (self.reward_scale * rewards).astype(np.float32), dones, infos
+
+    def _look_for(self, *infos: Mapping[str, Any], ended: bool) -> None:
+        """Note which names there are; ValueError where an episode ended, and a name is asked for in vain."""
+        names = {name for each in infos for name in each if name not in _FINAL and not name.startswith("_")}
+        self._unseen -= names
+        if ended and self._unseen:
+            raise unknown_name("name in info_keys", min(self._unseen), sorted(names))
 
     def _end_episodes(
         self, ended: np.ndarray, cut: np.ndarray, batched: dict[str, Any], infos: list[dict[str, Any]]

@@ -95,6 +95,7 @@ class AllocationEnv(InstanceEnv):
         self._turn = 0  # how many instances it has played since it was seeded, where that counts
         self._decision: Decision | None = None
         self._outcome: Outcome | None = None
+        self._reward: float | None = None
 
     @property
     def reference_energy_j(self) -> float:
@@ -126,7 +127,7 @@ class AllocationEnv(InstanceEnv):
             self._begin(self._rules.fitting(given, ()))
         elif not self._continues(seed):
             self._begin(self._drawn())
-        self._decision = self._outcome = None
+        self._decision = self._outcome = self._reward = None
         self._show()
         return self._observation(), {}
 
@@ -157,10 +158,11 @@ class AllocationEnv(InstanceEnv):
             raise gymnasium.error.ResetNeeded("the episode ended with its one step: call reset() first")
         decision = self._single(action)
         outcome, reward, penalty = self._rules.score(truth, decision)
-        self._decision, self._outcome = decision, outcome
+        self._decision, self._outcome, self._reward = decision, outcome, float(reward)
         self._episodes += 1
         self._show()
-        info = _plain(info_of(outcome, penalty))
+        energy = -(reward + penalty) * self._rules.reference_j
+        info = _plain(info_of(truth.scenario, outcome, energy, penalty))
         if self._episodes >= self._rules.episodes_per_instance:  # before, episodes on it are still to come
             info |= self._rules.told(truth)
         return self._observation(), float(reward), True, False, info
@@ -175,9 +177,10 @@ class AllocationEnv(InstanceEnv):
         return rendering.rgb_array(*self._showing)
 
     @property
-    def _showing(self) -> tuple[Instance, Decision | None, Outcome | None]:
+    def _showing(self) -> tuple[Instance, Decision | None, Outcome | None, float | None]:
         """What pictures show: before the step what is seen, and afterwards the truth."""
-        return (self.instance if self._outcome is None else self.truth), self._decision, self._outcome
+        seen = self.instance if self._outcome is None else self.truth
+        return seen, self._decision, self._outcome, self._reward
 
 
 def _running(instance: Instance | None) -> Instance:

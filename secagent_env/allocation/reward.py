@@ -26,6 +26,13 @@ def transmission_by_deadline(instance: Instance, decision: Decision, outcome: Ou
     return transmission_energies(decision.selection, power, until[0], until[1] + until[2])
 
 
+def latency_by_deadline(scenario: Scenario, outcome: Outcome) -> Array:
+    """Return the left side of (17), (…), s, each transmission counted for τ at most: it is finite."""
+    xp, limit = namespace(outcome.latency_s), scenario.latency_limit_s
+    downlink, uplink = (xp.where(t < limit, t, limit) for t in (outcome.downlink_time_s, outcome.uplink_time_s))
+    return downlink + outcome.inference_time_s + uplink
+
+
 def reward(
     instance: Instance,
     decision: Decision,
@@ -76,16 +83,9 @@ def reward_of(
     spend on computing, of the batch shape, J.
     """
     xp = namespace(outcome.energy_j)
-    limit = scenario.latency_limit_s
-    downlink_time, uplink_time = (
-        xp.where(t < limit, t, limit) for t in (outcome.downlink_time_s, outcome.uplink_time_s)
-    )
     energy = outcome.execution_energy_j + transmission_j
     everyone = everyone_j / reference_j
-    excess = {
-        **outcome.violations,
-        "latency_s": downlink_time + outcome.inference_time_s + uplink_time - limit,
-    }
+    excess = {**outcome.violations, "latency_s": latency_by_deadline(scenario, outcome) - scenario.latency_limit_s}
     penalty = xp.zeros_like(energy)
     for name, bound in constraint_bounds(scenario).items():
         relative = excess[name] / bound if bound > 0 else xp.zeros_like(energy)

@@ -11,7 +11,7 @@ import numpy as np
 
 from secagent_env.allocation.actions import ActionFormat, action_format
 from secagent_env.allocation.observations import observation_space, observe
-from secagent_env.allocation.reward import reward, reward_of
+from secagent_env.allocation.reward import latency_by_deadline, reward, reward_of
 from secagent_env.gym_bases.arguments import fitting
 from secagent_env.gym_bases.own_instances import InstanceSet
 from secagent_env.model.batched import Array
@@ -199,8 +199,11 @@ def decoder(form: str, scenario: Scenario, *, compiled: bool) -> ActionFormat:
     return action_format(form, scenario)
 
 
-def info_of(outcome: Outcome, penalty: Array) -> dict[str, Any]:
-    """Return the ``info`` of a step with this outcome, each entry of the batch shape."""
+def info_of(scenario: Scenario, outcome: Outcome, energy_j: Array, penalty: Array) -> dict[str, Any]:
+    """Return the ``info`` of a step with this outcome on instances of a scenario, each entry of the batch shape.
+
+    ``energy_j`` is that of the reward, which is finite.
+    """
     return {
         "energy_j": outcome.energy_j,
         "execution_energy_j": outcome.execution_energy_j,
@@ -210,6 +213,9 @@ def info_of(outcome: Outcome, penalty: Array) -> dict[str, Any]:
         "violations": dict(outcome.violations),
         "feasible": outcome.feasible,
         "penalty": penalty,
+        "is_success": outcome.feasible,
+        "counted_energy_j": energy_j,
+        "counted_latency_s": latency_by_deadline(scenario, outcome),
     }
 
 

@@ -113,7 +113,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         self._truth: Instance | None = None  # of these arrays
         self._instance: Instance | None = None  # of those that are seen
         self._episodes = np.zeros(self.num_envs, np.int64)  # that ended on each instance
-        self._shown: list[tuple[Instance, Decision, Outcome] | None] = [None] * self.num_envs
+        self._shown: list[tuple[Instance, Decision, Outcome, float] | None] = [None] * self.num_envs
         self._keys: np.ndarray | None = None  # of the seeds, once they are asked for
 
     @property
@@ -147,7 +147,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         truth = _running(self._truth)
         decision = self._decided(actions)
         outcome, rewards, penalty = self._score(truth, decision)
-        self._remember(truth, decision, outcome, np.ones(self.num_envs, bool))
+        self._remember(truth, decision, outcome, rewards, np.ones(self.num_envs, bool))
         self._episodes += 1
         over = self._episodes >= self._rules.episodes_per_instance
         # The caller keeps the last observations as they are; the next ones get arrays of their own.
@@ -159,7 +159,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         observation = self._draw(over)
         ended = np.ones(self.num_envs, bool)
         infos = masked({"final_obs": object_rows(rows_of(final), self.num_envs)}, ended)
-        infos |= masked({"final_info": info_of(outcome, penalty)}, ended)
+        infos |= masked({"final_info": self._info(truth, outcome, rewards, penalty)}, ended)
         infos["final_info"] |= masked(told, over)
         return observation, rewards, ended, np.full(self.num_envs, self._truncated), infos
 
@@ -169,24 +169,29 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
         truth = _running(self._truth)
         decision = self._decided(actions)
         outcome, rewards, penalty = self._score(truth, decision)
-        self._remember(truth, decision, outcome, mask)
+        self._remember(truth, decision, outcome, rewards, mask)
         self._episodes[mask] += 1
         over = mask & (self._episodes >= self._rules.episodes_per_instance)
-        infos = masked(info_of(outcome, penalty), mask)
+        infos = masked(self._info(truth, outcome, rewards, penalty), mask)
         if over.any():
             infos |= masked(self._rules.told(truth), over)
         observation = self._lent.copy_of(self._observation)
         return observation, np.where(mask, rewards, 0.0), mask.copy(), mask & self._truncated, infos
 
+    def _info(self, truth: Instance, outcome: Outcome, rewards: np.ndarray, penalty: np.ndarray) -> dict[str, Any]:
+        return info_of(truth.scenario, outcome, -(rewards + penalty) * self._rules.reference_j, penalty)
+
     def _restart(self, mask: np.ndarray) -> Any:
         self._forget(mask)
         return self._draw(mask & (self._episodes >= self._rules.episodes_per_instance))
 
-    def _remember(self, truth: Instance, decision: Decision, outcome: Outcome, mask: np.ndarray) -> None:
+    def _remember(
+        self, truth: Instance, decision: Decision, outcome: Outcome, rewards: np.ndarray, mask: np.ndarray
+    ) -> None:
         """Keep what is drawn of the episodes in ``mask``, where there are pictures."""
         if self.render_mode is not None:
             for i in map(int, np.flatnonzero(mask)):
-                self._shown[i] = truth[i]._map(np.copy), decision[i], outcome[i]
+                self._shown[i] = truth[i]._map(np.copy), decision[i], outcome[i], float(rewards[i])
 
     def _forget(self, mask: np.ndarray) -> None:
         for i in map(int, np.flatnonzero(mask)):
@@ -207,7 +212,7 @@ class AllocationVectorEnv(DecisionActions, SeededVectorEnv):
             return None
         draw_one = getattr(rendering, self.render_mode)
         shown = zip(self._shown, self.instance, strict=True)
-        return tuple(draw_one(*(ended or (running, None, None))) for ended, running in shown)
+        return tuple(draw_one(*(ended or (running,))) for ended, running in shown)
 
     def _decided(self, actions: Any) -> Decision:
         """Return the decisions of actions, or raise an error that names the environment."""

@@ -16,10 +16,9 @@ from secagent_env.gym_bases.running import first_info
 from secagent_env.gym_bases.seeded_vector import rows_of
 from secagent_env.lifetime.episodes import LifetimeEpisodes
 from secagent_env.lifetime.rules import LifetimeRules
-from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
-from secagent_env.model.outcome import Outcome
 from secagent_env.model.scenario import Scenario
+from secagent_env.support.units import quantity
 
 MAX_EPISODE_STEPS = 1000
 """Where Gymnasium truncates; batteries of the default range end an episode long before."""
@@ -93,7 +92,7 @@ class LifetimeEnv(InstanceEnv):
         self._episode: LifetimeEpisodes | None = None  # a batch of one: what many environments do, one does
         self._over = False
         self._turn = 0  # how many episodes began since it was seeded
-        self._shown: tuple[Instance, Decision | None, Outcome | None] | None = None
+        self._shown: tuple[Any, ...] | None = None
 
     @property
     def _running(self) -> LifetimeEpisodes:
@@ -142,7 +141,7 @@ class LifetimeEnv(InstanceEnv):
         self._episode = self._rules.begin(self._generators, given, [self.np_random_seed or 0], [self._turn])
         self._turn += 1
         self._over = False
-        self._shown = (self.instance, None, None)
+        self._shown = (self.instance,)
         self._show()
         return self._observation(), {}
 
@@ -152,11 +151,14 @@ class LifetimeEnv(InstanceEnv):
         if self._over:
             raise gymnasium.error.ResetNeeded("the episode has ended: call reset() first")
         decision = self._single(action)._map(lambda array: array[None])
-        self._episode, outcome, info = self._rules.step(before, decision, self._generators)
+        self._episode, _, info = self._rules.step(before, decision, self._generators)
         self._over = bool(self._rules.over(self._episode)[0])
-        self._shown = (before.truth[0], decision[0], outcome[0])
+        reward, lack = float(info["served"][0]), float(info["violations"]["battery_j"][0])
+        # The task as it is, and not as what a flat battery makes of it: its times are those of the agents.
+        lacking = f"a battery lacks {quantity(lack, 'J')}" if lack > 0 else ""
+        self._shown = (before.task[0], decision[0], None, reward, lacking)
         self._show()
-        return self._observation(), float(info["served"][0]), self._over, False, first_info(info)
+        return self._observation(), reward, self._over, False, first_info(info)
 
     def _text(self) -> str:
         return rendering.ansi(*self._showing) + "\n\n" + self._batteries.ansi()
@@ -165,7 +167,7 @@ class LifetimeEnv(InstanceEnv):
         return np.concatenate([rendering.rgb_array(*self._showing), self._batteries.rgb_array()])
 
     @property
-    def _showing(self) -> tuple[Instance, Decision | None, Outcome | None]:
+    def _showing(self) -> tuple[Any, ...]:
         if self._shown is None:
             raise gymnasium.error.ResetNeeded("there is nothing to show yet: call reset() first")
         return self._shown

@@ -15,7 +15,7 @@ import gymnasium
 import numpy as np
 
 from secagent_env.allocation.observations import observe
-from secagent_env.allocation.reward import transmission_by_deadline
+from secagent_env.allocation.reward import latency_by_deadline, transmission_by_deadline
 from secagent_env.allocation.rules import FormatRules
 from secagent_env.gym_bases.spaces import BOUND, bounded_box
 from secagent_env.lifetime.episodes import LifetimeEpisodes
@@ -198,6 +198,7 @@ class LifetimeRules(FormatRules):
             "feasible": outcome.feasible,
             "violations": {**outcome.violations, "battery_j": missing},
             "battery_j": following.battery_j,
+            "counted_latency_s": latency_by_deadline(self.scenario, outcome),
             **self.told(episodes.task),
         }
         return following, outcome, info

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Pixels: the text's left edge; columns; bars and the numbers beside them.
 _NAMES = 640
 _LEFT, _WIDTH = 672, 413
+_NARROWEST = 6  # column that has a number
 _BARS, _BAR_WIDTH, _BAR_STEP, _NUMBERS = 746, 165, 20, 922
 
 
@@ -186,9 +187,11 @@ def _name_columns(ax: Axes, columns: np.ndarray, labels: Iterable[object], name:
         return
     texts = [str(label) for label in labels]
     below = ax.get_xaxis_transform()
-    if _step(columns) > 7 * max(map(len, texts)):
+    step, length = _step(columns), max(map(len, texts))
+    size, turned = (7.5, 0) if step > 7 * length else (6, 0) if step > 5 * length else (6, 90)
+    if step > _NARROWEST:
         for x, text in zip(columns, texts, strict=True):
-            ax.text(x, -0.05, text, size=7.5, ha="center", va="top", transform=below)
+            ax.text(x, -0.05, text, size=size, rotation=turned, ha="center", va="top", transform=below)
     ax.text(columns.mean(), -0.19, name, size=8, color=colour, ha="center", va="top", transform=below)
 
 

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def figure(instance: Instance, decision: Decision | None = None, outcome: Outcome | None = None) -> Figure:
+def figure(
+    instance: Instance,
+    decision: Decision | None = None,
+    outcome: Outcome | None = None,
+    reward: float | None = None,
+    lacking: str = "",
+) -> Figure:
     """Draw a network, and what a decision makes of it, as a matplotlib figure of 1100 × 700 pixels.
 
     Parameters
@@ -29,6 +35,10 @@ def figure(instance: Instance, decision: Decision | None = None, outcome: Outcom
         None draws the network before a decision.
     outcome
         What :func:`~secagent_env.evaluate` returned for the two; None computes it.
+    reward
+        What the decision earned, which is written beside the roles.
+    lacking
+        Why the task was not served, besides the model's constraints: the headline says it.
 
     Raises
     ------
@@ -39,7 +49,7 @@ def figure(instance: Instance, decision: Decision | None = None, outcome: Outcom
     """
     with style.own_style():
         fig = style.new_figure()
-        view = View.of(instance, decision, outcome)
+        view = View.of(instance, decision, outcome, reward, lacking)
         colour = style.INK if view.outcome is None else style.GREEN if view.feasible else style.RED
         style.pixel_text(fig, 50, 26, view.headline, size=15, weight="bold", color=colour)
         subtitle = view.size if view.outcome is None else f"{view.size}: {view.roles}"
@@ -53,6 +63,12 @@ def figure(instance: Instance, decision: Decision | None = None, outcome: Outcom
     return fig
 
 
-def rgb_array(instance: Instance, decision: Decision | None = None, outcome: Outcome | None = None) -> np.ndarray:
+def rgb_array(
+    instance: Instance,
+    decision: Decision | None = None,
+    outcome: Outcome | None = None,
+    reward: float | None = None,
+    lacking: str = "",
+) -> np.ndarray:
     """Return the pixels of :func:`figure`, (700, 1100, 3) uint8."""
-    return style.pixels(figure(instance, decision, outcome))
+    return style.pixels(figure(instance, decision, outcome, reward, lacking))

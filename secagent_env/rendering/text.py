@@ -15,13 +15,20 @@ COLUMNS = 100
 BAR = 20
 
 
-def ansi(instance: Instance, decision: Decision | None = None, outcome: Outcome | None = None) -> str:
+def ansi(
+    instance: Instance,
+    decision: Decision | None = None,
+    outcome: Outcome | None = None,
+    reward: float | None = None,
+    lacking: str = "",
+) -> str:
     """Return a text panel of a network, and of what a decision makes of it.
 
     The arguments are those of :func:`~secagent_env.rendering.figure`.
     """
-    view = View.of(instance, decision, outcome)
-    lines = [view.headline, view.size, "", "constraints", *map(_constraint, view.constraints)]
+    view = View.of(instance, decision, outcome, reward, lacking)
+    size = view.size if view.outcome is None else f"{view.size}: {view.roles}"
+    lines = [view.headline, size, "", "constraints", *map(_constraint, view.constraints)]
     if view.outcome is None:
         costs = zip(view.instance.execution_energy_j, view.instance.accuracy, strict=True)
         agents = (f"{n}: {quantity(e, 'J')}, {quantity(a, '')}" for n, (e, a) in enumerate(costs))

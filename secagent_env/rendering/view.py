@@ -52,6 +52,10 @@ class View:
         The eavesdroppers' SINR that counts for the secrecy rate, dB.
     power_dbm
         (N,), −inf where the power is zero or negative.
+    reward
+        What the decision earned; None where it earned none.
+    lacking
+        Why the task was not served, besides constraints of the model; empty where nothing else was lacking.
     """
 
     instance: Instance
@@ -64,9 +68,18 @@ class View:
     eve_db: np.ndarray
     heard_db: float
     power_dbm: np.ndarray
+    reward: float | None = None
+    lacking: str = ""
 
     @classmethod
-    def of(cls, instance: Instance, decision: Decision | None, outcome: Outcome | None) -> View:
+    def of(
+        cls,
+        instance: Instance,
+        decision: Decision | None,
+        outcome: Outcome | None,
+        reward: float | None = None,
+        lacking: str = "",
+    ) -> View:
         """Return the view; ``outcome`` None is computed. A batch is refused with a ValueError."""
         for name, item in (("instance", instance), ("decision", decision), ("outcome", outcome)):
             if item is not None and item.batch_shape:
@@ -95,6 +108,8 @@ class View:
             eve_db=decibel(sinr_eve),
             heard_db=float(decibel(combine_eavesdroppers(sinr_eve, instance.scenario.colluding))),
             power_dbm=decibel(np.asarray(decision.power_w, np.float64) * 1e3),
+            reward=reward,
+            lacking=lacking,
         )
 
     @property
@@ -128,8 +143,8 @@ class View:
 
     @property
     def feasible(self) -> bool:
-        """Whether there is an outcome and it violates nothing."""
-        return self.outcome is not None and bool(self.outcome.feasible)
+        """Whether there is an outcome, it violates nothing, and nothing else was lacking."""
+        return self.outcome is not None and bool(self.outcome.feasible) and not self.lacking
 
     @property
     def headline(self) -> str:
@@ -138,7 +153,8 @@ class View:
             return "before a decision"
         if not self.feasible:
             names = [row.name.removeprefix("mean ") for row in self.constraints if row.violated]
-            return f"infeasible: {', '.join(names)}"
+            reasons = ", ".join([*names, self.lacking] if self.lacking else names)
+            return f"{'not served' if self.lacking else 'infeasible'}: {reasons}"
         return f"feasible · {quantity(self.outcome.energy_j, 'J')} · {quantity(self.outcome.latency_s, 's')}"
 
     @property
@@ -152,8 +168,9 @@ class View:
 
     @property
     def roles(self) -> str:
-        """How many agents there are in each role."""
-        return f"{self.computing.size} computing, {self.jamming.size} jamming, {self.silent.size} silent"
+        """How many agents there are in each role, and what the decision earned."""
+        roles = f"{self.computing.size} computing, {self.jamming.size} jamming, {self.silent.size} silent"
+        return roles if self.reward is None else f"{roles} · reward {self.reward:.4g}".replace("reward -", "reward −")
 
     @property
     def downlink(self) -> str:

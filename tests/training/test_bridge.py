@@ -140,15 +140,31 @@ def test_rewards_and_observations_belong_to_the_caller():
 
 
 def test_infos_hold_what_is_asked_for():
-    keys = ["energy_j", "feasible", "violations", "no such"]
+    keys = ["energy_j", "feasible", "violations"]
     env, dummy = GymVecEnv(native(2, scenario="small"), info_keys=keys), DummyVecEnv([allocation] * 2)
     for each in (env, dummy):
         each.seed(3)
         each.reset()
     actions = np.full((2, *env.action_space.shape), 0.3, np.float32)
     for info, wanted in zip(env.step(actions)[3], dummy.step(actions)[3], strict=True):
-        assert set(info) == {"TimeLimit.truncated", "terminal_observation", "episode", *keys} - {"no such"}
+        assert set(info) == {"TimeLimit.truncated", "terminal_observation", "episode", *keys}
         assert {name: info[name] for name in keys[:3]} == {name: wanted[name] for name in keys[:3]}
+
+
+def test_names_that_no_info_has_are_refused_when_an_episode_ends():
+    env = GymVecEnv(native(2, scenario="small"), info_keys=["energy", "feasible"])
+    env.reset()
+    with pytest.raises(ValueError, match="unknown name in info_keys 'energy'; did you mean 'energy_j'"):
+        env.step(np.zeros((2, *env.action_space.shape), np.float32))
+    longer = GymVecEnv(same_step(pendulum, 2), info_keys=["lenght"])
+    longer.reset()
+
+    def play() -> None:
+        for _ in range(1000):
+            longer.step(np.zeros((2, 1), np.float32))
+
+    with pytest.raises(ValueError, match="unknown name in info_keys 'lenght'"):
+        play()
 
 
 def test_rewards_are_scaled_and_returns_are_not():
