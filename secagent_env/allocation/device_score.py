@@ -21,11 +21,13 @@ class DeviceScore:
     ImportError
         If torch is not installed.
     ValueError
-        If torch has no such device here, or it cannot compute in float64.
+        If torch has no such device here, it cannot compute in float64, or there is shaping.
     """
 
     def __init__(self, rules: AllocationRules, device: str) -> None:
         self._torch: Any = require("torch", "rl")
+        if rules.shaping is not None:
+            raise ValueError(f"shaping is computed by NumPy alone: leave shaping or device={device!r} out")
         self._rules = rules
         try:
             self._device = self._torch.device(device)

@@ -68,7 +68,7 @@ class AllocationEnv(InstanceEnv):
         ``"rgb_array"``, ``"human"`` or ``"ansi"``.
     action_format, observation_format, instances, order, csi_error, artificial_noise
         As in :class:`~secagent_env.allocation.rules.FormatRules`.
-    reference_energy_j, penalty_fixed, penalty_weight, episodes_per_instance, rng
+    reference_energy_j, penalty_fixed, penalty_weight, episodes_per_instance, shaping, rng
         As in :class:`~secagent_env.allocation.rules.AllocationRules`.
 
     ## Version history

@@ -12,6 +12,7 @@ import numpy as np
 from secagent_env.allocation.actions import ActionFormat, action_format
 from secagent_env.allocation.observations import observation_space, observe
 from secagent_env.allocation.reward import latency_by_deadline, reward, reward_of
+from secagent_env.allocation.shaping import secrecy_shortfall
 from secagent_env.gym_bases.arguments import fitting
 from secagent_env.gym_bases.own_instances import InstanceSet
 from secagent_env.model.batched import Array
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from secagent_env.allocation.bulk import Bulk
 
 RNGS = ("streams", "bulk")
+SHAPING = 0.1
+"""What a link that is overheard e times as loud as it is received adds to the penalty, under ``shaping``."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -113,6 +116,9 @@ class AllocationRules(FormatRules):
         Weight of the relative violation: a number, or a dict by constraint.
     episodes_per_instance
         How many consecutive episodes keep one instance, and its estimate.
+    shaping
+        ``"secrecy"``: the penalty grows with :func:`~secagent_env.allocation.shaping.secrecy_shortfall` too, over
+        N_min + 1 links in the mean, times :data:`SHAPING`; None: it does not.
     rng
         Where random numbers come from: ``"streams"``, a generator in each environment, or ``"bulk"``, by counter from
         its seed and the number of the episode, in machine code; the latter needs numba.
@@ -129,6 +135,7 @@ class AllocationRules(FormatRules):
     penalty_fixed: float = 1.5
     penalty_weight: float | Mapping[str, float] = 1.0
     episodes_per_instance: int = 1
+    shaping: str | None = None
     rng: str = "streams"
 
     reference_j: float = field(init=False)
@@ -144,6 +151,8 @@ class AllocationRules(FormatRules):
             penalty_weights=_weights(self.scenario, self.penalty_weight),
             episodes_per_instance=integer("episodes_per_instance", self.episodes_per_instance, 1),
         )
+        if self.shaping is not None:
+            choice("shaping", self.shaping, ("secrecy",))
         if choice("rng", self.rng, RNGS) == "bulk":
             self._make_bulk()
 
@@ -172,9 +181,15 @@ class AllocationRules(FormatRules):
         }
         if self.bulk is not None and self.bulk.evaluates(instance, decision):
             outcome, *sums = self.bulk.evaluated(instance, decision)
-            return outcome, *reward_of(instance.scenario, outcome, *sums, **terms)
-        outcome = evaluate(instance, decision)
-        return outcome, *reward(instance, decision, outcome, **terms)
+            value, penalty = reward_of(instance.scenario, outcome, *sums, **terms)
+        else:
+            outcome = evaluate(instance, decision)
+            value, penalty = reward(instance, decision, outcome, **terms)
+        if self.shaping is None:
+            return outcome, value, penalty
+        links = instance.scenario.required_agents + 1
+        more = np.where(outcome.feasible, 0.0, SHAPING * secrecy_shortfall(instance, decision, outcome) / links)
+        return outcome, value - more, penalty + more
 
     def fitting(self, instance: Any, *batches: tuple[int, ...]) -> Instance:
         """Return the option ``instance`` of a reset as NumPy arrays; its batch shape must be one of ``batches``."""

@@ -15,10 +15,10 @@ from scipy import optimize
 
 from secagent_env import Decision, Instance
 from secagent_env.allocation.actions import LOWEST_POWER_W
+from secagent_env.allocation.shaping import secrecy_shortfall
 from solvers.asc_plus.solver import ASCPlus
 from solvers.beam.sdr import Downlink
 from solvers.interface.base import OutOfTime, SolverRun
-from solvers.interface.ranking import secrecy_shortfall
 from solvers.power.powers import polish
 
 INFEASIBLE_COST = 100.0

@@ -1,7 +1,7 @@
 """How decisions are ranked: feasible ones by their energy, then infeasible ones; the smaller number is the better.
 
 :func:`rank_by_violation` decides what a solver returns, :func:`rank_by_secrecy` the starts and steps of ASC. Searches
-without derivatives use :func:`secrecy_shortfall`, which is smooth.
+without derivatives use :func:`secagent_env.allocation.shaping.secrecy_shortfall`, which is smooth.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import numpy as np
 
 from secagent_env import Decision, Instance, Outcome, evaluate
 from secagent_env.model.outcome import constraint_bounds
-from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, uplink_sinr
 
 INFEASIBLE = 1e100
 """Where the ranks of infeasible decisions begin."""
@@ -45,22 +44,6 @@ def rank_by_secrecy(instance: Instance, outcome: Outcome) -> np.ndarray:
     return _feasible_first(outcome, 1 + mute + 0.05 * late + 100 * short)
 
 
-def secrecy_shortfall(instance: Instance, decision: Decision, outcome: Outcome) -> np.ndarray:
-    """Return how far decisions (P,) are from secrecy and from the latency limit: a sum of logarithms of ratios.
-
-    Of the eavesdroppers' to the receivers' SINRs where these are larger, and of the latency to its limit. It varies
-    smoothly where nothing is secret yet.
-    """
-    colluding = instance.scenario.colluding
-    sinr, heard = downlink_sinr(instance, decision)
-    weakest = np.min(np.where(decision.selection, sinr, np.inf), axis=-1)
-    downlink = _log_excess(combine_eavesdroppers(heard, colluding), weakest)
-    sinr, heard = uplink_sinr(instance, decision)
-    uplink = np.where(decision.selection, _log_excess(combine_eavesdroppers(heard, colluding), sinr), 0.0)
-    latency = np.minimum(outcome.latency_s / instance.scenario.latency_limit_s, 1e6)
-    return downlink + uplink.sum(axis=-1) + np.log(np.maximum(latency, 1.0))
-
-
 def relative_violations(instance: Instance, outcome: Outcome) -> dict[str, np.ndarray]:
     """Return by which share of its bound each constraint is violated, (…), 0 where it is met; absolute at a bound 0."""
     bounds = constraint_bounds(instance.scenario)
@@ -83,8 +66,3 @@ def bottleneck(instance: Instance, decision: Decision) -> np.ndarray:
 
 def _feasible_first(outcome: Outcome, level: np.ndarray) -> np.ndarray:
     return np.where(outcome.feasible, outcome.energy_j, INFEASIBLE * level)
-
-
-def _log_excess(theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
-    theirs = np.maximum(theirs, 1e-30)
-    return np.asarray(np.log(theirs) - np.log(np.clip(ours, 1e-30, theirs)))

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Decision, Instance, Outcome
+from secagent_env.allocation.shaping import secrecy_shortfall
 from secagent_env.model.outcome import constraint_bounds
 from secagent_env.model.physics import combine_eavesdroppers, downlink_sinr, uplink_sinr
 from solvers.interface.base import SolverRun
-from solvers.interface.ranking import TIE, relative_violations, secrecy_shortfall
+from solvers.interface.ranking import TIE, relative_violations
 from solvers.law.designs import Design, Translator, decibels, to_dbm
 
 OBJECTIVES = {

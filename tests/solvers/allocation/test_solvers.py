@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
+from secagent_env.allocation.shaping import secrecy_shortfall
 from secagent_env.model.physics import downlink_sinr
 from solvers.certificate.bounds import lower_bound, transmission_bound, uplink_energy_floor
 from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.selection import cheapest_selection, random_selection
 from solvers.interface.base import Infeasible, Solver, silent_decision
-from solvers.interface.ranking import rank_by_violation, secrecy_shortfall
+from solvers.interface.ranking import rank_by_violation
 from solvers.interface.registry import module_of
 
 SMALL = Scenario.preset("small")
