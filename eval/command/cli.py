@@ -27,6 +27,7 @@ from eval.command import (
     solve,
     study,
     train,
+    tune,
 )
 from eval.command.arguments import Parser, common_flags, how_to_resume
 from secagent_env.support.secrets import PublicFormatter, public
@@ -49,6 +50,7 @@ COMMANDS: dict[str, Any] = {
     "serve-standin": serve_standin,
     "serve-local": serve_local,
     "train": train,
+    "tune": tune,
     "sample": instances.Sample,
     "import": instances.Import,
     "bench": bench,
@@ -137,6 +139,8 @@ def _after_interrupt(args: argparse.Namespace) -> str:
         return f"; the same command goes on with {args.out}"
     if args.command == "serve-local":
         return ": the model no longer answers"
+    if args.command == "tune":
+        return f"; the same command resumes the search in {args.out}"
     if args.command == "train" and args.algo is not None:
         return f"; the same command resumes the training from its last checkpoint in {args.out}"
     return how_to_resume(args) if args.command in SWEEPS else ""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from eval.command.arguments import (
     AddCommand,
+    Parser,
     add_instances_file,
     add_scenario,
     assignments,
@@ -17,6 +20,9 @@ from eval.command.arguments import (
     scenarios_or_file,
 )
 
+if TYPE_CHECKING:
+    from training.learn.learner import Task
+
 logger = logging.getLogger("secagent")
 
 
@@ -24,6 +30,26 @@ def add_parser(command: AddCommand) -> None:
     """Add the parser."""
     parser = command("train", "Train an agent; a training that was interrupted resumes.")
     parser.add_argument("algo", nargs="?", metavar="ALGO", help="ppo, ppo-lagrangian, a2c, sac, td3, tqc, l2o or rloo")
+    add_task(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the run's folder (default: runs/ALGO-ENV-SCENARIO-SEED, with -csiE before the seed under --csi-error)",
+    )
+    parser.add_argument("--device", default="cpu", help="where torch computes, such as cuda (default: cpu)")
+    parser.add_argument("--threads", type=int, default=1, metavar="K", help="threads of torch (default: 1)")
+    parser.add_argument(
+        "--ship",
+        nargs="+",
+        metavar=("NAME", "RUN"),
+        help="train nothing, but copy the policy of the run that is best on validation, of finished runs of one "
+        "learner, and its model card into training/policies, where load_agent finds it by this name",
+    )
+
+
+def add_task(parser: Parser) -> None:
+    """Add the arguments that say what is trained on, and how."""
     add_scenario(parser, "given several times, one policy learns on all of them in turn")
     add_instances_file(parser, "train on these instead of random ones")
     parser.add_argument(
@@ -40,12 +66,6 @@ def add_parser(command: AddCommand) -> None:
         "--steps", type=int, metavar="K", help="environment steps in all (default: as in the YAML file)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="the run's folder (default: runs/ALGO-ENV-SCENARIO-SEED, with -csiE before the seed under --csi-error)",
-    )
     parser.add_argument("--policy", choices=["mlp", "equivariant"], help="the network (default: as in the YAML file)")
     parser.add_argument(
         "--set-hyper",
@@ -54,15 +74,6 @@ def add_parser(command: AddCommand) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="change hyperparameters, as in --set-hyper learning_rate=1e-4 'learning_rate={start=1e-3, end=0}'",
-    )
-    parser.add_argument("--device", default="cpu", help="where torch computes, such as cuda (default: cpu)")
-    parser.add_argument("--threads", type=int, default=1, metavar="K", help="threads of torch (default: 1)")
-    parser.add_argument(
-        "--ship",
-        nargs="+",
-        metavar=("NAME", "RUN"),
-        help="train nothing, but copy the policy of the run that is best on validation, of finished runs of one "
-        "learner, and its model card into training/policies, where load_agent finds it by this name",
     )
 
 
@@ -76,16 +87,20 @@ def run(args: argparse.Namespace) -> None:
         _train(args)
 
 
-def _train(args: argparse.Namespace) -> None:
+def out_of(args: argparse.Namespace, folder: str) -> Path:
+    """Return where the results go if nothing is said."""
+    stems = [Path(name).stem for name in ([args.instances_file] if args.instances_file else scenario_names(args))]
+    estimated = "" if args.csi_error is None else f"-csi{args.csi_error:g}"
+    return Path(folder, f"{args.algo}-{args.env}-{'+'.join(stems)}{estimated}-{args.seed}")
+
+
+def task_of(args: argparse.Namespace, tried: Mapping[str, Any] | None = None) -> Task:
+    """Return the training that the arguments describe, with some hyperparameters in the place of the YAML file's."""
     from training.learn.learner import Task, learner_class
     from training.learn.settings import load_settings
 
     scenario, *others = scenarios_or_file(args)
     names = scenario_names(args)
-    if args.out is None:
-        stems = [Path(name).stem for name in ([args.instances_file] if args.instances_file else names)]
-        estimated = "" if args.csi_error is None else f"-csi{args.csi_error:g}"
-        args.out = Path("runs", f"{args.algo}-{args.env}-{'+'.join(stems)}{estimated}-{args.seed}")
     given = {"steps": args.steps, "policy": args.policy}
     overrides = assignments(args.set_hyper, "--set-hyper")
     settings = load_settings(
@@ -93,10 +108,10 @@ def _train(args: argparse.Namespace) -> None:
         environment=args.env,
         preset=None if others else names[0],
         arguments=learner_class(args.algo).arguments(args.algo),
-        overrides={**overrides, **{name: value for name, value in given.items() if value is not None}},
+        overrides={**(tried or {}), **overrides, **{name: value for name, value in given.items() if value is not None}},
     )
     file = None if args.instances_file is None else str(args.instances_file)
-    task = Task(
+    return Task(
         algo=args.algo,
         environment=args.env,
         scenario=scenario,
@@ -106,6 +121,12 @@ def _train(args: argparse.Namespace) -> None:
         mixed_with=tuple(others),
         csi_error=args.csi_error,
     )
+
+
+def _train(args: argparse.Namespace) -> None:
+    if args.out is None:
+        args.out = out_of(args, "runs")
+    task = task_of(args)
     from training.learn.train import train
 
     best = train(

@@ -134,15 +134,15 @@ def _sections(path: Path, valid: set[str]) -> dict[str, dict[str, Any]]:
             raise ValueError(f"{path}: the section {section!r} must hold names with values, got {values!r}")
         for name in values:
             check_name(f"hyperparameter in the section {section!r} of {path}", name, valid)
-    return {str(section): _numbers(values) for section, values in sections.items()}
+    return {str(section): numbers(values) for section, values in sections.items()}
 
 
-def _numbers(value: Any) -> Any:
+def numbers(value: Any) -> Any:
     """Return plain data with texts such as ``3e-4``, which YAML 1.1 does not read as a number, as numbers."""
     if isinstance(value, dict):
-        return {name: _numbers(item) for name, item in value.items()}
+        return {name: numbers(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_numbers(item) for item in value]
+        return [numbers(item) for item in value]
     if isinstance(value, str):
         try:
             return float(value)

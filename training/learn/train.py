@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ def train(
     threads: int = 1,
     command: str = "",
     progress: bool | None = None,
+    judge: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Train, or resume an interrupted training, and return the best evaluation.
 
@@ -68,6 +69,8 @@ def train(
         The command that started the training, for the record.
     progress
         Whether to show a progress bar; None: on a terminal only.
+    judge
+        Called with every evaluation; what it raises ends the training, which the next call resumes.
 
     Raises
     ------
@@ -87,13 +90,18 @@ def train(
             with held(folder.path) as alone:
                 if not alone:
                     raise ValueError(f"another process trains in {out}; wait for it, or name another folder with --out")
-                return _trained(task, folder, learner, interrupts, progress)
+                return _trained(task, folder, learner, interrupts, progress, judge)
         finally:
             learner.close()
 
 
 def _trained(
-    task: Task, folder: RunFolder, learner: Learner, interrupts: Interrupts, progress: bool | None
+    task: Task,
+    folder: RunFolder,
+    learner: Learner,
+    interrupts: Interrupts,
+    progress: bool | None,
+    judge: Callable[[Mapping[str, Any]], None] | None,
 ) -> dict[str, Any]:
     """Train, or go on with the training in the folder, and return the best evaluation."""
     checkpoint = Checkpoint.load(folder.checkpoint)
@@ -107,7 +115,7 @@ def _trained(
             training.resume(checkpoint)
         except (KeyError, TypeError) as error:
             raise broken(folder.checkpoint, error) from error
-    training.go(progress)
+    training.go(progress, judge)
     return training.finish()
 
 
@@ -152,7 +160,7 @@ class _Training:
         self.folder.forget_evaluations_after(self.learner.steps)
         logger.info("resuming after %d of %d steps", self.learner.steps, self.task.settings.steps)
 
-    def go(self, progress: bool | None) -> None:
+    def go(self, progress: bool | None, judge: Callable[[Mapping[str, Any]], None] | None) -> None:
         settings = self.task.settings
         disable = None if progress is None else not progress
         done = min(self.learner.steps, settings.steps)
@@ -172,11 +180,13 @@ class _Training:
                 steps = min(settings.segment_steps, settings.steps - self.learner.steps)
                 self.learner.learn(self.segment, steps, log, advance)
                 last = self.learner.steps >= settings.steps
-                if last or self.segment % settings.evaluate_every == 0:
+                if evaluated := last or self.segment % settings.evaluate_every == 0:
                     row = self.evaluate(log)
                     shown = {name: f"{row[name]:.3g}" for name in ("score", "feasible", "gap") if row.get(name)}
                     bar.set_postfix(shown, refresh=False)
                 self.save()
+                if judge is not None and evaluated:
+                    judge(row)
 
     def evaluate(self, log: Logger | None = None) -> dict[str, Any]:
         """Measure the policy, write the figures down, and keep its parameters if it is the best so far."""
