@@ -27,7 +27,6 @@ from eval.command import (
     solve,
     study,
     train,
-    tune,
 )
 from eval.command.arguments import Parser, common_flags, how_to_resume
 from secagent_env.support.secrets import PublicFormatter, public
@@ -50,7 +49,7 @@ COMMANDS: dict[str, Any] = {
     "serve-standin": serve_standin,
     "serve-local": serve_local,
     "train": train,
-    "tune": tune,
+    "tune": train.Tune,
     "sample": instances.Sample,
     "import": instances.Import,
     "bench": bench,

@@ -1,8 +1,9 @@
-"""``secagent train``: trainings, and shipping what they learnt."""
+"""``secagent train`` and ``secagent tune``: trainings, shipping what they learnt, and searching how to train."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import shlex
 from collections.abc import Mapping
@@ -19,11 +20,14 @@ from eval.command.arguments import (
     scenario_names,
     scenarios_or_file,
 )
+from secagent_env.support.files import write_text
 
 if TYPE_CHECKING:
     from training.learn.learner import Task
 
 logger = logging.getLogger("secagent")
+
+TABLE = "tune.md"
 
 
 def add_parser(command: AddCommand) -> None:
@@ -87,14 +91,14 @@ def run(args: argparse.Namespace) -> None:
         _train(args)
 
 
-def out_of(args: argparse.Namespace, folder: str) -> Path:
+def _out_of(args: argparse.Namespace, folder: str) -> Path:
     """Return where the results go if nothing is said."""
     stems = [Path(name).stem for name in ([args.instances_file] if args.instances_file else scenario_names(args))]
     estimated = "" if args.csi_error is None else f"-csi{args.csi_error:g}"
     return Path(folder, f"{args.algo}-{args.env}-{'+'.join(stems)}{estimated}-{args.seed}")
 
 
-def task_of(args: argparse.Namespace, tried: Mapping[str, Any] | None = None) -> Task:
+def _task_of(args: argparse.Namespace, tried: Mapping[str, Any] | None = None) -> Task:
     """Return the training that the arguments describe, with some hyperparameters in the place of the YAML file's."""
     from training.learn.learner import Task, learner_class
     from training.learn.settings import load_settings
@@ -125,8 +129,8 @@ def task_of(args: argparse.Namespace, tried: Mapping[str, Any] | None = None) ->
 
 def _train(args: argparse.Namespace) -> None:
     if args.out is None:
-        args.out = out_of(args, "runs")
-    task = task_of(args)
+        args.out = _out_of(args, "runs")
+    task = _task_of(args)
     from training.learn.train import train
 
     best = train(
@@ -153,3 +157,42 @@ def _ship(args: argparse.Namespace) -> None:
         raise ValueError("--ship needs a name and the folders of finished trainings, and no algorithm: --ship NAME RUN")
     trainings = [Training.read(folder) for folder in folders]
     print(ship(best_training(trainings, trainings[0].learner), name))
+
+
+class Tune:
+    """``secagent tune``: hyperparameters of a learner, searched by short trainings."""
+
+    @staticmethod
+    def add_parser(command: AddCommand) -> None:
+        """Add the parser."""
+        parser = command("tune", "Search the hyperparameters of a learner; a search that was interrupted resumes.")
+        parser.add_argument("algo", metavar="ALGO", help="ppo, ppo-lagrangian, l2o or rloo")
+        add_task(parser)
+        parser.add_argument("--trials", type=int, default=20, metavar="K", help="trainings in all (default: 20)")
+        parser.add_argument(
+            "--seconds", type=float, metavar="S", help="begin no training later than this (default: no limit)"
+        )
+        parser.add_argument(
+            "--out", type=Path, metavar="DIR", help="the folder of all trials (default: tuned/ALGO-ENV-SCENARIO-SEED)"
+        )
+
+    @staticmethod
+    def run(args: argparse.Namespace) -> None:
+        """Search, and print the trials, the best first, and the values to train with."""
+        from eval.learners.tuning import markdown
+        from training.tune.search import tune
+
+        if args.out is None:
+            args.out = _out_of(args, "tuned")
+        trials = tune(
+            functools.partial(_task_of, args),
+            args.out,
+            trials=args.trials,
+            seconds=args.seconds,
+            seed=args.seed,
+            progress=progress_of(args),
+        )
+        text = markdown(trials)
+        write_text(args.out / TABLE, text)
+        print(text, end="")
+        logger.info("wrote %s, and the trials, in %s", TABLE, args.out)

@@ -80,6 +80,7 @@ def test_metadata(metadata: Message):
         "channels",
         "cluster",
         "fast",
+        "tune",
         "report",
         "docs",
         "render",

@@ -18,9 +18,9 @@ from training.learn.settings import load_settings
 optuna = pytest.importorskip("optuna")
 pytest.importorskip("sb3_contrib")
 
-from training.learn import tune as tuning  # noqa: E402
 from training.learn import validation  # noqa: E402
-from training.learn.tune import nested, space_of, tune, value_of  # noqa: E402
+from training.tune import search as tuning  # noqa: E402
+from training.tune.search import nested, space_of, tune, value_of  # noqa: E402
 
 SMALL = Scenario(num_agents=4, num_antennas=4, min_accuracy=0.5)
 ALGORITHMS = ("ppo", "ppo-lagrangian", "l2o", "rloo")
@@ -190,7 +190,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
 
 def test_the_table_names_the_values_of_the_best_as_the_command_takes_them(tmp_path: Path):
     from eval.command.arguments import assignments
-    from eval.command.tune import markdown
+    from eval.learners.tuning import markdown
 
     trials = tune(functools.partial(task_of, algo="l2o"), tmp_path, trials=1, progress=False)
     assert "None is better" in markdown(trials)

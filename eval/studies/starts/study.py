@@ -49,8 +49,8 @@ class Starts(Experiment):
     )
     solvers: Sequence[str] = option(("asc-plus", "exact"), "(default: %(default)s)", "SOLVER", nargs="+")
     instances: int = option(40, "test networks of each preset (default: %(default)s)", "K")
-    max_seconds: float = option(30.0, "of a solve (default: %(default)g)", "S")
-    within: float = option(0.01, "how far over the certificate is good (default: %(default)g)", "SHARE")
+    max_seconds: float = option(30.0, "of a solve (default: %(default)s)", "S")
+    within: float = option(0.01, "how far over the certificate is good (default: %(default)s)", "SHARE")
 
     def __post_init__(self) -> None:
         number_of("instances", self.instances)
