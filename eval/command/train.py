@@ -179,16 +179,17 @@ class Tune:
     @staticmethod
     def run(args: argparse.Namespace) -> None:
         """Search, and print the trials, the best first, and the values to train with."""
+        if args.out is None:
+            args.out = _out_of(args, "tuned")
         from eval.learners.tuning import markdown
         from training.tune.search import tune
 
-        if args.out is None:
-            args.out = _out_of(args, "tuned")
         trials = tune(
             functools.partial(_task_of, args),
             args.out,
             trials=args.trials,
             seconds=args.seconds,
+            fixed=assignments(args.set_hyper, "--set-hyper"),
             seed=args.seed,
             progress=progress_of(args),
         )

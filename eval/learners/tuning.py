@@ -24,7 +24,9 @@ def markdown(trials: Sequence[Trial]) -> str:
         ]
         for trial in trials
     ]
-    best, [first] = trials[0], [trial for trial in trials if trial.default]
+    best, first = trials[0], next((trial for trial in trials if trial.default), None)
+    if first is None:
+        return f"{tabulated(lines, ['trial', 'score', *names])}\n"
     verdict = "None is better than that of the YAML file."
     if best.score > first.score:
         verdict = (

@@ -198,6 +198,7 @@ class LifetimeRules(FormatRules):
             "feasible": outcome.feasible,
             "violations": {**outcome.violations, "battery_j": missing},
             "battery_j": following.battery_j,
+            "is_success": served,
             "counted_latency_s": latency_by_deadline(self.scenario, outcome),
             **self.told(episodes.task),
         }

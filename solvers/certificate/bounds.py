@@ -11,8 +11,8 @@ from secagent_env import Instance
 from secagent_env.model.physics import LN2
 from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.ordered import OrderedSelections
+from solvers.certificate.requirements import TOO_SLOW, TimeFloors, usable_agents, why_infeasible
 from solvers.certificate.screen import unservable_core
-from solvers.certificate.selection import cheapest_selection
 
 ROUNDING = 1e-12
 """Relative amount subtracted from a bound, so that rounding never lifts it above an achieved energy."""
@@ -66,14 +66,15 @@ def lower_bound(instance: Instance, screened: int = 300) -> LowerBound:
     """
     cost = instance.execution_energy_j + uplink_energy_floor(instance)
     eligible = secret_at_best(instance)
-    choice = cheapest_selection(instance, cost, eligible)
-    if choice.selection is None:
-        return LowerBound(math.inf, None, choice.message)
+    if message := why_infeasible(instance, eligible & usable_agents(instance, cost, TimeFloors.of(instance))):
+        return LowerBound(math.inf, None, message)
     ordered = OrderedSelections(instance, cost, eligible)
+    unservable = TOO_SLOW
     while (found := ordered.next()) is not None:
+        unservable = UNSERVABLE
         core = unservable_core(instance, found[1]) if screened > 0 else None
         if core is None:
             return LowerBound(found[0] * (1 - ROUNDING), found[1])
         ordered.forbid(core)
         screened -= 1
-    return LowerBound(math.inf, None, UNSERVABLE)
+    return LowerBound(math.inf, None, unservable)

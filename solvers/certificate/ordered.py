@@ -5,7 +5,9 @@ tolerance included. A selection that meets (15) has Σ s_n ≥ 0 and costs at le
 that lifts the bound of the first node most, by Lagrangian duality; every price is valid. A node holds the agents
 chosen among the first i and stands for all selections that add at least one of the others. Its cheapest completion
 takes the next agents in the order until there are N_min, and every one whose reduced cost is negative: a difference
-of prefix sums. So a node costs microseconds, and no bound depends on a solver.
+of prefix sums. So a node costs microseconds, and no bound depends on a solver. Where agents have few accuracies among
+them, as groups of the same model have, sums of s_n jump: of t agents Σ s_n ≥ 0 means Σ s_n ≥ δ_t, the least sum that
+some numbers of agents of each accuracy give, and the bound of selections of t agents rises by λ δ_t.
 
 Branches are cut where no completion meets (15), where the floors of the times of (17) exceed the limit, and where a
 set of agents is chosen that is known not to be servable together.
@@ -25,6 +27,8 @@ from solvers.certificate.requirements import TOLERANCE, TimeFloors, selection_of
 
 DOUBLINGS, HALVINGS = 60, 40
 """Steps in which the price of accuracy is enclosed and refined."""
+MOST_NUMBERS = 100_000
+"""So many numbers of agents of each accuracy are tried for the least surplus."""
 WORTH = 1e-9
 """The share by which a price has to raise the bound."""
 
@@ -74,7 +78,11 @@ class OrderedSelections:
         self._place: dict[int, int] = {}
         if len(agents) < self._required:
             return
-        price = _price(cost[agents], surplus, self._required)
+        least = _least_surplus(surplus)
+        if not np.isfinite(least[self._required :]).any():
+            return  # nobody is accurate enough
+        aimed = float(least[self._required]) if np.isfinite(least[self._required]) else 0.0
+        price = _price(cost[agents], surplus, self._required, aimed)
         reduced = cost[agents] - price * surplus
         order = np.lexsort((-surplus, reduced))  # of equal costs the more accurate first
         self.agents = agents[order]
@@ -84,7 +92,9 @@ class OrderedSelections:
         self._reduced = reduced[order].tolist()
         self._times = np.stack([floors.downlink, floors.inference, floors.uplink], axis=1)[self.agents].tolist()
         self._prefix = np.concatenate([[0.0], np.cumsum(reduced[order])]).tolist()
-        self._negative = int(np.searchsorted(reduced[order], 0.0))
+        raised = np.full(len(least), np.inf)  # and not NaN where the price is 0
+        raised[np.isfinite(least)] = price * least[np.isfinite(least)]
+        self._completed = _completed(np.array(self._prefix), raised, self._required)
         self._spare = np.append(np.cumsum(np.maximum(surplus[order], 0.0)[::-1])[::-1], 0.0).tolist()
         self._push(_Node(0.0, 0, False, 0, 0, 0, 0.0, 0.0, 0.0, (0.0, 0.0, 0.0)))
 
@@ -153,8 +163,8 @@ class OrderedSelections:
         missing = max(self._required - node.count, 1)
         if node.next + missing > len(self._cost) or node.surplus + self._spare[node.next] < 0:
             return
-        end = max(node.next + missing, self._negative)
-        node.bound = node.reduced + self._prefix[end] - self._prefix[node.next]
+        completed = self._completed[node.count + missing - self._required][node.next - node.count]
+        node.bound = node.reduced - self._prefix[node.next] + completed
         node.number = next(self._number)
         self._keep(node, last)
 
@@ -174,19 +184,53 @@ class OrderedSelections:
         return forbidden or parked
 
 
-def _price(cost: np.ndarray, surplus: np.ndarray, required: int) -> float:
-    """Return the price of accuracy that maximises the bound Σ min(…) of the cheapest ``required`` agents.
+def _least_surplus(surplus: np.ndarray) -> np.ndarray:
+    """Return δ_t of t = 0, 1, … agents: the least Σ s_n ≥ 0 of so many, infinite where there is none.
+
+    Where there are too many accuracies to try all numbers of agents of each, it is 0.
+    """
+    values, counts = np.unique(surplus, return_counts=True)
+    if math.prod((counts + 1).tolist()) > MOST_NUMBERS:
+        return np.zeros(len(surplus) + 1)
+    numbers = np.indices(tuple(counts + 1)).reshape(len(counts), -1)
+    sums = values @ numbers
+    rounding = 1e-12 * float(np.abs(surplus).sum())  # of sums in another order
+    possible = sums >= -rounding
+    least = np.full(len(surplus) + 1, np.inf)
+    np.minimum.at(least, numbers.sum(axis=0)[possible], np.maximum(sums[possible] - rounding, 0.0))
+    return least
+
+
+def _completed(prefix: np.ndarray, raised: np.ndarray, required: int) -> list[list[float]]:
+    """Return the least sum, over numbers of agents t, of the first reduced costs in the order and λ δ_t.
+
+    The first index says by how many more than ``required`` t is at least, the second how many agents are passed over:
+    ``prefix`` (K + 1) holds the sums of the first 0, 1, … reduced costs, of which the sum is that of t and these;
+    ``raised`` is λ δ_t of t = 0, …, K agents.
+    """
+    size = len(prefix)
+    table = np.full((size - required, size), np.inf)
+    for least in range(size - 1, required - 1, -1):
+        passed = size - least  # so many may be passed over, at most
+        table[least - required, :passed] = prefix[least:] + raised[least]
+        if least + 1 < size:
+            table[least - required] = np.minimum(table[least - required], table[least - required + 1])
+    return [row.tolist() for row in table]
+
+
+def _price(cost: np.ndarray, surplus: np.ndarray, required: int, least: float) -> float:
+    """Return the price of accuracy that maximises the bound Σ min(…) + λ δ of the cheapest ``required`` agents.
 
     The bound is concave in the price, and rises while the agents that it counts lack accuracy. A price that does not
     raise it is 0: with one, selections of equal cost would have different bounds, and the search would open them all.
     """
 
     def counted(price: float) -> tuple[float, float]:
-        """Return the bound, and the surplus of the agents that it counts."""
+        """Return the bound, and by how much the surplus of the agents that it counts is beyond δ = ``least``."""
         reduced = cost - price * surplus
         first = reduced < 0
         first[np.argsort(reduced, kind="stable")[:required]] = True
-        return float(reduced[first].sum()), float(surplus[first].sum())
+        return float(reduced[first].sum()) + price * least, float(surplus[first].sum()) - least
 
     without, lacking = counted(0.0)
     if lacking >= 0:

@@ -10,6 +10,8 @@ import numpy as np
 from secagent_env import Instance
 from secagent_env.model.physics import secrecy_rate, transfer_time
 
+TOO_SLOW = "latency_s: no selection of enough, and accurate enough, agents can be that fast"
+"""Why no selection meets the floors of the times."""
 TOLERANCE = 1e-9
 """Tolerance of ``evaluate``, absolute in mean accuracy and relative in latency; the bound has to grant it too."""
 

@@ -10,6 +10,7 @@ from secagent_env import Instance
 from solvers.certificate.ordered import OrderedSelections
 from solvers.certificate.requirements import (
     TOLERANCE,
+    TOO_SLOW,
     CheapestSelection,
     TimeFloors,
     selection_of,
@@ -35,8 +36,7 @@ def cheapest_selection(instance: Instance, cost: np.ndarray, eligible: np.ndarra
         return CheapestSelection(math.inf, None, message)
     found = OrderedSelections(instance, cost, eligible).next()
     if found is None:
-        message = "latency_s: no selection of enough, and accurate enough, agents can be that fast"
-        return CheapestSelection(math.inf, None, message)
+        return CheapestSelection(math.inf, None, TOO_SLOW)
     return CheapestSelection(*found)
 
 

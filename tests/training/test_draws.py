@@ -128,6 +128,21 @@ def test_compiled_decisions_are_the_same_to_rounding(tmp_path):
         assert (kinds[0] is not kinds[1]) == other
 
 
+def test_scores_are_checked():
+    instances = sample_instance(CONTESTED, 1, (2,))
+    form = SelectionFormat(CONTESTED)
+    for scores, said in ((np.full((2, 10), np.nan), "NaN"), (np.zeros((2, 9)), "shape"), (np.zeros((2, 11)), "shape")):
+        with pytest.raises(ValueError, match=said):
+            best_drawn(form, instances, scores, 4)
+
+
+def test_what_misses_the_accuracy_is_not_served_once_another_is_feasible():
+    instances = sample_instance("paper", 1, (20,))
+    form = Counting(instances.scenario)
+    _, served = best_drawn(form, instances, scores_of(instances), 8)
+    assert (served == 1).mean() > 0.9  # the cheapest accurate one is nearly always feasible there
+
+
 @pytest.mark.parametrize("samples", ["0", "many", "1.5"])
 def test_a_file_with_a_wrong_number_of_samples_is_refused(tmp_path, samples: str):
     path = agent_file(tmp_path / "policy.onnx", samples=samples)

@@ -1,5 +1,6 @@
 """Tuning: the first trial is the YAML file's, bad ones are pruned, what was interrupted goes on, errors are told."""
 
+import contextlib
 import functools
 import json
 import re
@@ -12,6 +13,7 @@ import pytest
 
 from eval.command import cli
 from secagent_env import Scenario
+from secagent_env.support.files import append_line
 from training.learn.learner import Task, learner_class
 from training.learn.settings import load_settings
 
@@ -93,19 +95,46 @@ def test_an_interrupted_trial_is_tried_again_in_its_folder(tmp_path: Path, monke
 
 
 def test_what_is_below_the_median_is_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """By the number of the evaluation: steps differ with the size of a batch."""
     monkeypatch.setattr(tuning, "STARTUP", 2)
-    count = []
+    count: list[Path] = []
 
     def scored(task: Task, folder: Path, *, judge: Any, **_: Any) -> dict[str, Any]:
         score = float(-len(count))  # every trial is worse than those before
         count.append(folder)
-        for steps in (32, 64):
-            judge({"score": score, "steps": steps})
+        folder.mkdir()
+        for evaluation in (1, 2):
+            row = {"score": score, "steps": 32 * evaluation + len(count)}
+            append_line(folder / "evaluations.jsonl", json.dumps(row))
+            judge(row)
         return {"score": score}
 
     monkeypatch.setattr(tuning, "train", scored)
     trials = tune(task_of, tmp_path, trials=4, progress=False)
     assert [(trial.number, trial.pruned) for trial in trials] == [(0, False), (1, False), (2, True), (3, True)]
+    assert [trial.score for trial in trials] == [0.0, -1.0, -2.0, -3.0]
+
+
+def test_evaluations_before_an_interruption_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    real, interrupted = tuning.train, []
+
+    def once(task: Task, folder: Path, *, judge: Any, **options: Any) -> dict[str, Any]:
+        def first(row: dict) -> None:
+            judge(row)
+            if not interrupted:
+                interrupted.append(row)
+                raise KeyboardInterrupt
+
+        return real(task, folder, judge=first, **options)
+
+    monkeypatch.setattr(tuning, "train", once)
+    for _ in range(2):
+        with contextlib.suppress(KeyboardInterrupt):
+            tune(task_of, tmp_path, trials=1, progress=False)
+    storage = optuna.storages.journal.JournalFileBackend(str(tmp_path / tuning.JOURNAL))
+    study = optuna.load_study(study_name="secagent", storage=optuna.storages.JournalStorage(storage))
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]
+    assert sorted(study.trials[1].intermediate_values) == [0, 1, 2]  # before any step, after 32, after 64
 
 
 def test_a_training_ends_where_its_judge_says_so(tmp_path: Path):
@@ -127,14 +156,28 @@ def test_no_trial_begins_after_the_time(tmp_path: Path):
     assert tune(task_of, tmp_path, trials=3, seconds=1e-9, progress=False) == []
 
 
-@pytest.mark.parametrize("algo", ALGORITHMS)
-def test_every_space_holds_the_values_of_its_yaml_file(algo: str):
-    space, task = space_of(algo), task_of({}, algo)
-    for name, distribution in space.items():
-        value = value_of(task, name)
-        assert distribution._contains(distribution.to_internal_repr(value)), name
-    low = {name: getattr(kind, "low", None) or getattr(kind, "choices", [0.0])[0] for name, kind in space.items()}
-    task_of(nested(task.settings, low), algo)
+@pytest.mark.parametrize(
+    ("algo", "environment", "policy"),
+    [
+        *((algo, "allocation", None) for algo in ALGORITHMS),
+        ("ppo", "lifetime", None),
+        ("ppo", "allocation", "mlp"),
+        ("ppo-lagrangian", "allocation", "mlp"),
+    ],
+)
+def test_every_space_holds_the_values_of_its_yaml_file(algo: str, environment: str, policy: str | None):
+    settings = load_settings(
+        algo,
+        environment=environment,
+        preset=None,
+        arguments=learner_class(algo).arguments(algo),
+        overrides={} if policy is None else {"policy": policy},
+    )
+    task = Task(algo=algo, environment=environment, scenario=SMALL, settings=settings, seed=1)
+    found = [(name, kind) for name, kind in space_of(algo).items() if value_of(task, name) is not None]
+    assert len(found) >= 3
+    for name, distribution in found:
+        assert distribution._contains(distribution.to_internal_repr(value_of(task, name))), name
 
 
 def test_names_with_dots_lead_into_dicts():
@@ -164,17 +207,48 @@ def test_a_wrong_space_is_told(content: str, said: str, tmp_path: Path):
         space_of("rloo", tmp_path / "own.yml")
 
 
-def test_what_has_no_default_is_refused(tmp_path: Path):
-    space = {"environment_options.penalty_weight": optuna.distributions.FloatDistribution(0.1, 1)}
-    with pytest.raises(ValueError, match="penalty_weight of rloo has no value of its own to begin with"):
-        tune(task_of, tmp_path / "out", trials=1, space=space)
-    assert not (tmp_path / "out").exists()
+def test_what_cannot_be_searched_is_told(tmp_path: Path):
+    out = tmp_path / "out"
+    floats = optuna.distributions.FloatDistribution
+    with pytest.raises(ValueError, match="nothing of rloo is left to search"):
+        tune(task_of, out, trials=1, space={"environment_options.penalty_weight": floats(0.1, 1)})
+    with pytest.raises(ValueError, match="nothing of rloo is left to search"):
+        tune(task_of, out, trials=1, space={"learning_rate": floats(1e-4, 1)}, fixed=["learning_rate"])
+    with pytest.raises(ValueError, match=r"learning_rate is 0.003 to begin with, which is not where the search looks"):
+        tune(task_of, out, trials=1, space={"learning_rate": floats(0.1, 1)})
     with pytest.raises(ValueError, match="trials must be an integer ≥ 1"):
-        tune(task_of, tmp_path / "out", trials=0)
+        tune(task_of, out, trials=0)
+    assert not out.exists()
+
+
+def test_a_folder_holds_one_search(tmp_path: Path):
+    tune(task_of, tmp_path, trials=1, progress=False)
+    with pytest.raises(ValueError, match="holds another search"):
+        tune(functools.partial(task_of, steps=96), tmp_path, trials=2, progress=False)
+    with pytest.raises(ValueError, match="holds another search"):
+        tune(task_of, tmp_path, trials=2, fixed=["width"], progress=False)
+
+
+def test_an_interruption_before_a_trial_has_values_does_not_lose_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    study_class = type(optuna.create_study())
+    ask = study_class.ask
+
+    def interrupted(self: Any, *args: Any, **options: Any) -> Any:
+        ask(self)  # a trial is made, and nothing is suggested
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study_class, "ask", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tune(task_of, tmp_path, trials=1, progress=False)
+    monkeypatch.setattr(study_class, "ask", ask)
+    [trial] = tune(task_of, tmp_path, trials=1, progress=False)
+    assert trial.default
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    options = ["tune", "rloo", "--scenario", "small", "--steps", "64", "--set-hyper", "segment_steps=32"]
+    options = ["tune", "rloo", "--scenario", "small", "--steps", "64", "--set-hyper", "segment_steps=32", "width=20"]
     command = [*options, "--trials", "3", "--out", str(tmp_path / "tuned")]
     assert cli.main(command) == 0
     text = capsys.readouterr().out
@@ -183,7 +257,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert len(rows) == 3
     assert sum("YAML file" in row for row in rows) == 1
     if found := re.search(r"`--set-hyper (.*)`", text):
-        assert {part.partition("=")[0] for part in shlex.split(found[1])} == set(space_of("rloo"))
+        assert {part.partition("=")[0] for part in shlex.split(found[1])} == set(space_of("rloo")) - {"width"}
+    assert "width" not in text  # what is set stays, and is not searched
     assert cli.main(["tune", "sac", "--trials", "1", "--out", str(tmp_path / "sac")]) == 2
     assert "unknown algorithm in search.yml 'sac'; valid are: l2o, ppo, ppo-lagrangian, rloo" in capsys.readouterr().err
 
@@ -199,3 +274,4 @@ def test_the_table_names_the_values_of_the_best_as_the_command_takes_them(tmp_pa
     found = assignments(shlex.split(re.search(r"`--set-hyper (.*)`", text)[1]), "--set-hyper")
     assert found == {name: pytest.approx(value) for name, value in trials[0].values.items()}
     assert markdown([]) == "No trial has ended yet.\n"
+    assert "None is better" not in markdown([best])

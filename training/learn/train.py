@@ -70,7 +70,8 @@ def train(
     progress
         Whether to show a progress bar; None: on a terminal only.
     judge
-        Called with every evaluation; what it raises ends the training, which the next call resumes.
+        Called after every evaluation but the first, before any step; what it raises ends the training, which the next
+        call resumes.
 
     Raises
     ------

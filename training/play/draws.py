@@ -8,8 +8,9 @@ import numpy as np
 
 from secagent_env import Decision, Instance, evaluate
 from secagent_env.allocation.actions import SelectionFormat
+from secagent_env.gym_bases.spaces import action_array
 from solvers.certificate.requirements import TOLERANCE
-from solvers.interface.ranking import rank_by_violation
+from solvers.interface.ranking import INFEASIBLE, rank_by_violation
 
 
 def best_drawn(
@@ -31,22 +32,31 @@ def best_drawn(
         (…, N), the policy's actions.
     samples
         How many selections are decided upon, S ≥ 1.
+
+    Raises
+    ------
+    ValueError
+        If scores are NaN, or not one for each agent.
     """
     batch = instances.batch_shape
     places = np.arange(math.prod(batch))
     flat = instances[np.unravel_index(places, batch)] if batch else Instance.stack([instances])
-    chosen = _selections(np.reshape(scores, (len(flat), -1)), instances.scenario.required_agents, samples)
+    scores = action_array("action", scores, instances.scenario.num_agents).reshape(len(flat), -1)
+    chosen = _selections(scores, instances.scenario.required_agents, samples)
     cost = np.take_along_axis(flat.execution_energy_j[:, None], chosen, -1).sum(-1)
     accuracy = np.take_along_axis(flat.accuracy[:, None], chosen, -1).mean(-1)
-    order = np.lexsort((cost, accuracy < instances.scenario.min_accuracy - TOLERANCE), axis=-1)
-    chosen, cost = np.take_along_axis(chosen, order[..., None], 1), np.take_along_axis(cost, order, 1)
+    short = accuracy < instances.scenario.min_accuracy - TOLERANCE
+    order = np.lexsort((cost, short), axis=-1)
+    chosen = np.take_along_axis(chosen, order[..., None], 1)
+    cost, short = (np.take_along_axis(each, order, 1) for each in (cost, short))
     again = np.zeros(cost.shape, bool)
     again[:, 1:] = (chosen[:, 1:] == chosen[:, :-1]).all(-1)
     decision = form.serve(flat, chosen[:, 0])
     best = {name: part for name, part in decision._fields().items() if part is not None}
     rank, served = rank_by_violation(flat, evaluate(flat, decision)), np.ones(len(flat), int)
     for k in range(1, samples):
-        [left] = np.nonzero((cost[:, k] < rank) & ~again[:, k])
+        able = (cost[:, k] < rank) & ~(short[:, k] & (rank < INFEASIBLE))
+        [left] = np.nonzero(able & ~again[:, k])
         if left.size:
             other = form.serve(flat[left], chosen[left, k])
             others = rank_by_violation(flat[left], evaluate(flat[left], other))

@@ -7,12 +7,13 @@ that was interrupted goes on from its last checkpoint.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from secagent_env.support.extras import require
 from secagent_env.support.files import held
 from secagent_env.support.reading import MAX_TOML_BYTES, read_text
 from training.learn.learner import Task, learner_class
+from training.learn.run_folder import RunFolder, describe
+from training.learn.seeds import train_seed
 from training.learn.settings import FOLDER, Settings, numbers
 from training.learn.train import train
 
@@ -90,6 +93,7 @@ def tune(
     trials: int,
     seconds: float | None = None,
     space: Mapping[str, Any] | None = None,
+    fixed: Collection[str] = (),
     seed: int = 0,
     progress: bool | None = None,
 ) -> list[Trial]:
@@ -106,7 +110,10 @@ def tune(
     seconds
         No trial begins later than this after the start; None: no limit.
     space
-        Where to look; None: as :func:`space_of` has it for the algorithm.
+        Where to look; None: as :func:`space_of` has it for the algorithm. What has no value to begin with is left out,
+        such as an option of another environment.
+    fixed
+        Names of hyperparameters that are not searched.
     seed
         Of the sampler.
     progress
@@ -115,7 +122,8 @@ def tune(
     Raises
     ------
     ValueError
-        If a number is out of range, another process uses the folder, or the space does not fit the algorithm.
+        If a number is out of range, another process uses the folder, it holds another search, or there is nothing to
+        search.
     OSError
         If a file cannot be written.
     """
@@ -123,19 +131,33 @@ def tune(
     if seconds is not None:
         checks.number("seconds", seconds, above=0)
     default = make_task({})
+    train_seed(default.seed, 0)
     space = space_of(default.algo) if space is None else space
-    first = {name: value_of(default, name) for name in space}
+    first = {
+        name: value
+        for name in space
+        if name.partition(".")[0] not in fixed and (value := value_of(default, name)) is not None
+    }
+    if not first:
+        raise ValueError(f"nothing of {default.algo} is left to search: give fewer hyperparameters yourself")
+    space = {name: space[name] for name in first}
+    for name, value in first.items():
+        if not _holds(space[name], value):
+            raise ValueError(
+                f"{name} is {value} to begin with, which is not where the search looks ({space[name]}): "
+                f"set it with --set-hyper, so that it stays, or change {SEARCH.name}"
+            )
     make_task(nested(default.settings, first))  # for its errors
     Path(out).mkdir(parents=True, exist_ok=True)
     with held(Path(out)) as alone:
         if not alone:
             raise ValueError(f"another process tunes in {out}; wait for it, or name another folder with --out")
-        return _tuned(make_task, default.settings, Path(out), trials, seconds, space, first, seed, progress)
+        return _tuned(make_task, default, Path(out), trials, seconds, space, first, seed, progress)
 
 
 def _tuned(
     make_task: Callable[[Mapping[str, Any]], Task],
-    settings: Settings,
+    default: Task,
     out: Path,
     trials: int,
     seconds: float | None,
@@ -146,7 +168,7 @@ def _tuned(
 ) -> list[Trial]:
     optuna: Any = require("optuna", "tune")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = _study(optuna, out, seed)
+    study = _study(optuna, out, seed, default, space)
     _resume(optuna, study, first)
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     disable = None if progress is None else not progress
@@ -154,17 +176,11 @@ def _tuned(
     with tqdm(total=trials, initial=min(finished, trials), unit="trial", disable=disable) as bar:
         while finished < trials and time.monotonic() < deadline:
             trial = study.ask(space)
-            task = make_task(nested(settings, trial.params))
-            scores: list[float] = []
-
-            def judge(row: Mapping[str, Any], trial: Any = trial, scores: list[float] = scores) -> None:
-                scores.append(float(row["score"]))
-                trial.report(max(scores), row["steps"])
-                if trial.should_prune():
-                    raise optuna.TrialPruned
-
             folder = out / folder_of(trial.params)
             trial.set_user_attr("folder", folder.name)
+            task = make_task(nested(default.settings, trial.params))
+
+            judge = functools.partial(_judge, optuna, trial, RunFolder(folder))
             try:
                 best = train(task, folder, progress=False, judge=judge)
                 study.tell(trial, best["score"])
@@ -176,10 +192,24 @@ def _tuned(
     return _trials_of(optuna, study, out, first)
 
 
-def _study(optuna: Any, out: Path, seed: int) -> Any:
-    """Return the study in a folder, a new one or that of an earlier run."""
+def _judge(optuna: Any, trial: Any, folder: RunFolder, _: Mapping[str, Any]) -> None:
+    """Tell a trial its evaluations so far, those before an interruption too, by their number; prune it if it lags."""
+    scores = [row["score"] for row in folder.read_evaluations()]
+    known = trial.study.trials[trial.number].intermediate_values
+    for count in range(len(known), len(scores)):
+        trial.report(max(scores[: count + 1]), count)
+    if trial.should_prune():
+        raise optuna.TrialPruned
+
+
+def _study(optuna: Any, out: Path, seed: int, default: Task, space: Mapping[str, Any]) -> Any:
+    """Return the study in a folder, a new one or that of an earlier run; ValueError if that was of another search."""
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(out / JOURNAL)))
     study = optuna.create_study(storage=storage, study_name="secagent", direction="maximize", load_if_exists=True)
+    wanted = json.loads(json.dumps([describe(default), {name: str(kind) for name, kind in space.items()}]))
+    if study.user_attrs.setdefault("search", wanted) != wanted:
+        raise ValueError(f"{out} holds another search; name another folder with --out, or the same arguments")
+    study.set_user_attr("search", wanted)
     study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP, seed=seed + len(study.trials))
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP)
     return study
@@ -187,11 +217,12 @@ def _study(optuna: Any, out: Path, seed: int) -> Any:
 
 def _resume(optuna: Any, study: Any, first: Mapping[str, Any]) -> None:
     """Have the default tried first, and what was interrupted tried again."""
-    if not study.trials:
-        study.enqueue_trial(dict(first))
     for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        study.enqueue_trial(trial.params)
+        study.enqueue_trial(trial.params or trial.system_attrs.get("fixed_params", {}))
+    waiting = (trial.system_attrs.get("fixed_params") for trial in study.get_trials(deepcopy=False))
+    if dict(first) not in [*waiting, *(trial.params for trial in study.get_trials(deepcopy=False))]:
+        study.enqueue_trial(dict(first))
 
 
 def _ended(optuna: Any) -> tuple[Any, Any]:
@@ -220,14 +251,20 @@ def folder_of(values: Mapping[str, Any]) -> str:
     return f"trial-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
+def _holds(kind: Any, value: Any) -> bool:
+    """Whether a distribution has a value."""
+    try:
+        return bool(kind._contains(kind.to_internal_repr(value)))
+    except ValueError:
+        return False
+
+
 def value_of(task: Task, name: str) -> Any:
-    """Return the value that a hyperparameter has by default; ValueError where it has none to begin with."""
+    """Return the value that a hyperparameter has by default; None where it has none to begin with."""
     value: Any = {**getattr(learner_class(task.algo), "defaults", {}), **task.settings.to_dict()}
     for part in name.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
-    if value is None or isinstance(value, Mapping):
-        raise ValueError(f"{name} of {task.algo} has no value of its own to begin with: name it in the YAML file first")
-    return value
+    return None if isinstance(value, Mapping) else value
 
 
 def nested(settings: Settings, values: Mapping[str, Any]) -> dict[str, Any]:

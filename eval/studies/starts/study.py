@@ -56,6 +56,9 @@ class Starts(Experiment):
         number_of("instances", self.instances)
         number("max_seconds", self.max_seconds, above=0)
         number("within", self.within, 0)
+        for kind, given in (("preset", self.presets), ("start", self.starts)):
+            if len(set(given)) < len(given):
+                raise ValueError(f"each {kind} is named once, got {' '.join(given)}")
         for scenario in self.scenarios.values():
             Comparison(scenario, {**parse_solvers(self.solvers), **{name: {} for name in self.starts}})
 
@@ -98,6 +101,8 @@ class Starts(Experiment):
             certificate = own.groupby("index")["lower_bound_j"].max()
             able = own.groupby("index")["status"].agg(lambda status: "infeasible" not in set(status))
             certificate = certificate[able]
+            if certificate.empty:
+                continue
             for label in parse_solvers(self.solvers):
                 alone = None
                 for start in (NOTHING, *self.starts):
@@ -109,8 +114,8 @@ class Starts(Experiment):
                             for bound, each in zip(certificate, rows, strict=True)
                         ]
                     )
-                    reached = np.isfinite(times)
-                    counted = np.minimum(np.where(reached, times, np.inf), self.max_seconds)
+                    reached = times <= self.max_seconds
+                    counted = np.minimum(times, self.max_seconds)
                     alone = counted if alone is None else alone
                     ends = [each[-1][1] / bound for bound, each in zip(certificate, rows, strict=True) if each]
                     yield {

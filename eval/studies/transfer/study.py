@@ -172,7 +172,8 @@ class Transfer(Experiment):
         """Return the policies that are judged on a preset: shipped agents, and the folders of trainings."""
         agents = [name for name in self.agents if self._takes(name, self.scenarios[preset])]
         known = preset in self.learnt
-        return agents + [one.run for one in learnt if one.preset in ((None, preset) if known else (None, one.preset))]
+        own = [one.run for one in learnt if one.preset in ((None, preset) if known else (None, one.preset))]
+        return agents + [run for run in own if self._takes(run, self.scenarios[preset])]
 
     def _judged(self, policies: Sequence[Learnt]) -> Iterator[Grid]:
         """Yield the cells of each preset, network by network: all agents, random actions, and solvers."""

@@ -78,7 +78,7 @@ def test_figures_by_hand():
         [
             row(0, "nothing", 0.9, [[2.0, 1.2], [4.0, 1.005]]),
             row(0, "best-first", 1.0, [[1.0, 1.0]]),
-            row(1, "nothing", 1.0, [[3.0, 1.5]]),
+            row(1, "nothing", 1.0, [[3.0, 1.5], [12.0, 1.0]]),
             row(1, "best-first", 1.0, [[2.0, 1.01]]),
             row(2, "nothing", math.inf, [], "infeasible"),
             row(2, "best-first", 1.0, []),
@@ -89,7 +89,7 @@ def test_figures_by_hand():
     assert (alone["networks"], alone["reached"], alone["median"], alone["seconds"]) == (2, 0.5, 6.0, 6.0)
     assert (started["reached"], started["median"]) == (1.0, 1.5)
     assert 1 + started["ratio"] == pytest.approx(math.sqrt((1 / 4) * (2 / 8)))
-    assert 1 + alone["gap"] == pytest.approx(math.sqrt(1.005 * 1.5))
+    assert 1 + alone["gap"] == pytest.approx(math.sqrt(1.005 * 1.0))
     assert started["start"] == "best-first"
 
 
@@ -103,6 +103,7 @@ def test_figures_by_hand():
         ({"max_seconds": 0.0}, "max_seconds"),
         ({"within": -0.1}, "within"),
         ({"instances": 0}, "instances"),
+        ({"starts": ("best-first", "best-first")}, "each start is named once"),
     ],
 )
 def test_what_cannot_be_compared_is_told(options: dict, sentence: str):

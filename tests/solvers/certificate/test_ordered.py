@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from secagent_env import Scenario, sample_instance
-from solvers.certificate.ordered import OrderedSelections, _price
+from solvers.certificate.ordered import OrderedSelections, _least_surplus, _price
 from solvers.certificate.requirements import TimeFloors
 from solvers.certificate.selection import cheapest_selection
 
@@ -215,9 +215,56 @@ def test_the_price_of_accuracy_gives_the_bound_of_linear_programming():
         relaxed = optimize.linprog(cost, -np.stack([np.ones(9), surplus]), [-required, 0], bounds=(0, 1))
         if relaxed.status != 0:
             continue
-        price = _price(cost, surplus, required)
+        price = _price(cost, surplus, required, 0.0)
         reduced = np.sort(cost - price * surplus)
         bound = reduced[:required].sum() + np.minimum(reduced[required:], 0).sum()
         assert bound == pytest.approx(relaxed.fun, rel=1e-4)
         priced += price > 0
     assert priced >= 15
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10_000), st.integers(1, 4), st.sampled_from([0.3, 0.45, 0.5, 0.6]))
+def test_groups_of_one_accuracy_come_cheapest_first(seed: int, required: int, accuracy: float):
+    """Where sums of accuracies jump, bounds rise with them, and stay bounds."""
+    rng = np.random.default_rng(seed)
+    scenario = SMALL.replace(num_agents=9, min_selected=required, min_accuracy=accuracy)
+    instance = sample_instance(scenario, seed).replace(accuracy=np.repeat(rng.uniform(0.2, 0.8, 3), [4, 3, 2]))
+    cost = instance.execution_energy_j
+    ordered = OrderedSelections(instance, cost, np.ones(9, bool))
+    expected = [pair[0] for pair in brute_force(instance, cost)]
+    for total in expected:
+        assert ordered.least_j <= total * (1 + 1e-9)
+        found = ordered.next()
+        assert found is not None
+        assert found[0] == pytest.approx(total, rel=1e-9)
+    assert ordered.next() is None
+
+
+def test_the_least_surplus_by_hand():
+    surplus = np.array([0.3, -0.1, -0.1, 0.3, -0.1])
+    # of one 0.3; of two 0.2 or 0.6; of three 0.1 (one and two), 0.5; of four 0 (one and three), 0.4; of five 0.3
+    np.testing.assert_allclose(_least_surplus(surplus), [0, 0.3, 0.2, 0.1, 0.0, 0.3], atol=1e-11)
+    assert np.isinf(_least_surplus(np.array([-0.1, -0.2]))[1:]).all()
+    np.testing.assert_array_equal(_least_surplus(np.linspace(-1, 1, 20)), np.zeros(21))  # 2²⁰ are too many
+
+
+def test_thirty_agents_of_three_models_take_no_time():
+    """Without what sums jump by, this opens a hundred thousand nodes; it must not open a thousand."""
+    instance = sample_instance("qwen", 5).replace(accuracy=np.repeat([0.25734, 0.25887, 0.46153], [12, 12, 6]))
+    instance = instance.replace(scenario=instance.scenario.replace(min_accuracy=0.34))
+    ordered = OrderedSelections(instance, instance.execution_energy_j, np.ones(30, bool))
+    for _ in range(1000):
+        if (found := ordered.advance()) is not None:
+            break
+    assert found is not None
+    cost, selection = found
+    groups = [np.flatnonzero(instance.accuracy == value) for value in np.unique(instance.accuracy)]
+    cheapest = [np.sort(instance.execution_energy_j[group]) for group in groups]
+    best = min(
+        sum(own[:count].sum() for own, count in zip(cheapest, counts, strict=True))
+        for counts in itertools.product(range(13), range(13), range(7))
+        if sum(counts) >= 10 and np.dot(counts, np.unique(instance.accuracy)) / sum(counts) >= 0.34
+    )
+    assert cost == pytest.approx(best)
+    assert selection.sum() >= 10
