@@ -75,13 +75,13 @@ def test_a_reduced_form(tmp_path: Path, presets: tuple[str, str], monkeypatch: p
     assert protocol.run(study, tmp_path / "out", workers=1, progress=False) == text
 
 
-@pytest.mark.parametrize(("rows_of", "name"), [("transfer.csv", "channel-models.md"), ("selections.csv", "learners.md")])
-def test_the_page_shows_the_rows_beside_it(rows_of: str, name: str):
-    rows = pandas.read_csv(DOCS / rows_of).to_dict("records")
+@pytest.mark.parametrize(("name", "page"), [("transfer", "channel-models"), ("selections", "learners")])
+def test_the_page_shows_the_rows_beside_it(name: str, page: str):
+    rows = pandas.read_csv(DOCS / f"{name}.csv").to_dict("records")
     table, note = markdown(rows).strip().split("\n\n")
-    page = (DOCS / name).read_text()
-    assert table in page
-    assert note in page
+    shown = (DOCS / f"{page}.md").read_text()
+    assert table in shown
+    assert note in shown
 
 
 def frame_of(networks: list[dict[str, dict]]) -> object:
