@@ -243,6 +243,7 @@ STUDIED = {
     "learning-curves.png",
     "llm-bench.png",
     "robust.png",
+    "selections.png",
     "transfer.png",
 }
 ELSEWHERE = REPRODUCED | REASONING | STUDIED | {"report.png"}

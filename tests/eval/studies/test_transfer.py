@@ -194,7 +194,6 @@ def test_unseen_presets_and_other_solvers(tmp_path: Path, presets: tuple[str, st
     assert list(zip(rows["preset"], rows["agent"], strict=True)) == expected
     by = rows.set_index(["preset", "agent"])
     assert by.loc[("larger", "exact"), "repaired_feasible"] == 1
-    assert by.loc[("larger", "exact, 0.001 s"), "seconds"] <= by.loc[("larger", "exact"), "seconds"]
     assert by.loc[("larger", "best-first"), "median"] == pytest.approx(
         100 * max(by.loc[("larger", "best-first"), "gap"], 0), abs=1.0
     )
