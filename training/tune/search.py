@@ -1,7 +1,7 @@
 """Tuning: Optuna proposes hyperparameters, short trainings try them, and validation instances judge them.
 
-The first trial has the values of the YAML file, which all others have to beat. Trials whose score, after as many steps,
-is below the median of those before are pruned. Each trial trains in a folder of its own, named after its values: one
+The first trial has the values of the YAML file, which all others have to beat. Trials whose score, after as many
+evaluations, is below the median of those before are pruned. Each trial trains in a folder of its own, named after its values: one
 that was interrupted goes on from its last checkpoint.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import logging
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -30,8 +29,6 @@ from training.learn.run_folder import RunFolder, describe
 from training.learn.seeds import train_seed
 from training.learn.settings import FOLDER, Settings, numbers
 from training.learn.train import train
-
-logger = logging.getLogger("secagent.training")
 
 SEARCH = FOLDER / "search.yml"
 JOURNAL = "trials.journal"
