@@ -1,8 +1,8 @@
 """Tuning: Optuna proposes hyperparameters, short trainings try them, and validation instances judge them.
 
 The first trial has the values of the YAML file, which all others have to beat. Trials whose score, after as many
-evaluations, is below the median of those before are pruned. Each trial trains in a folder of its own, named after its values: one
-that was interrupted goes on from its last checkpoint.
+evaluations, is below the median of those before are pruned. Each trial trains in a folder of its own, named after its
+values: one that was interrupted goes on from its last checkpoint.
 """
 
 from __future__ import annotations
