@@ -52,6 +52,13 @@ class Score:
     outcome: Outcome
     complaint: str
 
+    @property
+    def rank(self) -> tuple[int, float]:
+        """The order without its last bits, which differ between processors: of equal designs the first one is best."""
+        kind, value = self.order
+        mantissa, exponent = math.frexp(value)
+        return kind, math.ldexp(round(mantissa, 9), exponent)
+
     def beats(self, other: Score) -> bool:
         """Whether it is better than another one by more than the rounding, which differs between batches."""
         kind, value = other.order

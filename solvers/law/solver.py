@@ -236,7 +236,7 @@ class Workflow:
         if not designs:
             return None, complaint
         self.used += len(designs)
-        return min(score(self.run, self.translator, facts["sub_problem"], designs), key=_order), complaint
+        return min(score(self.run, self.translator, facts["sub_problem"], designs), key=_rank), complaint
 
     def _search(self, facts: Facts, around: Score) -> list[Score]:
         """Return Q candidates near a proposal, best first: feasible ones, then the least violating (expert search)."""
@@ -244,7 +244,7 @@ class Workflow:
         near = [neighbour(centre, facts, self.run.rng) for _ in range(self.options.candidates)]
         # Each candidate once: a small neighbourhood holds fewer than Q.
         designs = list(dict.fromkeys(around.design.replaced(proposal, self.translator.directions) for proposal in near))
-        return sorted(score(self.run, self.translator, facts["sub_problem"], designs), key=_order)
+        return sorted(score(self.run, self.translator, facts["sub_problem"], designs), key=_rank)
 
     def closing(self) -> str:
         """Return the message of the solution."""
@@ -265,8 +265,8 @@ class Workflow:
         return f" ({', '.join(f'{count} × {name}' for name, count in counts.items())})" if counts else ""
 
 
-def _order(score: Score) -> tuple[int, float]:
-    return score.order
+def _rank(score: Score) -> tuple[int, float]:
+    return score.rank
 
 
 def _numbers(instance: Instance, outcome: Outcome) -> dict[str, float]:

@@ -98,10 +98,11 @@ def test_the_range_of_powers_in_the_prompt_is_that_of_the_evaluation(instance):
         assert bool(outcome.violated["agent_power_w"]) is not feasible
 
 
-def test_better_is_more_than_a_rounding():
-    def scored(kind, value):
-        return Score(None, (kind, value), value, None, "")
+def scored(kind, value):
+    return Score(None, (kind, value), value, None, "")
 
+
+def test_better_is_more_than_a_rounding():
     assert scored(0, 1.0 - 1e-9).beats(scored(0, 1.0))
     assert not scored(0, 1.0 - 1e-14).beats(scored(0, 1.0))
     assert not scored(0, 1.0).beats(scored(0, 1.0))
@@ -109,6 +110,24 @@ def test_better_is_more_than_a_rounding():
     assert not scored(1, 0.1).beats(scored(0, 5.0))
     assert scored(1, 0.1).beats(scored(1, 0.2))
     assert not scored(0, 0.0).beats(scored(0, 0.0))
+
+
+def test_of_designs_that_differ_in_their_last_bits_the_first_one_is_best():
+    """Processors sum in different orders: what a search keeps, and so the prompts that follow, must not."""
+    twins = [scored(0, 3e-7 * (1 + 1e-14)), scored(0, 3e-7), scored(0, 3e-7 * (1 - 1e-14))]
+    others = [scored(0, 3e-7 * (1 + 1e-8)), scored(1, 1e-9), scored(1, 0.0)]
+    best_first = sorted([others[1], others[0], *twins, others[2]], key=lambda score: score.rank)
+    assert best_first == [*twins, others[0], others[2], others[1]]
+
+
+def test_a_single_direction_is_the_same_beam_at_any_amplitude_and_phase(instance):
+    """So the expert search meets such twins, and keeps the one it drew first."""
+    translator = Translator(instance)
+    turned = [
+        Design((1, 4, 6), 30.0, (("filtered", db, deg),), (-10.0,) * 8) for db, deg in ((-2.0, 218.0), (1.6, 150.3))
+    ]
+    first, second = score(SolverRun(instance, 0), translator, "beam", turned)
+    assert first.rank == second.rank
 
 
 def test_a_mixture_of_directions_has_the_amplitudes_and_phases_that_it_says(instance):
