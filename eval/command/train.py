@@ -33,13 +33,16 @@ TABLE = "tune.md"
 def add_parser(command: AddCommand) -> None:
     """Add the parser."""
     parser = command("train", "Train an agent; a training that was interrupted resumes.")
-    parser.add_argument("algo", nargs="?", metavar="ALGO", help="ppo, ppo-lagrangian, a2c, sac, td3, tqc, l2o or rloo")
+    parser.add_argument(
+        "algo", nargs="?", metavar="ALGO", help="ppo, ppo-lagrangian, a2c, sac, td3, tqc, l2o, rloo or imitation"
+    )
     add_task(parser)
     parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
-        help="the run's folder (default: runs/ALGO-ENV-SCENARIO-SEED, with -csiE before the seed under --csi-error)",
+        help="the run's folder (default: runs/ALGO-ENV-SCENARIO-SEED, with -csiE before the seed under --csi-error, "
+        "and -started under --start-from)",
     )
     parser.add_argument("--device", default="cpu", help="where torch computes, such as cuda (default: cpu)")
     parser.add_argument("--threads", type=int, default=1, metavar="K", help="threads of torch (default: 1)")
@@ -70,6 +73,9 @@ def add_task(parser: Parser) -> None:
         "--steps", type=int, metavar="K", help="environment steps in all (default: as in the YAML file)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+    parser.add_argument(
+        "--start-from", metavar="RUN", help="the folder of another training, whose best policy this one begins with"
+    )
     parser.add_argument("--policy", choices=["mlp", "equivariant"], help="the network (default: as in the YAML file)")
     parser.add_argument(
         "--set-hyper",
@@ -95,7 +101,8 @@ def _out_of(args: argparse.Namespace, folder: str) -> Path:
     """Return where the results go if nothing is said."""
     stems = [Path(name).stem for name in ([args.instances_file] if args.instances_file else scenario_names(args))]
     estimated = "" if args.csi_error is None else f"-csi{args.csi_error:g}"
-    return Path(folder, f"{args.algo}-{args.env}-{'+'.join(stems)}{estimated}-{args.seed}")
+    started = "" if args.start_from is None else "-started"
+    return Path(folder, f"{args.algo}-{args.env}-{'+'.join(stems)}{estimated}{started}-{args.seed}")
 
 
 def _task_of(args: argparse.Namespace, tried: Mapping[str, Any] | None = None) -> Task:
@@ -124,6 +131,7 @@ def _task_of(args: argparse.Namespace, tried: Mapping[str, Any] | None = None) -
         instances=file,
         mixed_with=tuple(others),
         csi_error=args.csi_error,
+        start_from=args.start_from,
     )
 
 

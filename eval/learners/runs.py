@@ -37,14 +37,17 @@ class Training:
 
     @property
     def learner(self) -> str:
-        """The algorithm, and what sets it apart: ``ppo``, ``ppo-mlp-flat``, ``l2o-csi0.1``.
+        """The algorithm, and what sets it apart: ``ppo``, ``ppo-mlp-flat``, ``l2o-csi0.1``, ``rloo-started``.
 
-        That is a policy plainer than the equivariant one, and estimates in the place of the truth.
+        That is a policy plainer than the equivariant one, estimates in the place of the truth, and another training's
+        policy to begin with.
         """
         chosen = self.config["hyperparameters"]
         plain = [name for name, key in (("mlp", "policy"), ("flat", "action_format")) if chosen.get(key) == name]
         error = self.config.get("csi_error")
-        return "-".join([self.config["algo"], *plain, *([] if error is None else [f"csi{error:g}"])])
+        estimated = [] if error is None else [f"csi{error:g}"]
+        started = [] if self.config.get("start_from") is None else ["started"]
+        return "-".join([self.config["algo"], *plain, *estimated, *started])
 
     @property
     def environment(self) -> str:

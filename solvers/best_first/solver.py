@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Instance
-from secagent_env.model.serving import serve
+from secagent_env.allocation.actions import SelectionFormat
+from secagent_env.allocation.rules import decoder
 from secagent_env.support import checks
+from secagent_env.support.extras import require
 from solvers.best_first.ordering import accuracy_price, in_order
 from solvers.certificate.linear_test import secret_at_best
 from solvers.certificate.requirements import TOLERANCE, TimeFloors, usable_agents, why_infeasible
@@ -39,15 +41,23 @@ class BestFirst(Solver):
         How many selections are served, at most.
     polished
         Whether the powers of the best are then minimised, which takes longer than the search where agents jam.
+    compiled
+        Whether selections are served in machine code, three to five times faster; extra ``fast``.
+
+    Raises ImportError if ``compiled``, and numba is missing.
     """
 
     name = "best-first"
     most: int = 2000
     polished: bool = True
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         checks.integer("most", self.most, low=1)
         checks.flag("polished", self.polished)
+        checks.flag("compiled", self.compiled)
+        if self.compiled:
+            require("numba", extra="fast")
 
     def _solve(self, run: SolverRun) -> None:
         instance = run.given
@@ -57,6 +67,8 @@ class BestFirst(Solver):
         usable = usable_agents(instance, instance.execution_energy_j, floors) & secret_at_best(instance) & in_time
         if message := why_infeasible(instance, usable):
             raise Infeasible(message)
+        form = decoder("selection", instance.scenario, compiled=self.compiled)
+        assert isinstance(form, SelectionFormat)
         selections, size = _selections(instance, np.flatnonzero(usable)), FIRST
         for served in itertools.count():
             run.check_time()
@@ -65,7 +77,7 @@ class BestFirst(Solver):
             cheaper = [chosen for bound, chosen in batch if bound < run.energy_j]
             if not cheaper:
                 break
-            run.consider(serve(instance, np.array(cheaper)))
+            run.consider(form.serve(instance, np.array(cheaper)))
             run.record(iteration=served + 1, sub_problem="selections", selections=len(cheaper))
             if len(cheaper) < len(batch):
                 break

@@ -56,6 +56,19 @@ def test_it_finds_the_optimum_where_the_exact_solver_proves_it():
                 assert solution.outcome.energy_j == pytest.approx(exact.outcome.energy_j, rel=1e-3)
 
 
+def test_in_machine_code_it_decides_the_same():
+    pytest.importorskip("numba")
+    for preset in ("contested", "tight-latency"):
+        instance = sample_instance(preset, 2)
+        plain, compiled = (
+            solvers.make("best-first", most=40, polished=False, compiled=flag).solve(instance) for flag in (False, True)
+        )
+        assert compiled.evaluations == plain.evaluations
+        assert np.array_equal(compiled.decision.selection, plain.decision.selection)
+        assert compiled.decision.beamformer == pytest.approx(plain.decision.beamformer, rel=1e-9)
+        assert compiled.outcome.energy_j == pytest.approx(plain.outcome.energy_j, rel=1e-9)
+
+
 def test_selections_that_cannot_be_served_are_passed_over():
     instance = sample_instance("contested", 1)
     cheapest = np.argsort(instance.execution_energy_j)[:5]

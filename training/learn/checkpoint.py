@@ -91,6 +91,13 @@ class Checkpoint:
             raise broken(folder, error) from error
 
 
+def policy_digest(folder: Path) -> str:
+    """Return the SHA-256, in hexadecimal, of the file of the best policy in a checkpoint; ValueError without one."""
+    if not (folder / _BEST).is_file():
+        raise ValueError(f"{folder.parent} holds no policy of a training to start from")
+    return _digest(folder / _BEST)
+
+
 def recover(folder: Path) -> None:
     """Finish or undo an interrupted save."""
     new, old = _beside(folder)

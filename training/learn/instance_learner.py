@@ -1,4 +1,4 @@
-"""Learners that decide fresh instances, and learn from what the physics says of it, without an environment."""
+"""Learners of single instances, without an environment: from what the physics says of decisions, or from labels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WARM_UP = 0.05
 
 
 class InstanceLearner(Learner):
-    """The base: a subclass names its network and its loss. A step is one instance.
+    """The base: a subclass names its network and how it learns. A step is one instance.
 
     ``defaults`` are the hyperparameters and their defaults, ``formats`` the policy, the action format and the
     observation format that it trains.
@@ -64,37 +64,10 @@ class InstanceLearner(Learner):
     def _network(self) -> torch.nn.Module:
         """Return a new network, which makes actions of the parts of an observation."""
 
-    @abstractmethod
-    def _decided(self, scenario: Scenario, parts: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        """Return what the network decides on the parts of B observations of a scenario: tensors of the first axis B."""
-
-    @abstractmethod
-    def _terms(self, truth: Instance, known: Instance, *decided: Tensor) -> dict[str, Tensor]:
-        """Return the terms of the loss, whose sum is minimised, of what is decided on a scenario's instances (B).
-
-        ``known`` are the instances as the network sees them, the same object as ``truth`` where it sees the truth.
-        """
-
     @property
     def steps(self) -> int:
         """The number of instances learnt from so far."""
         return self._steps
-
-    def learn(self, segment: int, steps: int, logger: Logger, progress: Callable[[int], None]) -> None:
-        """Learn from ``steps`` fresh instances, rounded up to whole batches."""
-        rng = np.random.default_rng(train_seed(self._task.seed, segment))
-        torch.manual_seed(library_seed(self._task.seed, segment))
-        errors = generator_beside(rng)
-        size = int(self._options["batch_size"])
-        for _ in range(math.ceil(steps / size)):
-            batches = self._instances(rng, size)
-            terms = self._update(batches, self._seen(batches, errors))
-            self._steps += size
-            progress(size)
-            for name, value in terms.items():
-                logger.record_mean(f"train/{name}", value)
-        logger.record("train/learning_rate", self._optimizer.param_groups[0]["lr"])
-        logger.dump(self._steps)
 
     def _instances(self, rng: np.random.Generator, size: int) -> list[Instance]:
         """Return ``size`` instances to learn from, a batch for each scenario: fresh ones, or of the user's own."""
@@ -108,18 +81,11 @@ class InstanceLearner(Learner):
         error = self._task.csi_error
         return batches if error is None else [estimate_eavesdroppers(batch, error, errors) for batch in batches]
 
-    def _update(self, batches: Sequence[Instance], seen: Sequence[Instance] | None = None) -> dict[str, float]:
+    def _descend(self, terms: Mapping[str, Tensor]) -> dict[str, float]:
+        """Take a step against the gradient of the sum of the loss's terms; return them and it."""
         done = self._steps / self._task.settings.steps
         for group in self._optimizer.param_groups:
             group["lr"] = self._options["learning_rate"] * min(done / _WARM_UP + 0.05, max(1 - done, 0.0), 1.0)
-        seen = batches if seen is None else seen
-        form = self._task.settings.observation_format
-        everything = sum(len(batch) for batch in batches)
-        terms: dict[str, Tensor] = {}
-        for batch, shown in zip(batches, seen, strict=True):
-            decided = self._decided(batch.scenario, self._parts(observe(shown, form)))
-            for name, term in self._terms(batch, shown, *decided).items():
-                terms[name] = terms.get(name, 0.0) + len(batch) / everything * term
         loss = torch.stack(list(terms.values())).sum()
         self._optimizer.zero_grad()
         loss.backward()
@@ -150,6 +116,48 @@ class InstanceLearner(Learner):
         """Return the network, and examples of its inputs by name."""
         shapes = next(iter(self._shapes.values()))
         return self.network, {name: torch.rand(2, *shape, device=self._device) for name, shape in shapes.items()}
+
+
+class PhysicsLearner(InstanceLearner):
+    """The base of learners that see each instance once: a subclass also says what a decision costs."""
+
+    @abstractmethod
+    def _decided(self, scenario: Scenario, parts: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """Return what the network decides on the parts of B observations of a scenario: tensors of the first axis B."""
+
+    @abstractmethod
+    def _terms(self, truth: Instance, known: Instance, *decided: Tensor) -> dict[str, Tensor]:
+        """Return the terms of the loss, whose sum is minimised, of what is decided on a scenario's instances (B).
+
+        ``known`` are the instances as the network sees them, the same object as ``truth`` where it sees the truth.
+        """
+
+    def learn(self, segment: int, steps: int, logger: Logger, progress: Callable[[int], None]) -> None:
+        """Learn from ``steps`` fresh instances, rounded up to whole batches."""
+        rng = np.random.default_rng(train_seed(self._task.seed, segment))
+        torch.manual_seed(library_seed(self._task.seed, segment))
+        errors = generator_beside(rng)
+        size = int(self._options["batch_size"])
+        for _ in range(math.ceil(steps / size)):
+            batches = self._instances(rng, size)
+            terms = self._update(batches, self._seen(batches, errors))
+            self._steps += size
+            progress(size)
+            for name, value in terms.items():
+                logger.record_mean(f"train/{name}", value)
+        logger.record("train/learning_rate", self._optimizer.param_groups[0]["lr"])
+        logger.dump(self._steps)
+
+    def _update(self, batches: Sequence[Instance], seen: Sequence[Instance] | None = None) -> dict[str, float]:
+        seen = batches if seen is None else seen
+        form = self._task.settings.observation_format
+        everything = sum(len(batch) for batch in batches)
+        terms: dict[str, Tensor] = {}
+        for batch, shown in zip(batches, seen, strict=True):
+            decided = self._decided(batch.scenario, self._parts(observe(shown, form)))
+            for name, term in self._terms(batch, shown, *decided).items():
+                terms[name] = terms.get(name, 0.0) + len(batch) / everything * term
+        return self._descend(terms)
 
 
 def _shapes_by_size(task: Task, observation_format: str) -> dict[int, dict[str, tuple[int, ...]]]:

@@ -34,9 +34,10 @@ ALGORITHMS = {
     "tqc": "training.learn.sb3:SB3Learner",
     "l2o": "training.learn.l2o:L2OLearner",
     "rloo": "training.learn.rloo:RLOOLearner",
+    "imitation": "training.learn.imitation:ImitationLearner",
 }
 """Module and class of each algorithm."""
-ANY_SIZES = ("l2o", "rloo")
+ANY_SIZES = ("l2o", "rloo", "imitation")
 """Algorithms that decide the instances of each scenario by themselves: those of a mixture may differ in size."""
 HELD_OUT = 10
 """One in so many of the user's own instances is kept for validation."""
@@ -68,6 +69,8 @@ class Task:
         ε of the estimates that the policy sees of the eavesdroppers' channels, as in
         :class:`~secagent_env.allocation.rules.AllocationRules`: it is trained and validated on what the truth makes of
         its decisions. None: it sees the truth.
+    start_from
+        The folder of another training, whose best policy this one begins with.
 
     Raises
     ------
@@ -85,6 +88,7 @@ class Task:
     instances: str | None = None
     mixed_with: tuple[Scenario, ...] = ()
     csi_error: float | None = None
+    start_from: str | None = None
 
     def __post_init__(self) -> None:
         self._check_csi_error()

@@ -26,7 +26,7 @@ from secagent_env.allocation.rules import decoder
 from secagent_env.support import checks
 from secagent_env.support.extras import installed
 from solvers.interface.ranking import INFEASIBLE, rank_by_violation
-from training.learn.instance_learner import InstanceLearner
+from training.learn.instance_learner import PhysicsLearner
 from training.learn.learner import Task
 from training.networks.relational import RelationalNetwork
 
@@ -48,7 +48,7 @@ and the greatest such sum that counts."""
 _LARGEST_ADVANTAGE = 3.0
 
 
-class RLOOLearner(InstanceLearner):
+class RLOOLearner(PhysicsLearner):
     """The learner; see the module and :class:`training.learn.learner.Learner`. A step is one instance."""
 
     defaults = DEFAULTS
@@ -98,10 +98,15 @@ def drawn_selections(scores: Tensor, count: int, samples: int) -> tuple[Tensor, 
         unit = torch.rand(*scores.shape[:-1], samples, scores.shape[-1], dtype=scores.dtype, device=scores.device)
         gumbel = -torch.log(-torch.log(unit.clamp(1e-9, 1 - 1e-7)))
         order = (scores[:, None] + gumbel).topk(count, -1).indices
+    return order, log_probability(scores, order)
+
+
+def log_probability(scores: Tensor, order: Tensor) -> Tensor:
+    """Return the log-probabilities (B, S) that agents are drawn from scores (B, N) in an order (B, S, K)."""
     likely = scores - torch.logsumexp(scores, -1, keepdim=True)
-    logits = likely[:, None].expand(-1, samples, -1).gather(-1, order)
+    logits = likely[:, None].expand(-1, order.shape[1], -1).gather(-1, order)
     before = torch.cumsum(logits.exp(), -1) - logits.exp()
-    return order, (logits - torch.log1p(-before.clamp(max=1 - 1e-6))).sum(-1)
+    return (logits - torch.log1p(-before.clamp(max=1 - 1e-6))).sum(-1)
 
 
 def leave_one_out(cost: np.ndarray, best_of: int) -> np.ndarray:

@@ -25,6 +25,7 @@ from secagent_env import __version__
 from secagent_env.model.instance_files import stored_digest
 from secagent_env.support.files import append_line, write_text
 from secagent_env.support.reading import parse_json, read_bytes
+from training.learn.checkpoint import policy_digest
 from training.learn.learner import Task
 
 logger = logging.getLogger("secagent.training")
@@ -117,6 +118,7 @@ def describe(task: Task) -> dict[str, Any]:
         "instances": None if task.instances is None else stored_digest(task.instances),
         "mixed_with": [scenario.to_dict() for scenario in task.mixed_with] or None,
         "csi_error": task.csi_error,
+        "start_from": None if task.start_from is None else policy_digest(RunFolder(task.start_from).checkpoint),
     }
 
 

@@ -76,7 +76,8 @@ def train(
     Raises
     ------
     ValueError
-        If the folder holds another training, its checkpoint is broken, or hyperparameters do not fit.
+        If the folder holds another training, its checkpoint is broken, or hyperparameters do not fit; if there is no
+        policy to start from, or it is of another network.
     OSError
         If a file cannot be written.
     KeyboardInterrupt
@@ -87,6 +88,8 @@ def train(
     with _threads(threads), remembered() as interrupts:
         learner = learner_class(task.algo)(task, device)  # first: a wrong hyperparameter leaves no folder behind
         try:
+            if task.start_from is not None:
+                _start(learner, Path(task.start_from))
             folder.open(task, command)
             with held(folder.path) as alone:
                 if not alone:
@@ -118,6 +121,18 @@ def _trained(
             raise broken(folder.checkpoint, error) from error
     training.go(progress, judge)
     return training.finish()
+
+
+def _start(learner: Learner, run: Path) -> None:
+    """Give a learner the best policy of another training; ValueError if there is none, or it does not fit."""
+    checkpoint = Checkpoint.load(RunFolder(run).checkpoint)
+    if checkpoint is None or checkpoint.best is None:
+        raise ValueError(f"{run} holds no policy of a training to start from")
+    try:
+        learner.load_policy_state(checkpoint.best)
+    except (RuntimeError, KeyError, TypeError) as error:
+        algo = RunFolder(run).read_config().get("algo")
+        raise ValueError(f"the policy of {run}, of {algo}, is another network than the one that is trained") from error
 
 
 def _validation(task: Task, folder: RunFolder, samples: int) -> Validation:
