@@ -13,9 +13,9 @@ from eval.learners.runs import Training
 from secagent_env import Scenario, sample_instance
 from secagent_env.allocation.observations import observe
 from solvers.best_first.solver import BestFirst
-from training.learn.imitation import ImitationLearner
+from training.direct.imitation import ImitationLearner
+from training.direct.rloo import drawn_selections, log_probability
 from training.learn.learner import Task, learner_class
-from training.learn.rloo import drawn_selections, log_probability
 from training.learn.seeds import train_seed
 from training.learn.settings import load_settings
 from training.learn.train import train

@@ -12,7 +12,7 @@ from secagent_env import Scenario, evaluate, sample_instance
 from secagent_env.allocation.actions import action_format
 from secagent_env.allocation.observations import observe
 from secagent_env.model.physics import downlink_sinr, uplink_sinr
-from training.learn.l2o import L2OLearner, losses, soft_threshold
+from training.direct.l2o import L2OLearner, losses, soft_threshold
 from training.learn.learner import Task, learner_class
 from training.learn.settings import Settings
 from training.networks.equivariant import (

@@ -16,8 +16,8 @@ from secagent_env.allocation.actions import action_format
 from secagent_env.allocation.observations import observation_shapes, observe
 from secagent_env.model.serving import serve
 from solvers.interface.ranking import rank_by_violation
+from training.direct.rloo import costs, drawn_selections, leave_one_out
 from training.learn.learner import Task, learner_class
-from training.learn.rloo import costs, drawn_selections, leave_one_out
 from training.learn.settings import load_settings
 from training.learn.train import train
 from training.networks.equivariant import split_parts

@@ -32,9 +32,9 @@ ALGORITHMS = {
     "sac": "training.learn.sb3:SB3Learner",
     "td3": "training.learn.sb3:SB3Learner",
     "tqc": "training.learn.sb3:SB3Learner",
-    "l2o": "training.learn.l2o:L2OLearner",
-    "rloo": "training.learn.rloo:RLOOLearner",
-    "imitation": "training.learn.imitation:ImitationLearner",
+    "l2o": "training.direct.l2o:L2OLearner",
+    "rloo": "training.direct.rloo:RLOOLearner",
+    "imitation": "training.direct.imitation:ImitationLearner",
 }
 """Module and class of each algorithm."""
 ANY_SIZES = ("l2o", "rloo", "imitation")

@@ -26,7 +26,7 @@ from secagent_env.allocation.rules import decoder
 from secagent_env.support import checks
 from secagent_env.support.extras import installed
 from solvers.interface.ranking import INFEASIBLE, rank_by_violation
-from training.learn.instance_learner import PhysicsLearner
+from training.direct.base import PhysicsLearner
 from training.learn.learner import Task
 from training.networks.relational import RelationalNetwork
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from secagent_env import Decision, Instance, Scenario, evaluate
 from secagent_env.allocation.actions import GuidedFormat
 from secagent_env.model.physics import LN2, combine_eavesdroppers, downlink_sinr, uplink_sinr
-from training.learn.instance_learner import PhysicsLearner
+from training.direct.base import PhysicsLearner
 from training.networks.equivariant import EquivariantNetwork
 
 DEFAULTS: dict[str, float] = {

@@ -24,9 +24,9 @@ from secagent_env.gym_bases.mixed_vector import shares
 from secagent_env.sampling.estimation import generator_beside
 from secagent_env.support.extras import installed
 from solvers.best_first.solver import BestFirst
-from training.learn.instance_learner import InstanceLearner
+from training.direct.base import InstanceLearner
+from training.direct.rloo import log_probability
 from training.learn.learner import State, Task
-from training.learn.rloo import log_probability
 from training.learn.seeds import library_seed, train_seed
 from training.networks.relational import RelationalNetwork
 
