@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help compare bench test test-slow test-llm test-pages test-replay mutants lint docs wheel clean
+.PHONY: help compare bench test test-long test-slow test-llm test-pages test-replay mutants lint docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,9 @@ bench: .venv/.compare ## the speed figures of the README
 
 test: .venv/.dev ## all tests but those of the other targets
 	$(BIN)/pytest -n auto $(ARGS)
+
+test-long: .venv/.dev ## the tests of whole commands and trainings
+	$(BIN)/pytest -n auto -m "long and not slow" $(ARGS)
 
 test-slow: .venv/.dev ## the tests marked slow
 	$(BIN)/pytest -n auto -m slow $(ARGS)

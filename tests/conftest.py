@@ -38,6 +38,46 @@ SHARED = (
 """Tests in these files share what takes long to compute: they run in one worker."""
 
 
+LONG = (
+    "env/bulk/test_bulk_env.py",
+    "env/interface/test_wrappers.py",
+    "eval/command/test_serve_local.py",
+    "eval/command/test_streams.py",
+    "eval/experiments/test_endpoint_votes.py",
+    "eval/experiments/test_knowledge_endpoints.py",
+    "eval/experiments/test_model_tables.py",
+    "eval/experiments/test_reasoning_cli.py",
+    "eval/experiments/test_recorded.py",
+    "eval/experiments/test_robust_designs.py",
+    "eval/report/test_received_folder.py",
+    "eval/report/test_report.py",
+    "eval/studies/test_llm_bench.py",
+    "eval/studies/test_transfer.py",
+    "eval/sweep/test_sources.py",
+    "eval/sweep/test_sweep.py",
+    "eval/test_bench.py",
+    "eval/test_cli.py",
+    "eval/test_compare.py",
+    "eval/test_law_cli.py",
+    "eval/test_reproduce.py",
+    "solvers/llm/test_llm_time.py",
+    "training/test_libraries.py",
+    "training/test_mixed_training.py",
+    "training/test_train_cli.py",
+    "training/test_training.py",
+    "training/test_tune.py",
+)
+"""Files of whole commands and trainings, which together take longer than all others: `make test-long` runs these."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests in the files of LONG, before ``-m`` chooses among them."""
+    for item in items:
+        if item.nodeid.partition("::")[0].endswith(LONG):
+            item.add_marker("long")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Let workers take single tests, but the files of SHARED as a whole."""

@@ -72,6 +72,10 @@ STUDIES = {
         "What agents reach on channels that they were not trained on, beside those that were.",
         timed=True,
     ),
+    "decentralised": Study(
+        "eval.studies.decentralised.study:Decentralised",
+        "What agents reach that bid and set their powers by what they see themselves.",
+    ),
     "starts": Study(
         "eval.studies.starts.study:Starts",
         "How much sooner solvers are good where they start from another's decision.",

@@ -76,7 +76,9 @@ def add_task(parser: Parser) -> None:
     parser.add_argument(
         "--start-from", metavar="RUN", help="the folder of another training, whose best policy this one begins with"
     )
-    parser.add_argument("--policy", choices=["mlp", "equivariant"], help="the network (default: as in the YAML file)")
+    parser.add_argument(
+        "--policy", choices=["mlp", "equivariant", "local"], help="the network (default: as in the YAML file)"
+    )
     parser.add_argument(
         "--set-hyper",
         nargs="+",

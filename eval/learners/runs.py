@@ -13,6 +13,9 @@ import numpy as np
 from secagent_env import Scenario
 from training.learn.run_folder import RunFolder
 
+PLAIN = (("mlp", "policy"), ("local", "policy"), ("flat", "action_format"), ("bids", "action_format"))
+"""What a learner's name tells of its hyperparameters."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -43,7 +46,7 @@ class Training:
         policy to begin with.
         """
         chosen = self.config["hyperparameters"]
-        plain = [name for name, key in (("mlp", "policy"), ("flat", "action_format")) if chosen.get(key) == name]
+        plain = [name for name, key in PLAIN if chosen.get(key) == name]
         error = self.config.get("csi_error")
         estimated = [] if error is None else [f"csi{error:g}"]
         started = [] if self.config.get("start_from") is None else ["started"]

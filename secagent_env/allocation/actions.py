@@ -15,7 +15,7 @@ from secagent_env.model.beams import DIRECTIONS, beam_directions
 from secagent_env.model.decision import Decision
 from secagent_env.model.instance import Instance
 from secagent_env.model.scenario import Scenario
-from secagent_env.model.serving import serve
+from secagent_env.model.serving import QUIET_ITERATIONS, ZERO_FORCING, Links, downlink, serve
 from secagent_env.support.checks import flag
 from secagent_env.support.errors import check_name
 
@@ -249,8 +249,7 @@ class GuidedFormat:
         order = np.argsort(~selection, axis=-1, stable=True)
         kept = np.argsort(order, axis=-1, stable=True) < self._required
         power = np.minimum(decision.power_w, self._max_power_w)
-        received = np.maximum(power * instance.bs_gain / instance.scenario.noise_power_w, 1e-30)
-        snr = 10 * np.log10(received)
+        snr = _received_db(power, instance)
         common = np.clip(np.mean(snr, axis=-1, keepdims=True, where=kept), -self.COMMON_DB, self.COMMON_DB)
         jamming = np.log(np.maximum(power, LOWEST_POWER_W) / LOWEST_POWER_W) / self._octaves
         jamming = np.maximum(jamming, np.finfo(np.float32).tiny)
@@ -260,6 +259,56 @@ class GuidedFormat:
         return np.concatenate([np.where(kept, 1.0, -1.0), levels, common / self.COMMON_DB, weights], axis=-1).astype(
             np.float32
         )
+
+
+class BidsFormat:
+    """One flat ``Box(-1, 1, (2N,), float32)`` of what every agent can say by itself; the base station forms the beam.
+
+    The format of agents that decide by themselves (:mod:`secagent_env.multiagent`). The N_min highest bids compute. The
+    beam is the one of :func:`~secagent_env.model.serving.downlink` for them, beside whoever jams.
+
+    ================  =====================================================================================
+    slice             meaning
+    ================  =====================================================================================
+    ``[:N]``          bids: the N_min agents with the highest compute, of equal ones the lowest index
+    ``[N:]``          level: of a selected agent the SNR at the base station, −30 dB ± 10 dB; of an
+                      unselected one its jamming power, as in the guided format
+    ================  =====================================================================================
+    """
+
+    COMMON_LEVEL = -0.75  # in the guided format: −30 dB
+
+    def __init__(self, scenario: Scenario) -> None:
+        n = scenario.num_agents
+        self._guided = GuidedFormat(scenario)
+        self.space: gymnasium.Space[Any] = gymnasium.spaces.Box(-1.0, 1.0, (2 * n,), np.float32)
+        self._size = 2 * n
+        self.slices = {"bids": slice(0, n), "levels": slice(n, None)}
+
+    def decode(self, action: Any, instance: Instance | None = None) -> Decision:
+        """Return the decision that an action (…, 2N) stands for in an instance; their batches broadcast."""
+        instance, action = _present(instance), np.clip(action_array("action", action, self._size), -1.0, 1.0)
+        rest = [self.COMMON_LEVEL, *np.zeros(len(DIRECTIONS))]
+        padded = np.concatenate([action, np.broadcast_to(rest, (*action.shape[:-1], len(rest)))], axis=-1)
+        decision = self._guided.decide(padded, instance)
+        batch = decision.batch_shape
+        chosen = np.nonzero(decision.selection)[-1].reshape(*batch, -1)  # N_min of each
+        links = Links.of(instance, chosen)
+        jamming = np.where(decision.selection, 0.0, decision.power_w).reshape(-1, decision.power_w.shape[-1])
+        start = beam_directions(instance, chosen)[..., ZERO_FORCING, :]
+        start = np.broadcast_to(start, (*batch, start.shape[-1])).reshape(-1, start.shape[-1])
+        beam, _ = downlink(links, start, QUIET_ITERATIONS, jam=False, beside=jamming)
+        beamformer = (beam * math.sqrt(instance.scenario.bs_power_w)).reshape(*batch, -1)
+        return Decision._trusted(selection=decision.selection, beamformer=beamformer, power_w=decision.power_w)
+
+    def encode(self, decision: Decision, instance: Instance | None = None) -> np.ndarray:
+        """Return the action (…, 2N), float32, nearest to a decision but for its beam."""
+        guided, slices = self._guided.encode(decision, instance), self._guided.slices
+        bids, levels = guided[..., slices["scores"]], guided[..., slices["levels"]]
+        common = self.COMMON_LEVEL * GuidedFormat.COMMON_DB
+        offset = (_received_db(decision.power_w, _present(instance)) - common) / GuidedFormat.OFFSET_DB
+        levels = np.where(bids > 0, np.clip(offset, -1, 1), levels)
+        return np.concatenate([bids, levels], axis=-1).astype(np.float32)
 
 
 class SelectionFormat:
@@ -291,11 +340,14 @@ class SelectionFormat:
         return np.where(rank < self._required, 1.0, -1.0).astype(np.float32)
 
 
-ACTION_FORMATS: dict[str, type[FlatFormat] | type[DictFormat] | type[GuidedFormat] | type[SelectionFormat]] = {
+ACTION_FORMATS: dict[
+    str, type[FlatFormat] | type[DictFormat] | type[GuidedFormat] | type[SelectionFormat] | type[BidsFormat]
+] = {
     "flat": FlatFormat,
     "dict": DictFormat,
     "guided": GuidedFormat,
     "selection": SelectionFormat,
+    "bids": BidsFormat,
 }
 
 
@@ -313,6 +365,11 @@ def _present(instance: Instance | None) -> Instance:
     if instance is None:
         raise ValueError("what the action means depends on the instance: give one, or call reset() first")
     return instance
+
+
+def _received_db(power_w: np.ndarray, instance: Instance) -> np.ndarray:
+    """Return the SNRs (…, N) at the base station of agents that send alone, dB."""
+    return np.asarray(10 * np.log10(np.maximum(power_w * instance.bs_gain / instance.scenario.noise_power_w, 1e-30)))
 
 
 def _weights(directions: np.ndarray, beamformer: np.ndarray) -> np.ndarray:

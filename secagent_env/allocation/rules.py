@@ -45,7 +45,8 @@ class FormatRules:
     scenario
         The parameters of the networks.
     action_format
-        ``"flat"``, ``"dict"``, ``"guided"`` or ``"selection"``, see :mod:`secagent_env.allocation.actions`.
+        ``"flat"``, ``"dict"``, ``"guided"``, ``"selection"`` or ``"bids"``, see
+        :mod:`secagent_env.allocation.actions`.
     artificial_noise
         Whether the base station can send artificial noise, of which the ``"dict"`` format says the covariance.
     observation_format

@@ -254,14 +254,20 @@ class _Heard(NamedTuple):
         return (np.log1p(self.weakest) - np.log1p(self.loudest))[:, 0]
 
 
-def downlink(links: Links, beam: np.ndarray, iterations: int, *, jam: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return beams (B, L) of length 1 and jamming powers (B, N), W: the best ones on the way from a beam."""
+def downlink(
+    links: Links, beam: np.ndarray, iterations: int, *, jam: bool, beside: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return beams (B, L) of length 1 and jamming powers (B, N), W: the best ones on the way from a beam.
+
+    If not ``jam``, the powers stay those given ``beside`` it, none by default.
+    """
     colluding, upload = links.scenario.colluding, links.fastest_upload_s()
     needed, second = links.needed(), links.worth_of_a_second()
     to_bs, to_eve = links.senders
     ratio = to_eve / _positive(to_bs)[..., None]
 
-    jamming = links.start_of_jamming() if jam else np.zeros(links.received.shape)
+    given = np.zeros(links.received.shape) if beside is None else beside
+    jamming = links.start_of_jamming() if jam else given
     agents = np.full(to_bs.shape, 1 / to_bs.shape[-1])
     eavesdroppers = np.full((len(beam), to_eve.shape[-1]), 1.0 if colluding else 1 / to_eve.shape[-1])
     leaks, thrift = np.full(to_eve.shape, START_PSI), np.ones(len(beam))

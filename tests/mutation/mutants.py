@@ -50,6 +50,9 @@ LEAST_SECONDS = 60
 MOST_BYTES = 8 << 30
 """Of memory, for a mutant whose loop never ends."""
 
+TESTED = "not slow and not llm and not replay and not pages"
+"""Which of a group's tests have to notice: the long ones too."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -150,7 +153,20 @@ def run_tests(copy: Path, tests: tuple[str, ...], seconds: float | None) -> tupl
         **os.environ, **threads, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "CI": "1",
         "TMPDIR": str(copy.parent), "SECAGENT_DATA": data,
     }  # fmt: skip
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", *tests]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "--no-header",
+        "--tb=no",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        TESTED,
+        *tests,
+    ]
     output, hung = "", False
     with subprocess.Popen(
         command, cwd=copy, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

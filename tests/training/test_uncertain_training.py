@@ -19,7 +19,8 @@ import torch
 import training
 from eval.learners.runs import Training
 from training.bridge import GymVecEnv
-from training.learn import l2o, validation
+from training.direct import l2o
+from training.learn import validation
 from training.learn.learner import Task
 from training.learn.sb3 import make_envs
 from training.learn.seeds import VALIDATION, validation_instances

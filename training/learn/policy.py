@@ -1,4 +1,4 @@
-"""The equivariant network as an actor-critic policy of Stable-Baselines3."""
+"""The equivariant and the local network as actor-critic policies of Stable-Baselines3."""
 
 from __future__ import annotations
 
@@ -13,20 +13,29 @@ from torch import Tensor, nn
 from secagent_env.support.errors import check_name
 from training.learn.learner import Task
 from training.networks.equivariant import EquivariantNetwork, ValueNetwork, compact_shapes, split_parts
+from training.networks.local import LocalNetwork
 
 ACTOR_CRITICS = ("ppo", "ppo-lagrangian", "a2c")
-"""The algorithms that the equivariant policy is for."""
+"""The algorithms that these policies are for."""
 LOG_STD = dict.fromkeys(("score", "level", "common", "directions"), -2.0)
 """Initial logarithms of the exploration noise, one for each kind of entry of the guided action."""
 
 
-def equivariant_policy(task: Task, options: Mapping[str, Any]) -> tuple[type[EquivariantPolicy], dict[str, Any]]:
+FORMATS = {"equivariant": ("guided",), "local": ("guided", "bids")}
+"""The action formats of each policy; both read the compact observation."""
+
+
+def network_policy(task: Task, options: Mapping[str, Any]) -> tuple[type[EquivariantPolicy], dict[str, Any]]:
     """Return the policy's class and its keyword arguments for a task; ValueError where something does not fit."""
+    name, settings = task.settings.policy, task.settings
     if task.algo not in ACTOR_CRITICS:
-        raise ValueError(f"the equivariant policy is for {', '.join(ACTOR_CRITICS)}; {task.algo} needs policy mlp")
-    if (task.settings.action_format, task.settings.observation_format) != ("guided", "compact"):
-        raise ValueError("the equivariant policy needs action_format guided and observation_format compact")
-    return EquivariantPolicy, {
+        raise ValueError(f"the {name} policy is for {', '.join(ACTOR_CRITICS)}; {task.algo} needs policy mlp")
+    if settings.action_format not in FORMATS[name] or settings.observation_format != "compact":
+        formats = " or ".join(FORMATS[name])
+        raise ValueError(f"the {name} policy needs action_format {formats} and observation_format compact")
+    if name == "local" and task.environment == "lifetime":
+        raise ValueError("the local policy sees no batteries: it has no environment 'lifetime'")
+    return {"equivariant": EquivariantPolicy, "local": LocalPolicy}[name], {
         "shapes": compact_shapes(task.scenario, batteries=task.environment == "lifetime"),
         **options,
     }
@@ -67,15 +76,20 @@ class EquivariantPolicy(ActorCriticPolicy):
 
     def _build(self, lr_schedule: Callable[[float], float]) -> None:
         agents = self._shapes["agents"][0]
-        sizes = [agents, agents, 1, self.action_space.shape[0] - 2 * agents - 1]  # type: ignore[index]
+        common = self.action_space.shape[0] - 2 * agents  # type: ignore[index]
+        sizes = [agents, agents, min(common, 1), max(common - 1, 0)]
         batteries = "batteries" in self._shapes
-        self.actor = EquivariantNetwork(batteries=batteries, **self._actor)
+        self.actor = self._network(batteries, beam=common > 0)
         self.critic = ValueNetwork(batteries=batteries, values=self._values, **self._critic)
         self.log_std = nn.Parameter(torch.tensor(self._start))
         self._sizes = sizes
         fused = {"fused": True} if issubclass(self.optimizer_class, torch.optim.Adam) else {}
         options = {**fused, **self.optimizer_kwargs}
         self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **options)  # type: ignore[call-arg]
+
+    def _network(self, batteries: bool, beam: bool) -> nn.Module:
+        """Return the actor; ``beam`` is whether its action holds the beam."""
+        return EquivariantNetwork(batteries=batteries, **self._actor)
 
     def forward(self, obs: Tensor, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Return actions (B, A), values (B, values) and the actions' log-probabilities (B)."""
@@ -104,3 +118,10 @@ class EquivariantPolicy(ActorCriticPolicy):
     def exportable(self) -> tuple[nn.Module, dict[str, Tensor]]:
         """Return the actor, and an example of its inputs by name."""
         return self.actor, {name: torch.rand(2, *shape, device=self.device) for name, shape in self._shapes.items()}
+
+
+class LocalPolicy(EquivariantPolicy):
+    """The same with an actor that decides for every agent by what it sees itself; it has no ``rounds``."""
+
+    def _network(self, batteries: bool, beam: bool) -> nn.Module:
+        return LocalNetwork(beam=beam, width=self._actor["width"])

@@ -199,10 +199,10 @@ def _model(algorithm: type[BaseAlgorithm], task: Task, env: VecEnv, device: str)
 
 def _policy(task: Task, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Return the policy's class, or SB3's name of it, and its keyword arguments."""
-    if task.settings.policy == "equivariant":
-        from training.learn.policy import equivariant_policy
+    if task.settings.policy in ("equivariant", "local"):
+        from training.learn.policy import network_policy
 
-        return equivariant_policy(task, options)
+        return network_policy(task, options)
     options = dict(options)
     activation = options.get("activation_fn")
     if activation is not None:

@@ -2,7 +2,7 @@
 
 ``training/hyperparameters/ALGO.yaml`` has sections. ``default`` always holds; the name of any other section is one
 or more words, each an environment (``allocation``, ``lifetime``), a preset (``paper``, …) or a policy (``mlp``,
-``equivariant``, ``relational``), and it holds where all of its words do. More words override fewer, of equally many the
+``equivariant``, …), and it holds where all of its words do. More words override fewer, of equally many the
 later section the earlier; what the caller sets overrides all.
 """
 
@@ -23,7 +23,7 @@ from secagent_env.support.reading import MAX_TOML_BYTES, read_text, short
 FOLDER = Path(__file__).parents[1] / "hyperparameters"
 ENVIRONMENTS = {"allocation": "secagent/Allocation-v0", "lifetime": "secagent/Lifetime-v0"}
 """What can be trained on, by the name on the command line."""
-POLICIES = ("mlp", "equivariant", "relational")
+POLICIES = ("mlp", "equivariant", "local", "relational")
 
 _WORDS = {*ENVIRONMENTS, *PRESETS, *POLICIES}
 _COUNTS = ("num_envs", "episodes_per_instance", "steps", "segment_steps", "evaluate_every")
@@ -36,7 +36,7 @@ class Settings:
     Attributes
     ----------
     policy
-        ``"mlp"``, ``"equivariant"`` or ``"relational"``.
+        ``"mlp"``, ``"equivariant"``, ``"local"`` or ``"relational"``.
     action_format, observation_format
         Of the environment.
     num_envs

@@ -31,9 +31,9 @@ TEMPERATURE = 0.25
 _MANY_TASKS = 30.0
 _BEHIND = 4.0
 """How many standard deviations below the mean an able agent can score; the others score twice as far below."""
-_START_LEVEL, _START_COMMON, _START_ZERO_FORCING = -0.5, -0.75, 0.8
+START_LEVEL, START_COMMON = -0.5, (-0.75, 0.0, 0.0, 0.8, 0.0)
 """Actions of an untrained network: nobody jams, senders arrive at −30 dB, a zero-forcing beam."""
-_SLOW = 0.1
+SLOW = 0.1
 """Factor on the outputs for powers and beam: Adam's steps do not shrink with the gradient, and would carry them away
 where the reward hardly depends on them."""
 
@@ -114,9 +114,8 @@ class EquivariantNetwork(nn.Module):
         self.query = nn.ModuleList(_layers(pooled, width, inputs) for _ in range(rounds))
         self.level = nn.Linear(width, 1)
         self.common = _layers(pooled, width, GLOBAL_OUTPUTS)
-        start = [_START_COMMON, 0.0, 0.0, _START_ZERO_FORCING, 0.0]
         self.start: Tensor
-        self.register_buffer("start", torch.atanh(torch.tensor(start)), persistent=False)
+        self.register_buffer("start", torch.atanh(torch.tensor(START_COMMON)), persistent=False)
 
     def forward(self, task: Tensor, agents: Tensor, eavesdroppers: Tensor, batteries: Tensor | None = None) -> Tensor:
         """Return the action (B, 2N + 5) within ±1.
@@ -128,8 +127,8 @@ class EquivariantNetwork(nn.Module):
             :mod:`secagent_env.allocation.observations`.
         """
         scores, hidden, context = self.encode(task, agents, eavesdroppers, batteries)
-        level = math.atanh(_START_LEVEL) + _SLOW * self.level(hidden).squeeze(-1)
-        common = self.start + _SLOW * self.common(context)
+        level = math.atanh(START_LEVEL) + SLOW * self.level(hidden).squeeze(-1)
+        common = self.start + SLOW * self.common(context)
         return torch.cat([torch.tanh(scores / 2), torch.tanh(level), torch.tanh(common)], -1)
 
     def encode(

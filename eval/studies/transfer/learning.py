@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,16 @@ from training.learn.settings import load_settings
 FUNCTION, UNTRAINED = (f"eval.studies.transfer.learning:{name}" for name in ("learn", "write_untrained"))
 
 
-def task_of(algo: str, scenarios: Sequence[Scenario], *, preset: str | None, steps: int | None, seed: int) -> Task:
-    """Return the training of one policy on scenarios, with the hyperparameters of the YAML file.
+def task_of(
+    algo: str,
+    scenarios: Sequence[Scenario],
+    *,
+    preset: str | None,
+    steps: int | None,
+    seed: int,
+    hyperparameters: Mapping[str, Any] | None = None,
+) -> Task:
+    """Return the training of one policy on scenarios, with the hyperparameters of the YAML file but for those given.
 
     Raises
     ------
@@ -28,7 +36,7 @@ def task_of(algo: str, scenarios: Sequence[Scenario], *, preset: str | None, ste
         environment="allocation",
         preset=preset,
         arguments=learner_class(algo).arguments(algo),
-        overrides={} if steps is None else {"steps": steps},
+        overrides={**(hyperparameters or {}), **({} if steps is None else {"steps": steps})},
     )
     scenario, *others = scenarios
     return Task(

@@ -1,0 +1,1 @@
+"""Decentralised allocation: what agents reach that decide by what they see themselves."""
