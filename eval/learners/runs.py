@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ class Training:
     path: Path
     config: dict[str, Any]
     evaluations: list[dict[str, Any]]
+    apart: str = ""
+    """What sets it apart from others of its algorithm that it is judged beside, such as ``" (n_epochs=2)"``."""
 
     @classmethod
     def read(cls, path: str | Path) -> Training:
@@ -50,7 +53,7 @@ class Training:
         error = self.config.get("csi_error")
         estimated = [] if error is None else [f"csi{error:g}"]
         started = [] if self.config.get("start_from") is None else ["started"]
-        return "-".join([self.config["algo"], *plain, *estimated, *started])
+        return "-".join([self.config["algo"], *plain, *estimated, *started]) + self.apart
 
     @property
     def environment(self) -> str:
@@ -91,6 +94,19 @@ class Training:
         """The mean reward on the validation instances, by which the best seed is picked."""
         score = self.config.get("best", {}).get("score")
         return -np.inf if score is None else float(score)
+
+
+def set_apart(trainings: Sequence[Training]) -> list[Training]:
+    """Return trainings whose learners' names tell the hyperparameters in which those of one name differ."""
+    found = []
+    for one in trainings:
+        alike = [other.config["hyperparameters"] for other in trainings if other.learner == one.learner]
+        own = one.config["hyperparameters"]
+        known = dict.fromkeys(name for other in alike for name in other)
+        names = [name for name in known if any(other.get(name) != own.get(name) for other in alike)]
+        told = ", ".join(f"{name}={own.get(name)}" for name in names)
+        found.append(dataclasses.replace(one, apart=f" ({told})" if told else ""))
+    return found
 
 
 @dataclass(frozen=True)

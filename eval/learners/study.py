@@ -17,7 +17,7 @@ import training
 from eval.experiments.options import REQUIRED, option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.learners.report import markdown, save_curves
-from eval.learners.runs import Judgement, Training
+from eval.learners.runs import Judgement, Training, set_apart
 from eval.learners.shipping import best_training, ship
 from eval.sweep.cells import Cell
 from eval.sweep.grid import MOST_AT_ONCE, number_of
@@ -51,7 +51,7 @@ class Learners(Experiment):
         "RUN",
         flag="runs",
         nargs="+",
-        read=lambda runs: [Training.read(path) for path in runs],
+        read=lambda runs: set_apart([Training.read(path) for path in runs]),
     )
     instances: int = option(500, "test instances (default: %(default)s)", "K")
     sizes: Sequence[int] = option((50, 100), "default: %(default)s", "N", nargs="*")

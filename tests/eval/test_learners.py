@@ -10,7 +10,7 @@ import training
 from eval.command.cli import main
 from eval.learners.cells import TestSet, judge, judge_cheapest, judge_random
 from eval.learners.report import markdown, save_curves
-from eval.learners.runs import Judgement, Training
+from eval.learners.runs import Judgement, Training, set_apart
 from eval.learners.shipping import best_training, ship
 from eval.learners.study import Learners
 from eval.sweep.engine import Sweep, run_sweep
@@ -107,6 +107,18 @@ def test_the_cheapest_agents_cost_the_bound_where_they_are_accurate_enough():
     assert feasible.any()
     assert (row["gap"][feasible] < 1e-6).all()
     assert np.isfinite(row["repaired_gap"]).all()
+
+
+def test_what_sets_trainings_of_one_learner_apart_is_in_their_names(tmp_path: Path):
+    folders = [tmp_path / name for name in ("a", "b", "c")]
+    runs = [finished(folder, algo, 0) for folder, algo in zip(folders, ("ppo", "ppo", "a2c"), strict=True)]
+    config = RunFolder(runs[1]).read_config()
+    config["hyperparameters"] |= {"steps": 10, "batch_size": 256}
+    RunFolder(runs[1]).write_config(config)
+    named = [one.learner for one in set_apart([Training.read(run) for run in runs])]
+    assert named == ["ppo (steps=1000000, batch_size=None)", "ppo (steps=10, batch_size=256)", "a2c"]
+    alike = set_apart([Training.read(runs[0]), Training.read(runs[2])])
+    assert [one.learner for one in alike] == ["ppo", "a2c"]
 
 
 def test_runs_are_judged_at_every_size_they_take(tmp_path: Path):
