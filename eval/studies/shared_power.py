@@ -56,7 +56,8 @@ class SharedPowerTraining(Experiment):
 
     def cells(self) -> list[Cell]:
         """Return a cell for each training."""
-        return [Cell(FUNCTION, self.name, "ppo", n, self.seed, options={"steps": self.steps}) for n in self.pairs]
+        options = {"steps": self.steps}
+        return [Cell(FUNCTION, self.name, "ppo", n, self.seed, options=options, lasting=True) for n in self.pairs]
 
     def report(self, compute: Compute) -> Report:
         """Write the policies and their cards, and return a table of them."""

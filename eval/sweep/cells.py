@@ -57,6 +57,9 @@ class Cell:
         Modules that the function reaches by a name in a registry or a plugin, and not by an import.
     paid
         Whether computing it costs more than time, such as a language model's tokens. Not part of the key.
+    lasting
+        Whether it leaves files behind, or takes minutes, such as a training: then it is not computed to tell how long
+        it takes. Not part of the key.
     answers
         Where the answers of its language model are kept, a folder, or taken from, the file of a recording
         (:mod:`eval.sweep.answers`). Not part of the key; that of a recording's answers has their digest.
@@ -71,6 +74,7 @@ class Cell:
     options: Mapping[str, Any] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
     paid: bool = False
+    lasting: bool = False
     answers: str = ""
 
     @property

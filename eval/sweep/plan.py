@@ -48,7 +48,7 @@ def plan(
     """Count the cells of a sweep and estimate how long :func:`run_sweep` would take; it writes nothing.
 
     Times are those of the cells in the folder. Of schemes that are not there, one cell each is computed for its time,
-    but none of those that cost more than time.
+    but none of those that cost more than time, leave files behind or take minutes.
     """
     opened = backend_of(workers, scheduler)
     store = Store(Path(out) / CELLS)
@@ -64,7 +64,7 @@ def plan(
     untimed = {
         family.cell.group: family for family in reversed(wanting) if times.expected(family.cell, roughly=True) is None
     }
-    trials = [family.first_missing() for family in untimed.values() if not family.cell.paid]
+    trials = [family.first_missing() for family in untimed.values() if not (family.cell.paid or family.cell.lasting)]
     with opened(missing, wait=False) as backend:
         tried = {cell.key: cell for cell in trials}
         for chunk in (backend if backend.cores else Here()).run(trials, sweep.work(), times.expected):

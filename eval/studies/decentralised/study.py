@@ -104,8 +104,9 @@ class Decentralised(Experiment):
                         "hyperparameters": hyperparameters,
                         "run": str(self.runs / f"{preset}-{number}-{seed}"),
                     }
+                    modules = (module_of("ppo"),)
                     yield Cell(
-                        learning.FUNCTION, self.name, scheme, None, seed, options=options, modules=(module_of("ppo"),)
+                        learning.FUNCTION, self.name, scheme, None, seed, options=options, modules=modules, lasting=True
                     )
 
     def _judged(self, trainings: Sequence[Cell]) -> Iterator[Cell]:

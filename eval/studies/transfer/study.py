@@ -164,7 +164,7 @@ class Transfer(Experiment):
                     function = learning.UNTRAINED if kind == UNTRAINED else learning.FUNCTION
                     scheme = f"{algo}, {preset or kind}"
                     modules = (module_of(algo),)
-                    cell = Cell(function, self.name, scheme, None, seed, options=options, modules=modules)
+                    cell = Cell(function, self.name, scheme, None, seed, options=options, modules=modules, lasting=True)
                     found.append(Learnt(cell, algo, kind, preset))
         return found
 

@@ -41,6 +41,9 @@ def test_a_reduced_form(tmp_path: Path, presets: tuple[str, str], monkeypatch: p
     study = Transfer(presets, ("ppo", "l2o"), instances=4, steps=1024, runs=tmp_path / "runs")
     known = study.cells()
     assert {cell.seed for cell in known if cell.value is not None} == {seeds.TEST.start}
+    rehearsed = str(protocol.dry_run(study, tmp_path / "out", workers=1))
+    assert "longer for ppo, mixed, ppo, flat, ppo, street, ppo, untrained, of whose time nothing is known" in rehearsed
+    assert not (tmp_path / "runs").exists()  # nothing was trained
     text = protocol.run(study, tmp_path / "out", workers=1, progress=False)
     rows = pandas.read_csv(tmp_path / "out" / "transfer.csv")
     agents = ["ppo", "l2o", "ppo (mixed)", "ppo (this preset alone)", "ppo (untrained)", "exact", "random"]
