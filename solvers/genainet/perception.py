@@ -25,11 +25,13 @@ class Percept:
     max_power_w
         P_max, W.
     power_w, rate
-        The agent's own power, W, and rate, bit/s/Hz.
+        The agent's own power, W, and rate, bit/s/Hz, or with a bandwidth kbit/s.
     targets
-        The target rates of all pairs by name, bit/s/Hz.
+        The target rates of all pairs by name, in the same unit.
     received
         The messages of the last round to it, by sender.
+    bandwidth_khz
+        The bandwidth of each pair, in which rates are told; None: they are told per Hz.
     """
 
     agent: str
@@ -40,14 +42,22 @@ class Percept:
     rate: float
     targets: Mapping[str, float]
     received: Mapping[str, str]
+    bandwidth_khz: float | None = None
 
 
 def perceive(
-    agent: str, observation: Mapping[str, Any], *, rounds: int, max_power_w: float, orders: str = ""
+    agent: str,
+    observation: Mapping[str, Any],
+    *,
+    rounds: int,
+    max_power_w: float,
+    orders: str = "",
+    bandwidth_khz: float | None = None,
 ) -> Percept:
     """Return the percept of an observation of :meth:`secagent_env.power_control.Match.observe`, and of new orders."""
     received = {**observation.get("messages", {}), COMMANDER: orders}
-    targets = {f"pair_{i}": short(target) for i, target in enumerate(observation["targets"])}
+    wide = 1.0 if bandwidth_khz is None else bandwidth_khz
+    targets = {f"pair_{i}": short(wide * target) for i, target in enumerate(observation["targets"])}
     agent_index(agent)
     return Percept(
         agent=agent,
@@ -55,9 +65,10 @@ def perceive(
         rounds=rounds,
         max_power_w=max_power_w,
         power_w=short(observation["power"][0]),
-        rate=short(observation["rate"][0]),
+        rate=short(wide * observation["rate"][0]),
         targets=targets,
         received={sender: text for sender, text in received.items() if text},
+        bandwidth_khz=bandwidth_khz,
     )
 
 

@@ -34,8 +34,10 @@ KNOWLEDGE = (
 
 NETWORK = """\
 You are part of a wireless network of {count} pairs, each a transmitter and its receiver. All transmit at the same \
-time on the same spectrum and disturb each other. No transmitter may use more than {power:g} W. Rates are in bit/s/Hz. \
+time on the same spectrum and disturb each other. No transmitter may use more than {power:g} W. {unit} \
 Nobody knows the channels. The target rates of all pairs:"""
+
+UNIT, WIDE = "Rates are in bit/s/Hz.", "Each pair has a bandwidth of {bandwidth:g} kHz, and rates are in kbit/s."
 
 INTENT = "The intent for the whole network: {intent}."
 
@@ -121,6 +123,7 @@ def percept_lines(percept: Percept, *, talk: bool) -> list[str]:
         "power_w": percept.power_w,
         "rate": percept.rate,
         "target": percept.targets[percept.agent],
+        **({} if percept.bandwidth_khz is None else {"bandwidth_khz": percept.bandwidth_khz}),
     }
     received = {sender: text[:SHOWN_CHARACTERS] for sender, text in percept.received.items()}
     return [OBSERVATION + json.dumps(seen), *([RECEIVED + json.dumps(received)] if talk else [])]
@@ -152,6 +155,7 @@ def line_in(text: str, beginning: str) -> Any:
 
 
 def _system(percept: Percept, intent: str, role: str) -> Message:
-    network = NETWORK.format(count=len(percept.targets), power=percept.max_power_w)
+    unit = UNIT if percept.bandwidth_khz is None else WIDE.format(bandwidth=percept.bandwidth_khz)
+    network = NETWORK.format(count=len(percept.targets), power=percept.max_power_w, unit=unit)
     parts = [f"{network}\n{TARGETS}{json.dumps(dict(percept.targets))}", INTENT.format(intent=intent), role]
     return Message("system", "\n\n".join(parts))

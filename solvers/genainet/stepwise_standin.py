@@ -60,7 +60,8 @@ def reply(messages: Sequence[Message], seed: int) -> str:
 def _step(seen: Mapping[str, Any], prompt: str, holding_back: bool = False) -> dict[str, Any]:
     """Return the decision of an agent that is alone, or has agreed to hold back."""
     share = seen["rate"] / seen["target"]
-    factor = _factor(seen["rate"], seen["target"])
+    wide = seen.get("bandwidth_khz", 1.0)
+    factor = _factor(seen["rate"] / wide, seen["target"] / wide)
     if holding_back:
         factor = min(factor, 1 - PROPOSED_PERCENT / 100)
     power = min(seen["power_w"] * factor, seen["max_power_w"])
@@ -80,7 +81,7 @@ def _step(seen: Mapping[str, Any], prompt: str, holding_back: bool = False) -> d
 
 
 def _factor(rate: float, target: float) -> float:
-    """Return the factor of a step of the power: (γ / SINR)^0.4, within the limits of a moderate step."""
+    """Return the factor of a step of the power: (γ / SINR)^0.4, within the limits of a moderate step; rates per Hz."""
     present, wanted = math.expm1(rate * math.log(2)), math.expm1(target * math.log(2))
     if present <= 0:
         return MOST_UP
@@ -126,8 +127,9 @@ def _proposals(
     led = "commander splits" in messages[0].content
     if led or not 1 <= seen["round"] < seen["rounds"] - 1 or share >= 1 - TOLERANCE:
         return []
+    unit = "kbit/s" if "bandwidth_khz" in seen else "bit/s/Hz"
     text = (
-        f"I reach {share:.0%} of my target of {seen['target']:.3g} bit/s/Hz. Please lower your power "
+        f"I reach {share:.0%} of my target of {seen['target']:.3g} {unit}. Please lower your power "
         f"by {PROPOSED_PERCENT} % in the next round; as your target is lower than mine, it costs you less than it "
         "gives me."
     )

@@ -18,7 +18,7 @@ from secagent_env.power_control import Game, Match, Record
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH
 from secagent_env.power_control.metrics import metric_of
-from secagent_env.support.checks import flag, integer
+from secagent_env.support.checks import flag, integer, number
 from secagent_env.support.errors import check_name
 from solvers.genainet import stepwise_standin
 from solvers.genainet.action import NAMES, Action, CommanderReply, limits
@@ -136,6 +136,8 @@ class GenAINet(ChatOptions):
         The common knowledge of all agents at the beginning.
     max_message_length
         The most characters of a message; longer ones are dropped.
+    bandwidth_khz
+        The bandwidth of each pair, kHz: agents then read rates in kbit/s, as in the paper's prompts. None: in bit/s/Hz.
 
     Raises
     ------
@@ -151,6 +153,7 @@ class GenAINet(ChatOptions):
     metric: str = "rate_gap_and_power"
     knowledge: Sequence[str] = KNOWLEDGE
     max_message_length: int = MAX_MESSAGE_LENGTH
+    bandwidth_khz: float | None = None
 
     def __post_init__(self) -> None:
         self.check_chat_options()
@@ -163,6 +166,8 @@ class GenAINet(ChatOptions):
         if isinstance(self.knowledge, str) or not all(isinstance(text, str) for text in self.knowledge):
             raise ValueError("knowledge must be a sequence of sentences")
         metric_of(self.metric)
+        if self.bandwidth_khz is not None:
+            number("bandwidth_khz", self.bandwidth_khz, above=0)
 
     @property
     def led(self) -> bool:
@@ -272,6 +277,7 @@ class _Course:
                 rounds=match.rounds,
                 max_power_w=match.game.max_power_w,
                 orders=orders.get(name, ""),
+                bandwidth_khz=self.team.bandwidth_khz,
             )
             for name in match.agents
         ]

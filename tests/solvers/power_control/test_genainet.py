@@ -228,6 +228,27 @@ def test_a_commander_orders_and_executors_act():
     assert [report["power_w"] for report in reports] == pytest.approx(play.record.power_w[3].tolist(), rel=1e-4)
 
 
+@pytest.mark.parametrize("options", [{}, {"talk": False}, {"organisation": "hierarchical"}])
+def test_rates_in_kilobits_are_the_same_game(options):
+    """As in the paper's prompts; a hundred is a shift of the decimal point, which rounds the same."""
+    game = sample_game(4, seed=5, feasible=False)
+    per_hertz, told = (GenAINet(bandwidth_khz=khz, **options).play(game) for khz in (None, 100))
+    assert told.record.power_w == pytest.approx(per_hertz.record.power_w, rel=1e-9)
+    one, other = (next(turn for turn in play.turns if turn.agent == "pair_0") for play in (per_hertz, told))
+    assert "Rates are in bit/s/Hz." in one.prompt[0].content
+    assert "Each pair has a bandwidth of 100 kHz, and rates are in kbit/s." in other.prompt[0].content
+    seen, wide = (line_in(turn.prompt[-1].content, OBSERVATION) for turn in (one, other))
+    assert "bandwidth_khz" not in seen
+    assert wide["bandwidth_khz"] == 100
+    assert [wide[name] / seen[name] for name in ("rate", "target")] == pytest.approx([100, 100])
+    targets = [line_in(turn.prompt[0].content, TARGETS) for turn in (one, other)]
+    assert {name: value * 100 for name, value in targets[0].items()} == pytest.approx(targets[1])
+    if not options:
+        proposals = [text for turn in told.turns if turn.step for text in turn.step.proposals.values()]
+        assert proposals
+        assert all("kbit/s. Please" in text for text in proposals)
+
+
 def test_the_same_game_is_played_again_the_same():
     game = sample_game(3, seed=1, feasible=False)
     first, second = (GenAINet().play(game, seed=4) for _ in range(2))
@@ -242,6 +263,7 @@ def test_the_same_game_is_played_again_the_same():
         ({"organisation": "anarchy"}, "organisation"),
         ({"organisation": "hierarchical", "talk": False}, "executors that talk"),
         ({"memory": -1}, "memory must be an integer ≥ 0"),
+        ({"bandwidth_khz": 0.0}, "bandwidth_khz must be"),
         ({"metric": "beauty"}, "metric"),
         ({"knowledge": "one"}, "sequence of sentences"),
         ({"max_message_length": 0}, "max_message_length"),
