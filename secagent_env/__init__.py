@@ -35,7 +35,7 @@ gymnasium.register(
     id="secagent/AllocationGuided-v0",
     entry_point="secagent_env.allocation.env:AllocationEnv",
     vector_entry_point="secagent_env.allocation.vector:AllocationVectorEnv",
-    kwargs={"action_format": "guided", "observation_format": "compact", "penalty_fixed": 0.15},
+    kwargs={"action_format": "ranked", "observation_format": "ranked", "penalty_fixed": 0.3},
 )
 gymnasium.register(
     id="secagent/Lifetime-v0",

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import gymnasium
 import numpy as np
 
+from secagent_env.allocation.observations import ranking
 from secagent_env.gym_bases.spaces import action_array
 from secagent_env.model.batched import Array, namespace
 from secagent_env.model.beams import DIRECTIONS, beam_directions
@@ -19,6 +20,8 @@ from secagent_env.model.serving import QUIET_ITERATIONS, ZERO_FORCING, Links, do
 from secagent_env.support.checks import flag
 from secagent_env.support.errors import check_name
 
+TIE = 1e-9
+"""By which ranked scores fall from one agent to the next, so that of equal ones the first counts."""
 LOWEST_POWER_W = 1e-10
 """−70 dBm: the bottom of the flat format's dB scale, below which an agent is silent."""
 
@@ -261,6 +264,48 @@ class GuidedFormat:
         )
 
 
+class RankedFormat:
+    """The guided format with the agents in the order of their energy for computing, for ranked observations.
+
+    One flat ``Box`` (2N + 5,) as :class:`GuidedFormat`, but entry k of the scores and levels is that of the k-th agent
+    of :func:`~secagent_env.allocation.observations.ranking`, of equal scores the cheapest agents count, and scores are
+    within ±8: what explores with noise of the size of 1 can then rank surely. The other entries are within ±1.
+    """
+
+    SCORE = 8.0
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._guided, self._agents = GuidedFormat(scenario), scenario.num_agents
+        self.slices = self._guided.slices
+        high = np.ones(self._guided.space.shape or (), np.float32)
+        high[self.slices["scores"]] = self.SCORE
+        self.space: gymnasium.Space[Any] = gymnasium.spaces.Box(-high, high)
+        self._high = high.astype(float)
+
+    def decode(self, action: Any, instance: Instance | None = None) -> Decision:
+        """Return the decision that an action (…, 2N + 5) stands for in an instance; their batches broadcast."""
+        instance, high = _present(instance), self._high
+        ranked = np.clip(action_array("action", action, len(high)), -high, high) / high
+        batch = np.broadcast_shapes(ranked.shape[:-1], instance.batch_shape)
+        by_agent = np.broadcast_to(ranked, (*batch, len(high))).copy()
+        order = np.broadcast_to(ranking(instance), (*batch, self._agents))
+        by_agent[..., self.slices["scores"]] -= TIE * np.arange(self._agents)
+        for name in ("scores", "levels"):
+            entries = by_agent[..., self.slices[name]]
+            np.put_along_axis(entries, order, entries.copy(), axis=-1)
+        return self._guided.decide(by_agent, instance)
+
+    def encode(self, decision: Decision, instance: Instance | None = None) -> np.ndarray:
+        """Return the action (…, 2N + 5), float32."""
+        instance = _present(instance)
+        action = self._guided.encode(decision, instance) * self._high
+        order = np.broadcast_to(ranking(instance), (*action.shape[:-1], self._agents))
+        for name in ("scores", "levels"):
+            entries = action[..., self.slices[name]]
+            entries[...] = np.take_along_axis(entries, order, axis=-1)
+        return np.asarray(action, np.float32)
+
+
 class BidsFormat:
     """One flat ``Box(-1, 1, (2N,), float32)`` of what every agent can say by itself; the base station forms the beam.
 
@@ -341,13 +386,20 @@ class SelectionFormat:
 
 
 ACTION_FORMATS: dict[
-    str, type[FlatFormat] | type[DictFormat] | type[GuidedFormat] | type[SelectionFormat] | type[BidsFormat]
+    str,
+    type[FlatFormat]
+    | type[DictFormat]
+    | type[GuidedFormat]
+    | type[SelectionFormat]
+    | type[BidsFormat]
+    | type[RankedFormat],
 ] = {
     "flat": FlatFormat,
     "dict": DictFormat,
     "guided": GuidedFormat,
     "selection": SelectionFormat,
     "bids": BidsFormat,
+    "ranked": RankedFormat,
 }
 
 

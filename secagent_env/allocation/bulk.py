@@ -32,6 +32,10 @@ from secagent_env.sampling.generator import empty_instances
 _B = TypeVar("_B", bound=Batched)
 
 
+NUMPY = ("pairwise", "ranked")
+"""Observations of matrix products or of sorting, which are no faster in machine code of our own."""
+
+
 class Bulk:
     """Networks of a scenario by counter, their observations in a format, and the scores of decisions, in machine code.
 
@@ -76,8 +80,8 @@ class Bulk:
 
     def observe(self, instances: Instance, bs_gain: np.ndarray, rows: np.ndarray, out: Any) -> None:
         """Write the observations of the ``rows`` (B,) of a batch of instances to those of observations."""
-        if self._format == "pairwise":  # of matrix products, which are no faster in machine code of our own
-            out[rows] = observe_arrays(instances._map(lambda array: array[rows]), "pairwise")
+        if self._format in NUMPY:
+            out[rows] = observe_arrays(instances._map(lambda array: array[rows]), self._format)
             return
         flat, into = (out, rows) if self._format != "dict" else (self._empty(len(rows)), np.arange(len(rows)))
         observe(rows, into, *_seen_in(instances.scenario), self._all, *links_and_agents(instances), bs_gain, flat)
@@ -87,8 +91,8 @@ class Bulk:
 
     def observed(self, instance: Instance) -> Any:
         """Return the observation of an instance or of a batch: float32 arrays (…, shape)."""
-        if self._format == "pairwise":
-            return observe_arrays(instance, "pairwise")
+        if self._format in NUMPY:
+            return observe_arrays(instance, self._format)
         batch, flat = instance.batch_shape, _flat(instance)
         rows, seen = np.arange(len(flat)), self._empty(len(flat))
         observe(rows, rows, *_seen_in(instance.scenario), self._all, *links_and_agents(flat), _gain(instance), seen)

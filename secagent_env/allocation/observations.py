@@ -20,8 +20,10 @@ part               shape         entries
 =================  ============  ========================================================================
 
 Entries are clipped to ±10. The flat format is the parts in this order, each in C order; the compact one only ``task``,
-``agents`` and ``eavesdroppers``, for policies that leave the channels' directions to the action format. The pairwise
-one tells of directions what does not depend on the number of antennas: the compact parts, ``gain_agents``, and
+``agents`` and ``eavesdroppers``, for policies that leave the channels' directions to the action format. The ranked one
+is compact too, with the agents in the order of :func:`ranking`, for networks that do not know that agents are alike.
+The pairwise one tells of directions what does not depend on the number of antennas: the compact parts,
+``gain_agents``, and
 
 =================  ============  ========================================================================
 ``alignment``      (N, N)        |ĥ_nᴴ ĥ_m| of the unit vectors ĥ_n of h_BS,n: how much a beam towards one agent reaches
@@ -55,6 +57,7 @@ _PARTS = {
     "flat": _ALL,
     "dict": _ALL,
     "compact": _COMPACT,
+    "ranked": _COMPACT,
     "pairwise": (*_COMPACT, "gain_agents", "alignment", "alignment_eve", "clear"),
 }
 """The parts of each format, in their order."""
@@ -114,8 +117,15 @@ def observe(instance: Instance, name: str, out: Any = None, pair_gain: np.ndarra
             _pair_gain(instance, pair_gain, target)
         else:
             _WRITE[part](instance, target)
+        if name == "ranked" and part == "agents":
+            target[...] = np.take_along_axis(target, ranking(instance)[..., None], axis=-2)
         start = end
     return out
+
+
+def ranking(instance: Instance) -> np.ndarray:
+    """Return the agents (…, N) in the order of their energy for computing, the least first, of equal ones by index."""
+    return np.argsort(instance.execution_energy_j, axis=-1, stable=True)
 
 
 def task_part(scenario: Scenario) -> list[float]:

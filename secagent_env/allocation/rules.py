@@ -45,12 +45,13 @@ class FormatRules:
     scenario
         The parameters of the networks.
     action_format
-        ``"flat"``, ``"dict"``, ``"guided"``, ``"selection"`` or ``"bids"``, see
+        ``"flat"``, ``"dict"``, ``"guided"``, ``"ranked"``, ``"selection"`` or ``"bids"``, see
         :mod:`secagent_env.allocation.actions`.
     artificial_noise
         Whether the base station can send artificial noise, of which the ``"dict"`` format says the covariance.
     observation_format
-        ``"flat"``, ``"dict"``, ``"compact"`` or ``"pairwise"``, see :mod:`secagent_env.allocation.observations`.
+        ``"flat"``, ``"dict"``, ``"compact"``, ``"ranked"`` or ``"pairwise"``, see
+        :mod:`secagent_env.allocation.observations`.
     instances
         Instances of your own to play on: a batch, or the path of one. None: they are drawn from the scenario.
     order

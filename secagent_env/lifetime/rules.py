@@ -81,6 +81,8 @@ class LifetimeRules(FormatRules):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if "ranked" in (self.observation_format, self.action_format):
+            raise ValueError("agents keep their numbers, as their batteries do: take guided and compact, not ranked")
         names = ("speed_m_s", "eve_speed_m_s", "task_interval_s", "velocity_memory_s")
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         moving = Mobility.checked(self.mobility, self.scenario, given)

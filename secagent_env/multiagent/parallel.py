@@ -69,7 +69,7 @@ class AllocationParallelEnv(ParallelEnv[str, Any, Any]):
         ``"rgb_array"``, ``"human"`` or ``"ansi"``.
     penalty_fixed, and all others
         As in :class:`~secagent_env.allocation.rules.AllocationRules`, but for the formats; ``penalty_fixed`` is 0.15 by
-        default, as in ``secagent/AllocationGuided-v0``.
+        default, as in our trainings.
 
     ## Version history
     * v0: first version.

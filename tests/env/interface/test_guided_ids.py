@@ -12,14 +12,18 @@ from secagent_env import rendering
 from secagent_env.rendering.view import View
 from secagent_env.support.units import quantity
 
-GUIDED = {"action_format": "guided", "observation_format": "compact"}
 
-
-@pytest.mark.parametrize(("task", "options"), [("Allocation", {"penalty_fixed": 0.15}), ("Lifetime", {})])
+@pytest.mark.parametrize(
+    ("task", "options"),
+    [
+        ("Allocation", {"action_format": "ranked", "observation_format": "ranked", "penalty_fixed": 0.3}),
+        ("Lifetime", {"action_format": "guided", "observation_format": "compact"}),
+    ],
+)
 def test_a_guided_id_is_the_other_one_with_its_arguments(task: str, options: dict):
     envs = [
         gymnasium.make(f"secagent/{task}Guided-v0", scenario="small"),
-        gymnasium.make(f"secagent/{task}-v0", scenario="small", **GUIDED, **options),
+        gymnasium.make(f"secagent/{task}-v0", scenario="small", **options),
     ]
     seen = [env.reset(seed=3)[0] for env in envs]
     np.testing.assert_array_equal(*seen)

@@ -10,13 +10,13 @@ import pytest
 import secagent_env  # noqa: F401  (registers the ids)
 
 FIRST = {
-    "secagent/Allocation-v0": ((2327,), (100,), [1480.85527, 1480.85527], [-6.57610035]),
-    "secagent/AllocationGuided-v0": ((187,), (65,), [174.440394, 174.440394], [-1.53173870]),
-    "secagent/Lifetime-v0": ((2387,), (100,), [1531.32142, 1639.26098], [0.0, 0.0, 0.0]),
-    "secagent/LifetimeGuided-v0": ((247,), (65,), [223.785184, 238.061503], [0.0, 0.0, 0.0]),
-    "secagent/PowerControl-v0": ((29,), (4,), [20.9721661, 22.3489229], [-0.22601014] * 3),
+    "secagent/Allocation-v0": ((2327,), (100,), [59082.3727, 59082.3727], [-6.57610035]),
+    "secagent/AllocationGuided-v0": ((187,), (65,), [1652.52569, 1652.52569], [-1.72256456]),
+    "secagent/Lifetime-v0": ((2387,), (100,), [61041.6962, 63405.1392], [0, 0, 0]),
+    "secagent/LifetimeGuided-v0": ((247,), (65,), [2296.02599, 2425.63496], [0, 0, 0]),
+    "secagent/PowerControl-v0": ((29,), (4,), [83.134819, 86.8426873], [-0.22601014, -0.22601014, -0.22601014]),
 }
-"""By id: the shapes of observations and actions, the sums of the first and the last observation, and three rewards."""
+"""By id: the shapes of observations and actions, weighted sums of the first and the last observation, three rewards."""
 
 
 def test_every_id_has_its_first_episode_here():
@@ -38,5 +38,6 @@ def test_the_first_episode_is_as_it_was(name):
     observed, acted, sums, expected = FIRST[name]
     assert env.observation_space.shape == observed
     assert env.action_space.shape == acted
-    assert [float(np.sum(each, dtype=float)) for each in (seen[0], seen[-1])] == pytest.approx(sums, rel=1e-6)
+    weights = np.sqrt(np.arange(1, observed[0] + 1))  # an order of its own for every entry
+    assert [float(each @ weights) for each in (seen[0], seen[-1])] == pytest.approx(sums, rel=1e-6)
     assert rewards == pytest.approx(expected, rel=1e-6)
