@@ -103,6 +103,8 @@ class StandinServer(Closing):
 class _Server(ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
+    request_queue_size = 128
+    """Connections that wait while the machine is busy; of more than the default of 5 some are dropped."""
 
     def __init__(self, rules: Rules, host: str, port: int) -> None:
         self.rules = rules
