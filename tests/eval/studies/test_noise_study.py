@@ -1,6 +1,7 @@
 """``secagent study noise``: its cells, a cell's row, and the table."""
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -54,3 +55,8 @@ def test_the_table_counts_what_is_solved_saved_and_proved():
     nothing = table(pd.DataFrame([gained])).splitlines()[2]
     assert "0 → 1 of 1" in nothing
     assert "–" in nothing
+
+
+def test_the_page_shows_the_rows_beside_it():
+    docs = Path(__file__).parents[3] / "docs"
+    assert table(pd.read_csv(docs / "noise.csv")).strip() in (docs / "model.md").read_text(encoding="utf-8")
