@@ -14,7 +14,7 @@ from secagent_env.sampling.estimation import estimate_eavesdroppers, posterior_e
 from solvers.asc_plus.starts import protected_selection
 from solvers.beam.noise import null_space_noise
 from solvers.robust.belief import Belief
-from solvers.robust.certificate import MOST, draws_for, outage_bound
+from solvers.robust.certificate import MOST, certify, draws_for, outage_bound
 from solvers.robust.pessimism import METHODS, Pessimist, ball, bernstein, exact
 from solvers.robust.selection import jammed_selections, overheard, safe_selection
 from solvers.robust.trial import Trial
@@ -49,6 +49,18 @@ def test_more_draws_are_made_the_closer_an_outage_is_to_the_limit():
     assert numbers == sorted(numbers)
     assert numbers[0] == 2000
     assert numbers[-1] == MOST
+
+
+def test_each_attempt_spends_half_of_the_doubt_that_is_left():
+    """All certificates of a solve are wrong together with probability 1 − confidence at most."""
+    belief = belief_of(posterior())
+    decision = solvers.make("asc-plus").solve(belief.expected()).decision
+    for attempt, share in ((1, 1 / 2), (2, 1 / 4), (5, 1 / 32)):
+        found = certify(decision, belief, 0.01, 0.05, 0.99, attempt, np.random.default_rng(attempt))
+        assert found.confidence == 0.99
+        assert found.outage == found.failures / found.draws
+        assert found.failures < found.draws
+        assert stats.binom.cdf(found.failures, found.draws, found.bound) == pytest.approx(0.01 * share, rel=1e-6)
 
 
 # --- Draws ----------------------------------------------------------------------------------------------------
