@@ -77,6 +77,7 @@ ALLOWED = {
     # In the place of a stream that is closed, full, or that nobody reads.
     "secagent_env/support/streams.py": ["os.open(os.devnull, os.O_RDWR)"],
     "training/direct/base.py": ["logger.dump(self._steps)"],  # TensorBoard's logs
+    "training/direct/imitation.py": ["logger.dump(self._steps)"],
     "training/learn/train.py": ["log.dump(self.learner.steps)"],
 }
 

@@ -20,9 +20,10 @@ from secagent_env.support.digests import DIGEST, sealed, verified
 from secagent_env.support.files import whole_file, write_text
 from secagent_env.support.reading import open_arrays, parse_json, read_bytes
 from training.learn.learner import State
+from training.learn.run_folder import BEST
 
-_TENSORS, _BEST, _NUMBERS, _ARRAYS = "parameters.pt", "best.pt", "counters.json", "replay.npz"
-_FILES = (_TENSORS, _BEST, _ARRAYS)
+_TENSORS, _NUMBERS, _ARRAYS = "parameters.pt", "counters.json", "replay.npz"
+_FILES = (_TENSORS, BEST, _ARRAYS)
 _BROKEN = (ValueError, KeyError, TypeError, EOFError, RuntimeError, UnpicklingError, zipfile.BadZipFile)
 
 
@@ -52,7 +53,7 @@ class Checkpoint:
         with whole_file(new / _TENSORS) as file:
             torch.save(self.state.tensors, file)
         if self.best is not None:
-            with whole_file(new / _BEST) as file:
+            with whole_file(new / BEST) as file:
                 torch.save(self.best, file)
         if self.state.arrays:
             with whole_file(new / _ARRAYS) as file:
@@ -74,7 +75,7 @@ class Checkpoint:
             return None
         try:
             numbers = _numbers(folder)
-            tensors, best = (_tensors(folder / name) for name in (_TENSORS, _BEST))
+            tensors, best = (_tensors(folder / name) for name in (_TENSORS, BEST))
             arrays = {}
             if (folder / _ARRAYS).exists():
                 with open_arrays(folder / _ARRAYS) as file:
@@ -89,13 +90,6 @@ class Checkpoint:
             learner.load_state(self.state)
         except (*_BROKEN, AttributeError, IndexError) as error:
             raise broken(folder, error) from error
-
-
-def policy_digest(folder: Path) -> str:
-    """Return the SHA-256, in hexadecimal, of the file of the best policy in a checkpoint; ValueError without one."""
-    if not (folder / _BEST).is_file():
-        raise ValueError(f"{folder.parent} holds no policy of a training to start from")
-    return _digest(folder / _BEST)
 
 
 def recover(folder: Path) -> None:
@@ -146,7 +140,7 @@ def _digest(path: Path) -> str:
 
 
 def _tensors(path: Path) -> dict[str, Any] | None:
-    if not path.exists() and path.name == _BEST:
+    if not path.exists() and path.name == BEST:
         return None
     with zipfile.ZipFile(path) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:

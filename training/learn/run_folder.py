@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import platform
@@ -25,12 +26,13 @@ from secagent_env import __version__
 from secagent_env.model.instance_files import stored_digest
 from secagent_env.support.files import append_line, write_text
 from secagent_env.support.reading import parse_json, read_bytes
-from training.learn.checkpoint import policy_digest
 from training.learn.learner import Task
 
 logger = logging.getLogger("secagent.training")
 
 FORMAT, FORMAT_VERSION = "secagent.training", 1
+BEST = "best.pt"
+"""The file of the best policy in a checkpoint."""
 _LIBRARIES = ("numpy", "scipy", "gymnasium", "torch", "stable-baselines3", "sb3-contrib")
 
 
@@ -118,8 +120,17 @@ def describe(task: Task) -> dict[str, Any]:
         "instances": None if task.instances is None else stored_digest(task.instances),
         "mixed_with": [scenario.to_dict() for scenario in task.mixed_with] or None,
         "csi_error": task.csi_error,
-        "start_from": None if task.start_from is None else policy_digest(RunFolder(task.start_from).checkpoint),
+        "start_from": None if task.start_from is None else policy_digest(task.start_from),
     }
+
+
+def policy_digest(run: str | Path) -> str:
+    """Return the SHA-256, in hexadecimal, of the file of a training's best policy; ValueError if there is none."""
+    path = RunFolder(run).checkpoint / BEST
+    if not path.is_file():
+        raise ValueError(f"{run} holds no policy of a training to start from")
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _difference(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
