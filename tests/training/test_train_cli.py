@@ -162,8 +162,8 @@ def test_a_scenario_file_names_the_run(capsys: pytest.CaptureFixture):
     [
         (
             ["pp"],
-            "unknown algorithm 'pp'; did you mean 'ppo'? valid are: ppo, a2c, imitation, l2o, ppo-lagrangian, rloo, sac, "
-            "td3, tqc",
+            "unknown algorithm 'pp'; did you mean 'ppo'? valid are: ppo, a2c, imitation, l2o, ppo-lagrangian, rloo, "
+            "sac, td3, tqc",
         ),
         (["ppo", "--set-hyper", "n_step=3"], "unknown hyperparameter of ppo 'n_step'; did you mean 'n_steps'?"),
         (["ppo", "--set-hyper", "n_steps"], "--set-hyper needs name=value, got 'n_steps'"),
