@@ -42,7 +42,7 @@ class BestFirst(Solver):
     polished
         Whether the powers of the best are then minimised, which takes longer than the search where agents jam.
     compiled
-        Whether selections are served in machine code, three to five times faster; extra ``fast``.
+        Whether selections are served in machine code, three to six times faster; extra ``fast``.
 
     Raises ImportError if ``compiled``, and numba is missing.
     """

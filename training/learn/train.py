@@ -27,7 +27,7 @@ from tqdm import tqdm  # noqa: E402
 from training.learn.checkpoint import Checkpoint, broken  # noqa: E402
 from training.learn.export import export_policy, policy_metadata  # noqa: E402
 from training.learn.learner import Learner, Task, learner_class  # noqa: E402
-from training.learn.run_folder import RunFolder  # noqa: E402
+from training.learn.run_folder import RunFolder, policy_digest  # noqa: E402
 from training.learn.sb3 import make_envs  # noqa: E402
 from training.learn.seeds import train_seed  # noqa: E402
 from training.learn.validation import (  # noqa: E402
@@ -125,9 +125,10 @@ def _trained(
 
 def _start(learner: Learner, run: Path) -> None:
     """Give a learner the best policy of another training; ValueError if there is none, or it does not fit."""
+    policy_digest(run)  # which tells where there is none
     checkpoint = Checkpoint.load(RunFolder(run).checkpoint)
-    if checkpoint is None or checkpoint.best is None:
-        raise ValueError(f"{run} holds no policy of a training to start from")
+    assert checkpoint is not None
+    assert checkpoint.best is not None
     try:
         learner.load_policy_state(checkpoint.best)
     except (RuntimeError, KeyError, TypeError) as error:
