@@ -63,6 +63,7 @@ LONG = (
     "solvers/llm/test_llm_time.py",
     "training/test_libraries.py",
     "training/test_mixed_training.py",
+    "training/test_tracking.py",
     "training/test_train_cli.py",
     "training/test_training.py",
     "training/test_tune.py",

@@ -47,6 +47,13 @@ def add_parser(command: AddCommand) -> None:
     parser.add_argument("--device", default="cpu", help="where torch computes, such as cuda (default: cpu)")
     parser.add_argument("--threads", type=int, default=1, metavar="K", help="threads of torch (default: 1)")
     parser.add_argument(
+        "--track",
+        nargs="+",
+        choices=["wandb", "mlflow"],
+        default=[],
+        help="write the figures to Weights & Biases or MLflow too, as their own variables say (default: neither)",
+    )
+    parser.add_argument(
         "--ship",
         nargs="+",
         metavar=("NAME", "RUN"),
@@ -150,6 +157,7 @@ def _train(args: argparse.Namespace) -> None:
         threads=args.threads,
         command=shlex.join(["secagent", *args.argv]),
         progress=progress_of(args),
+        track=args.track,
     )
     figures = ", ".join(
         f"{name} {best[name]:.4g}" for name in ("feasible", "gap", "score") if best.get(name) is not None

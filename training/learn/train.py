@@ -6,12 +6,13 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from secagent_env.support import checks
+from secagent_env.support.errors import check_name
 from secagent_env.support.extras import require
 from secagent_env.support.files import held
 from secagent_env.support.interrupts import Interrupts, remembered
@@ -30,6 +31,7 @@ from training.learn.learner import Learner, Task, learner_class  # noqa: E402
 from training.learn.run_folder import RunFolder, policy_digest  # noqa: E402
 from training.learn.sb3 import make_envs  # noqa: E402
 from training.learn.seeds import train_seed  # noqa: E402
+from training.learn.tracking import TRACKERS, trackers  # noqa: E402
 from training.learn.validation import (  # noqa: E402
     EPISODES,
     AllocationValidation,
@@ -50,6 +52,7 @@ def train(
     command: str = "",
     progress: bool | None = None,
     judge: Callable[[Mapping[str, Any]], None] | None = None,
+    track: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Train, or resume an interrupted training, and return the best evaluation.
 
@@ -72,6 +75,8 @@ def train(
     judge
         Called after every evaluation but the first, before any step; what it raises ends the training, which the next
         call resumes.
+    track
+        What writes the figures down beside TensorBoard, of :data:`training.learn.tracking.TRACKERS`.
 
     Raises
     ------
@@ -85,6 +90,8 @@ def train(
     """
     folder = RunFolder(out)
     _check(task, device, threads)
+    for name in track:
+        require(check_name("tracker", name, TRACKERS), "track")
     with _threads(threads), remembered() as interrupts:
         learner = learner_class(task.algo)(task, device)  # first: a wrong hyperparameter leaves no folder behind
         try:
@@ -94,7 +101,7 @@ def train(
             with held(folder.path) as alone:
                 if not alone:
                     raise ValueError(f"another process trains in {out}; wait for it, or name another folder with --out")
-                return _trained(task, folder, learner, interrupts, progress, judge)
+                return _trained(task, folder, learner, interrupts, progress, judge, track)
         finally:
             learner.close()
 
@@ -106,6 +113,7 @@ def _trained(
     interrupts: Interrupts,
     progress: bool | None,
     judge: Callable[[Mapping[str, Any]], None] | None,
+    track: Sequence[str],
 ) -> dict[str, Any]:
     """Train, or go on with the training in the folder, and return the best evaluation."""
     checkpoint = Checkpoint.load(folder.checkpoint)
@@ -119,7 +127,7 @@ def _trained(
             training.resume(checkpoint)
         except (KeyError, TypeError) as error:
             raise broken(folder.checkpoint, error) from error
-    training.go(progress, judge)
+    training.go(progress, judge, track)
     return training.finish()
 
 
@@ -177,13 +185,15 @@ class _Training:
         self.folder.forget_evaluations_after(self.learner.steps)
         logger.info("resuming after %d of %d steps", self.learner.steps, self.task.settings.steps)
 
-    def go(self, progress: bool | None, judge: Callable[[Mapping[str, Any]], None] | None) -> None:
+    def go(
+        self, progress: bool | None, judge: Callable[[Mapping[str, Any]], None] | None, track: Sequence[str] = ()
+    ) -> None:
         settings = self.task.settings
         disable = None if progress is None else not progress
         done = min(self.learner.steps, settings.steps)
-        writer = _TensorBoard(self.folder.tensorboard, self.learner.steps)
+        writers = [_TensorBoard(self.folder.tensorboard, self.learner.steps), *trackers(track, self.folder)]
         with (
-            closing(Logger(str(self.folder.tensorboard), [writer])) as log,
+            closing(Logger(str(self.folder.tensorboard), writers)) as log,
             tqdm(total=settings.steps, initial=done, unit="step", unit_scale=True, disable=disable) as bar,
         ):
             bar.set_description(self.task.algo)
