@@ -29,7 +29,7 @@ from secagent_env.model.workload import mean_execution_energy_j
 from secagent_env.sampling.estimation import estimated, generator_beside
 from secagent_env.sampling.generator import Deployment, draw_deployments, draw_tasks
 from secagent_env.sampling.motion import Mobility, advance, start
-from secagent_env.support.checks import integer, interval
+from secagent_env.support.checks import flag, integer, interval
 
 BATTERY_TASKS = (2.0, 16.0)
 """Default range of the batteries, in tasks of an average agent of the scenario."""
@@ -59,6 +59,8 @@ class LifetimeRules(FormatRules):
         From one task to the next, s; None: the scenario's latency limit τ.
     velocity_memory_s
         After so many seconds a velocity keeps 1/e of its correlation; 30 by default.
+    motion_seen
+        Whether observations hold places and velocities where devices move.
 
     Attributes
     ----------
@@ -75,6 +77,7 @@ class LifetimeRules(FormatRules):
     eve_speed_m_s: float | None = None
     task_interval_s: float | None = None
     velocity_memory_s: float | None = None
+    motion_seen: bool = True
 
     battery_range_j: tuple[float, float] = field(init=False)
     moving: Mobility | None = field(init=False)
@@ -91,8 +94,11 @@ class LifetimeRules(FormatRules):
                 "mobility moves networks that are drawn, and the links of instances= change by themselves: "
                 "leave one of the two out"
             )
+        if not flag("motion_seen", self.motion_seen) and moving is None:
+            raise ValueError("motion_seen=False needs mobility='gauss-markov', got mobility=None")
+        seen = _part_shapes(self.scenario, moving if self.motion_seen else None)
         self._set(
-            observation_space=_with_parts(self.observation_space, _part_shapes(self.scenario, moving)),
+            observation_space=_with_parts(self.observation_space, seen),
             battery_range_j=_battery_range(self.battery_j, self.scenario),
             max_failures=integer("max_failures", self.max_failures, 1),
             moving=moving,
@@ -215,11 +221,11 @@ class LifetimeRules(FormatRules):
         observation = observe(episodes.instance, self.observation_format)
         tasks = np.log2(1 + episodes.battery_j / episodes.task.execution_energy_j) / 4
         parts = {"batteries": np.stack([tasks, episodes.battery_j / self.battery_range_j[1]], axis=-1)}
-        if self.moving is not None and episodes.motion is not None:
+        if self.moving is not None and self.motion_seen and episodes.motion is not None:
             seen = self.moving.seen(self.scenario, episodes.motion)
             agents = self.scenario.num_agents
             parts |= {"motion": seen[:, :agents], "eavesdropper_motion": seen[:, agents:]}
-        wanted = _part_shapes(self.scenario, self.moving)
+        wanted = _part_shapes(self.scenario, self.moving if self.motion_seen else None)
         parts = {name: np.clip(parts[name], -BOUND, BOUND).astype(np.float32) for name in wanted}
         if isinstance(observation, dict):
             return observation | parts

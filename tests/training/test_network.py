@@ -330,3 +330,21 @@ def test_an_unknown_kind_of_noise_is_named():
     wrong = dataclasses.replace(task(arguments={"policy_kwargs": {"log_std": {"scores": -1.0}}}), algo="ppo")
     with pytest.raises(ValueError, match="did you mean 'score'"):
         learner_class("ppo")(wrong, "cpu")
+
+
+def test_a_policy_that_is_given_more_than_it_reads_is_told():
+    """Observations of devices that move hold their motion too, which this policy does not read."""
+    import gymnasium
+
+    from training.learn.policy import EquivariantPolicy
+
+    env = gymnasium.make(
+        "secagent/Lifetime-v0",
+        scenario="small",
+        observation_format="compact",
+        action_format="guided",
+        mobility="gauss-markov",
+    )
+    shapes = compact_shapes(Scenario.preset("small"), batteries=True)
+    with pytest.raises(ValueError, match=r"reads task, agents, eavesdroppers, batteries, 55 numbers.*have 79: where"):
+        EquivariantPolicy(env.observation_space, env.action_space, lambda _: 1e-3, shapes=shapes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -75,6 +76,12 @@ class EquivariantPolicy(ActorCriticPolicy):
         super().__init__(observation_space, action_space, lr_schedule, **options)
 
     def _build(self, lr_schedule: Callable[[float], float]) -> None:
+        size, [found, *_] = sum(map(math.prod, self._shapes.values())), self.observation_space.shape or ()
+        if found != size:
+            raise ValueError(
+                f"this policy reads {', '.join(self._shapes)}, {size} numbers, and observations have {found}: "
+                "where devices move, set motion_seen=false in environment_options"
+            )
         agents = self._shapes["agents"][0]
         common = self.action_space.shape[0] - 2 * agents  # type: ignore[index]
         sizes = [agents, agents, min(common, 1), max(common - 1, 0)]

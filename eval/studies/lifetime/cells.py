@@ -36,15 +36,19 @@ def describe_policy(name: str) -> dict[str, Any]:
     return {"policy": name, "digest": training.load_agent(name).digest}
 
 
-def player(name: str, scenario: Scenario) -> tuple[Any, Any]:
+def player(name: str, scenario: Scenario, speed_m_s: float | None = None) -> tuple[Any, Any]:
     """Return an environment and the policy called ``name``, with ``reset`` and ``act``, that plays it.
+
+    With a mean speed the agents move from task to task; policies see their links, and not where they are going.
 
     A policy of :mod:`solvers.lifetime.policies`, any solver (which then decides each task by itself), or a trained
     agent, shipped or at a path; one that was trained on ``secagent/Allocation-v0`` plays as a solver.
     """
+    moving = {"mobility": "gauss-markov", "speed_m_s": speed_m_s, "motion_seen": False}
+    motion: dict[str, Any] = {} if speed_m_s is None else moving
 
     def made(**formats: Any) -> Any:
-        return gymnasium.make(ID, scenario=scenario, **formats)
+        return gymnasium.make(ID, scenario=scenario, **motion, **formats)
 
     if name in solvers.lifetime.policies.names():
         env = made(action_format="dict")
@@ -56,7 +60,7 @@ def player(name: str, scenario: Scenario) -> tuple[Any, Any]:
     return env, solvers.as_policy(solver, env)
 
 
-_player = functools.lru_cache(maxsize=8)(lambda scenario, name, digest: player(name, scenario))
+_player = functools.lru_cache(maxsize=8)(lambda scenario, name, digest, speed: player(name, scenario, speed))
 
 
 @returns(columns(served=count, unserved=count, bound=number, seconds=count, battery_j=numbers))
@@ -75,7 +79,7 @@ def episode(cell: Cell) -> Row:
     name, digest = cell.options["policy"], cell.options.get("digest")
     if digest is not None and training.load_agent(name).digest != digest:
         raise ValueError(f"the policy of {name} was changed, or is another one on this machine")
-    env, policy = _player(Scenario(**cell.options["scenario"]), name, digest)
+    env, policy = _player(Scenario(**cell.options["scenario"]), name, digest, cell.options["speed_m_s"])
     seed = cell.seed + cell.index
     observation, _ = env.reset(seed=seed)
     policy.reset(seed=seed)

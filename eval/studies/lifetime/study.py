@@ -26,6 +26,7 @@ from eval.sweep.cells import Cell
 from eval.sweep.grid import Grid, number_of
 from secagent_env import Scenario
 from secagent_env.rendering.style import BLUE, DIM, FAINT
+from secagent_env.support.checks import number
 from solvers.interface.registry import module_of
 from training.learn.seeds import TEST
 
@@ -57,16 +58,19 @@ class Lifetime(Experiment):
     scenario: Scenario = option(Scenario, "a preset (default: paper)", "NAME", read=Scenario.preset)
     episodes: int = option(100, "default: %(default)s", "K")
     seed: int = option(TEST.start, "of the first episode (default: the test seeds)")
+    speed: float | None = option(None, "mean speed of the agents (default: they rest)", "M/S")
 
     def __post_init__(self) -> None:
         number_of("episodes", self.episodes)
+        if self.speed is not None:
+            number("speed", self.speed, above=0)
         for name in self.policies:
             describe_policy(name)
 
     def cells(self) -> Grid:
         """Return the cells, episode by episode."""
-        scenario = self.scenario.to_dict()
-        options = {name: {"scenario": scenario, **describe_policy(name)} for name in self.policies}
+        world = {"scenario": self.scenario.to_dict(), "speed_m_s": self.speed}
+        options = {name: {**world, **describe_policy(name)} for name in self.policies}
         modules = {name: (module_of(name),) if name in solvers.names() else () for name in self.policies}
         policies = (
             Cell(FUNCTION, self.name, name, None, self.seed, options=options[name], modules=modules[name])

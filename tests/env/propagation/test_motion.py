@@ -293,6 +293,27 @@ def test_observations_add_places_and_velocities(scenario, eve):
         flat = None
 
 
+@pytest.mark.parametrize("form", ["dict", "flat", "compact"])
+def test_motion_that_is_not_seen_is_there(form):
+    """Networks and tasks are the same, the observation is that of devices at rest, without the parts of motion."""
+    envs = [
+        gymnasium.make(ID, observation_format=form, scenario=HARD, eve_speed_m_s=2.0, **MOVING, motion_seen=seen)
+        for seen in (True, False)
+    ]
+    (seen, _), (unseen, _) = (env.reset(seed=4) for env in envs)
+    assert envs[1].observation_space == gymnasium.make(ID, observation_format=form, scenario=HARD).observation_space
+    for _ in range(3):
+        assert envs[1].observation_space.contains(unseen)
+        if form == "dict":
+            for name, part in unseen.items():
+                np.testing.assert_array_equal(part, seen[name])
+            assert set(seen) - set(unseen) == {"motion", "eavesdropper_motion"}
+        else:
+            np.testing.assert_array_equal(unseen, seen[: len(unseen)])
+        action = np.zeros(envs[0].action_space.shape, np.float32)
+        seen, unseen = (env.step(action)[0] for env in envs)
+
+
 @pytest.mark.parametrize("arguments", [{**MOVING, "scenario": HARD, "eve_speed_m_s": 1.0}, {"scenario": HARD}])
 def test_many_are_each_the_scalar_one_bit_for_bit(arguments):
     mode = {"autoreset_mode": AutoresetMode.SAME_STEP}
@@ -316,6 +337,8 @@ def test_many_are_each_the_scalar_one_bit_for_bit(arguments):
     [
         ({"mobility": "walk"}, "unknown mobility 'walk'; valid are: gauss-markov"),
         ({"speed_m_s": 1.0}, "speed_m_s needs mobility='gauss-markov', got mobility=None"),
+        ({"motion_seen": False}, "motion_seen=False needs mobility='gauss-markov', got mobility=None"),
+        ({"mobility": "gauss-markov", "motion_seen": 0}, "motion_seen must be"),
         ({**MOVING, "speed_m_s": -1.0}, "speed_m_s must be a finite number ≥ 0, got -1.0"),
         ({**MOVING, "task_interval_s": 0}, "task_interval_s must be a finite number > 0, got 0"),
         ({**MOVING, "velocity_memory_s": 0}, "velocity_memory_s must be a finite number > 0, got 0"),

@@ -238,11 +238,34 @@ def test_the_command_writes_table_and_picture(tmp_path, capsys):
         (["--policies", "prized"], "unknown policy 'prized'; did you mean 'priced'"),
         (["--scenario", "papr"], "did you mean 'paper'"),
         (["--episodes", "0"], "episodes must be an integer ≥ 1, got 0"),
+        (["--speed", "0"], "speed must be a finite number > 0, got 0"),
     ],
 )
 def test_a_bad_command_is_one_sentence(arguments, said, capsys, tmp_path):
     assert main(["study", "lifetime", *arguments, "--out", str(tmp_path)]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_agents_move_where_a_speed_is_given(capsys, tmp_path):
+    """Their links change from task to task by how far they go; policies see those, and the same observations."""
+    env, _ = player("myopic", Scenario.preset("small"), 2.0)
+    places = []
+    for _ in range(2):
+        env.reset(seed=0)
+        env.step(env.action_space.sample())
+        places.append(env.unwrapped.instance.position_m)
+    assert np.array_equal(*places)
+    still, _ = player("myopic", Scenario.preset("small"))
+    still.reset(seed=0)
+    assert not np.array_equal(still.unwrapped.instance.position_m, places[0])
+    assert still.observation_space == env.observation_space
+    arguments = ["--scenario", "small", "--episodes", "2", "--policies", "priced", "--workers", "1"]
+    for speed in ([], ["--speed", "2"]):
+        assert main(["study", "lifetime", *arguments, *speed, "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("upper bound") == 2
+    moving = Lifetime(("priced",), Scenario.preset("small"), 1, 0, speed=2.0).cells()[0]
+    assert moving.options["speed_m_s"] == 2.0
+    assert moving.key != Lifetime(("priced",), Scenario.preset("small"), 1, 0).cells()[0].key
 
 
 def test_a_solver_plays_by_name():
