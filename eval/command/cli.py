@@ -40,6 +40,7 @@ EXPECTED = (ValueError, OSError, ImportError, MemoryError, OverflowError)
 
 COMMANDS: dict[str, Any] = {
     "compare": compare,
+    "leaderboard": compare.Leaderboard,
     "reproduce": reproduce,
     "study": study,
     "llm-bench": llm_bench,
@@ -52,6 +53,7 @@ COMMANDS: dict[str, Any] = {
     "tune": train.Tune,
     "sample": instances.Sample,
     "import": instances.Import,
+    "dataset": instances.Dataset,
     "bench": bench,
 }
 """By name, the module or class of a command, with its ``add_parser`` and ``run``."""

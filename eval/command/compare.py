@@ -1,4 +1,4 @@
-"""``secagent compare``: solvers on random instances."""
+"""``secagent compare``: solvers on random instances; ``secagent leaderboard``: decisions on frozen ones."""
 
 from __future__ import annotations
 
@@ -78,3 +78,38 @@ def run(args: argparse.Namespace) -> None:
     compare(comparison, args.out, **sweep_options(args), progress=progress_of(args))
     print((args.out / TABLE).read_text(encoding="utf-8"), end="")
     logger.info("wrote %s, %s and %s in %s", TABLE, CSV, PICTURE, args.out)
+
+
+class Leaderboard:
+    """``secagent leaderboard``: who decides the benchmark set best."""
+
+    @staticmethod
+    def add_parser(command: AddCommand) -> None:
+        """Add the parser."""
+        parser = command("leaderboard", "Score decisions on the benchmark set; nothing is solved.")
+        parser.add_argument(
+            "entries",
+            nargs="*",
+            type=Path,
+            metavar="ENTRY",
+            help="files of entries, or folders of them, such as `secagent study benchmark-set` writes; they stand "
+            "beside those that are shipped",
+        )
+        parser.add_argument("--alone", action="store_true", help="leave out those that are shipped")
+        parser.add_argument("--out", type=Path, metavar="DIR", help="write the table, its rows and a picture there")
+
+    @staticmethod
+    def run(args: argparse.Namespace) -> None:
+        """Read the entries, score them, and print the table."""
+        from eval.benchmark_set import leaderboard
+        from eval.benchmark_set.entries import entry_paths, load_entry
+        from eval.experiments.protocol import Report
+
+        if args.alone and not args.entries:
+            raise ValueError("--alone leaves nothing to score: name files of entries, or folders of them")
+        places = [*([] if args.alone else [leaderboard.SHIPPED]), *args.entries]
+        board = leaderboard.Leaderboard([load_entry(path) for path in entry_paths(places)])
+        print(board.markdown(), end="")
+        if args.out is not None:
+            Report(board.markdown(), board.rows(), board.draw).write(args.out, "leaderboard")
+            logger.info("wrote leaderboard.md, .csv, .png and .pdf in %s", args.out)

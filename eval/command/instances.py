@@ -1,15 +1,19 @@
-"""Instances in files: ``secagent sample`` draws one, ``secagent import`` makes them of channels that others wrote."""
+"""Instances in files: ``secagent sample`` draws one, ``secagent import`` makes them of channels that others wrote.
+
+``secagent dataset`` writes whole episodes.
+"""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import math
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eval.command.arguments import AddCommand, add_scenario, scenario_of
+from eval.command.arguments import AddCommand, add_scenario, progress_of, scenario_names, scenario_of
 from secagent_env.support.units import plural
 
 if TYPE_CHECKING:
@@ -165,6 +169,58 @@ class Import:
         for sentence in dict.fromkeys(str(warning.message) for warning in caught):
             logger.warning("%s", sentence)
         _tell(Instance.load(args.out), args.out)
+
+
+class Dataset:
+    """``secagent dataset``: episodes of solvers, agents and random actions, for offline reinforcement learning."""
+
+    @staticmethod
+    def add_parser(command: AddCommand) -> None:
+        """Add the parser."""
+        parser = command("dataset", "Write episodes for offline reinforcement learning, in Minari's format.")
+        parser.add_argument(
+            "policies",
+            nargs="+",
+            metavar="POLICY",
+            help="names of solvers and trained agents, with options in brackets, or random; a data set of each",
+        )
+        add_scenario(parser)
+        parser.add_argument(
+            "--env",
+            choices=["allocation", "guided"],
+            default="allocation",
+            help="the environment, secagent/Allocation-v0 or secagent/AllocationGuided-v0 (default: allocation)",
+        )
+        parser.add_argument("--episodes", type=int, default=1000, metavar="K", help="of each data set (default: 1000)")
+        parser.add_argument(
+            "--seed", type=int, default=0, help="network i is that of reset(seed=SEED + i) (default: 0)"
+        )
+        parser.add_argument("--max-seconds", type=float, metavar="S", help="stop each decision after about this time")
+        parser.add_argument(
+            "--out", type=Path, metavar="DIR", help="Minari's folder (default: the one it finds itself)"
+        )
+
+    @staticmethod
+    def run(args: argparse.Namespace) -> None:
+        """Play, write the data sets, and say what they hold."""
+        from eval.benchmark_set.episodes import record
+        from eval.stats.formatting import tabulated
+
+        [name] = scenario_names(args)
+        written = record(
+            args.policies,
+            scenario_of(args),
+            Path(name).stem,
+            environment=args.env,
+            episodes=args.episodes,
+            seed=args.seed,
+            max_seconds=args.max_seconds,
+            out=args.out,
+            command=shlex.join(["secagent", *args.argv]),
+            progress=progress_of(args),
+        )
+        lines = [[one.dataset, str(one.episodes), f"{one.feasible:.1%}", f"{one.mean_reward:.4g}"] for one in written]
+        print(tabulated(lines, ["data set", "episodes", "feasible", "mean reward"]))
 
 
 def _tell(made: Instance, out: Path) -> None:

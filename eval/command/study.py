@@ -76,6 +76,15 @@ STUDIES = {
         "eval.studies.decentralised.study:Decentralised",
         "What agents reach that bid and set their powers by what they see themselves.",
     ),
+    "benchmark-set": Study(
+        "eval.benchmark_set.study:BenchmarkSet",
+        "Solvers and agents decide the benchmark set: an entry of the leaderboard of each.",
+    ),
+    "plain-ppo": Study(
+        "eval.studies.plain_ppo.study:PlainPPO",
+        "What a library's PPO, with its own defaults, learns in some minutes.",
+        timed=True,
+    ),
     "starts": Study(
         "eval.studies.starts.study:Starts",
         "How much sooner solvers are good where they start from another's decision.",

@@ -239,6 +239,7 @@ STUDIED = {
     "asc.png",
     "genainet.png",
     "law.png",
+    "leaderboard.png",
     "lifetime.png",
     "learning-curves.png",
     "llm-bench.png",

@@ -81,6 +81,8 @@ def test_metadata(metadata: Message):
         "cluster",
         "fast",
         "tune",
+        "offline",
+        "track",
         "report",
         "docs",
         "render",

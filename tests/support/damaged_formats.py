@@ -16,11 +16,14 @@ from damage import VALUES, Format, as_json, changed, damaged, resealed, rezipped
 from hashing_encoder import HashingEncoder
 
 import solvers
+from eval.benchmark_set import frozen
+from eval.benchmark_set.entries import Decided, Entry, load_entry
+from eval.benchmark_set.leaderboard import Leaderboard
 from eval.compare.decisions import load_decision, save_decision
 from eval.experiments.groups import read_groups
 from eval.sweep import cell_files
 from eval.sweep.store import Store
-from secagent_env import Instance, Scenario, sample_instance
+from secagent_env import Decision, Instance, Scenario, sample_instance
 from secagent_env.support.digests import digest
 from secagent_env.support.reading import parse_json
 from solvers.collaboration import levels
@@ -50,14 +53,42 @@ def _content_of(write: Callable[[Path], object], name: str = "file") -> bytes:
 
 
 def _instance() -> Format:
-    whole = _content_of(sample_instance("small", seed=1).save, "instance.npz")
-    with np.load(io.BytesIO(whole)) as archive:
-        arrays = dict(archive)
-    header = json.loads(str(arrays.pop("header")))
-
     def load(path: Path) -> str:
         instance = Instance.load(path)
         return digest({"scenario": instance.scenario.to_dict(), **{name: getattr(instance, name) for name in arrays}})
+
+    whole = _content_of(sample_instance("small", seed=1).save, "instance.npz")
+    arrays, rewritten = _archived(whole)
+    return Format("npz", whole, load, rewritten, digest=True)
+
+
+def _entry() -> Format:
+    networks = frozen.frozen("small").instances
+    size, agents, antennas = len(networks), networks.scenario.num_agents, networks.scenario.num_antennas
+    decision = Decision(
+        selection=np.arange(size * agents).reshape(size, agents) % 2 == 0,
+        beamformer=np.ones((size, antennas)) + 0j,
+        power_w=np.full((size, agents), 0.1),
+    )
+    entry = Entry("mine", {"small": Decided(decision, np.ones(size, bool), np.zeros(size))}, about={"by": "me"})
+
+    def load(path: Path) -> str:
+        found = load_entry(path)
+        Leaderboard([found]).markdown()
+        own = {name: vars(part) | vars(part.decision) for name, part in found.decided.items()}
+        arrays = {
+            name: {key: a for key, a in parts.items() if isinstance(a, np.ndarray)} for name, parts in own.items()
+        }
+        return digest({"name": found.name, "seed": found.seed, "about": dict(found.about), **arrays})
+
+    return Format("entry", entry.content(), load, _archived(entry.content())[1], digest=True)
+
+
+def _archived(whole: bytes) -> tuple[dict[str, np.ndarray], Rewritten]:
+    """Return the arrays of an ``.npz`` file with a header, and what writes others like it."""
+    with np.load(io.BytesIO(whole)) as archive:
+        arrays = dict(archive)
+    header = json.loads(str(arrays.pop("header")))
 
     def rewritten(generator: np.random.Generator) -> tuple[bytes, bool]:
         others, other, fits = dict(arrays), dict(header), generator.random() < 0.5
@@ -74,7 +105,7 @@ def _instance() -> Format:
         elif kind == 4:
             return rezipped(whole, generator, lambda entries: _damage_header(entries, generator)), False
         else:
-            others[name] = arrays[name] * (1 + 1e-12)
+            others[name] = ~arrays[name] if arrays[name].dtype == bool else arrays[name] * (1 + 1e-12)
         if fits and isinstance(other, dict):
             plain = {key: value for key, value in other.items() if key != "digest"}
             try:
@@ -85,7 +116,7 @@ def _instance() -> Format:
         np.savez_compressed(out, header=np.array(json.dumps(other)), **others)
         return out.getvalue(), fits
 
-    return Format("npz", whole, load, rewritten, digest=True)
+    return arrays, rewritten
 
 
 def _array_like(array: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -413,6 +444,7 @@ def _levels() -> Format:
 
 FORMATS: dict[str, Callable[[], Format]] = {
     "instance": _instance,
+    "entry": _entry,
     "decision": _decision,
     "scenario": _scenario,
     "groups": _groups,

@@ -30,12 +30,13 @@ from secagent_env.multiagent.strategies import STRATEGIES
 from secagent_env.support.checks import integer
 from training.learn.learner import module_of
 
+ALIKE = {"num_envs": 1024, "segment_steps": 20_480, "batch_size": 512, "n_epochs": 4}
 LEARNT: dict[str, dict[str, Any]] = {
-    "learnt, computed beam": {"policy": "local", "action_format": "bids"},
-    "learnt, learnt beam": {"policy": "local", "action_format": "guided"},
-    "one who sees all": {"policy": "equivariant", "action_format": "guided"},
+    "learnt, computed beam": {"policy": "local", "action_format": "bids", **ALIKE},
+    "learnt, learnt beam": {"policy": "local", "action_format": "guided", **ALIKE},
+    "one who sees all": {"policy": "equivariant", "action_format": "guided", **ALIKE},
 }
-"""Hyperparameters of the trainings, by what the table calls them."""
+"""Hyperparameters of the trainings, by what the table calls them; they differ in who sees what alone."""
 RANDOM_BIDS = ("learnt, computed beam", "learnt, learnt beam")
 """Those of which random bids take the place."""
 

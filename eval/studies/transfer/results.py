@@ -90,6 +90,23 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"{tabulated(lines, [*headers, 'time', *known, 'CPU min of training'])}\n\n{note}\n"
 
 
+def overview(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a line per preset and a column per agent: the feasible share of the forward pass, and the median gap."""
+    agents = list(dict.fromkeys(row["agent"] for row in rows))
+    cells = {(row["preset"], row["agent"]): _cell(row) for row in rows}
+    presets = dict.fromkeys(row["preset"] for row in rows)
+    lines = [[preset, *(cells.get((preset, agent), NONE) for agent in agents)] for preset in presets]
+    note = "Feasible decisions without the repair, and their median energy over the certificate."
+    return f"{tabulated(lines, ['networks', *agents])}\n\n{note}\n"
+
+
+def _cell(row: Mapping[str, Any]) -> str:
+    share = f"{100 * row['feasible']:.0f} %"
+    if np.isnan(row["median"]):
+        return share
+    return f"{share}, {row['median'] if row['median'] >= LEAST else 0:.2g} %"
+
+
 def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw shares and gaps of all agents on each preset, and write the picture."""
     presets = list(dict.fromkeys(row["preset"] for row in rows))

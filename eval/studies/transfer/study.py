@@ -23,7 +23,7 @@ from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.scenarios import named_scenario
 from eval.studies.transfer import learning, random_policy, timing
-from eval.studies.transfer.results import draw, figures, markdown
+from eval.studies.transfer.results import draw, figures, markdown, overview
 from eval.sweep.cells import Cell
 from eval.sweep.grid import Chain, Grid, number_of
 from secagent_env import Scenario
@@ -143,7 +143,8 @@ class Transfer(Experiment):
                 times = [spent[preset, scheme] for scheme in own if (preset, scheme) in spent]
                 trainings = [minutes[scheme] for scheme in own if scheme in minutes]
                 rows.append({**row, "in a batch": _mean(times), "cpu_minutes": _mean(trainings)})
-        return Report(markdown(rows), rows, lambda path: draw(rows, path))
+        text = f"{overview(rows)}\n{markdown(rows)}" if len({row["preset"] for row in rows}) > 1 else markdown(rows)
+        return Report(text, rows, lambda path: draw(rows, path))
 
     def _trainings(self) -> list[Learnt]:
         """Return the policies of all learners: of all presets in turn, of each alone, and untrained."""

@@ -9,7 +9,7 @@ import pytest
 import solvers
 from eval.compare.solving import solver_seed
 from eval.experiments import protocol
-from eval.studies.transfer.results import figures, markdown
+from eval.studies.transfer.results import figures, markdown, overview
 from eval.studies.transfer.study import Transfer
 from secagent_env import Scenario, evaluate, sample_instance
 from secagent_env.allocation.actions import action_format
@@ -48,7 +48,7 @@ def test_a_reduced_form(tmp_path: Path, presets: tuple[str, str], monkeypatch: p
     rows = pandas.read_csv(tmp_path / "out" / "transfer.csv")
     agents = ["ppo", "l2o", "ppo (mixed)", "ppo (this preset alone)", "ppo (untrained)", "exact", "random"]
     assert list(zip(rows["preset"], rows["agent"], strict=True)) == [(p, a) for p in ("flat", "street") for a in agents]
-    assert text == markdown(rows.to_dict("records"))
+    assert text == f"{overview(rows.to_dict('records'))}\n{markdown(rows.to_dict('records'))}"
     assert (tmp_path / "out" / "transfer.png").exists()
 
     exact = rows[rows["agent"] == "exact"]
@@ -87,6 +87,11 @@ def test_the_page_shows_the_rows_beside_it(name: str, page: str):
     assert note in shown
 
 
+def test_the_page_shows_the_overview_of_worlds():
+    rows = pandas.read_csv(DOCS / "worlds.csv").to_dict("records")
+    assert overview(rows).split("\n\n")[0] in (DOCS / "learners.md").read_text()
+
+
 def frame_of(networks: list[dict[str, dict]]) -> object:
     rows = []
     for index, schemes in enumerate(networks):
@@ -117,6 +122,18 @@ def test_the_figures_are_over_the_highest_bound_and_leave_out_what_is_impossible
     assert run["gap_low"] <= run["gap"] <= run["gap_high"] == pytest.approx(7)
     assert run["seconds"] == 2.5
     assert (exact["feasible"], exact["gap"]) == (1.0, 0.0)
+
+
+def test_the_overview_has_a_line_per_preset_and_a_column_per_agent():
+    rows = [
+        {"preset": "p", "agent": "mine", "feasible": 0.956, "median": 4.321},
+        {"preset": "p", "agent": "exact", "feasible": 1.0, "median": 1e-9},
+        {"preset": "q", "agent": "exact", "feasible": 0.0, "median": math.nan},
+    ]
+    head, _, first, second = overview(rows).split("\n\n")[0].splitlines()
+    assert [cell.strip() for cell in head.strip("|").split("|")] == ["networks", "mine", "exact"]
+    assert [cell.strip() for cell in first.strip("|").split("|")] == ["p", "96 %, 4.3 %", "100 %, 0 %"]
+    assert [cell.strip() for cell in second.strip("|").split("|")] == ["q", "–", "0 %"]
 
 
 def test_trainings_of_one_learner_are_one_agent():
