@@ -74,7 +74,8 @@ def estimate(power_w: np.ndarray, rate: np.ndarray, target_rate: np.ndarray, max
     noise, cross = np.maximum(ratios[:, 0], LEAST), np.maximum(ratios[:, 1:], 0.0)
     cross[np.arange(n), np.arange(n)] = 1.0
     last = np.clip(np.where(np.isfinite(power_w[-1]), power_w[-1], max_power_w / 2), 1e-6, max_power_w)
-    game = Game(gain=(cross / noise[:, None]).T, target_rate=target_rate, initial_power_w=last, max_power_w=max_power_w)
+    gain = np.ascontiguousarray((cross / noise[:, None]).T)
+    game = Game._trusted(gain=gain, target_rate=target_rate, initial_power_w=last, max_power_w=max_power_w)
     return Estimate(game, _response(power_w, own, game.target_sinr))
 
 

@@ -114,9 +114,15 @@ class RulePowers:
 
 
 def own_reward(state: View, contents: Sequence[float]) -> np.ndarray:
-    """Return the agent's own part of the intent, − |target − rate| − 0.1 p / P_max, from its own observations alone.
+    """Return the agent's own part of the intent, − |target − rate| − 0.1 p / P_max, from its own observations alone."""
+    share = np.asarray(contents, float) / state.max_power_w
+    return -np.abs(state.target - expected_rate(state, contents)) - POWER_WEIGHT * share
 
-    The interference grew with the agent's own power by an exponent that its past rounds tell, as others answered it.
+
+def expected_rate(state: View, contents: Sequence[float]) -> np.ndarray:
+    """Return the own rate, bit/s/Hz, that an agent expects of powers, W; NaN where it never had a power and a rate.
+
+    Its interference grew with its own power by an exponent that its past rounds tell, as the others answered it.
     """
     present = np.expm1(state.rate * _LN2)
     fine = (present > 0) & (state.power_w > 0)
@@ -127,8 +133,7 @@ def own_reward(state: View, contents: Sequence[float]) -> np.ndarray:
     exponent = float(np.clip(moved @ answered / (moved @ moved + 1.0), 0.0, 1.0))
     power = np.asarray(contents, float)
     then = needed[-1] * (power / state.power_w[fine][-1]) ** exponent
-    rate = np.log1p(power / then) / _LN2
-    return -np.abs(state.target - rate) - POWER_WEIGHT * power / state.max_power_w
+    return np.asarray(np.log1p(power / then) / _LN2)
 
 
 def rollout_reward(state: View, contents: Sequence[float]) -> np.ndarray:
