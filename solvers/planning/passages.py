@@ -17,7 +17,7 @@ from secagent_env.support.checks import integer
 from secagent_env.support.errors import check_name
 from solvers.planning.planners import Planner
 from solvers.planning.rewards import random_rewards, self_evaluation
-from solvers.planning.thoughts import MalformedThought
+from solvers.planning.thoughts import Evaluate, MalformedThought
 from solvers.reasoning.answer import Answer, Reasoner
 
 Choice = tuple[int, ...]
@@ -114,12 +114,12 @@ def planned_answer(
     if not reading.texts:
         raise ValueError("a plan of passages needs at least one text")
     rng, proposer = np.random.default_rng(seed), SimilarPassages()
-    evaluate = {
+    rewards: dict[str, Evaluate[Reading, Choice]] = {
         "confidence": confidence,
         "agreement": agreement,
         "self": self_evaluation(proposer, rng),
         "random": random_rewards(rng),
-    }[reward]
+    }
     root: Choice = tuple(range(min(integer("first", first, 1), len(reading.texts))))
-    choice = planner.plan(reading, proposer, evaluate, budget, rng, root).content or root
+    choice = planner.plan(reading, proposer, rewards[reward], budget, rng, root).content or root
     return reading.answer(choice), choice
