@@ -119,7 +119,14 @@ class Learners:
             Of each game.
         seeds
             A seed for each game; None: its place.
+
+        Raises
+        ------
+        ValueError
+            If there is no game, or ``rounds`` is not a whole number ≥ 1.
         """
+        if not games:
+            raise ValueError("a season needs at least one game")
         course = _Course(self, games[0].num_pairs)
         for number, game in enumerate(games):
             course.game(number, game, rounds, number if seeds is None else seeds[number])

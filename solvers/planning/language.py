@@ -103,7 +103,7 @@ class LanguagePowers(Closing):
         self.unfinished = False
         self._session = Session(options, stepwise_standin.reply)
         self._confidence: dict[float, float] = {}
-        self._ended = ""
+        self._ended, self._answered = "", False
 
     @property
     def name(self) -> str:
@@ -161,12 +161,13 @@ class LanguagePowers(Closing):
         request = self.options.request(self.prompt(state, thoughts), "power", PowerThought, seed, limits)
         try:
             [reply] = self._session.ask([request])
+            self._answered = True
             thought = parse_reply(reply, PowerThought)
         except Malformed as error:
             self.faults["unusable answer"] += 1
             raise MalformedThought(str(error)) from None
         except (CapReached, EndpointError) as ending:
-            if isinstance(ending, EndpointError) and not self._session.usage.calls:
+            if isinstance(ending, EndpointError) and not self._answered:
                 raise
             self.unfinished = isinstance(ending, EndpointError)
             self._ended = f"no more answers: {ending}"

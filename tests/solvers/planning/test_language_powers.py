@@ -22,11 +22,6 @@ class Answers:
 
     def __init__(self, *replies):
         self.replies, self.requests = list(replies), []
-        self.usage = self
-
-    @property
-    def calls(self):
-        return len(self.requests) - 1
 
     def ask(self, requests):
         self.requests += requests
