@@ -130,15 +130,16 @@ class ExperienceMemory:
         for passage in passages:
             Lesson.read(passage.key, passage.text)
         forgotten = fields.get("forgotten")
-        lists = [fields.get(name) for name in ("uses", "total", "wealth")]
+        uses, totals, wealths = fields.get("uses"), fields.get("total"), fields.get("wealth")
+        lists = (uses, totals, wealths)
         fine = all(isinstance(values, list) and len(values) == len(passages) for values in lists)
         if not fine or not isinstance(forgotten, list) or not all(isinstance(key, str) for key in forgotten):
             raise ValueError("the message is damaged: its credits do not fit its lessons")
         memory = cls(encoder, max(CAPACITY, len(passages)))
         memory.base = KnowledgeBase.build(passages, memory.encoder) if passages else memory.base
-        for passage, uses, total, wealth in zip(passages, *lists, strict=True):  # type: ignore[arg-type]
-            credit = Credit(integer("uses", uses), number("total", total), number("wealth", wealth, 0))
-            memory._credits[passage.key] = credit
+        for place, passage in enumerate(passages):
+            used, total = integer("uses", uses[place]), number("total", totals[place])
+            memory._credits[passage.key] = Credit(used, total, number("wealth", wealths[place], 0))
         memory.forgotten = list(forgotten)
         return memory
 
