@@ -130,7 +130,7 @@ class ExperienceMemory:
         for passage in passages:
             Lesson.read(passage.key, passage.text)
         forgotten = fields.get("forgotten")
-        uses, totals, wealths = fields.get("uses"), fields.get("total"), fields.get("wealth")
+        uses, totals, wealths = (fields.get(name, ()) for name in ("uses", "total", "wealth"))
         lists = (uses, totals, wealths)
         fine = all(isinstance(values, list) and len(values) == len(passages) for values in lists)
         if not fine or not isinstance(forgotten, list) or not all(isinstance(key, str) for key in forgotten):
