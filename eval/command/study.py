@@ -104,6 +104,14 @@ STUDIES = {
     "power-control-speed": Study(
         "eval.experiments.genainet_power.dpc_tables:PowerControlSpeed", "How fast many games run at once.", timed=True
     ),
+    "thoughts": Study(
+        "eval.studies.thoughts.study:Thoughts",
+        "What chain, tree and graph of thoughts are worth to planning, and which rewards.",
+    ),
+    "experience": Study(
+        "eval.studies.experience.study:Experience",
+        "Whether lessons of earlier games help in later ones, alone and shared, beside placebos.",
+    ),
     "votes": Study("eval.experiments.votes.experiment:Votes", "How often the votes of selected agents are right."),
     "knowledge-transfer": Study(
         "eval.experiments.knowledge_transfer.experiment:KnowledgeTransfer",

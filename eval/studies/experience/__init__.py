@@ -1,0 +1,1 @@
+"""Experience: whether lessons of earlier games help in later ones."""

@@ -1,0 +1,37 @@
+"""``secagent reproduce genainet-experience-models``: the season of a real language model, recorded for replay."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from eval.experiments.groups import fields_of, read_groups
+from eval.studies.experience.cells import LANGUAGE
+from eval.studies.experience.study import Experience
+
+
+@dataclass(frozen=True)
+class ModelExperience(Experience):
+    """One season of games with each kind of memory, played by a language model."""
+
+    name: ClassVar[str] = "genainet-experience-models"
+
+    @classmethod
+    def from_arguments(cls, args: argparse.Namespace) -> Self:
+        """Return the experiment that the options of `secagent reproduce` describe: a season of ``instances`` games.
+
+        Raises ValueError if not exactly one model is named.
+        """
+        groups = () if args.groups is None else read_groups(args.groups)
+        if len(groups) != 1 or groups[0].model is None:
+            raise ValueError(
+                f"{cls.name} needs one language model: name it with --groups, a file with one table [[group]], "
+                "or take the recorded answers with --replay"
+            )
+        [fields] = fields_of(groups)
+        if own := sorted({"planning", "tool_calls", "width", "depth"} & set(fields)):
+            raise ValueError(f"{own[0]} is an option of agents that answer questions, and not of games")
+        model = {name: value for name, value in fields.items() if name != "agents"}
+        seed = Experience.seed + args.seed
+        return cls((LANGUAGE,), args.instances, 1, 1, pairs=2, rounds=4, seed=seed, bandwidth_khz=100.0, model=model)

@@ -1,0 +1,52 @@
+"""The picture of ``secagent study experience``: what memories add to the reward over the games of a season."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.stats.pictures import written_figure
+from secagent_env.rendering.style import BLUE, GREEN, GREY, ORANGE, RED
+
+LINES = {
+    "own": (BLUE, "-"),
+    "shared": (GREEN, "-"),
+    "placebo": (GREY, ":"),
+    "random actions": (ORANGE, ":"),
+    "poisoned": (RED, "-"),
+    "poisoned, no test": (RED, ":"),
+}
+"""Colour and line of each memory."""
+PARTS = ("", ", followed")
+TITLES = ("rewards choose", "followed in the first round")
+
+
+def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write the difference of the intent to that without memory, in blocks of games, by proposer."""
+    proposers = list(dict.fromkeys(row["proposer"] for row in rows if "followed" in str(row["memory"])))
+    if not proposers:
+        return
+    first = [name for name in rows[0] if name.startswith("gain_") and name[5:].isdigit()]
+    note = "Mean over seasons, 95 % intervals; more is better. Lessons are poisoned after game 10."
+    with written_figure(path, 9.5, 3.0 * len(proposers) + 0.5, note, grid="y") as figure:
+        axes = figure.subplots(len(proposers), 2, squeeze=False, sharex=True, sharey="row")
+        for proposer, line in zip(proposers, axes, strict=True):
+            for part, title, ax in zip(PARTS, TITLES, line, strict=True):
+                ax.axhline(0.0, color=GREY, lw=0.8)
+                for place, (name, (colour, style)) in enumerate(LINES.items()):
+                    memory = f"shared{part}, {name}" if "poison" in name else f"{name}{part}"
+                    own = [row for row in rows if row["proposer"] == proposer and row["memory"] == memory]
+                    for row in own:
+                        x = [int(column[5:]) + 4.5 + 0.5 * (place - 2) for column in first]
+                        mean = [row[column] for column in first]
+                        low = [row[column] - row[f"{column}_low"] for column in first]
+                        high = [row[f"{column}_high"] - row[column] for column in first]
+                        ax.errorbar(x, mean, (low, high), color=colour, ls=style, lw=1.3, elinewidth=0.7, label=name)
+                ax.set_title(f"{proposer}: {title}", loc="left", size=9)
+                ax.set_xlabel("game")
+            line[0].set_ylabel("intent less that without memory")
+        handles = {
+            label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(handles.values(), handles, loc="outside upper center", ncols=6, frameon=False, fontsize=8)

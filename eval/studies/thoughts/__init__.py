@@ -1,0 +1,1 @@
+"""Thoughts: what chain, tree and graph are worth to planning, and which rewards."""
