@@ -20,7 +20,10 @@ class Kind(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """Two relations, one after the other, and the sentences that ask for the value at the end."""
+    """Two relations, one after the other, and the sentences that ask for the value at the end.
+
+    Without a ``first`` the question is about the subject of the second, and needs one fact.
+    """
 
     first: str
     second: str
@@ -180,3 +183,10 @@ CHAINS = (
         ),
     ),
 )
+
+DIRECT = (
+    Chain("", "runs", ("Who runs {s}?", "Which operator is in charge at {s}?")),
+    Chain("", "sends", ("On which band does cell {s} send?", "Which spectrum does {s} occupy?")),
+    Chain("", "makes", ("Which vendor makes the {s}?", "From whose factory comes a {s}?")),
+)
+"""Questions that need one fact."""

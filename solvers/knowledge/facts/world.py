@@ -15,15 +15,16 @@ that no free site is left with, which are rare).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from secagent_env.questions import Question
 from secagent_env.support.checks import integer, number
-from solvers.knowledge.facts.phrasings import CHAINS, KINDS, NAMES, Chain
+from solvers.knowledge.facts.phrasings import CHAINS, DIRECT, KINDS, NAMES, Chain
 from solvers.knowledge.store.passages import Passage
 
 OPTIONS = 4
@@ -67,26 +68,27 @@ class FactWorld:
     sentences: Mapping[Fact, str]
     asked: tuple[Asked, ...]
 
-    @property
+    @cached_property
     def passages(self) -> tuple[Passage, ...]:
         """A passage for each fact; the category is the relation."""
         return tuple(passage_of(fact, text) for fact, text in self.sentences.items())
 
-    @property
+    @cached_property
     def values(self) -> dict[tuple[str, str], str]:
         """The value of each subject and relation."""
         return {(fact.subject, fact.relation): fact.value for fact in self.sentences}
 
-    def needed(self, asked: Asked) -> tuple[Fact, Fact]:
-        """Return the two facts that lead to the answer of a question."""
-        values = self.values
-        middle = values[asked.subject, asked.chain.first]
-        last = values[middle, asked.chain.second]
-        return Fact(asked.subject, asked.chain.first, middle), Fact(middle, asked.chain.second, last)
+    def needed(self, asked: Asked) -> tuple[Fact, ...]:
+        """Return the facts that lead to the answer of a question, in their order."""
+        place, facts = asked.subject, []
+        for relation in filter(None, asked.chain[:2]):
+            facts.append(Fact(place, relation, self.values[place, relation]))
+            place = facts[-1].value
+        return tuple(facts)
 
     def without(self, asked: Asked, missing: Missing) -> FactWorld:
         """Return the world that lacks the first or the second fact of a question."""
-        lost = self.needed(asked)[0 if missing == "first" else 1]
+        lost = self.needed(asked)[0 if missing == "first" else -1]
         return replace(self, sentences={fact: text for fact, text in self.sentences.items() if fact != lost})
 
 
@@ -95,7 +97,7 @@ def passage_of(fact: Fact, text: str) -> Passage:
     return Passage(fact.key, text, fact.relation)
 
 
-def build(questions: int = 24, things: int = 120, seed: int = 0, *, joined: bool = True) -> FactWorld:
+def build(questions: int = 24, things: int = 120, seed: int = 0, *, joined: bool = True, direct: int = 0) -> FactWorld:
     """Draw a network.
 
     Parameters
@@ -109,6 +111,8 @@ def build(questions: int = 24, things: int = 120, seed: int = 0, *, joined: bool
     joined
         Whether names are one word, such as Alderbridge, which no other thing has; else two, Alder Bridge, each of which
         others have too.
+    direct
+        Further questions, of each chain, that need its second fact alone.
 
     Raises
     ------
@@ -117,11 +121,12 @@ def build(questions: int = 24, things: int = 120, seed: int = 0, *, joined: bool
     """
     integer("things", things, 1, 120)
     integer("questions", questions, 1, things)
+    integer("direct", direct, 0, things)
     rng = np.random.default_rng(seed)
     names = {kind: [_named(str(name), joined) for name in rng.permutation(own)] for kind, own in NAMES.items()}
     values: dict[tuple[str, str], str] = {}
     asked: list[Asked] = []
-    for chain in CHAINS:
+    for chain, plain in zip(CHAINS, DIRECT, strict=True):
         first, second = KINDS[chain.first], KINDS[chain.second]
         middles, ends = names[first.value][:things], names[second.value]
         drawn = _urn(len(middles), len(ends), rng)
@@ -139,14 +144,21 @@ def build(questions: int = 24, things: int = 120, seed: int = 0, *, joined: bool
             options = np.r_[rng.permutation(left), rng.permutation(spent)][:OPTIONS].astype(int)
             value = int(options[rng.integers(min(OPTIONS, len(left)))])
             values[subject, chain.first] = free[value].pop(rng.integers(len(free[value])))
-            options = rng.permutation(options)
-            text = chain.questions[rng.integers(len(chain.questions))].format(s=subject)
-            choices = tuple(ends[int(option)] for option in options)
-            question = Question(f"{subject} {chain.second}", text, choices, int(np.argmax(options == value)), chain.second)
-            asked.append(Asked(question, subject, chain))
+            asked.append(_ask(chain, subject, [ends[option] for option in rng.permutation(options)], ends[value], rng))
+        for name in rng.permutation(middles)[:direct].tolist():
+            right = values[name, chain.second]
+            wrong = rng.permutation([end for end in ends if end != right])[: OPTIONS - 1].tolist()
+            asked.append(_ask(plain, name, rng.permutation([right, *wrong]).tolist(), right, rng))
     facts = [Fact(subject, relation, value) for (subject, relation), value in values.items()]
     order = rng.permutation(len(facts))
     return FactWorld({facts[place]: say(facts[place], rng) for place in order}, tuple(asked))
+
+
+def _ask(chain: Chain, subject: str, options: Sequence[str], right: str, rng: np.random.Generator) -> Asked:
+    """Return a question about a subject, in one of the chain's sentences."""
+    text = chain.questions[rng.integers(len(chain.questions))].format(s=subject)
+    key = f"{subject} {chain.first}>{chain.second}"
+    return Asked(Question(key, text, tuple(options), options.index(right), chain.second), subject, chain)
 
 
 def say(fact: Fact, rng: np.random.Generator) -> str:
@@ -185,7 +197,7 @@ def change(world: FactWorld, share: float, rng: np.random.Generator) -> FactWorl
 
 def _answered(world: FactWorld, asked: Asked, rng: np.random.Generator) -> Asked:
     """Return the question with the answer that is right in a world."""
-    options, right = list(asked.question.options), world.needed(asked)[1].value
+    options, right = list(asked.question.options), world.needed(asked)[-1].value
     if right not in options:
         options[rng.integers(len(options))] = right
     question = replace(asked.question, options=tuple(options), answer=options.index(right))
