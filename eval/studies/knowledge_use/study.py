@@ -32,7 +32,7 @@ HELD = {"vectors, texts alone": None, "vectors, int8": "int8", "graph": None, "t
 """The schemes of the cells of drift, and the precision of vectors."""
 COLOURS = {"vectors, texts alone": BLUE, "vectors, int8": BLUE, "graph": ORANGE, "topology": GREEN}
 STYLES = dict(zip(POLICIES, (":", "--", "-", "-."), strict=True))
-ANSWERS = 6000
+ANSWERS = 24000
 """The answers of a game with passages that lie."""
 LIES = 12
 
