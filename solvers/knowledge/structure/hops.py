@@ -77,8 +77,8 @@ def walk(held: ByConcepts, texts: Sequence[str], hops: int, similar: np.ndarray 
     rarity = np.log((1 + len(held)) / (0.5 + counts)) ** STEEPNESS
     start = np.zeros((len(texts), len(held.concepts)))
     for row, text in zip(start, texts, strict=True):
-        here = held.known(text)
-        row[here] = rarity[here]
+        named = held.known(text)
+        row[named] = rarity[named]
     leads_on = np.where(start > 0, 0, np.where(counts > 1, rarity, 0))
     preferred = 1.0 if similar is None else np.exp(SHARPNESS * similar)
     here, total = _shares(start), np.zeros((len(texts), len(held)))
