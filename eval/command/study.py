@@ -64,6 +64,10 @@ STUDIES = {
         "What vectors, graph and topology cost to send, build and ask, and how well they find passages.",
         timed=True,
     ),
+    "knowledge-use": Study(
+        "eval.studies.knowledge_use.study:KnowledgeUse",
+        "What graph and topology are worth beside vectors: two-fact questions, facts that change, passages that lie.",
+    ),
     "learners": Study(
         "eval.learners.study:Learners", "What trained agents reach on test instances, over their seeds.", timed=True
     ),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from secagent_env.questions import Question
 from secagent_env.support.checks import integer, number
 from solvers.collaboration.levels import Inquiries, Inquiry, encode
-from solvers.knowledge.store import wire
-from solvers.knowledge.store.base import KnowledgeBase
+from solvers.knowledge.representation import Representation, Vectors
 from solvers.knowledge.store.encoder import Encoder
 from solvers.knowledge.store.lookup import group_of, query
 from solvers.knowledge.store.passages import Passage
@@ -23,7 +23,7 @@ def inquiry_of(question: Question, *, passage: bool = False) -> Inquiry:
 
 
 class Student:
-    """An agent with a knowledge base, which answers with the passages nearest to a question.
+    """An agent with knowledge, which answers with the passages that suit a question best.
 
     Parameters
     ----------
@@ -32,11 +32,14 @@ class Student:
     encoder
         The encoder of questions, which must be the one of received vectors.
     base
-        The base at the beginning; None: an empty one.
+        The knowledge at the beginning, a base of vectors or what the representation holds; None: nothing.
+    representation
+        Vectors, a graph or a topology, of :mod:`solvers.knowledge.representation`; None: vectors of the encoder.
     passages
         The number of passages that are read for a question.
     threshold
-        A question counts as open if its similarity to the best passage is below this, from −1 to 1.
+        A question counts as open if the score of the best passage is below this, from −1 to 1: its similarity, or its
+        share of a walk's visits. None: ``near`` of the representation.
     unsure
         It counts as open too if its answer has a confidence below this, from 0 to 1, or names no option.
 
@@ -50,57 +53,51 @@ class Student:
         self,
         reasoner: Reasoner,
         encoder: Encoder,
-        base: KnowledgeBase | None = None,
+        base: Any = None,
         *,
+        representation: Representation | None = None,
         passages: int = 3,
-        threshold: float = 0.5,
+        threshold: float | None = None,
         unsure: float = 0.0,
     ) -> None:
         self.passages = integer("passages", passages, 1)
-        self.threshold = number("threshold", threshold, -1, 1)
+        self.representation = Vectors(encoder) if representation is None else representation
+        self.threshold = number("threshold", self.representation.near if threshold is None else threshold, -1, 1)
         self.unsure = number("unsure", unsure, 0, 1)
         self.reasoner, self.encoder = reasoner, encoder
-        self.base = KnowledgeBase.build((), encoder) if base is None else base
+        self.base = self.representation.build(()) if base is None else base
         self._unanswered: dict[Inquiry, None] = {}
 
     def receive(self, message: bytes) -> None:
-        """Replace the knowledge base by one that a teacher has sent.
+        """Replace the knowledge by what a teacher has sent.
 
-        The old base stays, and ValueError is raised, if the message holds none, is damaged or of another encoder.
+        What was known stays, and ValueError is raised, if the message holds none, is damaged or of another encoder.
         """
-        self._take(wire.from_bytes(message, self.encoder))
+        self.base = self.representation.decode(message)
 
     def update(self, message: bytes) -> None:
-        """Apply a teacher's update to the knowledge base.
+        """Apply a teacher's update to the knowledge.
 
-        The old base stays, and ValueError is raised, if the message holds none, is damaged or for another base.
+        What was known stays, and ValueError is raised, if the message holds none, is damaged or for another base.
         """
-        self._take(wire.apply(self.base, message, self.encoder))
+        self.base = self.representation.apply(self.base, message)
 
     def learn(self, passages: Iterable[Passage]) -> int:
         """Add passages with new keys, and return their number."""
         known = {passage.key for passage in self.base.passages}
         new = {passage.key: passage for passage in passages if passage.key not in known}
         if new:
-            self.base = self.base.merge(KnowledgeBase.build(new.values(), self.encoder, self.base.precision))
+            self.base = self.representation.grow(self.base, new.values())
         return len(new)
 
-    def _take(self, base: KnowledgeBase) -> None:
-        if base.vectors.shape[1] != self.encoder.dimension:
-            raise ValueError(
-                f"the message has vectors of {base.vectors.shape[1]} numbers, but {self.encoder.name} makes "
-                f"{self.encoder.dimension}: teacher and student need the same encoder"
-            )
-        self.base = base
-
     def retrieve(self, question: Question | Inquiry) -> tuple[tuple[Passage, ...], np.ndarray]:
-        """Return the passages nearest to a question, the nearest first, and their similarities.
+        """Return the passages that suit a question best, the best first, and their scores.
 
         Passages of the question's own group are left out.
         """
         group = question.group if isinstance(question, Inquiry) else group_of(question)
-        vectors = self.encoder.encode([query(question)])
-        indices, scores = self.base.search(vectors, self.passages, exclude_groups=[group])
+        texts = [query(question)]
+        indices, scores = self.representation.search(self.base, texts, self.passages, exclude_groups=[group])
         valid = indices[0] >= 0
         return tuple(self.base.passages[index] for index in indices[0][valid]), scores[0][valid]
 

@@ -17,9 +17,7 @@ from secagent_env.questions import Question
 from secagent_env.support.checks import integer
 from solvers.collaboration.levels import Inquiries, decode
 from solvers.collaboration.student import Student, warm
-from solvers.knowledge.compress.compression import compress
-from solvers.knowledge.store import wire
-from solvers.knowledge.store.base import KnowledgeBase
+from solvers.knowledge.representation import Representation, Vectors
 from solvers.knowledge.store.encoder import Encoder
 from solvers.knowledge.store.lookup import query
 from solvers.knowledge.store.passages import Passage
@@ -36,19 +34,29 @@ class Teacher:
         The encoder of passages and questions.
     precision
         The precision of the vectors in messages; None: texts alone are sent, and students encode them.
+    representation
+        Vectors, a graph or a topology, of :mod:`solvers.knowledge.representation`; None: vectors at the precision.
 
     Attributes
     ----------
     base
-        The teacher's base.
+        The teacher's knowledge.
     taught
-        The students' base.
+        The students' knowledge.
     """
 
-    def __init__(self, passages: Iterable[Passage], encoder: Encoder, precision: str | None = None) -> None:
+    def __init__(
+        self,
+        passages: Iterable[Passage],
+        encoder: Encoder,
+        precision: str | None = None,
+        *,
+        representation: Representation | None = None,
+    ) -> None:
         self.encoder = encoder
-        self.base = KnowledgeBase.build(tuple(passages), encoder, precision)
-        self.taught = self.base.select([])
+        self.representation = Vectors(encoder, precision) if representation is None else representation
+        self.base = self.representation.build(tuple(passages))
+        self.taught = self.representation.build(())
 
     def teach(
         self,
@@ -77,8 +85,19 @@ class Teacher:
             If a ratio is out of range.
         """
         expected = self.encoder.encode(queries) if queries else None
-        self.taught = compress(self.base, ratio, queries=expected, ratios=ratios, encoder=self.encoder, **options)
-        return wire.to_bytes(self.taught)
+        self.taught = self.representation.compress(self.base, ratio, queries=expected, ratios=ratios, **options)
+        message: bytes = self.taught.to_bytes()
+        return message
+
+    def learn(self, passages: Iterable[Passage]) -> None:
+        """Replace the teacher's own knowledge, as facts change; students keep theirs until the next message."""
+        self.base = self.representation.build(tuple(passages))
+
+    def update(self) -> bytes:
+        """Return the difference between what the students know and all that the teacher knows."""
+        message = self.representation.difference(self.taught, self.base)
+        self.taught = self.representation.apply(self.taught, message)
+        return message
 
     def refine(self, feedback: bytes, passages: int = 1) -> bytes:
         """Return the update for the students' base after feedback.
@@ -99,15 +118,15 @@ class Teacher:
         inquiries = decode(feedback)
         if not isinstance(inquiries, Inquiries):
             raise ValueError(f"feedback must be questions, got a message of {type(inquiries).__name__.lower()}")
-        if not inquiries.questions:
-            return wire.difference(self.taught, self.taught)
         known = set(self.taught.passages)
-        rest = self.base.select([index for index, each in enumerate(self.base.passages) if each not in known])
-        vectors = self.encoder.encode([query(each) for each in inquiries.questions])
-        indices, _ = rest.search(vectors, passages, exclude_groups=[each.group for each in inquiries.questions])
-        nearest = rest.select(np.unique(indices[indices >= 0]))
-        grown = self.taught.merge(nearest.at_precision(self.taught.precision))
-        update = wire.difference(self.taught, grown)
+        rest = self.representation.build([each for each in self.base.passages if each not in known])
+        nearest: dict[str, Passage] = {}
+        if inquiries.questions and len(rest):
+            texts, groups = [query(each) for each in inquiries.questions], [each.group for each in inquiries.questions]
+            indices, _ = self.representation.search(rest, texts, passages, exclude_groups=groups)
+            nearest = {each.key: each for each in (rest.passages[place] for place in np.unique(indices[indices >= 0]))}
+        grown = self.representation.grow(self.taught, nearest.values())
+        update = self.representation.difference(self.taught, grown)
         self.taught = grown
         return update
 

@@ -238,6 +238,7 @@ REASONING = {"genainet-table1.png", "knowledge-energy.png", "representations.png
 STUDIED = {
     "asc.png",
     "genainet.png",
+    "knowledge-use-drift.png",
     "law.png",
     "leaderboard.png",
     "lifetime.png",

@@ -17,7 +17,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -193,6 +193,13 @@ def _words(text: str) -> list[str]:
     return [token for token in _TOKEN.findall(text.lower()) if token[0].isalnum()]
 
 
+class Content(NamedTuple):
+    """What a structure holds of a passage: names of concepts, and relations between two of them, in a fixed order."""
+
+    concepts: tuple[str, ...]
+    relations: tuple[tuple[str, str, str], ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class ByConcepts:
     """Passages that are found by their concepts.
@@ -206,6 +213,9 @@ class ByConcepts:
     reader
         The reader of texts, with the abbreviations that the passages introduced.
     """
+
+    noun: ClassVar[str]
+    magic: ClassVar[bytes]
 
     passages: tuple[Passage, ...]
     concepts: tuple[str, ...]
@@ -221,6 +231,31 @@ class ByConcepts:
     @cached_property
     def _places(self) -> dict[str, int]:
         return {name: place for place, name in enumerate(self.concepts)}
+
+    @property
+    @abstractmethod
+    def own(self) -> tuple[tuple[int, ...], ...]:
+        """For each passage the indices of the concepts by which it is found."""
+
+    @classmethod
+    @abstractmethod
+    def build(cls, passages: Iterable[Passage]) -> Self:
+        """Read passages."""
+
+    @classmethod
+    @abstractmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Return the structure in a message; raise ValueError if it is foreign, cut, damaged or of another version."""
+
+    @classmethod
+    @abstractmethod
+    def of_contents(cls, passages: Iterable[Passage], reader: Concepts, contents: Sequence[Content]) -> Self:
+        """Return the structure that holds this of each passage."""
+
+    @cached_property
+    def contents(self) -> list[Content]:
+        """What the structure holds of each passage."""
+        return [Content(tuple(sorted(self.concepts[place] for place in own))) for own in self.own]
 
     @cached_property
     def size_bits(self) -> int:

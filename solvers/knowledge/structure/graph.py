@@ -19,7 +19,7 @@ from secagent_env.support.extras import require
 from solvers.knowledge.store.lookup import no_results
 from solvers.knowledge.store.message import numbers, pack_fields, passages_of, strings, unpack_fields
 from solvers.knowledge.store.passages import Passage
-from solvers.knowledge.structure.concepts import BESIDE, ByConcepts, Concepts
+from solvers.knowledge.structure.concepts import BESIDE, ByConcepts, Concepts, Content
 
 MAGIC = b"SAKG"
 VERB_WEIGHT, BESIDE_WEIGHT = 2.0, 0.5
@@ -59,8 +59,37 @@ class KnowledgeGraph(ByConcepts):
         The edges.
     """
 
+    noun = "graph"
+    magic = MAGIC
+
     mentions: tuple[tuple[int, ...], ...]
     relations: tuple[Relation, ...]
+
+    @classmethod
+    def of_contents(cls, passages: Iterable[Passage], reader: Concepts, contents: Sequence[Content]) -> KnowledgeGraph:
+        """Return the graph with these concepts and relations of each passage."""
+        names = sorted({name for content in contents for name in content.concepts})
+        place = {name: index for index, name in enumerate(names)}
+        edges: dict[tuple[int, str, int], list[int]] = {}
+        for number, content in enumerate(contents):
+            for one, relation, other in content.relations:
+                if one not in place or other not in place:
+                    raise ValueError("the message is damaged: its relations have gaps")
+                edges.setdefault((place[one], relation, place[other]), []).append(number)
+        mentions = tuple(tuple(place[name] for name in content.concepts) for content in contents)
+        relations = tuple(Relation(*edge, tuple(sources)) for edge, sources in sorted(edges.items()))
+        return cls(tuple(passages), tuple(names), reader, mentions, relations)
+
+    @cached_property
+    def contents(self) -> list[Content]:
+        """The concepts and the relations of each passage."""
+        said: list[list[tuple[str, str, str]]] = [[] for _ in self.passages]
+        for edge in self.relations:
+            triple = self.concepts[edge.subject], edge.relation, self.concepts[edge.object]
+            for passage in edge.passages:
+                said[passage].append(triple)
+        names = super().contents
+        return [Content(own.concepts, tuple(sorted(triples))) for own, triples in zip(names, said, strict=True)]
 
     @classmethod
     def build(cls, passages: Iterable[Passage]) -> KnowledgeGraph:
@@ -84,6 +113,11 @@ class KnowledgeGraph(ByConcepts):
             mentions.append(tuple(own))
         relations = tuple(Relation(*edge, tuple(sources)) for edge, sources in edges.items())
         return cls(kept, tuple(known), reader, tuple(mentions), relations)
+
+    @property
+    def own(self) -> tuple[tuple[int, ...], ...]:
+        """For each passage the indices of its concepts."""
+        return self.mentions
 
     @cached_property
     def graph(self) -> Any:

@@ -22,7 +22,7 @@ from secagent_env.support.checks import integer
 from solvers.knowledge.store.lookup import no_results
 from solvers.knowledge.store.message import numbers, pack_fields, passages_of, strings, unpack_fields
 from solvers.knowledge.store.passages import Passage
-from solvers.knowledge.structure.concepts import ByConcepts, Concepts
+from solvers.knowledge.structure.concepts import ByConcepts, Concepts, Content
 
 MAGIC = b"SAKT"
 VERTICES = 8
@@ -89,7 +89,20 @@ class KnowledgeTopology(ByConcepts):
         The vertices of each passage in rising order; () if it shares no concept with others.
     """
 
+    noun = "topology"
+    magic = MAGIC
+
     simplices: tuple[Simplex, ...]
+
+    @classmethod
+    def of_contents(
+        cls, passages: Iterable[Passage], reader: Concepts, contents: Sequence[Content]
+    ) -> KnowledgeTopology:
+        """Return the topology with these vertices of each passage."""
+        names = sorted({name for content in contents for name in content.concepts})
+        place = {name: index for index, name in enumerate(names)}
+        simplices = tuple(tuple(sorted({place[name] for name in content.concepts})) for content in contents)
+        return cls(tuple(passages), tuple(names), reader, simplices)
 
     @classmethod
     def build(cls, passages: Iterable[Passage], vertices: int = VERTICES) -> KnowledgeTopology:
@@ -107,6 +120,11 @@ class KnowledgeTopology(ByConcepts):
         place = {name: index for index, name in enumerate(concepts)}
         simplices = tuple(tuple(sorted(place[name] for name in own)) for own in chosen)
         return cls(kept, tuple(concepts), reader, simplices)
+
+    @property
+    def own(self) -> tuple[tuple[int, ...], ...]:
+        """For each passage its vertices."""
+        return self.simplices
 
     @cached_property
     def complex(self) -> Complex:
