@@ -68,15 +68,15 @@ class KnowledgeUse(Experiment):
 
     def _cells(self, part: str) -> list[Cell]:
         seeds = range(self.seed, self.seed + self.worlds)
-        schemes: dict[str, dict[str, Any]] = {
+        parts: dict[str, dict[str, dict[str, Any]]] = {
             "two-facts": {scheme: {"joined": joined} for joined, scheme in NAMES.items()},
             "drift": {scheme: {"precision": precision} for scheme, precision in HELD.items()},
             "quarantine": {scheme: {"answers": ANSWERS, "lies": LIES} for scheme in ("with", "without")},
-        }[part]
+        }
         function = f"{FUNCTION}:{part.replace('-', '_')}"
         return [
             Cell(function, self.name, scheme, seed=seed, options={"questions": self.questions, "part": part, **more})
-            for scheme, more in schemes.items()
+            for scheme, more in parts[part].items()
             for seed in seeds
         ]
 
