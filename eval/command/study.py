@@ -76,6 +76,10 @@ STUDIES = {
         "eval.studies.decentralised.study:Decentralised",
         "What agents reach that bid and set their powers by what they see themselves.",
     ),
+    "convoy": Study(
+        "eval.studies.convoy.study:Convoy",
+        "What levels of collaboration and organisations are worth to vehicles at a crossing.",
+    ),
     "starts": Study(
         "eval.studies.starts.study:Starts",
         "How much sooner solvers are good where they start from another's decision.",
