@@ -1,6 +1,6 @@
-"""``secagent study convoy``: levels of collaboration × organisations at a crossing, and how hard crossings are.
+"""``secagent study convoy``: levels of collaboration and organisations at a crossing, and how hard crossings are.
 
-All schemes get the same starts. It prints the tables of ``docs/convoy.md``; their rows are those of ``docs/convoy.csv``.
+All schemes get the same starts. It prints the tables of ``docs/convoy.md``; their rows are in ``docs/convoy.csv``.
 """
 
 from __future__ import annotations
@@ -8,20 +8,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from eval.experiments.options import option
+from eval.experiments.options import option, texts
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, tabulated
 from eval.stats.statistics import CONFIDENCE, bootstrap_mean, share, spread
+from eval.studies.convoy import cells_language, cells_reference
 from eval.studies.convoy.cells import FUNCTION
+from eval.studies.convoy.picture import save_film
 from eval.sweep.cells import Cell
 from eval.sweep.grid import number_of
 from secagent_env.convoy.messages import LEVELS
 from secagent_env.convoy.rules import ORGANISATIONS, CrossingRules
 from secagent_env.support.checks import integer
+from secagent_env.support.secrets import check_written
+from solvers.convoy.language import LanguageTeam
 from solvers.convoy.team import Team
 
 CONTROLS: dict[str, dict[str, Any]] = {
@@ -71,11 +76,23 @@ class Convoy(Experiment):
 
     crossings: int = option(500, "of each scheme (default: %(default)s)", "K")
     harder: int = option(200, "crossings of each scheme under other rules (default: %(default)s)", "K")
+    language: int = option(40, "crossings of language agents (default: %(default)s)", "K")
     seed: int = option(1, "of the crossings (default: %(default)s)")
+    model: Mapping[str, Any] = texts(
+        model="a language model instead of the stand-in; its key is OPENAI_API_KEY",
+        base_url="of its endpoint",
+        transcript="a file that records its replies, and repeats them in later runs",
+        replay="a transcript to take all replies from",
+    )
+    film: Path | None = option(None, "write a film of one crossing, .gif, and nothing else", "FILE")
 
     def __post_init__(self) -> None:
-        for name in ("crossings", "harder"):
+        for name in ("crossings", "harder", "language"):
             integer(name, number_of(name, getattr(self, name)), 2)
+        check_written(self.model)
+        LanguageTeam(**self.model)
+        if self.film is not None and self.film.suffix != ".gif":
+            raise ValueError(f"the film must be a .gif file, got {str(self.film)!r}")
 
     def cells(self) -> list[Cell]:
         """Return a cell for each row of the tables."""
@@ -85,7 +102,17 @@ class Convoy(Experiment):
         cells += [self._cell("faults", name, best, rules, self.harder) for name, rules in FAULTS.items()]
         for name, rules in HARDNESS.items():
             cells += [self._cell("hardness", scheme, teams[scheme], rules, self.harder, name) for scheme in TRIED]
+        start = ("intent, from the same starts", best, self.language)
+        cells.append(self._cell("language", start[0], start[1], {}, start[2]))
         return cells
+
+    def asked(self) -> list[Cell]:
+        """Return a cell for each crossing of language agents."""
+        paid = "model" in self.model and "replay" not in self.model
+        options = {"model": dict(self.model), "crossings": self.language}
+        name = "language"
+        one = Cell(cells_language.FUNCTION, self.name, name, name, self.seed, 0, options, paid=paid)
+        return [one.at(index) for index in range(self.language)]
 
     def _cell(
         self, part: str, scheme: str, team: Mapping[str, Any], rules: Mapping[str, Any], number: int, value: str = ""
@@ -95,14 +122,36 @@ class Convoy(Experiment):
         return Cell(f"{FUNCTION}:cross", self.name, scheme, value or part, self.seed, options=options)
 
     def report(self, compute: Compute) -> Report:
-        """Return the tables and their rows."""
+        """Return the tables and their rows; where a film is wanted, write it instead."""
+        if self.film is not None:
+            save_film(self.film, self.seed)
+            return Report()
         cells = self.cells()
         found = compute(cells).to_dict("records")
         rows = [
             summary(str(cell.options["part"]), str(cell.value), cell.scheme, row)
             for cell, row in zip(cells, found, strict=True)
         ]
+        rows.append(asked_summary(compute(self.asked()).to_dict("records")))
+        two = Cell(
+            cells_reference.FUNCTION, self.name, "reference", "reference", self.seed, options={"crossings": self.harder}
+        )
+        [reference] = compute([two]).to_dict("records")
+        for scheme in ("bound", "programme", *cells_reference.TEAMS):
+            values = np.array(json.loads(reference[scheme]), float)
+            line = {"part": "reference", "setting": "2 vehicles", "scheme": scheme, "crossings": len(values)}
+            rows.append(line | spread("reward", bootstrap_mean(values)))
         return Report(tables(rows), rows)
+
+
+def asked_summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the row of the crossings of language agents, a row of which each is."""
+    joined = {name: json.dumps([json.loads(row[name])[0] for row in found]) for name in _COLUMNS}
+    return {
+        **summary("language", "language", str(found[0]["method"]), joined),
+        "going": float(np.mean([row["going"] for row in found])),
+        "faults": int(sum(row["faults"] for row in found)),
+    }
 
 
 def summary(part: str, value: str, scheme: str, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,15 +196,19 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the tables of rows of the CSV file, in Markdown."""
     levels = [row for row in rows if row["part"] == "levels"]
     headers = ["scheme", "collisions per 1000", "bits", "seconds", "engine, kJ", "radios, mJ", "reward"]
-    lines = [
-        [row["scheme"], _shown(row, "collisions", 0), _shown(row, "bits", 0), _shown(row, "seconds")]
-        + [_shown(row, "motion_j", 1), _shown(row, "radio_j"), _shown(row, "reward")]
-        for row in levels
-    ]
+
+    def wide(part: str) -> list[list[str]]:
+        digits = {"collisions": 0, "bits": 0, "seconds": 2, "motion_j": 1, "radio_j": 2, "reward": 2}
+        return [
+            [row["scheme"], *(_shown(row, name, places) for name, places in digits.items())]
+            for row in rows
+            if row["part"] == part
+        ]
+
     note = (
-        f"{levels[0]['crossings']} crossings of every scheme from the same starts, means with {CONFIDENCE:.0%} intervals. "
-        "Bits and radios are of all nodes and a whole crossing; seconds and engine the mean of a vehicle, in crossings "
-        "without a collision. Reward in seconds, of all crossings."
+        f"{levels[0]['crossings']} crossings of every scheme from the same starts, means with {CONFIDENCE:.0%} "
+        "intervals. Bits and radios are of all nodes and a whole crossing; seconds and engine the mean of a vehicle, "
+        "in crossings without a collision. Reward in seconds, of all crossings."
     )
     lies = [row for row in levels if row["scheme"].startswith("intent, distributed, converged")]
     told = [[row["scheme"], _shown(row, "collisions", 0), _shown(row, "last"), _shown(row, "others")] for row in lies]
@@ -165,6 +218,12 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> str:
         for row in rows
         if row["part"] == "faults"
     ]
+    asked = next(row for row in rows if row["part"] == "language" and not np.isnan(float(row.get("faults", np.nan))))
+    spoken = (
+        f"{asked['crossings']} crossings of language agents, {float(asked['going']):.2f} of 4 vehicles go first, "
+        f"{int(asked['faults'])} replies could not be used:"
+    )
+    two = [row for row in rows if row["part"] == "reference"]
     hard: dict[str, list[str]] = {}
     for row in rows:
         if row["part"] == "hardness":
@@ -172,7 +231,7 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> str:
     return (
         "\n\n".join(
             [
-                tabulated(lines, headers),
+                tabulated(wide("levels"), headers),
                 note,
                 "What a liar gains and costs:",
                 liars,
@@ -180,6 +239,10 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> str:
                 tabulated(faults, ["faults", "collisions per 1000", "seconds", "bits"]),
                 "Collisions per 1000 where the crossing is easier or harder:",
                 tabulated([[name, *cells] for name, cells in hard.items()], ["crossing", *TRIED]),
+                spoken,
+                tabulated(wide("language"), headers),
+                f"Two vehicles that know everything, {two[0]['crossings']} starts on the programme's grid:",
+                tabulated([[row["scheme"], _shown(row, "reward")] for row in two], ["decides", "reward"]),
             ]
         )
         + "\n"
