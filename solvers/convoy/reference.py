@@ -1,7 +1,7 @@
 """References for two vehicles that know everything: an exact dynamic programme, and a bound for every policy.
 
-The programme decides once a second among four accelerations; places lie a metre apart, speeds are even, so that no number
-is ever rounded: its value is what its policy earns in the environment. The bound holds for every policy, at any
+The programme decides once a second among four accelerations; places lie a metre apart, and speeds are even, so that no
+number is ever rounded: its value is what its policy earns in the environment. The bound holds for every policy, at any
 accelerations and times: nobody is faster than full throttle allows, engines spend at least the kinetic energy that the
 mean speed needs, and of two on crossing lanes the second enters the common zone after the first has left it.
 """
