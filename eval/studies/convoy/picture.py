@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +27,25 @@ def save_film(path: Path, seed: int) -> None:
     write_bytes(path, film(frames(CrossingRules(), Team(), seed)))
 
 
-def frames(rules: CrossingRules, team: Team, seed: int) -> list[np.ndarray]:
-    """Return the pictures of one crossing of a team."""
+def stages(rules: CrossingRules, team: Team, seed: int) -> Iterator[tuple[Crossings, list[np.ndarray]]]:
+    """Yield one crossing of a team after every step, with the places (V,) so far; the same object every time."""
     own = team.rules(rules)
     running = Crossings(own, draw(own, np.random.default_rng([seed, 0]), 1), np.random.default_rng([seed, 1]))
-    playing, history, shown = team.begin(own, 1, seed), [running.place[0].copy()], []
-    for step in range(10**6):
-        if step % EVERY == 0 or running.over:
-            shown.append(rgb_array(running, history=history))
-        if running.over:
-            return shown
+    playing, history = team.begin(own, 1, seed), [running.place[0].copy()]
+    yield running, history
+    while not running.over:
         running.step(playing.act(running))
         history.append(running.place[0].copy())
-    raise AssertionError("a crossing ends by the clock")
+        yield running, history
+
+
+def frames(rules: CrossingRules, team: Team, seed: int) -> list[np.ndarray]:
+    """Return the pictures of one crossing of a team."""
+    return [
+        rgb_array(running, history=history)
+        for step, (running, history) in enumerate(stages(rules, team, seed))
+        if step % EVERY == 0 or running.over
+    ]
 
 
 def film(pictures: list[np.ndarray]) -> bytes:
