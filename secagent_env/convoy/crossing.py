@@ -6,7 +6,6 @@ In a step all send first, and tell of the state before it; then all drive; then 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import gymnasium
@@ -355,8 +354,3 @@ def results(crossings: Crossings) -> dict[str, np.ndarray]:
         "motion_j": crossings.motion_j.mean(-1),
         "radio_j": crossings.tally.radio_j.sum(-1),
     }
-
-
-def levels(names: Sequence[str]) -> list[int]:
-    """Return the numbers of levels by their names."""
-    return [messages.LEVELS.index(name) for name in names]

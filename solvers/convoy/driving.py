@@ -71,6 +71,12 @@ def known(view: View) -> np.ndarray:
     return conflicts(view.place.shape[1]) & (view.age <= TRACK_S) & ~behind
 
 
+def unstoppable(view: View) -> np.ndarray:
+    """Return whom each vehicle sees that can no longer stop before the zone with it, (B, V, V) bool."""
+    way = crossing_points(view.place.shape[1]).T - REACH_M - view.other_place
+    return known(view) & (view.other_speed**2 > 2 * BRAKE_M_S2 * way)
+
+
 def to_zone(view: View) -> np.ndarray:
     """Return how far each vehicle is before the zone with each other, (B, V, V), m; negative within and behind."""
     return crossing_points(view.place.shape[1]) - REACH_M - MARGIN_M - view.place[:, :, None]

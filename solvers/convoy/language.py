@@ -2,7 +2,7 @@
 
 For a second all tell what they know (level information). Then the model of every vehicle reads what that vehicle knows,
 and decides its intent. The vehicles then drive by the rules of the level intent: who goes first claims the crossing at
-once, who yields waits until no claim is heard and nobody is seen. A vehicle without a usable reply follows the rules.
+once, who yields claims it late. A vehicle without a usable reply follows the rules.
 """
 
 from __future__ import annotations

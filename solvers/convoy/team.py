@@ -29,10 +29,12 @@ from secagent_env.convoy.rules import ORGANISATIONS, STEP_S, CrossingRules
 from secagent_env.convoy.views import View, roadside_view, view_of
 from secagent_env.support.checks import flag
 from secagent_env.support.errors import check_name
-from solvers.convoy.driving import BOX_M, alone, due, first_come, known, letting_pass
+from solvers.convoy.driving import BOX_M, alone, due, first_come, letting_pass, unstoppable
 
 CLAIM_S = 3.0
 """A vehicle claims the crossing when it is due within so many seconds."""
+LATE_S = 1.5
+"""The same of a vehicle that has decided to yield."""
 HEARD_S = 1.0
 """A claim, or an order, that was not repeated for so long has lapsed."""
 NEAR_S = 5.0
@@ -119,7 +121,7 @@ class Play:
     aired, releases
         (B, V): how often the claim was sent, and how often it is still to be said that there is none.
     first
-        (B, V): 1 who claims at once, 0 who lets all others pass, −1 who follows the rule: a decision for a crossing.
+        (B, V): 1 who claims at once, 0 who claims late, −1 who follows the rule: a decision for a crossing.
     """
 
     team: Team
@@ -159,18 +161,15 @@ class Play:
         holders = goes & (lower | ~self.claims[:, :, None]) & ~inside[:, :, None]
         wants = inside | (time <= CLAIM_S)
         if self.first is not None:
-            wants = np.where(self.first == 0, inside, wants | ((self.first == 1) & (view.place <= BOX_M)))
+            late = inside | (time <= LATE_S)
+            wants = np.where(self.first == 0, late, wants | ((self.first == 1) & (view.place <= BOX_M)))
         claims = wants & ~holders.any(-1)
         self.releases = np.where(self.claims & ~claims, RELEASES, self.releases)
         self.aired = np.where(claims, self.aired, 0)
         self.claims = claims
-        # What was not said is decided by what is seen.
-        seen = first_come(view) & ~goes & ~yields
-        seen &= ~(claims[:, :, None] & ~known(view))
-        whom = holders | seen
-        if self.first is not None:
-            waits = (self.first == 0)[:, :, None] & conflicts(vehicles) & ~yields & ~inside[:, :, None]
-            whom |= waits & ((view.claim_age <= HEARD_S) | known(view))
+        # What was not said is decided by what is seen, and nobody drives into one that is seen and can no longer stop.
+        earlier = first_come(view)
+        whom = holders | (earlier & ~goes & ~yields) | (earlier & unstoppable(view))
         acceleration = letting_pass(view, whom)
         if self.team.organisation == "converged":  # the driver knows whether its claim was on the air
             silent = claims & (self.aired < ON_AIR) & (time < 1.0)

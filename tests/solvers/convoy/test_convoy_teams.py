@@ -9,7 +9,7 @@ from secagent_env.convoy.crossing import Crossings, Start, draw, results
 from secagent_env.convoy.rules import CrossingRules
 from secagent_env.convoy.views import view_of
 from solvers.convoy import language
-from solvers.convoy.driving import alone, due, first_come, letting_pass, time_until
+from solvers.convoy.driving import alone, due, first_come, letting_pass, time_until, unstoppable
 from solvers.convoy.language import LanguageTeam
 from solvers.convoy.team import Team, play
 from solvers.llm.chat import Message
@@ -46,6 +46,24 @@ def test_who_yields_enters_when_the_other_has_left():
     way = 40 + 1.75 - 3.15 - 1.0  # the middle of the zone is at 1.75 m on lane 0
     assert limit[0] == pytest.approx(2 * (way - 10 * leaves) / leaves**2)
     assert limit[1] == alone(np.array(10.0)) == 2.0
+
+
+def test_who_can_no_longer_stop_is_told_by_hand():
+    # At 12 m/s and 6 m/s² it takes 12 m; the zone on lane 1 begins at −1.75 − 3.15 m.
+    start = Start(np.array([[-40.0, -16.8], [-40.0, -17.0]]), np.full((2, 2), 12.0))
+    view = view_of(Crossings(TWO, start, np.random.default_rng(0)))
+    assert unstoppable(view)[:, 0, 1].tolist() == [True, False]
+    assert not unstoppable(view)[:, 1, 0].any()
+
+
+def test_decisions_for_a_crossing_set_when_claims_are_made():
+    start = Start(np.array([[-60.0, -44.9]]), np.array([[10.0, 10.0]]))  # due in 5.5 and 4 s
+    playing = Team().begin(TWO, 1)
+    playing.first = np.array([[1, 0]])
+    crossings = Crossings(Team().rules(TWO), start, np.random.default_rng(0))
+    assert playing.act(crossings).go.tolist() == [[1, 0]]
+    plain = Team().begin(TWO, 1)
+    assert plain.act(crossings).go.tolist() == [[0, 0]]
 
 
 def test_full_information_avoids_collisions_and_no_communication_does_not():
