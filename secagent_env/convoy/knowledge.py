@@ -45,10 +45,10 @@ class Knowledge:
     def nothing(cls, batch: int, nodes: int, vehicles: int) -> Knowledge:
         """Return the knowledge of nodes that have seen and heard nothing."""
         shape = (batch, nodes, vehicles)
-        zeros = [np.zeros(shape) for _ in range(3)]
+        place, speed, acceleration = (np.zeros(shape) for _ in range(3))
         heard = (np.full(shape, -1), np.full(shape, np.inf))
         orders = np.full(shape[::2], np.nan), np.full(shape[::2], -1), np.full(shape[::2], np.inf)
-        return cls(*zeros, np.full(shape, np.inf), *heard, *orders)
+        return cls(place, speed, acceleration, np.full(shape, np.inf), *heard, *orders)
 
     def tell(
         self, where: np.ndarray, place: np.ndarray, speed: np.ndarray, acceleration: np.ndarray, age: float | np.ndarray
