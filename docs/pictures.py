@@ -16,6 +16,8 @@ from secagent_env.support.files import whole_file, write_bytes
 
 IMAGES = Path(__file__).parent / "images"
 DPI = 160
+SHOWN, SHOWN_S = 1, 4.0
+"""The seed of the crossing that is shown, and the time, s."""
 JAMMED = 8
 """The seed of a network that ``asc`` does not solve without jammers, and solves to proved optimality with them."""
 
@@ -59,7 +61,26 @@ def scaling(path: Path) -> None:
         write_bytes(path, (Path(folder) / "scaling.png").read_bytes())
 
 
-PICTURES = {"network.png": network, "jamming.png": jamming, "compare.png": compare, "scaling.png": scaling}
+def convoy(path: Path) -> None:
+    """Draw four vehicles that negotiate by intents."""
+    from eval.studies.convoy.picture import stages
+    from secagent_env.convoy import CrossingRules
+    from secagent_env.convoy.pictures import figure as crossing
+    from solvers.convoy.team import Team
+
+    for running, history in stages(CrossingRules(), Team(), SHOWN):
+        if running.time_s >= SHOWN_S:
+            save(crossing(running, history=history), path)
+            return
+
+
+PICTURES = {
+    "network.png": network,
+    "jamming.png": jamming,
+    "compare.png": compare,
+    "scaling.png": scaling,
+    "convoy.png": convoy,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -8,18 +8,19 @@ from solvers.llm.chat import Message
 
 
 def reply(messages: Sequence[Message], seed: int) -> str:
-    """Return the answer to a prompt of LAW, of GenAINet or of an agent that reasons; the same for the same seed.
+    """Return the answer to a prompt of LAW, GenAINet, a crossing or an agent that reasons; the same for the same seed.
 
     Raises
     ------
     ValueError
         If the messages are none of these prompts.
     """
+    from solvers.convoy import language
     from solvers.genainet import stepwise_standin
     from solvers.law import perturbing_standin
     from solvers.reasoning import overlap_standin
 
-    for standin in (overlap_standin, stepwise_standin):
+    for standin in (overlap_standin, stepwise_standin, language):
         if standin.can_answer(messages):
             return standin.reply(messages, seed)
     return perturbing_standin.reply(messages, seed)

@@ -89,6 +89,10 @@ STUDIES = {
         "What a library's PPO, with its own defaults, learns in some minutes.",
         timed=True,
     ),
+    "convoy": Study(
+        "eval.studies.convoy.study:Convoy",
+        "What levels of collaboration and organisations are worth to vehicles at a crossing.",
+    ),
     "starts": Study(
         "eval.studies.starts.study:Starts",
         "How much sooner solvers are good where they start from another's decision.",

@@ -1,0 +1,1 @@
+"""Vehicles at a crossing: what levels of collaboration and organisations are worth, in collisions, bits and seconds."""

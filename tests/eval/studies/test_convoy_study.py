@@ -1,0 +1,78 @@
+"""``secagent study convoy``: its cells, a small run, the film, and the page's tables."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from eval.command.cli import main
+from eval.studies.convoy.study import Convoy, organisations, summary, tables
+
+FEW = ["--crossings", "4", "--harder", "2", "--language", "2", "--workers", "1"]
+
+
+def test_every_level_meets_every_organisation():
+    assert len(organisations()) == 12
+    cells = Convoy(crossings=5).cells()
+    names = [cell.scheme for cell in cells if cell.options["part"] == "levels"]
+    assert names[:3] == ["no communication", "no communication, cautious", "full information"]
+    assert len(names) == len(set(names)) == 17
+    assert len({cell.key for cell in cells}) == len(cells)
+
+
+def test_a_row_by_hand():
+    # Of three crossings the first ended in a collision: its seconds and its engines do not count.
+    row = {
+        "collided": "[1, 0, 0]",
+        "late": "[0, 0, 1]",
+        "seconds": "[2, 8, 10]",
+        "bits": "[6, 12, 18]",
+        "motion_j": "[1000, 50000, 70000]",
+        "radio_j": "[0.001, 0.002, 0.003]",
+        "reward": "[-100, -9, -11]",
+        "last": "[2, 7, 9]",
+        "others": "[2, 9, 11]",
+    }
+    line = summary("levels", "levels", "some", row)
+    assert line["collisions"] == pytest.approx(1000 / 3)
+    assert line["collisions_low"] < 333 < line["collisions_high"]
+    assert line["late"] == pytest.approx(1 / 3)
+    means = {"seconds": 9, "bits": 12, "motion_j": 60, "radio_j": 2, "reward": -40, "last": 8, "others": 10}
+    assert {name: line[name] for name in means} == pytest.approx(means)
+
+
+def test_the_command_runs_and_shows_its_rows(tmp_path, capsys):
+    assert main(["study", "convoy", *FEW, "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    rows = pd.read_csv(tmp_path / "convoy.csv")
+    assert tables(rows.to_dict("records")) == shown
+    assert "convoy (no LLM)" in shown
+    assert set(rows["part"]) == {"levels", "faults", "hardness", "language", "reference"}
+
+
+def test_the_film_moves(tmp_path):
+    path = tmp_path / "crossing.gif"
+    assert main(["study", "convoy", "--film", str(path), "--out", str(tmp_path)]) == 0
+    assert 0 < path.stat().st_size < 500_000
+    with Image.open(path) as film:
+        assert film.n_frames > 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--film", "crossing.avi"], "must be a .gif file"),
+        (["--crossings", "1"], "crossings must be an integer"),
+        (["--base-url", "http://127.0.0.1:1/v1"], "base_url needs model="),
+    ],
+)
+def test_bad_options_are_told(arguments, message, tmp_path, capsys):
+    assert main(["study", "convoy", *arguments, "--out", str(tmp_path)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_page_shows_the_rows_beside_it():
+    docs = Path(__file__).parents[3] / "docs"
+    rows = pd.read_csv(docs / "convoy.csv").to_dict("records")
+    assert tables(rows).strip() in (docs / "convoy.md").read_text(encoding="utf-8")
