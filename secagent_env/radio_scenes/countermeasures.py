@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from secagent_env.radio_scenes.scenes import SNAPSHOTS, Scenes
-from secagent_env.radio_scenes.settings import JAMMER, USER
+from secagent_env.radio_scenes.conditions import SETS, Conditions
+from secagent_env.radio_scenes.scenes import SNAPSHOTS, Scenes, sample_scenes
+from secagent_env.radio_scenes.settings import JAMMER, SEEN_CHANNELS, USER
 
 COUNTERMEASURES = ("do nothing", "change beam", "change band", "lower rate")
 FULL, LOWERED = 5.0, 1.5
@@ -49,6 +50,18 @@ def rates(scenes: Scenes) -> np.ndarray:
         ],
         axis=-1,
     )
+
+
+def best_countermeasures(each: int = 10, seed: int = 0) -> dict[Conditions, str]:
+    """Return the counter-measure with the highest mean rate for each set of conditions.
+
+    The mean is over ``each`` scenes in every channel model of the training.
+    """
+    total = np.zeros((len(SETS), len(COUNTERMEASURES)))
+    for place, channel in enumerate(SEEN_CHANNELS):
+        scenes = sample_scenes([one for one in SETS for _ in range(each)], channel, seed, place * each * len(SETS))
+        total += rates(scenes).reshape(len(SETS), each, -1).sum(axis=1)
+    return {one: COUNTERMEASURES[best] for one, best in zip(SETS, total.argmax(axis=1), strict=True)}
 
 
 def _arriving(

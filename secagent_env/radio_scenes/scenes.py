@@ -42,7 +42,7 @@ INTERVAL_S = 0.5e-3
 SLOW_M_S, FAST_M_S = (0.2, 1.0), (10.0, 30.0)
 """Speeds of the user at a walk, and of the user or the neighbour at speed."""
 USER_DB, NEIGHBOUR_DB, JAMMER_DB = (12.0, 18.0), (8.0, 18.0), (8.0, 18.0)
-"""Ranges of the mean power at an antenna, over the noise, dB: the user's with a line of sight; all without shadowing."""
+"""Ranges of the mean power at an antenna over the noise, dB: the user's in line of sight; all without shadowing."""
 BLOCK = (3, 8)
 """Fewest and most subcarriers of a neighbour."""
 _SURE = 10.0
