@@ -242,6 +242,7 @@ STUDIED = {
     "lifetime.png",
     "learning-curves.png",
     "llm-bench.png",
+    "perception.png",
     "robust.png",
     "selections.png",
     "transfer.png",

@@ -116,7 +116,7 @@ def bits(frame: Any) -> str:
 def _mean(values: np.ndarray) -> Interval:
     """Return the mean with its percentile bootstrap interval.
 
-    Of shares, the means of resamples are binomial draws, which are cheap. There are too many values here for the BCa intervals of :mod:`eval.stats.statistics`.
+    Of shares, the means of resamples are binomial draws, which are cheap. The values are too many for BCa intervals.
     """
     if not len(values):
         return Interval(np.nan, np.nan, np.nan, 0)
