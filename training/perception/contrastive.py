@@ -69,8 +69,8 @@ class Recipe:
     kind: str = "sentences"
     scenes: int = 400
     sentences: int = 30
-    steps: int = 1000
-    batch: int = 256
+    steps: int = 600
+    batch: int = 128
     learning_rate: float = 2e-3
     dropout: float = 0.1
     seed: int = 0
@@ -88,6 +88,9 @@ class Recipe:
 
 class RadioNetwork(nn.Module):
     """Features, standardised, through two hidden layers."""
+
+    mean: torch.Tensor
+    spread: torch.Tensor
 
     def __init__(self, mean: np.ndarray, spread: np.ndarray, outputs: int, dropout: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The cells of ``secagent study perception``: a training, and what is made of the scenes of a group of channel models.
+"""The cells of ``secagent study perception`` that judge encoders on the scenes of a group of channel models.
 
 A judged row has a string of 0 and 1 for the scenes, set by set in the order of ``SETS``, or the rates that were
 reached by deciding from what was perceived.
@@ -9,11 +9,10 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from eval.studies.perception.learning import material
 from eval.studies.perception.sentences import GALLERIES, covering, right_at
 from eval.sweep.cells import Cell, Row
 from eval.sweep.promises import columns, count, returns, text
@@ -36,36 +35,17 @@ from solvers.perception.message import (
     unpack_vector,
 )
 from solvers.perception.perceiver import handbook
-from training.perception.contrastive import SEEN_PLACES, Recipe, export, train
+from training.perception.contrastive import SEEN_PLACES, Recipe
 from training.perception.material import SENSORS, Material
 
-FUNCTION = "eval.studies.perception.cells"
+FUNCTION = "eval.studies.perception.cells:judge"
 TEST_SEEDS = {True: 1, False: 2}
 """Added to a study's seed, for the scenes in channel models of the training and in others: no training has them."""
 SAMPLES_SEED = 3
 """The same, for the scenes whose samples are sent."""
 
 
-@functools.cache
-def material(recipe: Recipe) -> Material:
-    """Return the scenes of a recipe, once in a process: all kinds of training share them."""
-    return recipe.material()
-
-
-@returns(columns(path=text, cpu_seconds=count, loss=count))
-def learn(cell: Cell) -> Row:
-    """Train one kind of encoder into a file, and return the file, the processor time and the last loss."""
-    options: dict[str, Any] = dict(cell.options)
-    path = Path(options.pop("path"))
-    recipe = Recipe(seed=cell.seed, **options)
-    trained = train(recipe, material(Recipe(scenes=recipe.scenes, seed=recipe.seed)), default_encoder())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    export(trained.network, path, path.stem, default_encoder())
-    loss = float(np.mean(trained.losses[-50:])) if trained.losses else 0.0
-    return {"path": str(path), "cpu_seconds": trained.cpu_seconds, "loss": max(loss, 0.0)}
-
-
-@returns(columns(part=text, who=text, phrasing=text, exact1=text, exact5=text, covers1=text, bits=count, rate=text))
+@returns(columns(table=text, who=text, phrasing=text, exact1=text, exact5=text, covers1=text, bits=count, rate=text))
 def judge(cell: Cell) -> list[Row]:
     """Return the rows of a group of channel models: retrieval, sensors, and bits; of the options' encoders."""
     options = cell.options
@@ -121,9 +101,9 @@ def _retrieval(world: Material, encoders: Mapping[str, RadioEncoder], recipe: Re
     yield _hits("nearest neighbour", "", _neighbours(observed, recipe), truth)
 
 
-def _hits(who: str, phrasing: str, ranked: np.ndarray, truth: np.ndarray, part: str = "retrieval") -> Row:
+def _hits(who: str, phrasing: str, ranked: np.ndarray, truth: np.ndarray, table: str = "retrieval") -> Row:
     exact = {f"exact{k}": digits(right_at(ranked, truth, k)) for k in (1, 5)}
-    return {"part": part, "who": who, "phrasing": phrasing, **exact, "covers1": digits(covering(ranked[:, 0], truth))}
+    return {"table": table, "who": who, "phrasing": phrasing, **exact, "covers1": digits(covering(ranked[:, 0], truth))}
 
 
 def digits(values: np.ndarray) -> str:
@@ -209,16 +189,15 @@ def _bits(each: int, channels: Sequence[str], seed: int, encoders: Mapping[str, 
     """Yield bits and rates where a sensor sends samples, features, a vector, a sentence's number, or a decision."""
     encoder = encoders["sentences"]
     truth = np.repeat(np.arange(len(SETS)), each)
-    drawn = [
-        sample_scenes([SETS[i] for i in truth], channel, seed, k * len(truth)) for k, channel in enumerate(channels)
-    ]
+    wanted = [SETS[i] for i in truth]
+    drawn = [sample_scenes(wanted, channel, seed, k * len(truth)) for k, channel in enumerate(channels)]
     received = np.concatenate([scenes.received for scenes in drawn])
     reached = np.concatenate([rates(scenes) for scenes in drawn])
     truth = np.tile(truth, len(channels))
     size = len(truth)
 
     def row(who: str, bits: float, chosen: np.ndarray) -> Row:
-        return {"part": "bits", "who": who, "bits": int(bits), "each": each, "rate": _reached(reached, chosen)}
+        return {"table": "bits", "who": who, "bits": int(bits), "each": each, "rate": _reached(reached, chosen)}
 
     def perceived(observed: np.ndarray) -> np.ndarray:
         return _advised(encoder.run(observed))
@@ -265,7 +244,10 @@ def best_of_sets() -> np.ndarray:
 
 
 def coarse(received: np.ndarray, depth: int) -> np.ndarray:
-    """Return observations (B, …) complex whose real and imaginary parts have so many bits, to four deviations."""
+    """Return observations (B, …) complex whose real and imaginary parts have so many bits.
+
+    The steps are even, up to four standard deviations; up to three with 2 bits, and ± 0.8 with 1.
+    """
     parts = np.ascontiguousarray(received, np.complex64).view(np.float32)
     axes = tuple(range(1, parts.ndim))
     scale = np.sqrt(np.mean(parts**2, axis=axes, keepdims=True))

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
-from eval.studies.perception.cells import FUNCTION
+from eval.studies.perception import cells, learning
 from eval.studies.perception.picture import draw
 from eval.studies.perception.tables import bits_table, markdown
 from eval.sweep.cells import Cell
@@ -41,7 +41,7 @@ class Perception(Experiment):
     Raises
     ------
     ValueError
-        If there is no such channel, or a number is out of range.
+        If a number is out of range.
     """
 
     name: ClassVar[str] = "perception"
@@ -49,7 +49,7 @@ class Perception(Experiment):
     scenes: int = option(60, "test scenes of each set of conditions and group of channels (default: %(default)s)", "K")
     samples: int = option(2, "of each set and channel, scenes whose samples are sent (default: %(default)s)", "K")
     training_scenes: int = option(400, "of each set and channel, scenes of the training (default: %(default)s)", "K")
-    steps: int = option(1000, "of each training (default: %(default)s)", "K")
+    steps: int = option(600, "of each training (default: %(default)s)", "K")
     seed: int = option(0, "of scenes and trainings (default: %(default)s)")
     train: bool = option(False, "train the encoder too, in place of the one that is shipped")
     ship: bool = option(False, "train it, and put it in the place of the one that is shipped, with its card")
@@ -86,7 +86,7 @@ class Perception(Experiment):
             "steps": self.steps,
             "path": str(self.runs / f"{kind}-{self.seed}.onnx"),
         }
-        return Cell(f"{FUNCTION}:learn", self.name, kind, None, self.seed, options=options, lasting=True)
+        return Cell(learning.FUNCTION, self.name, kind, None, self.seed, options=options, lasting=True)
 
     def _judged(self, paths: Mapping[str, str]) -> Iterator[Cell]:
         digests = {name: RadioEncoder(path or SHIPPED).digest for name, path in paths.items()}
@@ -99,7 +99,7 @@ class Perception(Experiment):
                 "encoders": dict(paths),
                 "digests": digests,
             }
-            yield Cell(f"{FUNCTION}:judge", self.name, name, None, self.seed, options=options)
+            yield Cell(cells.FUNCTION, self.name, name, None, self.seed, options=options)
 
     def _put_in_place(self, path: Path, row: Mapping[str, Any]) -> None:
         write_bytes(SHIPPED, path.read_bytes())
@@ -135,5 +135,5 @@ of the simulator, and nothing measured in the field.
 """
 
 
-COLUMNS = ("channels", "each", "part", "who", "phrasing", "exact1", "exact5", "covers1", "bits", "rate")
+COLUMNS = ("channels", "each", "table", "who", "phrasing", "exact1", "exact5", "covers1", "bits", "rate")
 """Of ``docs/perception.csv``."""

@@ -52,7 +52,7 @@ def markdown(frame: Any) -> str:
 
 def retrieval(frame: Any) -> str:
     """Return the table of sentences found: by phrasing, channel models, and sets of conditions."""
-    rows = frame[frame["part"] == "retrieval"]
+    rows = frame[frame["table"] == "retrieval"]
     lines = []
     for phrasing in dict.fromkeys(rows["phrasing"]):
         for who in dict.fromkeys(rows[rows["phrasing"] == phrasing]["who"]):
@@ -77,7 +77,7 @@ def retrieval(frame: Any) -> str:
 
 def sensors(frame: Any) -> str:
     """Return the table of sensors that see halves of the band."""
-    rows = frame[frame["part"] == "sensors"]
+    rows = frame[frame["table"] == "sensors"]
     whole = rows[rows["who"] == "whole band"]
     lines = []
     for who in dict.fromkeys(rows["who"]):
@@ -92,7 +92,7 @@ def sensors(frame: Any) -> str:
 
 def bits_table(frame: Any) -> list[tuple[str, int, Interval, Interval]]:
     """Return for each thing sent its bits, its mean rate, and the difference to the rate with the true set known."""
-    rows = frame[frame["part"] == "bits"]
+    rows = frame[frame["table"] == "bits"]
     reference = pooled(rows[rows["who"] == REFERENCE], "rate")
     found = []
     for who in dict.fromkeys(rows["who"]):

@@ -1,6 +1,7 @@
 """``secagent study perception``: a reduced form with other words, the tables, and the page's rows."""
 
 import json
+import pkgutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 from hashing_encoder import HashingEncoder
 
-import eval.studies.perception.cells as cells
+from eval.studies.perception import cells, learning
 from eval.studies.perception.study import ABLATIONS, Perception
 from eval.studies.perception.tables import bits_table, flags_of, markdown, of_seen_sets, pooled
 from secagent_env.radio_scenes import SEEN_SETS, SETS
@@ -28,7 +29,7 @@ def report(tmp_path_factory: pytest.TempPathFactory):
     def compute(several):
         rows = []
         for cell in several:
-            function = getattr(cells, cell.function.rpartition(":")[2])
+            function = pkgutil.resolve_name(cell.function)
             found = function(cell)
             for row in [found] if isinstance(found, dict) else found:
                 assert function.promise.fault(row) is None
@@ -38,17 +39,18 @@ def report(tmp_path_factory: pytest.TempPathFactory):
     runs = tmp_path_factory.mktemp("runs")
     study = Perception(scenes=4, samples=1, training_scenes=2, steps=3, train=True, runs=runs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, "default_encoder", lambda: words)
-        for cached in (cells.material, cells._prototypes, cells._handbook, cells._fusion_of, cells.best_of_sets):
+        for module in (cells, learning):
+            patch.setattr(module, "default_encoder", lambda: words)
+        for cached in (learning.material, cells._prototypes, cells._handbook, cells._fusion_of, cells.best_of_sets):
             cached.cache_clear()
         yield study.report(compute), runs
-    for cached in (cells.material, cells._prototypes, cells._handbook, cells._fusion_of, cells.best_of_sets):
+    for cached in (learning.material, cells._prototypes, cells._handbook, cells._fusion_of, cells.best_of_sets):
         cached.cache_clear()
 
 
 def test_a_reduced_study_judges_everybody_on_the_same_scenes(report):
     (made, _), rows = report, report[0].numbers
-    retrieval = rows[rows["part"] == "retrieval"]
+    retrieval = rows[rows["table"] == "retrieval"]
     assert {"sentences", "labels", "untrained", "chance"} <= set(retrieval[retrieval["phrasing"] == "by hand"]["who"])
     assert set(map(len, retrieval["exact1"])) == {1 + 3 * len(SETS), 1 + 4 * len(SETS)}
     for _, row in retrieval.iterrows():
