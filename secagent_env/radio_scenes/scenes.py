@@ -26,7 +26,7 @@ import numpy as np
 from secagent_env.model.batched import Batched
 from secagent_env.model.scenario import Scenario
 from secagent_env.radio_scenes.conditions import Conditions, condition_set, indicators
-from secagent_env.radio_scenes.settings import ANTENNAS, CHANNELS, JAMMER, MOVING, NEIGHBOUR, USER
+from secagent_env.radio_scenes.settings import ANTENNAS, CHANNELS, MOVING, USER
 from secagent_env.sampling.generator import draw_deployments
 from secagent_env.sampling.motion import Mobility, advance, start
 from secagent_env.sampling.seeds import Seed, generators_of
@@ -99,14 +99,16 @@ def sample_scenes(
     Raises
     ------
     ValueError
-        If a name is unknown, or the scenario does not fit.
+        If a name is unknown, there are no sets, or the scenario does not fit.
     """
     scenario = _checked(channel)
     wanted = [condition_set(names) for names in sets]
+    if not wanted:
+        raise ValueError("sets must name at least one scene's conditions; an empty set is a clear scene")
     generators = generators_of(seed, len(wanted), _generator, first)
     parts = [
         _drawn(scenario, wanted[begin : begin + _CHUNK], generators[begin : begin + _CHUNK])
-        for begin in range(0, max(len(wanted), 1), _CHUNK)
+        for begin in range(0, len(wanted), _CHUNK)
     ]
     fields = [field.name for field in dataclasses.fields(Scenes)]
     return Scenes(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in fields})
@@ -202,5 +204,4 @@ def _received(channel: np.ndarray, occupied: np.ndarray, generators: Sequence[np
     sent = np.stack(
         [np.ones_like(symbols[:, 0]), symbols[:, 0], symbols[:, 1], jam.view(complex)[..., 0] / np.sqrt(2)], axis=-1
     )  # of user, neighbours and jammer, (B, 16, 16, 4)
-    assert (USER, NEIGHBOUR, MOVING, JAMMER) == (0, 1, 2, 3)
     return sent @ channel + noise.view(complex)[..., 0] / np.sqrt(2)

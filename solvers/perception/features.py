@@ -74,7 +74,8 @@ def features(received: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray
         "user correlation": _correlation(user),
         "seen": mask,
     }
-    return np.concatenate([parts[name].reshape(size, -1) for name in PARTS], axis=1, dtype=np.float32)
+    rows = [parts[name].reshape(size, int(np.prod(shape))) for name, shape in PARTS.items()]
+    return np.concatenate(rows, axis=1, dtype=np.float32)
 
 
 def checked(received: np.ndarray, seen: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -82,7 +82,8 @@ def handbook(
     sets
         Those that the handbook knows.
     """
-    rng, passages = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    passages: list[Passage] = []
     for number, conditions in enumerate(sets):
         action = check_name("counter-measure", actions[conditions], COUNTERMEASURES)
         for place, text in enumerate(descriptions(conditions, each, rng)):

@@ -41,7 +41,8 @@ class Material:
     def drawn(cls, sets: Sequence[Conditions], each: int, channels: Sequence[str], seed: int) -> Self:
         """Draw so many scenes of each set in each channel model, set by set, one channel model after the other."""
         wanted = [one for one in sets for _ in range(each)]
-        views, found = [], []
+        views: list[list[np.ndarray]] = []
+        found: list[np.ndarray] = []
         for place, channel in enumerate(channels):
             scenes = sample_scenes(wanted, channel, seed, place * _STRIDE)
             views.append([features(scenes.received, seen) for seen in SENSORS.values()])

@@ -123,7 +123,8 @@ def test_scenes_depend_on_seed_and_place_alone():
     assert np.array_equal(whole.received[4:], part.received)
     assert np.array_equal(whole.channel[4:], part.channel)
     assert not np.array_equal(sample_scenes(sets, "inh", seed=10).received, whole.received)
-    assert len(sample_scenes([], seed=1)) == 0
+    with pytest.raises(ValueError, match="at least one scene's conditions"):
+        sample_scenes([])
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
