@@ -20,7 +20,7 @@ LEVELS = {"none: the true set is known": "the true set is known", "none: always 
 
 
 def draw(rows: Sequence[tuple[str, int, Interval, Interval]], path: Path) -> None:
-    """Draw bits, and mean rates less those with the true set known, with intervals; references without bits are lines."""
+    """Draw bits, and mean rates less those with the true set known; references without bits are lines."""
     note = "Means over all channel models and sets of conditions, with 95 % bootstrap intervals of the differences."
     with written_figure(path, 7.2, 4.4, note) as figure:
         ax = figure.subplots()
