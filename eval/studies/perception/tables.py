@@ -10,10 +10,11 @@ import numpy as np
 from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.statistics import CONFIDENCE, Interval
 from secagent_env.radio_scenes.conditions import SEEN_SETS, SETS
+from solvers.perception.message import OVERHEAD_BITS
 
 GROUPS = ("seen", "unseen")
 """Of channel models, and of sets of conditions."""
-RESAMPLES = 4000
+RESAMPLES = 1000
 IN_WORDS = {
     "sentences": "encoder, sentences",
     "labels": "encoder, class labels as text",
@@ -109,7 +110,10 @@ def bits(frame: Any) -> str:
         for who, count, rate, lost in bits_table(frame)
     ]
     headers = ["sent", "bits", "rate of the decision, bit/s/Hz", "against the true set"]
-    note = "All channel models and sets. Bits are those of whole messages, with 80 of header and checksum."
+    note = (
+        "All channel models and sets. Bits are those of whole messages, of which header and checksum are "
+        f"{OVERHEAD_BITS}."
+    )
     return f"{tabulated(lines, headers)}\n\n{note}\n"
 
 

@@ -60,9 +60,9 @@ def test_a_reduced_study_judges_everybody_on_the_same_scenes(report):
     chance = retrieval[(retrieval["who"] == "chance") & (retrieval["phrasing"] == "by hand")]
     assert 0 <= pooled(chance, "exact1").mean() < 0.2
     by_bits = {who: (bits, rate.mean) for who, bits, rate, _ in bits_table(rows)}
-    assert by_bits["samples, 8 bit"][0] == 2 * 16 * 16 * 8 * 8 + 32 + 80
-    assert by_bits["vector, int8"][0] == 8 * 48 + 80
-    assert by_bits["vector, binary"][0] == 48 + 80
+    assert by_bits["samples, 8 bit"][0] == 2 * 16 * 16 * 8 * 8 + 32 + 96
+    assert by_bits["vector, int8"][0] == 8 * 48 + 96
+    assert by_bits["vector, binary"][0] == 48 + 96
     best = by_bits["none: best of each scene, in hindsight"][1]
     assert all(rate <= best + 1e-9 for _, rate in by_bits.values())
     assert made.text.count("| ") > 50
