@@ -76,6 +76,10 @@ STUDIES = {
         "What agents reach on channels that they were not trained on, beside those that were.",
         timed=True,
     ),
+    "perception": Study(
+        "eval.studies.perception.study:Perception",
+        "How well radio observations find the sentences that say what they hold, and what that saves in bits.",
+    ),
     "decentralised": Study(
         "eval.studies.decentralised.study:Decentralised",
         "What agents reach that bid and set their powers by what they see themselves.",

@@ -244,6 +244,7 @@ STUDIED = {
     "lifetime.png",
     "learning-curves.png",
     "llm-bench.png",
+    "perception.png",
     "robust.png",
     "selections.png",
     "transfer.png",

@@ -316,7 +316,7 @@ def _policy() -> Format:
     import onnx
 
     import training
-    from training.play.sealing import BLANK, sealed_policy
+    from solvers.onnx_models.sealing import BLANK, sealed_policy
     from training.play.shipped import find
 
     whole = find("ppo").read_bytes()

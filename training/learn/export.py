@@ -20,8 +20,9 @@ from secagent_env import Scenario
 from secagent_env.support.digests import DIGEST
 from secagent_env.support.extras import require
 from secagent_env.support.files import write_bytes
-from training.play.agents import METADATA, POLICY_FORMAT, POLICY_VERSION, open_session
-from training.play.sealing import BLANK, sealed_policy
+from solvers.onnx_models.sealing import BLANK, sealed_policy
+from solvers.onnx_models.session import open_session
+from training.play.agents import METADATA, POLICY_FORMAT, POLICY_VERSION
 
 LARGEST_BYTES = 2 * 2**20
 TOLERANCE = 1e-4
@@ -133,13 +134,17 @@ def export_policy(
 
 
 def onnx_model(
-    module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], dynamic: Dynamic, metadata: Mapping[str, str]
+    module: torch.nn.Module,
+    inputs: Mapping[str, torch.Tensor],
+    dynamic: Dynamic,
+    metadata: Mapping[str, str],
+    output: str = "action",
 ) -> bytes:
-    """Return the checked ONNX model of a module."""
+    """Return the checked ONNX model of a module, whose output is called ``output``."""
     import onnx
 
     axes: dict[str, dict[int, str]] = {name: {0: "B", **dynamic.get(name, {})} for name in inputs}
-    axes["action"] = {0: "B", 1: "A"} if any(dynamic.values()) else {0: "B"}
+    axes[output] = {0: "B", 1: "A"} if any(dynamic.values()) else {0: "B"}
     file = io.BytesIO()
     training = module.training
     module.eval()
@@ -153,7 +158,7 @@ def onnx_model(
                 tuple(inputs.values()),
                 file,  # type: ignore[arg-type]  # a file in memory is accepted too
                 input_names=list(inputs),
-                output_names=["action"],
+                output_names=[output],
                 dynamic_axes=axes,
                 opset_version=OPSET,
                 dynamo=False,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -24,11 +23,12 @@ from secagent_env.support.extras import require
 from secagent_env.support.reading import parse_json, read_bytes, short
 from solvers import Solver
 from solvers.interface.base import SolverRun
+from solvers.onnx_models.sealing import check_policy
+from solvers.onnx_models.session import open_session
 from training.play.draws import best_drawn
 from training.play.refine import refine as refined
 from training.play.repair import changed, repair_all
 from training.play.repair import repair as repaired
-from training.play.sealing import check_policy
 
 POLICY_FORMAT, POLICY_VERSION = "secagent.policy", "1"
 METADATA = ("agent", "environment", "scenario", "observation_format", "action_format", "any_agents")
@@ -315,22 +315,6 @@ class TrainedAgent(Solver):
         copied = object.__new__(type(self))
         copied.__dict__.update(self.__dict__)  # nothing in it ever changes
         return copied
-
-
-def open_session(content: bytes) -> Any:
-    """Return an onnxruntime session on one thread of the CPU; ValueError if the content is no model it can run."""
-    # Else its import writes a device id below ~/.cache/Microsoft and looks up a host to report to.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    runtime = require("onnxruntime", extra="agents")
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # an exception says what fails
-    # Nowhere: else a model could name files, whose content it would take for its weights.
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", f"{os.devnull}/none")
-    try:
-        return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception:  # onnxruntime has a dozen types of its own
-        raise ValueError("it is broken, or no ONNX model that this onnxruntime can run") from None
 
 
 def _sizes(scenario: Scenario) -> tuple[int, int, int]:

@@ -50,8 +50,8 @@ class SharedPolicy:
     """
 
     def __init__(self, num_pairs: int, folder: Path = FOLDER) -> None:
-        from training.play.agents import open_session
-        from training.play.sealing import check_policy
+        from solvers.onnx_models.sealing import check_policy
+        from solvers.onnx_models.session import open_session
 
         path = folder / f"ppo-{num_pairs}.onnx"
         if not path.is_file():

@@ -1,0 +1,1 @@
+"""ONNX models: the digest in their files, and the session that runs them."""
