@@ -7,6 +7,7 @@ In a step all send first, and tell of the state before it; then all drive; then 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -95,8 +96,8 @@ class Start:
     place: np.ndarray
     speed: np.ndarray
 
-    def __getitem__(self, rows: object) -> Start:
-        return Start(self.place[rows], self.speed[rows])  # type: ignore[index]
+    def __getitem__(self, rows: Any) -> Start:
+        return Start(self.place[rows], self.speed[rows])
 
 
 def draw(rules: CrossingRules, rng: np.random.Generator, batch: int) -> Start:
@@ -238,8 +239,10 @@ class Crossings:
         if self.rules.full_information:
             self.clear = in_sight(self.place, self.rules.setback_m)
             known.age[...] = np.inf
-            truth = (np.broadcast_to(x[:, None], shape) for x in (self.place, self.speed, self.acceleration))
-            known.tell(np.broadcast_to(present, shape), *truth, 0.0)
+            place, speed, acceleration = (
+                np.broadcast_to(x[:, None], shape) for x in (self.place, self.speed, self.acceleration)
+            )
+            known.tell(np.broadcast_to(present, shape), place, speed, acceleration, 0.0)
             return
         noise, fault = self.rng.standard_normal((2, *shape)), self.rng.random(shape)
         points = places(self.place)

@@ -101,6 +101,7 @@ class ConvoyParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
             "orders_go": MultiBinary(v),
         }
         own = Box(-1.0, 1.0, (observation_size(v),), np.float32)
+        kinds: dict[str, tuple[Box, tuple[str, ...]]]
         if rules.organisation == "converged":
             kinds = {f"vehicle_{i}": (own, (*_DRIVING, *_SENDING)) for i in range(v)}
         else:

@@ -52,13 +52,17 @@ class View:
 def view_of(crossings: Crossings) -> View:
     """Return what the vehicles know."""
     known, v = crossings.knowledge, crossings.rules.num_vehicles
-    tracks = (known.place, known.speed, known.acceleration, known.age, known.claim, known.claim_age)
     return View(
         crossings.time_s,
         crossings.place,
         crossings.speed,
         crossings.crossed,
-        *(track[:, :v] for track in tracks),
+        known.place[:, :v],
+        known.speed[:, :v],
+        known.acceleration[:, :v],
+        known.age[:, :v],
+        known.claim[:, :v],
+        known.claim_age[:, :v],
         known.order,
         known.order_go,
         known.order_age,

@@ -7,6 +7,8 @@ what a vehicle knows is what the levels of collaboration differ in.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from secagent_env.convoy.geometry import LANE_M, REACH_M, conflicts, crossing_points
@@ -32,7 +34,7 @@ def alone(speed: np.ndarray) -> np.ndarray:
     return np.clip(WANTED_M_S - speed, -COMFORT_M_S2, COMFORT_M_S2)
 
 
-def time_until(way: np.ndarray, speed: np.ndarray, acceleration: np.ndarray, hold_s: float = HOLD_S) -> np.ndarray:
+def time_until(way: np.ndarray, speed: np.ndarray, acceleration: np.ndarray, hold_s: Any = HOLD_S) -> np.ndarray:
     """Return after how many seconds vehicles have covered ``way``, m; 0 if it is behind them, infinite if they stop.
 
     The acceleration holds for ``hold_s`` seconds, then the speed that was reached; all arrays broadcast.

@@ -54,7 +54,7 @@ def prompt(view: View, vehicle: int) -> tuple[Message, ...]:
     times = due(view.other_place, view.other_speed)[0, vehicle]
     others = [
         {
-            "vehicle": k,
+            "vehicle": int(k),
             "before_the_middle_m": round(float(-view.other_place[0, vehicle, k]), 1),
             "speed_m_s": round(float(view.other_speed[0, vehicle, k]), 1),
             "due_in_s": round(float(times[k]), 2),
@@ -68,7 +68,7 @@ def prompt(view: View, vehicle: int) -> tuple[Message, ...]:
             "speed_m_s": round(float(view.speed[0, vehicle]), 1),
             "due_in_s": round(float(due(view.place, view.speed)[0, vehicle]), 2),
         },
-        "on_crossing_lanes": [{**other, "vehicle": int(other["vehicle"])} for other in others],
+        "on_crossing_lanes": others,
     }
     return Message("system", SYSTEM), Message("user", f"{FACTS}{json.dumps(facts)}\nDo you go first, or yield?")
 

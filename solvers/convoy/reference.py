@@ -145,8 +145,8 @@ def bound(rules: CrossingRules, start: Start) -> np.ndarray:
         enters = leaves - STEP_S / SUBSTEPS
         waits = enters + (END_M - points[second] + REACH_M) / MAX_SPEED_M_S
         own = [least_cost(rules, start.place[:, i], start.speed[:, i], at) for i, at in ((first, 0.0), (second, waits))]
-        costs.append(sum(own) / 2)
-    return np.asarray(-np.minimum(np.minimum(*costs), rules.collision_cost))
+        costs.append((own[0] + own[1]) / 2)
+    return np.asarray(-np.minimum(np.minimum(costs[0], costs[1]), rules.collision_cost))
 
 
 def fastest(way: np.ndarray, speed: np.ndarray) -> np.ndarray:

@@ -218,9 +218,9 @@ def _bits(each: int, channels: Sequence[str], seed: int, encoders: Mapping[str, 
     vectors = encoder.run(observed)
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     for precision in ("float16", "int8", "binary"):
-        sent = [pack_vector(vector, encoder, precision) for vector in vectors]
-        back = np.stack([unpack_vector(message, encoder) for message in sent])
-        yield row(f"vector, {precision}", 8 * len(sent[0]), _advised(back))
+        messages = [pack_vector(vector, encoder, precision) for vector in vectors]
+        back = np.stack([unpack_vector(message, encoder) for message in messages])
+        yield row(f"vector, {precision}", 8 * len(messages[0]), _advised(back))
     gallery = GALLERIES["templates"]()
     words = KnowledgeBase.build([Passage(str(i), one) for i, one in enumerate(gallery.texts)], default_encoder())
     numbers = [unpack_sentence(pack_sentence(vector, words), words) for vector in vectors]
