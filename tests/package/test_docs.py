@@ -237,6 +237,7 @@ REPRODUCED = {f"reproduce-{name}.png" for name in ("fig4", "table4", "profiles")
 REASONING = {"genainet-table1.png", "knowledge-energy.png", "representations.png", "table5.png"}
 STUDIED = {
     "asc.png",
+    "experience.png",
     "genainet.png",
     "knowledge-use-drift.png",
     "law.png",
