@@ -230,6 +230,21 @@ def test_pages_and_docstrings_name_what_exists():
     assert not exists("solvers.asc.nothing")
 
 
+PLACE = re.compile(r"`((?:secagent_env|solvers|training|eval|tests)/[\w/.-]*)`")
+"""A file or folder of the code; names in capitals stand for others."""
+
+
+def test_pages_name_files_that_exist():
+    places = {
+        place
+        for page in [*PAGES, ROOT / "CONTRIBUTING.md"]
+        for place in PLACE.findall(page.read_text(encoding="utf-8"))
+        if not re.search(r"[A-Z]{3}", place)
+    }
+    assert len(places) > 50
+    assert {place for place in places if not (ROOT / place).exists()} == set()
+
+
 # --- Pictures ------------------------------------------------------------------------------------------------
 
 
