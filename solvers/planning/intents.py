@@ -1,9 +1,9 @@
 """Agents whose targets change during a game, and what they tell each other then: information, decisions or intents.
 
-All follow one rule, distributed power control times a prediction, p_i ← p_i γ_i / SINR_i · (the interference of the next
-round / that of this one). What an agent is told makes its prediction, or lets it plan. Until the change every agent that
-talks tells its power and rate, from which each estimates the network (:mod:`solvers.planning.network`): the knowledge
-that they have in common. From the change on they tell, by level:
+All follow one rule, distributed power control times a prediction, p_i ← p_i γ_i / SINR_i · (the interference of the
+next round / that of this one). What an agent is told makes its prediction, or lets it plan. Until the change every
+agent that talks tells its power and rate, from which each estimates the network (:mod:`solvers.planning.network`): the
+knowledge that they have in common. From the change on they tell, by level:
 
 - ``information``: power and rate, as measured, which arrive a round late. What another aims at is read from its last
   step, γ = SINR · p' / p, and its next steps are predicted.
@@ -25,7 +25,7 @@ import numpy as np
 
 from secagent_env.power_control import Game, sinr
 from secagent_env.power_control.match import agent_names
-from secagent_env.support.checks import integer, number
+from secagent_env.support.checks import flag, integer, number
 from secagent_env.support.errors import check_name
 from solvers.planning.network import estimate
 from solvers.power_control.optimum import optimum
@@ -70,6 +70,8 @@ class IntentPlayer:
         After how many rounds reports end and the level begins.
     lie
         The factor by which told targets are false; 1: agents are honest.
+    tells
+        Whether intents are told. False: whose target changed plans by it, and the others do not know.
     max_power_w
         P_max, W.
 
@@ -82,12 +84,14 @@ class IntentPlayer:
     level: str
     change_round: int
     lie: float = 1.0
+    tells: bool = True
     max_power_w: float = 10.0
 
     def __post_init__(self) -> None:
         check_name("level", self.level, LEVELS)
         integer("change_round", self.change_round, 1)
         number("lie", self.lie, above=0)
+        flag("tells", self.tells)
         number("max_power_w", self.max_power_w, above=0)
         self._minds: dict[str, _Mind] = {}
 
@@ -162,7 +166,7 @@ class _Mind:
         """Plan on news. Whose own target changed tells it and plans a round later, when the others hear of it."""
         told, self._told = self._told, changed
         chosen = float(optimum(self._network()).power_w[self._index]) if heard or told else step
-        return chosen, intent_text(self._target * self._player.lie) if changed else ""
+        return chosen, intent_text(self._target * self._player.lie) if changed and self._player.tells else ""
 
     def _network(self) -> Game:
         """Return the estimate of the network, with the targets that the agent knows."""
