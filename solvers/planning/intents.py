@@ -117,6 +117,7 @@ class _Mind:
         self._power: list[np.ndarray] = []
         self._rate: list[np.ndarray] = []
         self._targets: np.ndarray | None = None
+        self._target = math.nan
         self._told = False
 
     def act(self, seen: Mapping[str, Any]) -> tuple[float, str]:
