@@ -10,7 +10,7 @@ from eval.experiments.protocol import run
 from eval.studies.intent_change.cells import measures
 from eval.studies.intent_change.study import PLAYERS, IntentChanges, markdown
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 
 
 def test_the_measures_by_hand():
