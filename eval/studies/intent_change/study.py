@@ -153,18 +153,19 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def draw(courses: Mapping[tuple[str, str], np.ndarray], change_round: int, path: Path) -> None:
-    """Write the picture: the rate gap over the rounds, by what is told, for each change."""
+    """Write the picture: the rate gap over the rounds, by what is told, for each change; that of full is none."""
     changes = list(dict.fromkeys(change for change, _ in courses))
     note = "Mean |target − rate| of the same games; the dashed line is the last round with the old targets."
     with written_figure(path, 4.6 * len(changes), 3.6, note) as figure:
         panels = figure.subplots(1, len(changes), sharey=True, squeeze=False)[0]
         for ax, change in zip(panels, changes, strict=True):
             for (kind, player), course in courses.items():
-                if kind == change and "," not in player:
+                if kind == change and player != FULL and "," not in player:
                     ax.plot(np.arange(len(course)), course, marker="o", ms=3, label=player)
             ax.axvline(change_round, color=style.DIM, ls="--", lw=1)
             ax.set_yscale("log")
             ax.set_xlabel("round")
+            ax.xaxis.get_major_locator().set_params(integer=True)
             ax.set_title(f"A target is {change}", loc="left", size=10)
         panels[0].set_ylabel("rate gap, bit/s/Hz")
         panels[-1].legend(title="told")
