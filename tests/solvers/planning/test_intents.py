@@ -129,16 +129,12 @@ def test_bad_arguments_are_told():
         IntentPlayer(level="intent", change_round=3, tells=1)
 
 
-@pytest.mark.parametrize(
-    ("level", "told"), [("decision", "next {power}"), ("information", "power {power} rate {rate}")]
-)
 @pytest.mark.parametrize("rises", [True, False])
-def test_who_learns_that_another_grows_louder_takes_more_than_dpc(level, told, rises):
-    player = IntentPlayer(level=level, change_round=1)
-    powers = (1.0, 1.0, 1.0, 2.0, 4.0) if rises else (4.0, 4.0, 4.0, 2.0, 1.0)
-    for played_, power in enumerate(powers):
-        said = "power 1 rate 1" if played_ == 1 else told.format(power=power, rate=1.0)
-        seen = {"power": [2.0], "rate": [1.0], "targets": [1.0, 1.0], "round": played_, "messages": {"pair_1": said}}
+def test_who_is_told_that_another_grows_louder_takes_more_than_dpc(rises):
+    player = IntentPlayer(level="decision", change_round=1)
+    for number, power in enumerate((1.0, 1.0, 1.0, 2.0, 4.0) if rises else (4.0, 4.0, 4.0, 2.0, 1.0)):
+        said = "power 1 rate 1" if number == 1 else f"next {power}"
+        seen = {"power": [2.0], "rate": [1.0], "targets": [1.0, 1.0], "round": number, "messages": {"pair_1": said}}
         chosen = player.act("pair_0", seen)["power"]
     assert (chosen > 2.0) == rises
     assert chosen != 2.0
