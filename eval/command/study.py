@@ -124,6 +124,10 @@ STUDIES = {
         "eval.studies.experience.study:Experience",
         "Whether lessons of earlier games help in later ones, alone and shared, beside placebos.",
     ),
+    "intent-change": Study(
+        "eval.studies.intent_change.study:IntentChanges",
+        "What it is worth to tell a target that changes in the middle of a game.",
+    ),
     "votes": Study("eval.experiments.votes.experiment:Votes", "How often the votes of selected agents are right."),
     "knowledge-transfer": Study(
         "eval.experiments.knowledge_transfer.experiment:KnowledgeTransfer",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from secagent_env.power_control.changes import IntentChange, NewTargets
 from secagent_env.power_control.feasibility import is_feasible, least_powers
 from secagent_env.power_control.game import Game, rates, sinr
 from secagent_env.power_control.generator import sample_game
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Game",
+    "IntentChange",
     "Match",
     "Message",
     "Metric",
+    "NewTargets",
     "Record",
     "is_feasible",
     "least_powers",
@@ -39,7 +42,8 @@ def parallel_env(num_pairs: int = 4, rounds: int = 10, talk: bool = True, **opti
     """Return the PettingZoo environment.
 
     The arguments are those of :class:`~secagent_env.power_control.parallel.PowerControlParallelEnv`; the options
-    ``metric="rate_gap"``, ``feasible=None``, ``max_power_w=10.0``, ``max_message_length=500``, ``render_mode=None``.
+    ``metric="rate_gap"``, ``feasible=None``, ``max_power_w=10.0``, ``intent_change=None``, ``targets_seen="all"``,
+    ``max_message_length=500``, ``render_mode=None``.
 
     Raises
     ------

@@ -46,12 +46,14 @@ class PowerControlEnv(Rendered, gymnasium.Env[np.ndarray, np.ndarray]):
 
     ## Start and end
     ``reset`` draws a game, or takes the one in ``options={"game": game}``. The episode terminates after all rounds.
+    With ``intent_change`` the targets change after some rounds: the observation holds the new ones from then on, and
+    ``options={"new_target_rate": (N,)}`` gives them.
 
     ## Info
     ``step`` returns ``power_w`` and ``rate`` (N,), ``total_power_w``, and ``rate_gap``, the mean |target − rate|.
 
     ## Arguments
-    num_pairs, rounds, metric, feasible, max_power_w
+    num_pairs, rounds, metric, feasible, max_power_w, intent_change
         As in :class:`~secagent_env.power_control.rules.PowerControlRules`.
     render_mode
         ``"rgb_array"``, ``"human"`` or ``"ansi"``.
@@ -94,7 +96,8 @@ class PowerControlEnv(Rendered, gymnasium.Env[np.ndarray, np.ndarray]):
         game, rounds = self.game, self._rules.rounds
         power, rate = (np.concatenate([getattr(p, name) for p in self._course]) for name in ("power_w", "rate"))
         deliveries = (no_messages([]),) * (len(self._course) - 1)
-        return Record(game=game, power_w=power, rate=rate, deliveries=deliveries, rounds=rounds)
+        held = np.concatenate([p.game.target_rate for p in [self._course[0], *self._course[:-1]]])
+        return Record(game=game, power_w=power, rate=rate, target_rate=held, deliveries=deliveries, rounds=rounds)
 
     def decode(self, action: Any) -> np.ndarray:
         """Return the powers (N,), W, that an action stands for."""
@@ -107,12 +110,13 @@ class PowerControlEnv(Rendered, gymnasium.Env[np.ndarray, np.ndarray]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start an episode, on ``options["game"]`` if it is given."""
+        """Start an episode, on ``options["game"]``, and with ``options["new_target_rate"]``, where they are given."""
         super().reset(seed=seed)
-        given = reset_options(options, "game")["game"]
+        chosen = reset_options(options, "game", "new_target_rate")
+        given = chosen["game"]
         if given is not None:
             given = Game.stack([self._rules.fitting(given, ())])
-        self._course = [self._rules.begin([self.np_random], given)]
+        self._course = [self._rules.begin([self.np_random], given, chosen["new_target_rate"])]
         self._show()
         return self._rules.observe(self._running)[0], {}
 

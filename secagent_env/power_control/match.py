@@ -9,9 +9,11 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from secagent_env.power_control.changes import TARGETS_SEEN, NewTargets, checked_targets, with_targets
 from secagent_env.power_control.game import Game, rates
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, Delivery, deliver, no_messages, outbox_of
 from secagent_env.support.checks import integer
+from secagent_env.support.errors import check_name
 
 ROUNDS = 10
 MAX_RATE = 64.0
@@ -28,9 +30,11 @@ class Record:
     Attributes
     ----------
     game
-        Which game.
+        Which game, with its present targets.
     power_w, rate
         (R + 1, N): powers in W and rates in bit/s/Hz; row 0 is before the first round.
+    target_rate
+        (R + 1, N): the targets that held in each round, bit/s/Hz.
     deliveries
         The messages of each round, R of them.
     rounds
@@ -40,6 +44,7 @@ class Record:
     game: Game
     power_w: np.ndarray
     rate: np.ndarray
+    target_rate: np.ndarray
     deliveries: tuple[Delivery, ...]
     rounds: int
 
@@ -71,6 +76,16 @@ class Match:
         Whether agents may send messages.
     max_message_length
         Longer messages are dropped, in characters.
+    new_targets
+        Targets that hold after some rounds; None: they stay.
+    targets_seen
+        Whose present targets an observation holds: ``"all"``, or ``"own"``, where those of the others are as at the
+        beginning of the game.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the new targets do not fit the game and its rounds.
     """
 
     def __init__(
@@ -80,6 +95,8 @@ class Match:
         rounds: int = ROUNDS,
         talk: bool = True,
         max_message_length: int = MAX_MESSAGE_LENGTH,
+        new_targets: NewTargets | None = None,
+        targets_seen: str = "all",
     ) -> None:
         if game.batch_shape:
             raise ValueError(f"a match is of a single game, got a batch {game.batch_shape}; use game[i]")
@@ -87,7 +104,13 @@ class Match:
         self.rounds = integer("rounds", rounds, 1)
         self.talk = talk
         self.max_message_length = integer("max_message_length", max_message_length, 1)
+        self.targets_seen = check_name("targets_seen", targets_seen, TARGETS_SEEN)
         self.agents = agent_names(game.num_pairs)
+        if new_targets is not None:
+            integer("the round of new targets", new_targets.round, 1, self.rounds - 1)
+            checked_targets("new targets", new_targets.target_rate, game.num_pairs)
+        self._new_targets = new_targets
+        self._targets = [self.game.target_rate]
         power = self.game.initial_power_w.copy()
         self._powers, self._rates = [power], [rates(self.game, power)]
         self._deliveries: list[Delivery] = []
@@ -124,6 +147,7 @@ class Match:
             game=self.game,
             power_w=np.stack(self._powers),
             rate=np.stack(self._rates),
+            target_rate=np.stack(self._targets),
             deliveries=tuple(self._deliveries),
             rounds=self.rounds,
         )
@@ -132,13 +156,16 @@ class Match:
         """Return the observation of an agent, which knows of the others their targets and their messages to it.
 
         ``power`` (1,), W, and ``rate`` (1,), bit/s/Hz, its own; ``targets`` (N,), bit/s/Hz, of all pairs in their
-        order; ``round``, how many have been played; and where agents talk ``messages``, by sender.
+        order, of the others as ``targets_seen`` says; ``round``, how many have been played; and where agents talk
+        ``messages``, by sender.
         """
         i = self.agents.index(agent)
+        targets = (self.game.target_rate if self.targets_seen == "all" else self._targets[0]).copy()
+        targets[i] = self.game.target_rate[i]
         observation: dict[str, Any] = {
             "power": self._powers[-1][i : i + 1].copy(),
             "rate": self._rates[-1][i : i + 1].copy(),
-            "targets": self.game.target_rate.copy(),
+            "targets": targets,
             "round": self.round,
         }
         if self.talk:
@@ -148,7 +175,7 @@ class Match:
     def advance(self, actions: Mapping[str, Action]) -> None:
         """Play a round: all agents set their powers at once, and their messages are delivered.
 
-        A power beyond [0, P_max] is clipped.
+        A power beyond [0, P_max] is clipped. New targets hold from the next round on.
 
         Raises
         ------
@@ -168,6 +195,9 @@ class Match:
         self._deliveries.append(deliver(self.agents, outboxes, self.max_message_length))
         self._powers.append(power)
         self._rates.append(rates(self.game, power))
+        self._targets.append(self.game.target_rate)
+        if self._new_targets is not None and self.round == self._new_targets.round:
+            self.game = with_targets(self.game, self._new_targets.target_rate)
 
 
 def agent_names(num_pairs: int) -> list[str]:

@@ -14,6 +14,7 @@ from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 from secagent_env.gym_bases.arguments import takes_arguments_of
 from secagent_env.gym_bases.rendered import Rendered, check_render_mode
 from secagent_env.power_control import pictures
+from secagent_env.power_control.changes import TARGETS_SEEN
 from secagent_env.power_control.game import Game
 from secagent_env.power_control.match import (
     MAX_RATE,
@@ -27,6 +28,7 @@ from secagent_env.power_control.match import (
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH, MessageSpace
 from secagent_env.power_control.rules import PowerControlRules
 from secagent_env.support.checks import integer
+from secagent_env.support.errors import check_name
 
 
 @takes_arguments_of(PowerControlRules)
@@ -66,6 +68,12 @@ class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
     ## Start and end
     ``reset`` draws a game, or takes the one in ``options={"game": game}``. The episode terminates after all rounds.
 
+    ## Intents that change
+    With ``intent_change`` some pairs get new targets after some rounds, drawn from the seed, or given as
+    ``options={"new_target_rate": (N,)}``. A pair sees its own new target in its next observation. Those of the others
+    it sees with ``targets_seen="all"``; with ``"own"`` its observation holds them as at the beginning of the game, and
+    who is to know them has to be told. A round's reward counts by the targets that held in it.
+
     ## Messages
     A message of one round is in the recipient's observation of the next. It is text and nothing else: the environment
     reads no message, whatever it says. One to oneself, to nobody there, or longer than ``max_message_length`` is
@@ -76,10 +84,12 @@ class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
     were dropped, ``{"unknown": …, "self": …, "too_long": …}``.
 
     ## Arguments
-    num_pairs, rounds, metric, feasible, max_power_w
+    num_pairs, rounds, metric, feasible, max_power_w, intent_change
         As in :class:`~secagent_env.power_control.rules.PowerControlRules`; the metric is given a single game.
     talk
         Whether agents may send messages.
+    targets_seen
+        Whose present targets an agent sees, ``"all"`` or ``"own"``.
     max_message_length
         In characters.
     render_mode
@@ -100,6 +110,7 @@ class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
         rounds: int = ROUNDS,
         talk: bool = True,
         *,
+        targets_seen: str = "all",
         max_message_length: int = MAX_MESSAGE_LENGTH,
         render_mode: str | None = None,
         **arguments: Any,
@@ -108,6 +119,7 @@ class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
         self.num_pairs, self.rounds = rules.num_pairs, rules.rounds
         self.metric, self.max_power_w = rules.reward, rules.max_power_w
         self.talk = bool(talk)
+        self.targets_seen = check_name("targets_seen", targets_seen, TARGETS_SEEN)
         self.max_message_length = integer("max_message_length", max_message_length, 1)
         self.render_mode = check_render_mode(render_mode)
         self.possible_agents = agent_names(self.num_pairs)
@@ -145,12 +157,24 @@ class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Start an episode, on ``options["game"]`` if it is given; other options are ignored, as PettingZoo does."""
+        """Start an episode, on ``options["game"]``, and with ``options["new_target_rate"]``, where they are given.
+
+        Other options are ignored, as PettingZoo does.
+        """
         if seed is not None or self._random is None:
             self._random, _ = seeding.np_random(seed)
-        given = (options or {}).get("game")
-        game = self._rules.draw([self._random])[0] if given is None else self._rules.fitting(given, ())
-        self._match = Match(game, rounds=self.rounds, talk=self.talk, max_message_length=self.max_message_length)
+        chosen = options or {}
+        given = chosen.get("game")
+        games = None if given is None else Game.stack([self._rules.fitting(given, ())])
+        games, new = self._rules.drawn([self._random], games, chosen.get("new_target_rate"))
+        self._match = Match(
+            games[0],
+            rounds=self.rounds,
+            talk=self.talk,
+            max_message_length=self.max_message_length,
+            new_targets=self._rules.new_targets(None if new is None else new[0]),
+            targets_seen=self.targets_seen,
+        )
         self.agents = list(self.possible_agents)
         self._show()
         return self._observations(), self._infos()
@@ -166,8 +190,9 @@ class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
             If actions are not one per agent, or one of them is no action; the episode stays as it was.
         """
         match = self.match
+        game = match.game
         match.advance(actions)
-        value = float(self.metric(match.game, match.power_w, match.rate))
+        value = float(self.metric(game, match.power_w, match.rate))
         agents = self.agents
         results = (
             self._observations(),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from secagent_env.power_control.match import Record
-from secagent_env.power_control.metrics import rate_gap
 from secagent_env.rendering import style
 from secagent_env.rendering.text import COLUMNS
 from secagent_env.support.units import plural, quantity
@@ -32,7 +31,7 @@ def figure(record: Record) -> Figure:
         _draw_rates(style.pixel_axes(fig, 605, 105, 470, 225), record)
         total = np.sum(record.power_w, axis=-1)
         _draw_course(style.pixel_axes(fig, 60, 415, 470, 225), record, total, "Total power, W", style.BLUE)
-        gaps = rate_gap(record.game, record.power_w, record.rate)
+        gaps = np.mean(np.abs(record.target_rate - record.rate), axis=-1)
         title = "Mean |target − rate|, bit/s/Hz"
         _draw_course(style.pixel_axes(fig, 605, 415, 470, 225), record, gaps, title, style.RED)
     return fig

@@ -5,7 +5,7 @@ Dimension letters: B running games, N pairs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from gymnasium.spaces import Box
 from secagent_env.gym_bases.arguments import fitting
 from secagent_env.gym_bases.running import Episodes
 from secagent_env.gym_bases.spaces import BOUND, action_array
+from secagent_env.power_control.changes import IntentChange, NewTargets, checked_targets, with_targets
 from secagent_env.power_control.game import MAX_POWER_W, Game, rates
 from secagent_env.power_control.generator import check_max_power, draw_games
 from secagent_env.power_control.match import ROUNDS
@@ -24,12 +25,16 @@ from secagent_env.support.checks import flag, integer
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RunningGames(Episodes):
-    """Games (B) being played: the present powers, W, and rates, bit/s/Hz, (B, N), and the rounds played, (B,)."""
+    """Games (B) being played: the present powers, W, and rates, bit/s/Hz, (B, N), and the rounds played, (B,).
+
+    ``new_target_rate`` (B, N), bit/s/Hz, are the targets after the change; None where there is no change.
+    """
 
     game: Game
     power_w: np.ndarray
     rate: np.ndarray
     round: np.ndarray
+    new_target_rate: np.ndarray | None = None
 
     @property
     def steps(self) -> np.ndarray:
@@ -54,6 +59,10 @@ class PowerControlRules:
         Which games are drawn: True, whose targets can all be reached within P_max; False, the others; None, all.
     max_power_w
         P_max, W.
+    intent_change
+        How targets change during the game, an :class:`~secagent_env.power_control.changes.IntentChange` or a dict of
+        its arguments: after ``round`` rounds, ``pairs`` pairs get a new target, the old one times a factor in
+        ``scale``, ``feasible`` or not. None: they stay.
 
     Attributes
     ----------
@@ -66,6 +75,7 @@ class PowerControlRules:
     metric: str | Metric | Function = "rate_gap"
     feasible: bool | None = None
     max_power_w: float = MAX_POWER_W
+    intent_change: IntentChange | Mapping[str, Any] | None = None
 
     reward: Metric = field(init=False)
 
@@ -79,6 +89,7 @@ class PowerControlRules:
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "intent_change", IntentChange.of(self.intent_change, self.num_pairs, self.rounds))
 
     @property
     def action_space(self) -> Box:
@@ -100,15 +111,46 @@ class PowerControlRules:
         """Return the option ``game`` of a reset as NumPy arrays; its batch shape must be one of ``batches``."""
         return fitting("game", game, Game, batches, num_pairs=self.num_pairs, max_power_w=self.max_power_w)
 
-    def begin(self, generators: Sequence[np.random.Generator], game: Game | None = None) -> RunningGames:
-        """Return new games, one from each generator, or a given batch (B)."""
+    def drawn(
+        self, generators: Sequence[np.random.Generator], game: Game | None = None, new_target_rate: Any = None
+    ) -> tuple[Game, np.ndarray | None]:
+        """Return games (B), and their targets (B, N) after the change, None without one; what is given stays.
+
+        Raises
+        ------
+        ValueError
+            If new targets are given that are none, or without a change in the arguments.
+        """
+        change = self.intent_change
+        if not isinstance(change, IntentChange):
+            if new_target_rate is not None:
+                raise ValueError("options['new_target_rate'] needs an environment with intent_change")
+            return (self.draw(generators) if game is None else game), None
+        if new_target_rate is not None:
+            games = self.draw(generators) if game is None else game
+            given = checked_targets("options['new_target_rate']", new_target_rate, self.num_pairs)
+            return games, np.tile(given, (len(games), 1))
         if game is None:
-            game = self.draw(generators)
+            return change.drawn(generators, self.draw)
+        return game, change.of_games(game, generators)
+
+    def new_targets(self, new_target_rate: np.ndarray | None) -> NewTargets | None:
+        """Return the targets (N,) after the change with its round; None of None."""
+        if new_target_rate is None or not isinstance(self.intent_change, IntentChange):
+            return None
+        return NewTargets(round=self.intent_change.round, target_rate=new_target_rate)
+
+    def begin(
+        self, generators: Sequence[np.random.Generator], game: Game | None = None, new_target_rate: Any = None
+    ) -> RunningGames:
+        """Return new games, one from each generator, or a given batch (B); new targets (N,) may be given too."""
+        game, new = self.drawn(generators, game, new_target_rate)
         power = game.initial_power_w
-        return RunningGames(game=game, power_w=power, rate=rates(game, power), round=np.zeros(len(power), np.int64))
+        played = np.zeros(len(power), np.int64)
+        return RunningGames(game=game, power_w=power, rate=rates(game, power), round=played, new_target_rate=new)
 
     def step(self, plays: RunningGames, power_w: np.ndarray) -> tuple[RunningGames, np.ndarray, dict[str, np.ndarray]]:
-        """Return the games after a round, the rewards (B,), and the info (B)."""
+        """Return the games after a round, the rewards (B,), and the info (B), by the targets that held in it."""
         game, rate = plays.game, rates(plays.game, power_w)
         info = {
             "power_w": power_w,
@@ -117,7 +159,11 @@ class PowerControlRules:
             "rate_gap": rate_gap(game, power_w, rate),
         }
         reward = np.asarray(self.reward(game, power_w, rate), np.float64)
-        return RunningGames(game=game, power_w=power_w, rate=rate, round=plays.round + 1), reward, info
+        played, new = plays.round + 1, plays.new_target_rate
+        if new is not None and isinstance(self.intent_change, IntentChange):
+            due = played == self.intent_change.round
+            game = with_targets(game, np.where(due[:, None], new, game.target_rate))
+        return RunningGames(game=game, power_w=power_w, rate=rate, round=played, new_target_rate=new), reward, info
 
     def over(self, plays: RunningGames) -> np.ndarray:
         """Return which games have ended, (B,) bool."""

@@ -22,7 +22,7 @@ class PowerControlVectorEnv(RunningVectorEnv[RunningGames]):
 
     ## Reset
     ``options["game"]``: the games to play, a batch (num_envs,) or a single one for all; of a batch, those in the mask
-    count.
+    count. With ``intent_change`` the new targets are drawn.
 
     ## Arguments
     num_envs
@@ -31,7 +31,7 @@ class PowerControlVectorEnv(RunningVectorEnv[RunningGames]):
         Where episodes are truncated, as Gymnasium's ``TimeLimit`` does; None: nowhere.
     autoreset_mode
         ``"SameStep"``, ``"NextStep"`` or ``"Disabled"``.
-    num_pairs, rounds, metric, feasible, max_power_w
+    num_pairs, rounds, metric, feasible, max_power_w, intent_change
         As in the scalar environment; the metric is given batches.
 
     ## Version history

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from secagent_env.power_control import Game, Match, Record
+from secagent_env.power_control import Game, Match, NewTargets, Record
 from secagent_env.power_control.match import ROUNDS, Action, agent_names
 from secagent_env.power_control.messages import MAX_MESSAGE_LENGTH
 
@@ -58,6 +58,8 @@ def play(
     seed: int = 0,
     talk: bool = True,
     max_message_length: int = MAX_MESSAGE_LENGTH,
+    new_targets: NewTargets | None = None,
+    targets_seen: str = "all",
 ) -> Record:
     """Let players play a game, and return powers, rates and messages of all rounds.
 
@@ -71,15 +73,24 @@ def play(
         How many times the powers are set.
     seed
         Handed to the players.
-    talk, max_message_length
+    talk, max_message_length, targets_seen
         As in the environment.
+    new_targets
+        The targets after some rounds; None: they stay.
 
     Raises
     ------
     ValueError
         If an agent has no player, or a player's action is none.
     """
-    match = Match(game, rounds=rounds, talk=talk, max_message_length=max_message_length)
+    match = Match(
+        game,
+        rounds=rounds,
+        talk=talk,
+        max_message_length=max_message_length,
+        new_targets=new_targets,
+        targets_seen=targets_seen,
+    )
     by_agent = players if isinstance(players, Mapping) else dict.fromkeys(match.agents, players)
     if set(by_agent) != set(match.agents):
         raise ValueError(f"players must be one, or one for each of {', '.join(match.agents)}, got {sorted(by_agent)}")

@@ -48,10 +48,10 @@ SIGNATURES = {
         "max_failures",
         *MOBILITY,
     ),
-    PowerControlEnv: ("num_pairs", "rounds", "*", "render_mode", "metric", "feasible", "max_power_w"),
+    PowerControlEnv: ("num_pairs", "rounds", "*", "render_mode", "metric", "feasible", "max_power_w", "intent_change"),
     PowerControlVectorEnv: (
         *("num_envs", "num_pairs", "rounds", "*", "max_episode_steps", "autoreset_mode"),
-        *("metric", "feasible", "max_power_w"),
+        *("metric", "feasible", "max_power_w", "intent_change"),
     ),
 }
 DEFAULTS = {

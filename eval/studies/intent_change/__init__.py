@@ -1,0 +1,1 @@
+"""Intents that change during a game: what telling them is worth, beside information and decisions."""
