@@ -27,7 +27,7 @@ from secagent_env.power_control.game import Game
 from secagent_env.power_control.vector import PowerControlVectorEnv
 
 FORMATS = ("action_format", "observation_format", "instances", "order", "csi_error", "artificial_noise")
-MOBILITY = ("mobility", "speed_m_s", "eve_speed_m_s", "task_interval_s", "velocity_memory_s")
+MOBILITY = ("mobility", "speed_m_s", "eve_speed_m_s", "task_interval_s", "velocity_memory_s", "motion_seen")
 ALLOCATION = ("reference_energy_j", "penalty_fixed", "penalty_weight", "episodes_per_instance", "shaping", "rng")
 SIGNATURES = {
     AllocationEnv: ("scenario", "*", "render_mode", *FORMATS, *ALLOCATION),
