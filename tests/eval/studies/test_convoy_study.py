@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from eval.command.cli import main
+from eval.studies.convoy import cells_learnt
 from eval.studies.convoy.study import Convoy, organisations, summary, tables
+from eval.sweep.cells import Cell
 
 FEW = ["--crossings", "4", "--harder", "2", "--language", "2", "--workers", "1"]
 
@@ -51,6 +53,37 @@ def test_the_command_runs_and_shows_its_rows(tmp_path, capsys):
     assert set(rows["part"]) == {"levels", "faults", "hardness", "language", "reference"}
 
 
+def test_trained_policies_cross_from_the_same_starts_and_are_kept(tmp_path, capsys):
+    runs = tmp_path / "runs"
+    learnt = ["--learnt", "1", "--learnt-steps", "16384", "--runs", str(runs), "--out", str(tmp_path)]
+    assert main(["study", "convoy", *FEW, *learnt]) == 0
+    shown = capsys.readouterr().out
+    rows = pd.read_csv(tmp_path / "convoy.csv")
+    assert tables(rows.to_dict("records")) == shown
+    taught = rows[rows["part"] == "learnt"].set_index("scheme")
+    levels = ("nothing", "decision", "intent")
+    deaf = ["PPO, decision; no message arrives", "PPO, intent; no message arrives"]
+    assert sorted(taught.index) == sorted([f"{of}, {level}" for of in ("untrained", "PPO") for level in levels] + deaf)
+    assert (taught["crossings"] == 4).all()
+    assert taught.loc["PPO, intent", "steps"] == 16384
+    assert taught.loc["untrained, intent", "steps"] == 0
+    assert taught.loc["PPO, nothing", "bits"] == 0
+    files = {path.name: path.read_bytes() for path in runs.iterdir()}
+    assert len(files) == 6
+    (runs / "PPO-intent-0.onnx").unlink()
+    assert main(["study", "convoy", *FEW, *learnt]) == 0  # what was trained is not trained again
+    assert capsys.readouterr().out == shown
+    assert {path.name: path.read_bytes() for path in runs.iterdir()} == files
+
+
+def test_a_changed_policy_is_told(tmp_path):
+    path = tmp_path / "policy.onnx"
+    path.write_bytes(b"another")
+    options = {"level": "intent", "policy": str(path), "digest": "0", "rules": {}, "crossings": 2}
+    with pytest.raises(ValueError, match=r"the policy in .*policy\.onnx was changed"):
+        cells_learnt.cross(Cell(cells_learnt.FUNCTION, "convoy", "PPO, intent", options=options))
+
+
 def test_the_film_moves(tmp_path):
     path = tmp_path / "crossing.gif"
     assert main(["study", "convoy", "--film", str(path), "--out", str(tmp_path)]) == 0
@@ -64,6 +97,8 @@ def test_the_film_moves(tmp_path):
     [
         (["--film", "crossing.avi"], "must be a .gif file"),
         (["--crossings", "1"], "crossings must be an integer"),
+        (["--learnt", "-1"], "learnt must be an integer"),
+        (["--learnt-steps", "0"], "learnt_steps must be an integer"),
         (["--base-url", "http://127.0.0.1:1/v1"], "base_url needs model="),
     ],
 )
