@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 
 from eval.command.cli import main
+from eval.compare.comparison import sweep_of
 from eval.studies.convoy import cells_learnt
 from eval.studies.convoy.study import Convoy, organisations, summary, tables
 from eval.sweep.cells import Cell
+from eval.sweep.engine import completed, run_sweep
 
 FEW = ["--crossings", "4", "--harder", "2", "--language", "2", "--workers", "1"]
 
@@ -53,27 +55,25 @@ def test_the_command_runs_and_shows_its_rows(tmp_path, capsys):
     assert set(rows["part"]) == {"levels", "faults", "hardness", "language", "reference"}
 
 
-def test_trained_policies_cross_from_the_same_starts_and_are_kept(tmp_path, capsys):
-    runs = tmp_path / "runs"
-    learnt = ["--learnt", "1", "--learnt-steps", "16384", "--runs", str(runs), "--out", str(tmp_path)]
-    assert main(["study", "convoy", *FEW, *learnt]) == 0
-    shown = capsys.readouterr().out
-    rows = pd.read_csv(tmp_path / "convoy.csv")
-    assert tables(rows.to_dict("records")) == shown
-    taught = rows[rows["part"] == "learnt"].set_index("scheme")
+@pytest.mark.long
+def test_trained_policies_cross_from_the_same_starts_and_are_kept(tmp_path):
+    study = Convoy(learnt=1, learnt_steps=16_384, crossings=4, runs=tmp_path / "runs")
+
+    def compute(cells):
+        return completed(run_sweep(sweep_of(cells), tmp_path, workers=1), "cells")
+
+    rows = study._learnt(compute)
+    taught = {row["scheme"]: row for row in rows}
     levels = ("nothing", "decision", "intent")
     deaf = ["PPO, decision; no message arrives", "PPO, intent; no message arrives"]
-    assert sorted(taught.index) == sorted([f"{of}, {level}" for of in ("untrained", "PPO") for level in levels] + deaf)
-    assert (taught["crossings"] == 4).all()
-    assert taught.loc["PPO, intent", "steps"] == 16384
-    assert taught.loc["untrained, intent", "steps"] == 0
-    assert taught.loc["PPO, nothing", "bits"] == 0
-    files = {path.name: path.read_bytes() for path in runs.iterdir()}
-    assert len(files) == 6
-    (runs / "PPO-intent-0.onnx").unlink()
-    assert main(["study", "convoy", *FEW, *learnt]) == 0  # what was trained is not trained again
-    assert capsys.readouterr().out == shown
-    assert {path.name: path.read_bytes() for path in runs.iterdir()} == files
+    assert sorted(taught) == sorted([f"{of}, {level}" for of in ("untrained", "PPO") for level in levels] + deaf)
+    assert all(row["crossings"] == 4 for row in rows)
+    assert [taught[name]["steps"] for name in ("PPO, intent", "untrained, intent")] == [16_384, 0]
+    assert taught["PPO, nothing"]["bits"] == 0
+    assert len(list(study.runs.iterdir())) == 6
+    (study.runs / "PPO-intent-0.onnx").unlink()
+    assert study._learnt(compute) == rows  # what was trained is not trained again
+    assert len(list(study.runs.iterdir())) == 6
 
 
 def test_a_changed_policy_is_told(tmp_path):
