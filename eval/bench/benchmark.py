@@ -24,6 +24,7 @@ import solvers
 from eval import usable_cores
 from eval.bench import bulk as bench_bulk
 from eval.bench import channels as bench_channels
+from eval.bench import crossings as bench_crossings
 from eval.bench import environments as bench_environments
 from eval.bench import own_instances as bench_own
 from eval.bench import threads as bench_threads
@@ -41,6 +42,8 @@ BATCH = 1024
 REQUIRED_RATIO = 15
 STEPPING = 8
 """By how much longer the environments step in a turn: as in a training, they find the caches as they left them."""
+CROSSINGS = 256
+"""How many crossings of vehicles are played at once."""
 GROWTH_BATCH = 128
 GROWTH = ((10, 20), (30, 20), (100, 20), (200, 20), (30, 4), (30, 64))
 """The (N, L) at which the growth of `evaluate` is measured."""
@@ -100,6 +103,7 @@ def measure(*, quick: bool = False, progress: Callable[[str], object] = lambda t
             STEPPING * share,
             progress,
         ),
+        "crossings": _crossings(quick, repeats, share, progress),
         "solvers": _solvers(scenario, DEFAULT_SOLVERS, 2 if quick else 10, progress),
         "large": _solvers(scenario.replace(num_agents=200), ("exact",), 2 if quick else 5, progress),
         "profile": _profile(scenario, 2 if quick else 10, progress),
@@ -178,6 +182,12 @@ def _episode(scenario: Scenario, repeats: int, share: float) -> Figure:
     seconds = in_turns({"episode": episode}, repeats, share)["episode"]
     env.close()
     return spread(seconds)
+
+
+def _crossings(quick: bool, repeats: int, share: float, progress: Callable[[str], object]) -> Figure:
+    size = CROSSINGS // 8 if quick else CROSSINGS
+    progress(f"measuring {size} crossings at once")
+    return bench_crossings.measure(size, repeats // 2, share)
 
 
 def _solve(solver: Solver, scenario: Scenario, index: int) -> tuple[Solution, float]:
@@ -278,6 +288,7 @@ def report(results: Figure) -> str:
         *bench_environments.report(results["environments"], tabulated),
         bench_bulk.report(results["bulk"], tabulated),
         *bench_own.report(results["own"], tabulated),
+        bench_crossings.report(results["crossings"], tabulated),
         "A solve:\n\n" + tabulated(solve, ["solver", "time", "feasible"]),
         _goals(results),
         bench_threads.report(results["threads"]),

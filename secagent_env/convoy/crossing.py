@@ -123,6 +123,8 @@ class Crossings:
 
     Attributes
     ----------
+    time_s
+        (B,): since each began, s.
     place, speed, acceleration
         (B, V), m, m/s, m/s²: the truth, of which agents know what is in ``knowledge`` and their own.
     crossed, collided, active
@@ -138,7 +140,7 @@ class Crossings:
     rules: CrossingRules
     start: Start
     rng: np.random.Generator
-    time_s: float = field(default=0.0, init=False)
+    time_s: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         rules = self.rules
@@ -151,6 +153,7 @@ class Crossings:
         if not (np.isfinite(self.place).all() and np.isfinite(self.speed).all() and (self.speed >= 0).all()):
             raise ValueError("places and speeds at the start must be finite, and speeds at least 0 m/s")
         batch, vehicles, nodes = len(self.place), rules.num_vehicles, rules.nodes
+        self.time_s = np.zeros(batch)
         self.acceleration = np.zeros((batch, vehicles))
         self.crossed = np.zeros((batch, vehicles), bool)
         self.hit = np.zeros((batch, vehicles), bool)
@@ -168,6 +171,24 @@ class Crossings:
     def over(self) -> bool:
         """Whether no crossing goes on."""
         return not self.active.any()
+
+    def renew(self, which: np.ndarray, start: Start) -> None:
+        """Begin new crossings from ``start`` in the places of those ``which`` (B,) bool; the others stay as they are.
+
+        Raises
+        ------
+        ValueError
+            If there is not a start for each, or if radio agents are independent, who have something of the old ones.
+        """
+        if self.rules.organisation == "independent":
+            raise ValueError("crossings with independent agents cannot be renewed: begin others instead")
+        if len(start.place) != which.sum():
+            raise ValueError(f"{which.sum()} crossings are to begin anew, got {len(start.place)} starts")
+        new = Crossings(self.rules, start, self.rng)
+        for mine, fresh in ((self, new), (self.tally, new.tally), (self.knowledge, new.knowledge)):
+            for name, value in vars(fresh).items():
+                if isinstance(value, np.ndarray):
+                    getattr(mine, name)[which] = value
 
     def step(self, actions: Actions) -> np.ndarray:
         """Let everybody act for one step; return the rewards (B,), in seconds lost, ≤ 0, and 0 of crossings that ended.

@@ -19,7 +19,7 @@ class View:
     Attributes
     ----------
     time_s
-        Since the start.
+        (B,): since the start.
     place, speed, crossed
         (B, V): of each vehicle itself.
     other_place, other_speed, other_acceleration, age
@@ -32,7 +32,7 @@ class View:
         (B, V): how many messages it understood in the last step, and the level that it sent.
     """
 
-    time_s: float
+    time_s: np.ndarray
     place: np.ndarray
     speed: np.ndarray
     crossed: np.ndarray
@@ -131,7 +131,7 @@ def observations(view: View) -> np.ndarray:
     its acceleration / 6 m/s², and whether it may go (1, −1; 0 for no word).
     """
     vehicles = view.place.shape[1]
-    share = np.full(view.place.shape, view.time_s / CLOCK_S)
+    share = np.broadcast_to(view.time_s[:, None] / CLOCK_S, view.place.shape)
     parts = [view.place / PLACE_SCALE_M, view.speed / MAX_SPEED_M_S, share, view.crossed]
     for step in range(1, vehicles):
         other = (np.arange(vehicles) + step) % vehicles
@@ -161,7 +161,7 @@ def radio_observations(view: View, most: int) -> np.ndarray:
     The messages understood in the last step over ``most``, the level that it sent last over 3, the share of the clock:
     nothing of places, speeds and claims.
     """
-    share = np.full(view.place.shape, view.time_s / CLOCK_S)
+    share = np.broadcast_to(view.time_s[:, None] / CLOCK_S, view.place.shape)
     parts = [view.received / most, view.sent / (len(LEVELS) - 1), share]
     return np.clip(np.stack(parts, axis=-1), 0.0, 1.0).astype(np.float32)
 

@@ -18,6 +18,7 @@ once that was on the air.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -251,7 +252,27 @@ COMFORT_BRAKE = 2.0
 """A cautious vehicle begins to brake where it needs more than that, m/s²."""
 
 
-def play(rules: CrossingRules, team: Team, crossings: int | Start, seed: int = 0) -> Crossings:
+class Acting(Protocol):
+    """Who decides for all vehicles in every step."""
+
+    def act(self, crossings: Crossings) -> Actions:
+        """Return what everybody does now."""
+        ...
+
+
+class AnyTeam(Protocol):
+    """What :func:`play` lets cross: :class:`Team`, or anything else with its two methods."""
+
+    def rules(self, rules: CrossingRules) -> CrossingRules:
+        """Return the rules of a crossing that this team plays."""
+        ...
+
+    def begin(self, rules: CrossingRules, batch: int, seed: int = 0) -> Acting:
+        """Return the team in ``batch`` new crossings."""
+        ...
+
+
+def play(rules: CrossingRules, team: AnyTeam, crossings: int | Start, seed: int = 0) -> Crossings:
     """Let a team cross, and return the crossings when all have ended.
 
     Parameters

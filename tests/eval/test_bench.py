@@ -12,6 +12,7 @@ import pytest
 
 import eval.bench.benchmark
 from eval.bench import bulk as bench_bulk
+from eval.bench import crossings as bench_crossings
 from eval.bench import environments as bench_environments
 from eval.bench.benchmark import random_decisions, report
 from eval.bench.timing import in_turns, spread
@@ -48,6 +49,7 @@ def test_quick_run_prints_the_ratios_and_writes_them(tmp_path: Path, capsys: pyt
     assert re.search(r"\| umi +\| .* \| +[\d.]+ \[", output)
     assert re.search(r"exponential scatter take [\d.]+ times Rayleigh's sampling at most \(at most 1\.5 is", output)
     assert "The bridge to Stable-Baselines3 " in output
+    assert re.search(r"A batch plays [\d.]+ times \[.*\] as many per second as one by one\.", output)
     for formats in ("flat", "guided", "guided, compact"):
         assert re.search(rf"\| {formats} +\| .* \| +[\d.]+ \[.*\]: (NOT )?met", output), formats
     assert "measuring evaluate" in errors
@@ -55,6 +57,18 @@ def test_quick_run_prints_the_ratios_and_writes_them(tmp_path: Path, capsys: pyt
     assert f"{results['evaluate']['ratio']['median']:.1f}" == ratio[1]
     assert report(results) + "\n" == output
     assert {row["num_agents"] for row in results["growth"]} == {10, 30}
+
+
+def test_crossings_are_counted_by_hand():
+    quartiles = {"low": 1.0, "high": 1.0, "repeats": 1}
+    each = {"single": {"median": 0.05, **quartiles}, "batch": {"median": 0.002, **quartiles}}
+    figures = {"size": 64, "per_crossing_s": each, "ratio": {"median": 25.0, **quartiles}}
+    text = bench_crossings.report(figures, lambda rows, headers: "; ".join(" ".join(row[::2]) for row in rows))
+    assert "one by one 20; 64 in a batch 500" in text
+    assert text.endswith("A batch plays 25.0 times [1.0, 1.0] as many per second as one by one.")
+    measured = bench_crossings.measure(6, 1, 0.0)
+    single, batch = (measured["per_crossing_s"][name]["median"] for name in ("single", "batch"))
+    assert measured["ratio"]["median"] == pytest.approx(single / batch)
 
 
 def test_networks_in_bulk_need_numba(monkeypatch: pytest.MonkeyPatch):

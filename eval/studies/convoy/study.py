@@ -5,6 +5,7 @@ All schemes get the same starts. It prints the tables of ``docs/convoy.md``; the
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from eval.experiments.options import option, texts
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, tabulated
 from eval.stats.statistics import CONFIDENCE, bootstrap_mean, share, spread
-from eval.studies.convoy import cells_language, cells_reference
+from eval.studies.convoy import cells_language, cells_learnt, cells_reference, learning
 from eval.studies.convoy.cells import FUNCTION
 from eval.studies.convoy.picture import save_film
 from eval.sweep.cells import Cell
@@ -25,9 +26,12 @@ from eval.sweep.grid import number_of
 from secagent_env.convoy.messages import LEVELS
 from secagent_env.convoy.rules import ORGANISATIONS, CrossingRules
 from secagent_env.support.checks import integer
+from secagent_env.support.digests import digest
+from secagent_env.support.files import write_bytes
 from secagent_env.support.secrets import check_written
 from solvers.convoy.language import LanguageTeam
 from solvers.convoy.team import Team
+from training.convoy.shared_driving import STEPS
 
 CONTROLS: dict[str, dict[str, Any]] = {
     "no communication": {"level": "nothing"},
@@ -50,6 +54,10 @@ HARDNESS: dict[str, dict[str, Any]] = {
     **{f"buildings at {b:g} m": {"setback_m": b} for b in (3.0, 10.0, 40.0)},
 }
 """What differs from the rules, by name; the others are those of :class:`CrossingRules`."""
+LEARNT = ("nothing", "decision", "intent")
+"""The levels at which a policy is trained, distributed and converged."""
+DEAF: dict[str, dict[str, Any]] = {"": {}, "; no message arrives": {"cut_rate": 1.0}}
+"""Of trained policies that talk: what is taken from them, by what is added to their names."""
 TRIED = ("no communication", "intent, distributed, converged", "full information")
 """The schemes of which it is shown how hard crossings are."""
 
@@ -70,7 +78,13 @@ def organisations() -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Convoy(Experiment):
-    """Levels of collaboration and organisations, with lower and upper controls, liars, faults, and harder crossings."""
+    """Levels of collaboration and organisations, with lower and upper controls, liars, faults, and harder crossings.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range, or a text is none that it may be.
+    """
 
     name: ClassVar[str] = "convoy"
 
@@ -78,6 +92,9 @@ class Convoy(Experiment):
     harder: int = option(200, "crossings of each scheme under other rules (default: %(default)s)", "K")
     language: int = option(40, "crossings of language agents (default: %(default)s)", "K")
     seed: int = option(1, "of the crossings (default: %(default)s)")
+    learnt: int = option(0, "trainings of a policy for each level, of some minutes each (default: none)", "K")
+    learnt_steps: int = option(STEPS, "of a vehicle each in a training (default: %(default)s)", "K")
+    runs: Path = option(Path("results/convoy/runs"), "folder of the trained policies (default: %(default)s)", "DIR")
     model: Mapping[str, Any] = texts(
         model="a language model instead of the stand-in; its key is OPENAI_API_KEY",
         base_url="of its endpoint",
@@ -89,6 +106,8 @@ class Convoy(Experiment):
     def __post_init__(self) -> None:
         for name in ("crossings", "harder", "language"):
             integer(name, number_of(name, getattr(self, name)), 2)
+        integer("learnt", self.learnt, 0)
+        integer("learnt_steps", self.learnt_steps, 1)
         check_written(self.model)
         LanguageTeam(**self.model)
         if self.film is not None and self.film.suffix != ".gif":
@@ -104,7 +123,17 @@ class Convoy(Experiment):
             cells += [self._cell("hardness", scheme, teams[scheme], rules, self.harder, name) for scheme in TRIED]
         start = ("intent, from the same starts", best, self.language)
         cells.append(self._cell("language", start[0], start[1], {}, start[2]))
-        return cells
+        return cells + self.trainings()
+
+    def trainings(self) -> list[Cell]:
+        """Return a cell for each policy: of every level and seed, and the one that a training begins with."""
+        function, name = learning.FUNCTION, self.name
+        return [
+            Cell(function, name, scheme, level, seed, options={"level": level, "steps": steps}, lasting=True)
+            for seed in range(self.learnt)
+            for scheme, steps in (("untrained", 0), ("PPO", self.learnt_steps))
+            for level in LEARNT
+        ]
 
     def asked(self) -> list[Cell]:
         """Return a cell for each crossing of language agents."""
@@ -126,7 +155,7 @@ class Convoy(Experiment):
         if self.film is not None:
             save_film(self.film, self.seed)
             return Report()
-        cells = self.cells()
+        cells = [cell for cell in self.cells() if cell.function == f"{FUNCTION}:cross"]
         found = compute(cells).to_dict("records")
         rows = [
             summary(str(cell.options["part"]), str(cell.value), cell.scheme, row)
@@ -141,7 +170,31 @@ class Convoy(Experiment):
             values = np.array(json.loads(reference[scheme]), float)
             line = {"part": "reference", "setting": "2 vehicles", "scheme": scheme, "crossings": len(values)}
             rows.append(line | spread("reward", bootstrap_mean(values)))
+        rows += self._learnt(compute)
         return Report(tables(rows), rows)
+
+    def _learnt(self, compute: Compute) -> list[dict[str, Any]]:
+        """Return the rows of trained policies, which are written to the folder of runs."""
+        judged, of = [], []
+        for cell, row in zip(trainings := self.trainings(), _records(compute, trainings), strict=True):
+            level, content = str(cell.value), base64.b64decode(row["policy"])
+            path = self.runs / f"{cell.scheme}-{level}-{cell.seed}.onnx"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, content)
+            for name, rules in DEAF.items() if cell.scheme == "PPO" and level != "nothing" else [("", {})]:
+                options: dict[str, Any] = {"level": level, "policy": str(path), "digest": digest(content)}
+                options |= {"rules": rules, "crossings": self.crossings}
+                scheme = f"{cell.scheme}, {level}{name}"
+                judged.append(Cell(cells_learnt.FUNCTION, self.name, scheme, cell.seed, self.seed, options=options))
+                of.append({"steps": int(row["steps"]), "cpu_minutes": float(row["cpu_seconds"]) / 60})
+        return [
+            summary("learnt", f"seed {cell.value}", cell.scheme, row) | training
+            for cell, row, training in zip(judged, _records(compute, judged), of, strict=True)
+        ]
+
+
+def _records(compute: Compute, cells: Sequence[Cell]) -> list[Mapping[str, Any]]:
+    return compute(cells).to_dict("records") if cells else []
 
 
 def asked_summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -243,7 +296,31 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> str:
                 tabulated(wide("language"), headers),
                 f"Two vehicles that know everything, {two[0]['crossings']} starts on the programme's grid:",
                 tabulated([[row["scheme"], _shown(row, "reward")] for row in two], ["decides", "reward"]),
+                *_of_learnt([row for row in rows if row["part"] == "learnt"]),
             ]
         )
         + "\n"
     )
+
+
+def _of_learnt(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what the tables say of trained policies; nothing where there is none."""
+    if not rows:
+        return []
+    digits = {"collisions": 0, "bits": 0, "seconds": 2, "motion_j": 1, "reward": 2}
+    lines = [
+        [
+            row["scheme"],
+            row["setting"],
+            *(_shown(row, name, places) for name, places in digits.items()),
+            f"{float(row['late']):.0%}",
+            f"{float(row['steps']) / 1e6:.2f}",
+            f"{float(row['cpu_minutes']):.1f}",
+        ]
+        for row in rows
+    ]
+    headers = ["policy", "training", "collisions per 1000", "bits", "seconds", "engine, kJ", "reward"]
+    return [
+        "Policies with shared parameters, distributed and converged, from the same starts as the first table:",
+        tabulated(lines, [*headers, "out of time", "million steps", "CPU min"]),
+    ]

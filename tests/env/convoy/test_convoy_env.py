@@ -84,6 +84,41 @@ def test_the_clock_ends_a_crossing_that_stands():
 # --- What is known --------------------------------------------------------------------------------------------
 
 
+def test_renewed_crossings_are_as_new_ones_and_the_others_go_on():
+    rules = CrossingRules(num_vehicles=2, sensor_noise_m=0.0, sensor_noise_m_s=0.0, cut_rate=0.5, nan_rate=0.5)
+    start = Start(np.array([[-6.0, -8.0], [-60.0, -50.0]]), np.full((2, 2), 10.0))
+    crossings = begin(rules, start)
+    while crossings.active[0]:
+        crossings.step(actions(crossings, send=INFORMATION))
+    second = {name: getattr(crossings, name)[1].copy() for name in ("place", "speed", "seconds", "time_s", "received")}
+    known = crossings.knowledge.age[1].copy()
+    crossings.renew(np.array([True, False]), FAR)
+    new = begin(rules)
+    for name, value in vars(new).items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(getattr(crossings, name)[0], value[0], err_msg=name)
+    for name, value in vars(new.tally).items():
+        assert getattr(crossings.tally, name)[0].tolist() == value[0].tolist(), name
+    for name, value in vars(new.knowledge).items():
+        np.testing.assert_array_equal(getattr(crossings.knowledge, name)[0], value[0], err_msg=name)
+    for name, value in second.items():
+        np.testing.assert_array_equal(getattr(crossings, name)[1], value, err_msg=name)
+    np.testing.assert_array_equal(crossings.knowledge.age[1], known)
+    shares = observations(view_of(crossings))[:, :, 2]
+    assert shares[0].tolist() == [0, 0]
+    assert shares[1].tolist() == pytest.approx([second["time_s"] / 20] * 2)
+    steps = 0
+    while crossings.active.any():
+        crossings.step(actions(crossings, a=-6.0))
+        steps += crossings.active[0]
+    assert steps == 99  # the clock of the new one began with it
+    with pytest.raises(ValueError, match="1 crossings are to begin anew, got 2 starts"):
+        crossings.renew(np.array([True, False]), start)
+    late = begin(dataclasses.replace(rules, organisation="independent"))
+    with pytest.raises(ValueError, match="independent agents cannot be renewed"):
+        late.renew(np.array([True]), FAR)
+
+
 def test_buildings_hide_and_sensors_tell():
     hidden, open_ = begin(), begin(dataclasses.replace(QUIET, setback_m=80.0), Start(FAR.place / 2, FAR.speed))
     assert np.isinf(view_of(hidden).age[0, 0, 1])

@@ -7,7 +7,11 @@ import pytest
 from PIL import Image
 
 from eval.command.cli import main
+from eval.compare.comparison import sweep_of
+from eval.studies.convoy import cells_learnt
 from eval.studies.convoy.study import Convoy, organisations, summary, tables
+from eval.sweep.cells import Cell
+from eval.sweep.engine import completed, run_sweep
 
 FEW = ["--crossings", "4", "--harder", "2", "--language", "2", "--workers", "1"]
 
@@ -51,6 +55,35 @@ def test_the_command_runs_and_shows_its_rows(tmp_path, capsys):
     assert set(rows["part"]) == {"levels", "faults", "hardness", "language", "reference"}
 
 
+@pytest.mark.long
+def test_trained_policies_cross_from_the_same_starts_and_are_kept(tmp_path):
+    study = Convoy(learnt=1, learnt_steps=16_384, crossings=4, runs=tmp_path / "runs")
+
+    def compute(cells):
+        return completed(run_sweep(sweep_of(cells), tmp_path, workers=1), "cells")
+
+    rows = study._learnt(compute)
+    taught = {row["scheme"]: row for row in rows}
+    levels = ("nothing", "decision", "intent")
+    deaf = ["PPO, decision; no message arrives", "PPO, intent; no message arrives"]
+    assert sorted(taught) == sorted([f"{of}, {level}" for of in ("untrained", "PPO") for level in levels] + deaf)
+    assert all(row["crossings"] == 4 for row in rows)
+    assert [taught[name]["steps"] for name in ("PPO, intent", "untrained, intent")] == [16_384, 0]
+    assert taught["PPO, nothing"]["bits"] == 0
+    assert len(list(study.runs.iterdir())) == 6
+    (study.runs / "PPO-intent-0.onnx").unlink()
+    assert study._learnt(compute) == rows  # what was trained is not trained again
+    assert len(list(study.runs.iterdir())) == 6
+
+
+def test_a_changed_policy_is_told(tmp_path):
+    path = tmp_path / "policy.onnx"
+    path.write_bytes(b"another")
+    options = {"level": "intent", "policy": str(path), "digest": "0", "rules": {}, "crossings": 2}
+    with pytest.raises(ValueError, match=r"the policy in .*policy\.onnx was changed"):
+        cells_learnt.cross(Cell(cells_learnt.FUNCTION, "convoy", "PPO, intent", options=options))
+
+
 def test_the_film_moves(tmp_path):
     path = tmp_path / "crossing.gif"
     assert main(["study", "convoy", "--film", str(path), "--out", str(tmp_path)]) == 0
@@ -64,6 +97,8 @@ def test_the_film_moves(tmp_path):
     [
         (["--film", "crossing.avi"], "must be a .gif file"),
         (["--crossings", "1"], "crossings must be an integer"),
+        (["--learnt", "-1"], "learnt must be an integer"),
+        (["--learnt-steps", "0"], "learnt_steps must be an integer"),
         (["--base-url", "http://127.0.0.1:1/v1"], "base_url needs model="),
     ],
 )

@@ -1,0 +1,1 @@
+"""Learning to cross with shared parameters."""
