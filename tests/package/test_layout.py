@@ -109,6 +109,12 @@ def test_a_room_is_small_enough_to_look_around():
     assert {str(room): count for room, count in counts.items() if count > MODULES_AT_MOST} == {}
 
 
+def test_files_of_tests_have_names_of_their_own():
+    """They are no packages: pytest would take a second one of a name for the first."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 def test_every_folder_of_code_says_what_it_holds():
     for folder in {path.parent for path in FILES.values()}:
         assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), f"{folder} says nothing"
