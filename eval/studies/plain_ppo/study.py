@@ -20,6 +20,7 @@ from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.paired import over_seeds
 from eval.stats.statistics import CONFIDENCE, spread
 from eval.studies.plain_ppo.cells import FUNCTION
+from eval.studies.transfer.results import interval
 from eval.sweep.cells import Cell
 from eval.sweep.grid import MOST_AT_ONCE, number_of
 from secagent_env.support import checks
@@ -102,7 +103,7 @@ class PlainPPO(Experiment):
         for cell, row in zip(cells, compute(cells).to_dict("records"), strict=True):
             found.setdefault((cell.options["preset"], cell.options["kind"], cell.scheme), []).append(row)
         rows = [_figures(*names, own) for names, own in found.items()]
-        return Report(markdown(rows), [_plain(row) for row in rows])
+        return Report(markdown(rows), rows)
 
 
 def _figures(preset: str, kind: str, scheme: str, found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -114,21 +115,12 @@ def _figures(preset: str, kind: str, scheme: str, found: Sequence[Mapping[str, A
         "who": scheme,
         "trainings": len(found),
         "networks": gaps.shape[1],
-        "feasible": over_seeds(feasible),
-        "gap": over_seeds(gaps),
-        "of_bound": over_seeds(np.where(feasible, 1 / (1 + np.nan_to_num(gaps)), 0)),
+        **spread("feasible", over_seeds(feasible)),
+        **spread("gap", over_seeds(gaps)),
+        **spread("of_bound", over_seeds(np.where(feasible, 1 / (1 + np.nan_to_num(gaps)), 0))),
         "steps": float(np.median([row["steps"] for row in found])),
         "cpu_minutes": float(np.median([row["cpu_seconds"] for row in found])) / 60,
     }
-
-
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the figures as a row of the CSV file."""
-    intervals = ("feasible", "gap", "of_bound")
-    plain = {name: value for name, value in row.items() if name not in intervals}
-    for name in intervals:
-        plain |= spread(name, row[name])
-    return plain
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -138,9 +130,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
             row["preset"],
             row["environment"],
             row["who"],
-            percent(row["feasible"]),
-            percent(row["gap"]),
-            percent(row["of_bound"]),
+            *(percent(interval(row, name)) for name in ("feasible", "gap", "of_bound")),
             f"{row['steps']:,.0f}" if row["steps"] else NONE,
             f"{row['cpu_minutes']:.1f}" if row["steps"] else NONE,
         ]

@@ -9,7 +9,7 @@ import pytest
 
 from eval.command.cli import main
 from eval.studies.plain_ppo.cells import learnt, random
-from eval.studies.plain_ppo.study import KINDS, LEARNT, NORMALISED, RANDOM, UNTRAINED, PlainPPO
+from eval.studies.plain_ppo.study import KINDS, LEARNT, NORMALISED, RANDOM, UNTRAINED, PlainPPO, markdown
 from secagent_env.support.digests import digest
 
 pytest.importorskip("stable_baselines3")
@@ -32,6 +32,12 @@ def test_the_table_tells_who_learnt_what(tmp_path: Path, capsys):
     assert (rows["cpu_minutes"][:2] > 0).all()
     assert all(name in shown for name in rows.index)
     assert (rows["of_bound"] <= rows["feasible"]).all()  # a feasible decision counts as its bound over its energy
+
+
+def test_the_page_shows_the_rows_beside_it():
+    docs = Path(__file__).parents[3] / "docs"
+    rows = pandas.read_csv(docs / "plain-ppo.csv").to_dict("records")
+    assert markdown(rows).strip() in (docs / "libraries.md").read_text()
 
 
 def test_trainings_of_equal_steps_are_equal_and_learning_changes_the_policy():
