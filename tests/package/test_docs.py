@@ -254,6 +254,7 @@ STUDIED = {
     "asc.png",
     "experience.png",
     "genainet.png",
+    "intent-change.png",
     "knowledge-use-drift.png",
     "law.png",
     "leaderboard.png",
