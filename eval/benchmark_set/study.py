@@ -6,6 +6,7 @@ set as it is, go into a new file of certificates, and the best of all decisions 
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,23 +14,22 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-import training
 from eval.benchmark_set import frozen
-from eval.benchmark_set.cells import AGENT_FUNCTION, FUNCTION, decision_of
+from eval.benchmark_set.cells import AGENT_FUNCTION, FUNCTION
 from eval.benchmark_set.entries import Decided, Entry
 from eval.benchmark_set.leaderboard import Leaderboard
 from eval.compare.comparison import mark_stand_in, name_in, parse_solvers
+from eval.compare.decisions import decision_of
 from eval.compare.lineup import default_solvers, make, module_of
 from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
-from eval.learners.runs import Training
+from eval.learners.trained import training_of
 from eval.sweep.cells import Cell, Row
 from eval.sweep.grid import Chain, Grid
 from secagent_env import Decision, Scenario, evaluate
 from secagent_env.model.instance_files import stored_digest
 from secagent_env.support import checks
 from secagent_env.support.errors import check_name
-from training.learn.run_folder import RunFolder
 from training.play.agents import TrainedAgent
 
 BEST = "best known"
@@ -114,7 +114,8 @@ class BenchmarkSet(Experiment):
 
     def _entry(self, label: str, rows: Sequence[Row]) -> Entry:
         """Return the entry of a solver or agent."""
-        name, seed = named(label, self.seed)
+        own_training = training_of(label)
+        name, seed = (label, self.seed) if own_training is None else (own_training.learner, own_training.seed)
         about = {"max_seconds": self.max_seconds, "solver": label, "python": platform.python_version()}
         own = [row for row in rows if row["scheme"] == label]
         decided = {
@@ -138,15 +139,6 @@ class BenchmarkSet(Experiment):
         return Entry(BEST, {preset: _least(preset, entries) for preset in self.presets}, about={"of": "all entries"})
 
 
-def named(label: str, seed: int) -> tuple[str, int]:
-    """Return the name and the seed of an entry: of a training's folder, those of its learner."""
-    name = name_in(label)
-    if name == label and training.is_path(name) and RunFolder(name).config.is_file():
-        read = Training.read(name)
-        return read.learner, read.seed
-    return label, seed
-
-
 def _takes(agent: TrainedAgent, scenario: Scenario) -> bool:
     try:
         agent.check(scenario)
@@ -160,7 +152,12 @@ def _decided(preset: str, rows: Mapping[int, Row]) -> Decided:
     scenario, size = frozen.frozen(preset).instances.scenario, len(frozen.frozen(preset).lower_bound_j)
     there = [index in rows and rows[index]["error"] is None and bool(rows[index]["decided"]) for index in range(size)]
     return Decided(
-        Decision.stack([decision_of(rows[i]) if known else _nothing(scenario) for i, known in enumerate(there)]),
+        Decision.stack(
+            [
+                decision_of(json.loads(rows[i]["decision"])) if known else _nothing(scenario)
+                for i, known in enumerate(there)
+            ]
+        ),
         np.array(there),
         np.array([rows[i]["seconds"] if known else 0.0 for i, known in enumerate(there)]),
     )

@@ -203,7 +203,7 @@ class Dataset:
     @staticmethod
     def run(args: argparse.Namespace) -> None:
         """Play, write the data sets, and say what they hold."""
-        from eval.benchmark_set.episodes import record
+        from eval.offline.episodes import record
         from eval.stats.formatting import tabulated
 
         [name] = scenario_names(args)

@@ -7,6 +7,7 @@ that are not finite are null.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ FORMAT = "secagent.Decision"
 PLAIN_VERSION, NOISE_VERSION = 1, 2
 """Of decisions without and with artificial noise, which an earlier secagent must not read without it."""
 
+_NOISE = ("noise_covariance_real", "noise_covariance_imag")
 _OUTCOME = (
     "energy_j",
     "execution_energy_j",
@@ -66,17 +68,24 @@ def save_decision(path: str | Path, solution: Solution, *, options: dict[str, An
         The solver's options, for the record; ValueError if they hold a key or password.
     """
     check_written(options or {})
-    decision = solution.decision
-    noise = decision.noise_covariance
-    covariance = (
-        {}
-        if noise is None
-        else {"noise_covariance_real": noise.real.tolist(), "noise_covariance_imag": noise.imag.tolist()}
-    )
     content = {
         "format": FORMAT,
-        "version": PLAIN_VERSION if noise is None else NOISE_VERSION,
+        "version": PLAIN_VERSION if solution.decision.noise_covariance is None else NOISE_VERSION,
         "secagent": __version__,
+        **plain_decision(solution.decision),
+        "outcome": {name: plain(getattr(solution.outcome, name)) for name in _OUTCOME},
+        **{name: plain(getattr(solution, name)) for name in _SOLUTION},
+        "options": plain(options or {}),
+    }
+    document = json.loads(json.dumps(content, allow_nan=False, default=str))
+    write_text(path, json.dumps(sealed(document), indent=2) + "\n")
+
+
+def plain_decision(decision: Decision) -> dict[str, Any]:
+    """Return a decision as JSON's data, which :func:`decision_of` reads."""
+    noise = decision.noise_covariance
+    covariance = {} if noise is None else dict(zip(_NOISE, (noise.real.tolist(), noise.imag.tolist()), strict=True))
+    return {
         "num_agents": len(decision.selection),
         "num_antennas": len(decision.beamformer),
         "selected": np.flatnonzero(decision.selection).tolist(),
@@ -84,12 +93,7 @@ def save_decision(path: str | Path, solution: Solution, *, options: dict[str, An
         "beamformer_imag": decision.beamformer.imag.tolist(),
         "power_w": decision.power_w.tolist(),
         **covariance,
-        "outcome": {name: plain(getattr(solution.outcome, name)) for name in _OUTCOME},
-        **{name: plain(getattr(solution, name)) for name in _SOLUTION},
-        "options": plain(options or {}),
     }
-    document = json.loads(json.dumps(content, allow_nan=False, default=str))
-    write_text(path, json.dumps(sealed(document), indent=2) + "\n")
 
 
 def load_decision(path: str | Path) -> Decision:
@@ -108,13 +112,14 @@ def load_decision(path: str | Path) -> Decision:
     except ValueError as error:
         raise ValueError(f"cannot load a decision from {path}: it is not valid JSON ({error})") from None
     try:
-        return _decision(content, path)
+        return decision_of(_checked(content, path))
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else short(error, 800)
         raise ValueError(f"cannot load a decision from {path}: {reason}") from error
 
 
-def _decision(content: Any, path: str | Path) -> Decision:
+def _checked(content: Any, path: str | Path) -> dict[str, Any]:
+    """Return what a file of a version that is known says, its digest checked."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError("it holds no secagent decision")
     version = content["version"]
@@ -124,6 +129,15 @@ def _decision(content: Any, path: str | Path) -> Decision:
             "upgrade secagent to read it"
         )
     content = verified(content, path)
+    if version == PLAIN_VERSION:
+        return {name: value for name, value in content.items() if name not in _NOISE}
+    if missing := [name for name in _NOISE if name not in content]:
+        raise KeyError(missing[0])
+    return content
+
+
+def decision_of(content: Mapping[str, Any]) -> Decision:
+    """Return the decision of :func:`plain_decision`; ValueError or KeyError where something in it does not fit."""
     agents, antennas = (checks.integer(name, content[name], 1) for name in ("num_agents", "num_antennas"))
     selected = content["selected"]
     if not isinstance(selected, list) or not all(type(i) is int and 0 <= i < agents for i in selected):
@@ -137,13 +151,13 @@ def _decision(content: Any, path: str | Path) -> Decision:
         beamformer=_numbers(content["beamformer_real"], "beamformer_real", antennas)
         + 1j * _numbers(content["beamformer_imag"], "beamformer_imag", antennas),
         power_w=_numbers(content["power_w"], "power_w", agents),
-        noise_covariance=_covariance(content, antennas) if version == NOISE_VERSION else None,
+        noise_covariance=_covariance(content, antennas) if _NOISE[0] in content else None,
     )
 
 
-def _covariance(content: dict[str, Any], size: int) -> np.ndarray:
+def _covariance(content: Mapping[str, Any], size: int) -> np.ndarray:
     parts = []
-    for name in ("noise_covariance_real", "noise_covariance_imag"):
+    for name in _NOISE:
         rows = content[name]
         if not isinstance(rows, list) or len(rows) != size:
             raise ValueError(f"{name} must be a list of {size} rows")

@@ -56,3 +56,25 @@ def fields_of(groups: Sequence[Group]) -> list[dict[str, Any]]:
         {"agents": group.agents, **{k: v for k, v in vars(group).items() if k not in KEPT_OUT and v != default[k]}}
         for group in groups
     ]
+
+
+def game_model(path: Path | str | Sequence[Mapping[str, Any]] | None, experiment: str) -> dict[str, Any]:
+    """Return the options of the one language model in a file of groups that plays games.
+
+    Raises
+    ------
+    ValueError
+        If not exactly one model is named, or with options of agents that answer questions.
+    OSError
+        If the file cannot be read.
+    """
+    groups = () if path is None else read_groups(path)
+    if len(groups) != 1 or groups[0].model is None:
+        raise ValueError(
+            f"{experiment} needs one language model: name it with --groups, a file with one table [[group]], "
+            "or take the recorded answers with --replay"
+        )
+    [fields] = fields_of(groups)
+    if own := sorted({"planning", "tool_calls", "width", "depth"} & set(fields)):
+        raise ValueError(f"{own[0]} is an option of agents that answer questions, and not of games")
+    return {name: value for name, value in fields.items() if name != "agents"}

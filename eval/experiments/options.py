@@ -55,6 +55,16 @@ def texts(**helps: str) -> Any:
     return dataclasses.field(default_factory=dict, metadata={"texts": helps})
 
 
+def endpoint_texts() -> Any:
+    """Return the field of what a language model is asked through, in the place of the stand-in for one."""
+    return texts(
+        model="a language model instead of the stand-in; its key is OPENAI_API_KEY",
+        base_url="of its endpoint",
+        transcript="a file that records its replies, and repeats them in later runs",
+        replay="a transcript to take all replies from",
+    )
+
+
 def add_options(owner: Any, parser: argparse.ArgumentParser) -> None:
     """Add the options of a dataclass to a parser, in the order of the fields; without a value they are None."""
     annotations = get_type_hints(owner)

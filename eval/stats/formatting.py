@@ -32,6 +32,11 @@ def percent(interval: Interval) -> str:
     return _join(interval, lambda value: f"{100 * value:.{3 if abs(value) >= 1e-5 else 1}g}", " %")
 
 
+def fixed(interval: Interval, form: str = ".4f") -> str:
+    """Return an interval in a format of numbers: ``0.0500 [0.0412, 0.0573]``."""
+    return _join(interval, lambda value: f"{value:{form}}", "")
+
+
 def points(interval: Interval) -> str:
     """Return a difference of shares in percentage points: ``+1.2 [+0.3, +2.1] points``."""
     mean, low, high = (100 * value for value in (interval.mean, interval.low, interval.high))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,12 @@ def spread(name: str, interval: Interval | None) -> dict[str, float]:
     """Return an interval as columns ``name``, ``name_low`` and ``name_high``; NaN of none."""
     mean, low, high = (math.nan,) * 3 if interval is None else (interval.mean, interval.low, interval.high)
     return {name: mean, f"{name}_low": low, f"{name}_high": high}
+
+
+def interval_in(row: Mapping[str, Any], name: str) -> Interval:
+    """Return the interval that :func:`spread` made columns of a row of; its size is not in them, and 0."""
+    mean, low, high = (float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    return Interval(mean, low, high, 0)
 
 
 def bootstrap_mean(values: Sequence[float] | np.ndarray, confidence: float = CONFIDENCE, seed: int = 0) -> Interval:

@@ -11,7 +11,7 @@ from secagent_env import Scenario
 
 minari = pytest.importorskip("minari")
 
-from eval.benchmark_set import episodes  # noqa: E402
+from eval.offline import episodes  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from scipy import stats
 
 from eval.compare.summary import common_instances, summarise
 from eval.compare.table import markdown
-from eval.stats.formatting import count, percent, with_unit
-from eval.stats.statistics import Interval, bootstrap_mean, crossed_mean, excess, share, spread
+from eval.stats.formatting import count, fixed, percent, with_unit
+from eval.stats.statistics import Interval, bootstrap_mean, crossed_mean, excess, interval_in, share, spread
 
 pandas = pytest.importorskip("pandas")
 
@@ -182,3 +182,11 @@ def test_a_crossed_mean_draws_rows_and_columns():
     for wrong in (np.ones(3), np.full((2, 2), np.nan), np.ones((0, 3))):
         with pytest.raises(ValueError, match="matrix of finite values"):
             crossed_mean(wrong)
+
+
+def test_an_interval_comes_back_from_the_columns_that_it_was_spread_over():
+    row = spread("gap", Interval(0.05, 0.04, 0.07, 9))
+    assert interval_in(row, "gap") == Interval(0.05, 0.04, 0.07, 0)
+    assert fixed(interval_in(row, "gap"), "+.2f") == "+0.05 [+0.04, +0.07]"
+    assert fixed(Interval(1.0, 1.0, 1.0, 3)) == "1.0000"
+    assert fixed(Interval(np.nan, np.nan, np.nan, 0)) == "–"

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -27,7 +28,7 @@ PROJECT = "secagent"
 FILE = "tracking.json"
 
 
-class _Tracker(KVWriter):
+class _Tracker(KVWriter, ABC):
     """A writer of figures that are finite numbers: trackers draw no others."""
 
     def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
@@ -39,8 +40,9 @@ class _Tracker(KVWriter):
         if figures:
             self._log(figures, step)
 
+    @abstractmethod
     def _log(self, figures: dict[str, float], step: int) -> None:
-        raise NotImplementedError
+        """Write figures down."""
 
 
 class WandB(_Tracker):

@@ -21,7 +21,7 @@ from eval.experiments.genainet_power.printed import CURVES, TABLE_2
 from eval.experiments.genainet_power.results import GAMES, Course, courses_of
 from eval.experiments.genainet_power.tables import ROUNDS as FIGURES
 from eval.experiments.genainet_power.tables import figure_table, markdown
-from eval.experiments.options import option, options_of, texts
+from eval.experiments.options import endpoint_texts, option, options_of
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.pictures import save_figure, save_picture
 from eval.sweep.cells import Cell
@@ -51,12 +51,7 @@ class PowerGames(Experiment):
     games: str = option("infeasible", "which games; default: %(default)s", flag="--of", choices=list(GAMES))
     rounds: int = option(ROUNDS, "default: %(default)s")
     seed: int = option(SEED, "of the games; default: %(default)s")
-    model: Mapping[str, Any] = texts(
-        model="a language model instead of the stand-in; its key is OPENAI_API_KEY",
-        base_url="of its endpoint",
-        transcript="a file that records its replies, and repeats them in later runs",
-        replay="a transcript to take all replies from",
-    )
+    model: Mapping[str, Any] = endpoint_texts()
     picture: Path | None = option(None, "draw the rounds of 4 pairs: .png, .pdf, .svg", "FILE")
 
     def __post_init__(self) -> None:

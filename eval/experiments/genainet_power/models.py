@@ -11,7 +11,7 @@ from eval.experiments.genainet_power.cells import FUNCTION
 from eval.experiments.genainet_power.experiment import SEED
 from eval.experiments.genainet_power.results import GAMES, Course, by_pairs, courses_of, courses_of_teams
 from eval.experiments.genainet_power.tables import beside, markdown
-from eval.experiments.groups import fields_of, read_groups
+from eval.experiments.groups import game_model
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import tabulated
 from eval.sweep.cells import Cell
@@ -45,18 +45,7 @@ class ModelPowerGames(Experiment):
 
         Raises ValueError if not exactly one model is named.
         """
-        groups = () if args.groups is None else read_groups(args.groups)
-        if len(groups) != 1 or groups[0].model is None:
-            raise ValueError(
-                f"{cls.name} needs one language model: name it with --groups, a file with one table [[group]], "
-                "or take the recorded answers with --replay"
-            )
-        [fields] = fields_of(groups)
-        if own := sorted({"planning", "tool_calls", "width", "depth"} & set(fields)):
-            raise ValueError(f"{own[0]} is an option of agents that answer questions, and not of games")
-        return cls(
-            {name: value for name, value in fields.items() if name != "agents"}, args.instances, seed=SEED + args.seed
-        )
+        return cls(game_model(args.groups, cls.name), args.instances, seed=SEED + args.seed)
 
     def cells(self) -> Chain:
         """Return the games of the stand-in, and those of the model, game by game.

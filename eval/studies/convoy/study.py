@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from eval.experiments.options import option, texts
+from eval.experiments.options import endpoint_texts, option
 from eval.experiments.protocol import Compute, Experiment, Report
-from eval.stats.formatting import NONE, tabulated
-from eval.stats.statistics import CONFIDENCE, bootstrap_mean, share, spread
+from eval.stats.formatting import NONE, fixed, tabulated
+from eval.stats.statistics import CONFIDENCE, bootstrap_mean, interval_in, share, spread
 from eval.studies.convoy import cells_language, cells_learnt, cells_reference, learning
 from eval.studies.convoy.cells import FUNCTION
 from eval.studies.convoy.picture import save_film
@@ -95,12 +95,7 @@ class Convoy(Experiment):
     learnt: int = option(0, "trainings of a policy for each level, of some minutes each (default: none)", "K")
     learnt_steps: int = option(STEPS, "of a vehicle each in a training (default: %(default)s)", "K")
     runs: Path = option(Path("results/convoy/runs"), "folder of the trained policies (default: %(default)s)", "DIR")
-    model: Mapping[str, Any] = texts(
-        model="a language model instead of the stand-in; its key is OPENAI_API_KEY",
-        base_url="of its endpoint",
-        transcript="a file that records its replies, and repeats them in later runs",
-        replay="a transcript to take all replies from",
-    )
+    model: Mapping[str, Any] = endpoint_texts()
     film: Path | None = option(None, "write a film of one crossing, .gif, and nothing else", "FILE")
 
     def __post_init__(self) -> None:
@@ -239,10 +234,8 @@ _SHOWN = (
 
 def _shown(row: Mapping[str, Any], name: str, digits: int = 2) -> str:
     """Return a figure with its interval; none where it is of nothing, and no interval where all are the same."""
-    mean, low, high = (float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
-    if np.isnan(mean) or mean == high == 0:
-        return NONE
-    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    value = interval_in(row, name)
+    return NONE if value.mean == value.high == 0 else fixed(value, f".{digits}f")
 
 
 def tables(rows: Sequence[Mapping[str, Any]]) -> str:

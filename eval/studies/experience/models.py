@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from eval.experiments.groups import fields_of, read_groups
+from eval.experiments.groups import game_model
 from eval.studies.experience.cells import LANGUAGE
 from eval.studies.experience.study import Experience
 
@@ -23,15 +23,6 @@ class ModelExperience(Experience):
 
         Raises ValueError if not exactly one model is named.
         """
-        groups = () if args.groups is None else read_groups(args.groups)
-        if len(groups) != 1 or groups[0].model is None:
-            raise ValueError(
-                f"{cls.name} needs one language model: name it with --groups, a file with one table [[group]], "
-                "or take the recorded answers with --replay"
-            )
-        [fields] = fields_of(groups)
-        if own := sorted({"planning", "tool_calls", "width", "depth"} & set(fields)):
-            raise ValueError(f"{own[0]} is an option of agents that answer questions, and not of games")
-        model = {name: value for name, value in fields.items() if name != "agents"}
+        model = game_model(args.groups, cls.name)
         seed = Experience.seed + args.seed
         return cls((LANGUAGE,), args.instances, 1, 1, pairs=2, rounds=4, seed=seed, bandwidth_khz=100.0, model=model)

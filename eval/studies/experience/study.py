@@ -17,11 +17,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from eval.experiments.genainet_power.results import GAMES
-from eval.experiments.options import option, texts
+from eval.experiments.options import endpoint_texts, option
 from eval.experiments.protocol import Compute, Experiment, Report
-from eval.stats.formatting import NONE, faults_in_words, tabulated
+from eval.stats.formatting import NONE, faults_in_words, fixed, tabulated
 from eval.stats.paired import paired_difference
-from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean, spread
+from eval.stats.statistics import CONFIDENCE, bootstrap_mean, interval_in, spread
 from eval.studies.experience.cells import FUNCTION, LANGUAGE, PROPOSERS
 from eval.studies.experience.picture import draw
 from eval.sweep.cells import Cell
@@ -84,12 +84,7 @@ class Experience(Experiment):
     language_budget: int = option(1, "thoughts of each plan of the language model (default: %(default)s)", "B")
     seed: int = option(100, "of the games of the first season (default: %(default)s)")
     bandwidth_khz: float | None = option(None, "of each pair: prompts tell kbit/s (default: bit/s/Hz)", "KHZ")
-    model: Mapping[str, Any] = texts(
-        model="a language model instead of the stand-in; its key is OPENAI_API_KEY",
-        base_url="of its endpoint",
-        transcript="a file that records its replies, and repeats them in later runs",
-        replay="a transcript to take all replies from",
-    )
+    model: Mapping[str, Any] = endpoint_texts()
 
     def __post_init__(self) -> None:
         for name in ("games", "seasons", "language_seasons"):
@@ -188,10 +183,10 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
         [
             row["proposer"],
             row["memory"],
-            _shown(row, "intent"),
-            NONE if row["memory"] == OFF else _shown(row, "gain", "+.4f"),
-            _shown(row, "gap"),
-            _shown(row, "power_w", ".1f"),
+            fixed(interval_in(row, "intent")),
+            NONE if row["memory"] == OFF else fixed(interval_in(row, "gain"), "+.4f"),
+            fixed(interval_in(row, "gap")),
+            fixed(interval_in(row, "power_w"), ".1f"),
             NONE if row["memory"] == OFF else f"{row['lessons']:.0f} ({row['forgotten']:.1f})",
             f"{row['bits'] / 1000:.0f}" if row["bits"] else NONE,
             f"{row['poisoned_games']:.1f}" if "poisoned" in row["memory"] else NONE,
@@ -212,10 +207,3 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
         f"the last round. Kept, forgotten and sent: by all agents in a season."
     )
     return f"{tabulated(lines, headers)}\n\n{note}\n"
-
-
-def _shown(row: Mapping[str, Any], name: str, form: str = ".4f") -> str:
-    value = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"], 2)
-    if np.isnan(value.low) or value.low == value.high:
-        return f"{value.mean:{form}}"
-    return f"{value.mean:{form}} [{value.low:{form}}, {value.high:{form}}]"

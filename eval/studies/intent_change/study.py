@@ -18,10 +18,10 @@ import numpy as np
 
 from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
-from eval.stats.formatting import tabulated
+from eval.stats.formatting import fixed, tabulated
 from eval.stats.paired import paired_difference
 from eval.stats.pictures import written_figure
-from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean, spread
+from eval.stats.statistics import CONFIDENCE, bootstrap_mean, interval_in, spread
 from eval.studies.intent_change.cells import FUNCTION, MEASURES
 from eval.sweep.cells import Cell
 from eval.sweep.grid import MOST_AT_ONCE, number_of
@@ -125,13 +125,13 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
             [
                 row["change"],
                 row["told"],
-                _shown(row, "met_after", ".1f"),
-                "–" if none else _shown(row, "gain_rounds", "+.1f"),
+                fixed(interval_in(row, "met_after"), ".1f"),
+                "–" if none else fixed(interval_in(row, "gain_rounds"), "+.1f"),
                 f"{row['unmet']:.1%}",
-                _shown(row, "gap"),
-                "–" if none else _shown(row, "gain_gap", "+.4f"),
-                _shown(row, "gap_others"),
-                _shown(row, "power_w", ".1f"),
+                fixed(interval_in(row, "gap")),
+                "–" if none else fixed(interval_in(row, "gain_gap"), "+.4f"),
+                fixed(interval_in(row, "gap_others")),
+                fixed(interval_in(row, "power_w"), ".1f"),
                 f"{row['bits']:,.0f}",
             ]
         )
@@ -169,8 +169,3 @@ def draw(courses: Mapping[tuple[str, str], np.ndarray], change_round: int, path:
             ax.set_title(f"A target is {change}", loc="left", size=10)
         panels[0].set_ylabel("rate gap, bit/s/Hz")
         panels[-1].legend(title="told")
-
-
-def _shown(row: Mapping[str, Any], name: str, form: str = ".4f") -> str:
-    value = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"], 2)
-    return f"{value.mean:{form}} [{value.low:{form}}, {value.high:{form}}]"

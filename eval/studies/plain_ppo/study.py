@@ -18,9 +18,8 @@ from eval.experiments.protocol import Compute, Experiment, Report
 from eval.scenarios import named_scenario
 from eval.stats.formatting import NONE, percent, tabulated
 from eval.stats.paired import over_seeds
-from eval.stats.statistics import CONFIDENCE, spread
+from eval.stats.statistics import CONFIDENCE, interval_in, spread
 from eval.studies.plain_ppo.cells import FUNCTION
-from eval.studies.transfer.results import interval
 from eval.sweep.cells import Cell
 from eval.sweep.grid import MOST_AT_ONCE, number_of
 from secagent_env.support import checks
@@ -130,7 +129,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
             row["preset"],
             row["environment"],
             row["who"],
-            *(percent(interval(row, name)) for name in ("feasible", "gap", "of_bound")),
+            *(percent(interval_in(row, name)) for name in ("feasible", "gap", "of_bound")),
             f"{row['steps']:,.0f}" if row["steps"] else NONE,
             f"{row['cpu_minutes']:.1f}" if row["steps"] else NONE,
         ]

@@ -17,9 +17,9 @@ import numpy as np
 from eval.experiments.genainet_power.results import GAMES
 from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
-from eval.stats.formatting import tabulated
+from eval.stats.formatting import fixed, tabulated
 from eval.stats.paired import paired_difference
-from eval.stats.statistics import CONFIDENCE, Interval, bootstrap_mean, spread
+from eval.stats.statistics import CONFIDENCE, bootstrap_mean, interval_in, spread
 from eval.studies.thoughts.cells import FUNCTION, PROPOSERS
 from eval.sweep.cells import Cell
 from eval.sweep.grid import MOST_AT_ONCE, number_of
@@ -132,11 +132,11 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
                 "–" if reference else row["proposer"],
                 "–" if reference else row["reward"],
                 REFERENCES.get(row["planner"], row["planner"]),
-                _shown(row, "intent"),
-                _shown(row, "beside_optimum", "+.4f"),
-                "–" if reference or row["planner"] == "tree" else _shown(row, "beside_tree", "+.4f"),
-                _shown(row, "gap"),
-                _shown(row, "power_w", ".1f"),
+                fixed(interval_in(row, "intent")),
+                fixed(interval_in(row, "beside_optimum"), "+.4f"),
+                "–" if reference or row["planner"] == "tree" else fixed(interval_in(row, "beside_tree"), "+.4f"),
+                fixed(interval_in(row, "gap")),
+                fixed(interval_in(row, "power_w"), ".1f"),
             ]
         )
     headers = [
@@ -150,8 +150,3 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
         f"share of them; it is no bound on the intent. True channels: a control that no agent can have."
     )
     return f"{tabulated(lines, headers)}\n\n{note}\n"
-
-
-def _shown(row: Mapping[str, Any], name: str, form: str = ".4f") -> str:
-    value = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"], 2)
-    return f"{value.mean:{form}} [{value.low:{form}}, {value.high:{form}}]"

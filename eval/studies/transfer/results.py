@@ -12,7 +12,7 @@ from eval.compare.looks import drawn, looks
 from eval.stats.formatting import NONE, percent, tabulated, with_unit
 from eval.stats.paired import over_seeds
 from eval.stats.pictures import written_figure
-from eval.stats.statistics import CONFIDENCE, Interval, excess, spread
+from eval.stats.statistics import CONFIDENCE, excess, interval_in, spread
 
 SHARES = {"feasible": "feasible", "gap": "over the certificate"}
 """Columns of the forward pass alone, with their headers; ``repaired_`` stands before those with the repair."""
@@ -62,19 +62,14 @@ def figures(frame: Any, of: Mapping[str, tuple[str, int]]) -> Iterator[dict[str,
 _COLUMNS = ("status", "feasible", "energy_j", "lower_bound_j", "repaired", "seconds")
 
 
-def interval(row: Mapping[str, Any], name: str) -> Interval:
-    """Return a mean with its interval from the columns of a row."""
-    return Interval(row[name], row[f"{name}_low"], row[f"{name}_high"], row["networks"])
-
-
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the table of the figures, in Markdown."""
     lines = []
     known = {name: form for name, form in FURTHER.items() if all(name in row for row in rows)}
     for row in rows:
-        shares = [percent(interval(row, prefix + name)) for prefix in ("", "repaired_") for name in SHARES]
+        shares = [percent(interval_in(row, prefix + name)) for prefix in ("", "repaired_") for name in SHARES]
         minutes = NONE if np.isnan(row["cpu_minutes"]) else f"{row['cpu_minutes']:.1f}"
-        time = with_unit(interval(row, "seconds"), "s", digits=3)
+        time = with_unit(interval_in(row, "seconds"), "s", digits=3)
         further = [form.format(row[name]) if row[name] == row[name] else NONE for name, form in known.items()]
         lines.append([row["preset"], row["agent"], *shares, time, *further, minutes])
     headers = ["networks", "agent", *SHARES.values(), *(f"{header}, repaired" for header in SHARES.values())]

@@ -115,7 +115,7 @@ def record(
             about = (
                 f"{episodes} episodes of one decision each in {IDS[environment]}, scenario {name}, by {policy}. "
                 f"Network i is that of reset(seed={seed} + i). {feasible:.1%} of the decisions are feasible, the mean "
-                f"reward is {means[policy]:.4g}. Made by: {command or 'eval.benchmark_set.episodes.record'}"
+                f"reward is {means[policy]:.4g}. Made by: {command or 'eval.offline.episodes.record'}"
             )
             with warnings.catch_warnings(), _whole(ids[policy]):
                 warnings.simplefilter("ignore")  # Minari misses an e-mail address and a link

@@ -1,0 +1,1 @@
+"""Data sets of episodes for offline reinforcement learning."""
