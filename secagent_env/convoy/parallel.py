@@ -24,13 +24,14 @@ from secagent_env.convoy.views import (
     roadside_view,
     view_of,
 )
+from secagent_env.gym_bases.agent_spaces import AgentSpaces
 from secagent_env.gym_bases.rendered import Rendered, check_render_mode
 
 ROADSIDE = "roadside"
 _DRIVING, _SENDING, _DIRECTING = ("acceleration", "go"), ("send", "power"), ("send", "power", "orders", "orders_go")
 
 
-class ConvoyParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
+class ConvoyParallelEnv(Rendered, AgentSpaces, ParallelEnv[str, Any, Any]):
     """Vehicles cross, and do not see each other behind the buildings at the corners until it is late.
 
     ## Description
@@ -113,18 +114,12 @@ class ConvoyParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
         self.possible_agents = list(kinds)
         self.agents: list[str] = []
         self.observation_spaces = {agent: space for agent, (space, _) in kinds.items()}
-        self.action_spaces = {agent: Dict({n: parts[n] for n in names}) for agent, (_, names) in kinds.items()}
+        self.action_spaces: dict[str, Dict] = {
+            agent: Dict({n: parts[n] for n in names}) for agent, (_, names) in kinds.items()
+        }
         self._random: np.random.Generator | None = None
         self._crossings: Crossings | None = None
         self._history: list[np.ndarray] = []
-
-    def observation_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Return the space of an agent's observations."""
-        return self.observation_spaces[agent]
-
-    def action_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Return the space of an agent's actions."""
-        return self.action_spaces[agent]
 
     @property
     def crossings(self) -> Crossings:

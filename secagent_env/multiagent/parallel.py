@@ -13,6 +13,7 @@ from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 from secagent_env.allocation.env import AllocationEnv
 from secagent_env.allocation.observations import observation_shapes
 from secagent_env.allocation.reward import transmission_by_deadline
+from secagent_env.gym_bases.agent_spaces import AgentSpaces
 from secagent_env.gym_bases.rendered import Rendered
 from secagent_env.gym_bases.spaces import bounded_box
 from secagent_env.model.beams import DIRECTIONS
@@ -28,7 +29,7 @@ FORMATS = {"solver": "bids", "agent": "guided"}
 """The action format that all actions together make, by who forms the beam."""
 
 
-class AllocationParallelEnv(ParallelEnv[str, Any, Any]):
+class AllocationParallelEnv(AgentSpaces, ParallelEnv[str, Any, Any]):
     """Who computes a task, and who jams, decided by the agents themselves.
 
     ## Description
@@ -114,14 +115,6 @@ class AllocationParallelEnv(ParallelEnv[str, Any, Any]):
             self.observation_spaces[BASE_STATION] = self._env.observation_space
             self.action_spaces[BASE_STATION] = Box(-1.0, 1.0, (1 + len(DIRECTIONS),), np.float32)
         self._seen: np.ndarray | None = None
-
-    def observation_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Return the space of an agent's observations."""
-        return self.observation_spaces[agent]
-
-    def action_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Return the space of an agent's actions."""
-        return self.action_spaces[agent]
 
     @property
     def instance(self) -> Instance:

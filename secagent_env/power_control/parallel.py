@@ -11,6 +11,7 @@ from gymnasium.spaces import Box, Dict, Discrete
 from gymnasium.utils import seeding
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
+from secagent_env.gym_bases.agent_spaces import AgentSpaces
 from secagent_env.gym_bases.arguments import takes_arguments_of
 from secagent_env.gym_bases.rendered import Rendered, check_render_mode
 from secagent_env.power_control import pictures
@@ -32,7 +33,7 @@ from secagent_env.support.errors import check_name
 
 
 @takes_arguments_of(PowerControlRules)
-class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
+class PowerControlParallelEnv(Rendered, AgentSpaces, ParallelEnv[str, Any, Any]):
     """Transmitter–receiver pairs share a spectrum; each sets its own power, to reach its target rate.
 
     ## Description
@@ -128,14 +129,6 @@ class PowerControlParallelEnv(Rendered, ParallelEnv[str, Any, Any]):
         self.action_spaces = {agent: self._actions_of(agent) for agent in self.possible_agents}
         self._random: np.random.Generator | None = None
         self._match: Match | None = None
-
-    def observation_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Return the space of an agent's observations."""
-        return self.observation_spaces[agent]
-
-    def action_space(self, agent: str) -> gymnasium.Space[Any]:
-        """Return the space of an agent's actions."""
-        return self.action_spaces[agent]
 
     @property
     def match(self) -> Match:
