@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from secagent_env import Decision, Instance, Outcome
-from secagent_env.allocation.actions import LOWEST_POWER_W
+from secagent_env.allocation.guided import LOWEST_POWER_W
 from secagent_env.support.extras import require
 from solvers.asc.starts import starting_point
 from solvers.interface.base import Solver, SolverRun

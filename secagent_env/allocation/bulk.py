@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from secagent_env.allocation.actions import LOWEST_POWER_W, GuidedFormat, SelectionFormat
+from secagent_env.allocation.guided import LOWEST_POWER_W, GuidedFormat, SelectionFormat
 from secagent_env.allocation.observations import observation_shapes, task_part
 from secagent_env.allocation.observations import observe as observe_arrays
 from secagent_env.bulk import serving

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from secagent_env import Instance
-from secagent_env.allocation.actions import LOWEST_POWER_W
+from secagent_env.allocation.guided import LOWEST_POWER_W
 from solvers.asc.costs import Costs, SelectionProblem
 from solvers.asc.greedy import reconstruct
 from solvers.certificate.selection import eligible_agents, random_selection

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from secagent_env import Decision, Instance
-from secagent_env.allocation.actions import LOWEST_POWER_W
+from secagent_env.allocation.guided import LOWEST_POWER_W
 from solvers.asc.starts import execution_costs, sender_powers
 from solvers.asc_plus.exchanges import repair
 from solvers.certificate.linear_test import linear_test

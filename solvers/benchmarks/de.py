@@ -14,7 +14,7 @@ import numpy as np
 from scipy import optimize
 
 from secagent_env import Decision, Instance
-from secagent_env.allocation.actions import LOWEST_POWER_W
+from secagent_env.allocation.guided import LOWEST_POWER_W
 from secagent_env.allocation.shaping import secrecy_shortfall
 from solvers.asc_plus.solver import ASCPlus
 from solvers.beam.sdr import Downlink

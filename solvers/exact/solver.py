@@ -20,7 +20,7 @@ import math
 
 import numpy as np
 
-from secagent_env.allocation.actions import LOWEST_POWER_W
+from secagent_env.allocation.guided import LOWEST_POWER_W
 from secagent_env.support import checks
 from solvers.asc.starts import sender_powers
 from solvers.asc_plus.solver import ASCPlus

@@ -23,7 +23,7 @@ import numpy as np
 from scipy import optimize
 
 from secagent_env import Instance
-from secagent_env.allocation.actions import LOWEST_POWER_W
+from secagent_env.allocation.guided import LOWEST_POWER_W
 from secagent_env.support.errors import check_name
 from solvers.asc_plus.links import Links
 from solvers.certificate.linear_test import secret_at_best

@@ -17,7 +17,8 @@ from hypothesis.extra import numpy as hnp
 
 import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
-from secagent_env.allocation.actions import LOWEST_POWER_W, DictFormat, FlatFormat
+from secagent_env.allocation.actions import DictFormat, FlatFormat
+from secagent_env.allocation.guided import LOWEST_POWER_W
 from secagent_env.allocation.observations import observation_shapes, observe
 from secagent_env.allocation.reward import reward, transmission_by_deadline
 from secagent_env.model.workload import mean_execution_energy_j

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from eval.command.cli import main
 from secagent_env import Scenario, evaluate, multiagent, sample_instance
-from secagent_env.allocation.actions import BidsFormat, action_format
+from secagent_env.allocation.actions import action_format
+from secagent_env.allocation.guided import BidsFormat
 from secagent_env.allocation.observations import observation_shapes, observe
 from secagent_env.model.physics import downlink_sinr
 from secagent_env.multiagent.strategies import auction, greedy

@@ -5,7 +5,7 @@ import pytest
 
 import solvers
 from secagent_env import Decision, evaluate, sample_instance
-from secagent_env.allocation.actions import LOWEST_POWER_W
+from secagent_env.allocation.guided import LOWEST_POWER_W
 
 pytest.importorskip("cvxpy")
 from eval.bench.plain_asc import LN2, Network, PlainASC, repair

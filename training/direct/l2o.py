@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from secagent_env import Decision, Instance, Scenario, evaluate
-from secagent_env.allocation.actions import GuidedFormat
+from secagent_env.allocation.guided import GuidedFormat
 from secagent_env.model.physics import LN2, combine_eavesdroppers, downlink_sinr, uplink_sinr
 from training.direct.base import PhysicsLearner
 from training.networks.equivariant import EquivariantNetwork

@@ -13,7 +13,9 @@ from eval.learners.cells import TestSet, test_set_of
 from eval.sweep.cells import Cell, Row
 from eval.sweep.promises import columns, count, numbers, returns
 from secagent_env.allocation.actions import action_format
+from secagent_env.allocation.guided import BidsFormat
 from secagent_env.allocation.observations import observe
+from secagent_env.model.beams import DIRECTIONS
 
 FUNCTION = "eval.studies.plain_ppo.cells"
 ENVIRONMENTS = 16
@@ -81,6 +83,24 @@ def random(cell: Cell) -> Row:
         return np.asarray(rng.uniform(space.low, space.high, (len(observation), *space.shape)))
 
     return {"gap": _gap(test, options, act), "steps": 0, "cpu_seconds": 0.0}
+
+
+@returns(JUDGED)
+def fixed(cell: Cell) -> Row:
+    """Return the gaps of one action in every network: equal scores, −30 dB, and the beam past the eavesdroppers.
+
+    It tells what a format with guided entries gives away for nothing.
+    """
+    test, options = test_set_of(cell), cell.options
+    form: Any = action_format(options["action"], test.scenario)
+    action = np.zeros(form.space.shape)
+    action[form.slices["common_level"]] = BidsFormat.COMMON_LEVEL
+    action[form.slices["directions"]] = np.array(DIRECTIONS) == "filtered"
+    return {
+        "gap": _gap(test, options, lambda observation: np.tile(action, (len(observation), 1))),
+        "steps": 0,
+        "cpu_seconds": 0.0,
+    }
 
 
 def _gap(test: TestSet, options: Mapping[str, Any], act: Callable[[np.ndarray], np.ndarray]) -> Any:

@@ -1,7 +1,8 @@
 """``secagent study plain-ppo``: what Stable-Baselines3's PPO, with its own defaults, learns in some minutes.
 
 The environments are the id that is made to be learnt from, and the flat one, without and with its shaping term. Beside
-them stand the same policy untrained, and random actions. It prints the table of ``docs/libraries.md``.
+them stand the same policy untrained, random actions, and one fixed action. It prints the table of
+``docs/libraries.md``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 """Environments by what the table calls them."""
 LEARNT, NORMALISED, UNTRAINED, RANDOM = "PPO", "PPO, VecNormalize", "untrained", "random actions"
+FIXED = "one fixed action"
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class PlainPPO(Experiment):
             named_scenario(name)
 
     def cells(self) -> list[Cell]:
-        """Return the cells: trainings, the same policies untrained, and random actions."""
+        """Return the cells: trainings, the same policies untrained, random actions, and one fixed action."""
         return list(self._cells())
 
     def _cells(self) -> Iterator[Cell]:
@@ -94,6 +96,8 @@ class PlainPPO(Experiment):
                     nothing = {**shared, "cpu_seconds": 0, "steps": 0, "normalise": False}
                     yield Cell(f"{FUNCTION}:learnt", self.name, UNTRAINED, agents, seed, options=nothing)
                     yield Cell(f"{FUNCTION}:random", self.name, RANDOM, agents, seed, options=shared)
+                if kind == "guided":
+                    yield Cell(f"{FUNCTION}:fixed", self.name, FIXED, agents, self.seeds[0], options=shared)
 
     def report(self, compute: Compute) -> Report:
         """Return the table, and its rows."""
@@ -138,8 +142,9 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     headers = ["networks", "environment", "who", "feasible", "over the bound", "of the bound", "steps", "CPU min"]
     note = (
         f"{rows[0]['trainings']} seeds, {rows[0]['networks']} test networks without those proved infeasible; no "
-        "repair. Energies over the certified bound are those of feasible decisions; of the bound: bound / energy, 0 "
-        "where the decision is not feasible. Interquartile means over seeds of means over networks, with "
+        "repair. The fixed action: equal scores, senders at −30 dB and the filtered beam, whatever is observed. "
+        "Energies over the certified bound are those of feasible decisions; of the bound: bound / energy, 0 where the "
+        "decision is not feasible. Interquartile means over seeds of means over networks, with "
         f"{CONFIDENCE:.0%} bootstrap intervals over both. Steps and processor time: medians."
     )
     return f"{tabulated(lines, headers)}\n\n{note}\n"

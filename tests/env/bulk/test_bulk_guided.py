@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 pytest.importorskip("numba")
 
 from secagent_env import Instance, Scenario, evaluate, sample_instance
-from secagent_env.allocation.actions import GuidedFormat
 from secagent_env.allocation.bulk import BulkGuidedFormat
+from secagent_env.allocation.guided import GuidedFormat
 
 SCENARIOS = {
     "paper": {},

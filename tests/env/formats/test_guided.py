@@ -11,7 +11,8 @@ from stable_baselines3.common.env_checker import check_env as check_sb3_env
 
 import solvers
 from secagent_env import Scenario, evaluate, sample_instance
-from secagent_env.allocation.actions import LOWEST_POWER_W, action_format
+from secagent_env.allocation.actions import action_format
+from secagent_env.allocation.guided import LOWEST_POWER_W
 from secagent_env.allocation.observations import observation_shapes, observe
 from secagent_env.model.beams import DIRECTIONS, beam_directions
 

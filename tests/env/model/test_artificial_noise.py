@@ -8,7 +8,8 @@ import pytest
 from reference_model import random_decision, random_instance, reference, relative_rounding
 
 from secagent_env import Decision, Scenario, evaluate, sample_instance
-from secagent_env.allocation.actions import DictFormat, FlatFormat, GuidedFormat
+from secagent_env.allocation.actions import DictFormat, FlatFormat
+from secagent_env.allocation.guided import GuidedFormat
 from secagent_env.model.physics import downlink_sinr, heard_noise
 
 SMALL = Scenario(num_agents=5, num_antennas=4, num_eavesdroppers=2, min_accuracy=0.5, min_selected=1)

@@ -1,4 +1,4 @@
-"""``secagent study plain-ppo``: a library's PPO on the ids, beside the same policy untrained and random actions."""
+"""``secagent study plain-ppo``: a library's PPO on the ids, beside no training, random actions and a fixed one."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,10 @@ import pandas
 import pytest
 
 from eval.command.cli import main
-from eval.studies.plain_ppo.cells import learnt, random
-from eval.studies.plain_ppo.study import KINDS, LEARNT, NORMALISED, RANDOM, UNTRAINED, PlainPPO, markdown
+from eval.learners.cells import test_set_of
+from eval.studies.plain_ppo.cells import fixed, learnt, random
+from eval.studies.plain_ppo.study import FIXED, KINDS, LEARNT, NORMALISED, RANDOM, UNTRAINED, PlainPPO, markdown
+from secagent_env.allocation.actions import action_format
 from secagent_env.support.digests import digest
 
 pytest.importorskip("stable_baselines3")
@@ -27,8 +29,8 @@ def test_the_table_tells_who_learnt_what(tmp_path: Path, capsys):
     assert main(["-q", "study", "plain-ppo", *SHORT, "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     rows = pandas.read_csv(tmp_path / "plain-ppo.csv").set_index("who")
-    assert list(rows.index) == [LEARNT, NORMALISED, UNTRAINED, RANDOM]
-    assert rows["steps"].tolist() == [2048, 2048, 0, 0]
+    assert list(rows.index) == [LEARNT, NORMALISED, UNTRAINED, RANDOM, FIXED]
+    assert rows["steps"].tolist() == [2048, 2048, 0, 0, 0]
     assert (rows["cpu_minutes"][:2] > 0).all()
     assert all(name in shown for name in rows.index)
     assert (rows["of_bound"] <= rows["feasible"]).all()  # a feasible decision counts as its bound over its energy
@@ -61,9 +63,19 @@ def test_random_actions_are_of_the_seed_and_of_the_whole_space():
     np.testing.assert_array_equal(first["gap"], again["gap"])
 
 
+def test_the_fixed_action_is_the_cheapest_agents_and_the_filtered_beam():
+    cell = cell_of(FIXED)
+    test = test_set_of(cell)
+    action = [0.0] * (2 * cell.value) + [-0.75, 0.0, 1.0, 0.0, 0.0]
+    decisions = action_format("ranked", test.scenario).decode(np.array(action), test.instances)
+    np.testing.assert_array_equal(fixed(cell)["gap"], test.gap(decisions))
+    of_flat = [each for each in PlainPPO(kinds=("flat",)).cells() if each.scheme == FIXED]
+    assert not of_flat
+
+
 def test_cells_name_what_they_are_of():
     cells = PlainPPO(presets=("small", "paper"), kinds=tuple(KINDS), seeds=(0, 1)).cells()
-    assert len({cell.kind + str(cell.seed) for cell in cells}) == len(cells) == 2 * 3 * 2 * 4
+    assert len({cell.kind + str(cell.seed) for cell in cells}) == len(cells) == 2 * 3 * 2 * 4 + 2
     shaped = [cell.options["arguments"] for cell in cells if cell.options["kind"] == "flat, shaped"]
     assert all(arguments == {"shaping": "secrecy"} for arguments in shaped)
     assert {digest(json.dumps(cell.options)) for cell in cells if cell.scheme == LEARNT}

@@ -13,7 +13,7 @@ import pytest
 
 import solvers
 from secagent_env import Decision, Scenario, evaluate, sample_instance
-from secagent_env.allocation.actions import LOWEST_POWER_W
+from secagent_env.allocation.guided import LOWEST_POWER_W
 from solvers.asc.algorithm1 import Algorithm1, penalty_method
 from solvers.asc.algorithm2 import ASC
 from solvers.asc.auxiliary import AuxiliaryProgram, relaxed_selection, rounded

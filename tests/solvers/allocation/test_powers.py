@@ -8,7 +8,7 @@ from scipy import optimize
 
 import solvers
 from secagent_env import Decision, Instance, Scenario, evaluate, sample_instance
-from secagent_env.allocation.actions import LOWEST_POWER_W
+from secagent_env.allocation.guided import LOWEST_POWER_W
 from solvers.beam.beamforming import best_beam
 from solvers.certificate.bounds import transmission_bound
 from solvers.numerics.barrier import minimise

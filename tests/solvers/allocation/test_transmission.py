@@ -10,7 +10,8 @@ from scipy import optimize
 
 import solvers
 from secagent_env import Decision, Instance, Scenario, evaluate, sample_instance
-from secagent_env.allocation.actions import LOWEST_POWER_W, action_format
+from secagent_env.allocation.actions import action_format
+from secagent_env.allocation.guided import LOWEST_POWER_W
 from solvers.beam.beamforming import best_beam, leakage_beam
 from solvers.certificate.bounds import uplink_energy_floor
 from solvers.certificate.linear_test import secret_senders
