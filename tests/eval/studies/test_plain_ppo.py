@@ -7,8 +7,8 @@ import numpy as np
 import pandas
 import pytest
 
+import eval.learners.cells as learners
 from eval.command.cli import main
-from eval.learners.cells import test_set_of
 from eval.studies.plain_ppo.cells import fixed, learnt, random
 from eval.studies.plain_ppo.study import FIXED, KINDS, LEARNT, NORMALISED, RANDOM, UNTRAINED, PlainPPO, markdown
 from secagent_env.allocation.actions import action_format
@@ -65,7 +65,7 @@ def test_random_actions_are_of_the_seed_and_of_the_whole_space():
 
 def test_the_fixed_action_is_the_cheapest_agents_and_the_filtered_beam():
     cell = cell_of(FIXED)
-    test = test_set_of(cell)
+    test = learners.test_set_of(cell)
     action = [0.0] * (2 * cell.value) + [-0.75, 0.0, 1.0, 0.0, 0.0]
     decisions = action_format("ranked", test.scenario).decode(np.array(action), test.instances)
     np.testing.assert_array_equal(fixed(cell)["gap"], test.gap(decisions))
