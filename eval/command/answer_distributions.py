@@ -11,6 +11,7 @@ from eval.command.arguments import AddCommand
 TEXT = ("all", "needed", "none")
 SETS = ("arc-easy", "arc-challenge", "boolq")
 QUESTIONS, OF_STUDENTS = 450, 120
+KNOWLEDGE = ("explanations", "vocabulary")
 
 
 def add_parser(command: AddCommand) -> None:
@@ -30,6 +31,13 @@ def add_parser(command: AddCommand) -> None:
         action="store_true",
         help="score the letters of the questions of `reproduce genainet-table1-models`, with and without knowledge, "
         "instead; MODEL may be retrieval-reader",
+    )
+    parser.add_argument(
+        "--knowledge",
+        default=KNOWLEDGE[0],
+        choices=KNOWLEDGE,
+        help="of a student: the explanations of other questions, or the vocabulary of 3GPP for questions on terms "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--questions",
@@ -59,8 +67,10 @@ def run(args: argparse.Namespace) -> None:
     scorer = _scorer(args)
     if args.student:
         from eval.experiments.knowledge_transfer.student_questions import student_questions
+        from eval.experiments.knowledge_transfer.vocabulary import term_questions
 
-        sets, digests = student_questions(count, data=args.data)
+        questions = term_questions if args.knowledge == "vocabulary" else student_questions
+        sets, digests = questions(count, data=args.data)
     else:
         data = None if args.data is None else str(args.data)
         sets = {name: load(name, data) for name in args.sets}

@@ -68,6 +68,10 @@ STUDIES = {
         "eval.studies.knowledge_use.study:KnowledgeUse",
         "What graph and topology are worth beside vectors: two-fact questions, facts that change, passages that lie.",
     ),
+    "vocabulary": Study(
+        "eval.studies.vocabulary.study:Vocabulary",
+        "What the vocabulary of a standard is worth to a student, whole and compressed.",
+    ),
     "learners": Study(
         "eval.learners.study:Learners", "What trained agents reach on test instances, over their seeds.", timed=True
     ),

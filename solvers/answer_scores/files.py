@@ -79,7 +79,7 @@ def read_scores(path: Path | str) -> list[ScoreFile]:
     Raises
     ------
     ValueError
-        If it is no such file, a line is damaged, a question is in it twice, or a model is.
+        If it is no such file, a line is damaged, a question is in it twice, or a model with one data set.
     OSError
         If it cannot be read.
     """
@@ -103,7 +103,8 @@ def read_scores(path: Path | str) -> list[ScoreFile]:
             raise ValueError(f"{path}, line {number}: {error}") from None
     if not files:
         raise ValueError(f"{path} holds no scores of answers")
-    if len({about["model"] for about, _ in files}) < len(files):
+    held = [(about["model"], name) for about, questions in files for name in {name for name, _ in questions} or {""}]
+    if len(set(held)) < len(held):
         raise ValueError(f"{path} holds the scores of a model twice")
     return [ScoreFile(about, tuple(questions.values())) for about, questions in files]
 

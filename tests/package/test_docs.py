@@ -258,13 +258,14 @@ STUDIED = {
     "knowledge-use-drift.png",
     "law.png",
     "leaderboard.png",
-    "lifetime.png",
     "learning-curves.png",
+    "lifetime.png",
     "llm-bench.png",
     "perception.png",
     "robust.png",
     "selections.png",
     "transfer.png",
+    "vocabulary.png",
 }
 ELSEWHERE = REPRODUCED | REASONING | STUDIED | {"report.png"}
 """Pictures that the commands of their pages draw, and a browser draws of a report."""

@@ -124,7 +124,7 @@ class Block:
             case "compressed":
                 return compress(self.whole, condition.ratio, queries=self.queries, seed=self.seed)
             case "at random":
-                return self._at_random(condition.ratio)
+                return at_random(self.whole, condition.ratio, self.seed)
             case "adaptive by category":
                 bits = {category: float(bits) for category, bits in bits_by_category(self.whole).items()}
                 ratios = adaptive_ratios(condition.ratio, self.measured(), bits)
@@ -149,15 +149,6 @@ class Block:
     def queries(self) -> np.ndarray:
         """Vectors (Q, d) of the other questions by which the teacher chooses."""
         return self.encoder.encode([query(question) for question in self.batch])
-
-    def _at_random(self, ratio: float) -> KnowledgeBase:
-        """Return random passages: as many as the ratio of the bits allows, in steps of a hundredth of the passages."""
-        order = np.random.default_rng(self.seed).permutation(len(self.whole))
-        budget, count = ratio * self.whole.size_bits, int(ratio * len(self.whole))
-        step = max(1, len(order) // 100)
-        while count > 0 and self.whole.select(np.sort(order[:count])).size_bits > budget:
-            count -= step
-        return self.whole.select(np.sort(order[: max(count, 0)]))
 
     def measured(self) -> Mapping[str, list[tuple[float, float]]]:
         """Return by category how many questions of the batch are answered right at some ratios."""
@@ -187,6 +178,16 @@ class Block:
         """Return which questions the reader answers right, (Q,) bool."""
         answers = self.reader.answer_all(asked, self.texts(asked, condition))
         return right_of(answers, asked)
+
+
+def at_random(base: KnowledgeBase, ratio: float, seed: int) -> KnowledgeBase:
+    """Return random passages: as many as the ratio of the bits allows, in steps of a hundredth of the passages."""
+    order = np.random.default_rng(seed).permutation(len(base))
+    budget, count = ratio * base.size_bits, int(ratio * len(base))
+    step = max(1, len(order) // 100)
+    while count > 0 and base.select(np.sort(order[:count])).size_bits > budget:
+        count -= step
+    return base.select(np.sort(order[: max(count, 0)]))
 
 
 def right_of(answers: Iterable[Answer], asked: Iterable[Question]) -> np.ndarray:

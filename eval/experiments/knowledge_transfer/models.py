@@ -13,6 +13,7 @@ import numpy as np
 from eval.experiments.knowledge_transfer.cells import ALL, CHOSEN, PRINTED_RATIO, WITH_ANSWERS, WITHOUT, Condition
 from eval.experiments.knowledge_transfer.cells_endpoints import CONDITIONS
 from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
+from eval.experiments.knowledge_transfer.vocabulary import OF_STUDENTS, PREFIX, SWAPPED
 from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.experiments.recorded import SCORES, find
@@ -22,6 +23,7 @@ from eval.stats.statistics import CONFIDENCE, Interval, share, spread
 from solvers.answer_scores.files import Scored, ScoreFile, read_scores, recording
 
 PAIRS = ((ALL, WITHOUT), (CHOSEN, WITHOUT), (CHOSEN, ALL), (WITH_ANSWERS, ALL))
+PAIRS_OF_TERMS = ((ALL, WITHOUT), (CHOSEN, WITHOUT), (CHOSEN, ALL), (SWAPPED, WITHOUT))
 """Conditions that are compared, on the same questions."""
 
 
@@ -35,15 +37,16 @@ class Student:
     chance: float
 
     @classmethod
-    def of(cls, file: ScoreFile) -> Student:
+    def of(cls, file: ScoreFile, conditions: Sequence[Condition] = CONDITIONS, prefix: str = "") -> Student:
         """Return what a model answers, its likeliest letter, to the questions that were asked in all conditions.
 
-        Raises ValueError if there are none.
+        ``prefix`` is what the names of the sets begin with. Raises ValueError if there are no such questions.
         """
-        asked = {condition: {each.key: each for each in file.of(condition.label)} for condition in CONDITIONS}
+        asked = {each: {scored.key: scored for scored in file.of(prefix + each.label)} for each in conditions}
         common = [key for key in asked[WITHOUT] if all(key in own for own in asked.values())]
         if not common:
-            raise ValueError(f"of {file.model}, no question is scored in all conditions of Table 1")
+            names = ", ".join(prefix + each.label for each in conditions)
+            raise ValueError(f"of {file.model}, no question is scored in all conditions: {names}")
         right = {condition: np.array([_right(own[key]) for key in common], float) for condition, own in asked.items()}
         first = [asked[WITHOUT][key] for key in common]
         categories = np.array([each.category for each in first])
@@ -79,22 +82,28 @@ class ModelStudents(Experiment):
 
     def report(self, compute: Compute) -> Report:
         """Return the table with its numbers; nothing is left to compute."""
-        students = [Student.of(file) for file in self.files]
+        on_terms = [file for file in self.files if any(each.data_set.startswith(PREFIX) for each in file.questions)]
+        students = [Student.of(file) for file in self.files if file not in on_terms]
+        of_terms = [Student.of(file, OF_STUDENTS, PREFIX) for file in on_terms]
         rows = [row for student in students for row in figures(student)]
-        return Report(markdown(students), rows, files={f"{self.name}{SCORES}": recording(self.files)})
+        rows += [row for student in of_terms for row in figures(student, PREFIX)]
+        text = "\n".join(
+            [*([markdown(students)] if students else []), *([terms_markdown(of_terms)] if of_terms else [])]
+        )
+        return Report(text, rows, files={f"{self.name}{SCORES}": recording(self.files)})
 
 
-def figures(student: Student) -> list[dict[str, Any]]:
-    """Return the numbers of a student, by condition and category."""
+def figures(student: Student, prefix: str = "") -> list[dict[str, Any]]:
+    """Return the numbers of a student, by condition and category; ``prefix`` comes before the condition."""
     return [
         {
             "student": student.name,
-            "knowledge": condition.label,
+            "knowledge": prefix + condition.label,
             "category": category,
             **spread("accuracy", interval := student.accuracy(condition, category)),
             "n": interval.size,
         }
-        for condition in CONDITIONS
+        for condition in student.right
         for category in (*_categories(student), OVERALL)
     ]
 
@@ -102,7 +111,28 @@ def figures(student: Student) -> list[dict[str, Any]]:
 def markdown(students: Sequence[Student]) -> str:
     """Return the tables."""
     parts = ["## GenAINet, Table 1 with real models", _setting(students[0])]
-    parts += [_table(students), "### What knowledge is worth", _differences(students)]
+    parts += [_table(students), "### What knowledge is worth", _differences(students, PAIRS)]
+    return "\n\n".join(parts) + "\n"
+
+
+def terms_markdown(students: Sequence[Student]) -> str:
+    """Return the tables of students that read a vocabulary."""
+    setting = (
+        f"{students[0].categories.size} questions on terms, a guess is right on {students[0].chance:.1%}. The student "
+        "reads what is nearest to a question of the vocabulary, of all of it, of what is compressed to "
+        f"{PRINTED_RATIO:.2%} of its bits by other questions, or none; and, as a placebo, what was found for another."
+    )
+    lines = [
+        [condition.label, *(percent(student.accuracy(condition)) for student in students)]
+        for condition in (ALL, CHOSEN, WITHOUT, SWAPPED)
+    ]
+    table = tabulated(lines, ["vocabulary", *(student.name for student in students)])
+    parts = [
+        "## The vocabulary of a standard, with real models",
+        setting,
+        table,
+        _differences(students, PAIRS_OF_TERMS),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -128,13 +158,13 @@ def _table(students: Sequence[Student]) -> str:
     return f"{tabulated(lines, headers)}\n\n{note}"
 
 
-def _differences(students: Sequence[Student]) -> str:
+def _differences(students: Sequence[Student], pairs: Sequence[tuple[Condition, Condition]]) -> str:
     lines = [
         [
             f"{first.label} less {second.label}",
             *(points(paired_difference(student.right[first], student.right[second])) for student in students),
         ]
-        for first, second in PAIRS
+        for first, second in pairs
     ]
     return tabulated(lines, ["difference", *(student.name for student in students)])
 

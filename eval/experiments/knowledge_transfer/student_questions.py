@@ -37,12 +37,19 @@ def student_questions(
     asked = [available[int(number)] for number in numbers]
     sets = {}
     for condition in CONDITIONS:
-        texts = block.texts(asked, condition)
-        passages = ["\n".join(" ".join(text.split()) for text in own) for own in texts]
-        read = (replace(each, passage=passage) for each, passage in zip(asked, passages, strict=True))
-        sets[condition.label] = QuestionSet(source.name, tuple(read))
-    digests = {name: digest_of([source.digest, [each.passage for each in own]]) for name, own in sets.items()}
-    return sets, digests
+        sets[condition.label] = with_passages(source.name, asked, block.texts(asked, condition))
+    return sets, digests_of(sets, source)
+
+
+def with_passages(name: str, asked: Sequence[Question], texts: Sequence[Sequence[str]]) -> QuestionSet:
+    """Return questions with the texts that are read for each as its passage, a line each."""
+    passages = ["\n".join(" ".join(text.split()) for text in own) for own in texts]
+    return QuestionSet(name, tuple(replace(each, passage=own) for each, own in zip(asked, passages, strict=True)))
+
+
+def digests_of(sets: Mapping[str, QuestionSet], source: Source) -> dict[str, str]:
+    """Return digests of sets of a source and their passages."""
+    return {name: digest_of([source.digest, [each.passage for each in own]]) for name, own in sets.items()}
 
 
 class ReaderScorer(Closing):

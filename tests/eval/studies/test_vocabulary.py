@@ -1,0 +1,207 @@
+"""Case A with the vocabulary of a standard: what is sent, what is read, and what the tables say."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import docx
+import numpy as np
+import pandas
+import pytest
+from hashing_encoder import HashingEncoder
+
+from eval.command.cli import main
+from eval.experiments.knowledge_transfer import vocabulary as terms
+from eval.experiments.knowledge_transfer.cells import PASSAGES, Condition
+from eval.experiments.knowledge_transfer.models import ModelStudents
+from eval.experiments.knowledge_transfer.vocabulary import (
+    ALL,
+    ASKED,
+    CHOSEN,
+    CONDITIONS,
+    OF_STUDENTS,
+    PREFIX,
+    RANDOM,
+    SHORTENED,
+    SWAPPED,
+    WITHOUT,
+    Terms,
+    term_questions,
+)
+from eval.studies.vocabulary.study import figures, markdown
+from secagent_env.questions import Question, QuestionSet
+from solvers.answer_scores.files import FORMAT, VERSION, Scored, ScoreFile, read_scores, recording
+from solvers.answer_scores.scores import Scores
+
+DOCS = Path(__file__).parents[3] / "docs"
+MEANINGS = ("a tall mast", "a red lamp", "a slow clock", "a quiet valve", "a wide road", "a cold pump")
+NAMES = [f"{first}{second}" for first in ("Bla", "Gro", "Kri", "Tom") for second in ("dax", "fep", "lun")]
+
+
+def written(folder: Path) -> Path:
+    """Write a vocabulary in which every name means something, and return its file."""
+    document = docx.Document()
+    document.add_heading("3 Terms and definitions", 1)
+    for number, name in enumerate(NAMES):
+        document.add_paragraph(f"{name}: {MEANINGS[number % 6]} (it is {name} number {number} of the whole list).")
+    (folder / "telecom").mkdir()
+    path = folder / "telecom" / "21905-x10.docx"
+    document.save(str(path))
+    return path
+
+
+def asked(category: str = "Lexicon") -> QuestionSet:
+    """Return a question for each name; the right option is its meaning."""
+    own = [
+        Question(f"q-{number}", f"What is {name}?", (MEANINGS[(number + 1) % 6], MEANINGS[number % 6]), 1, category)
+        for number, name in enumerate(NAMES)
+    ]
+    return QuestionSet("made", (*own, Question("other", "Why?", ("yes", "no"), 0, "Else")))
+
+
+@pytest.fixture
+def encoder(monkeypatch):
+    one = HashingEncoder(256)
+    monkeypatch.setattr(terms, "default_encoder", lambda: one)
+    return one
+
+
+def test_what_is_sent_keeps_its_bits_and_is_what_it_says(encoder, tmp_path):
+    own = Terms(asked(), 8, 0, written(tmp_path))
+    assert [len(own.asked), len(own.others)] == [8, 4]
+    assert not {each.key for each in own.asked} & {each.key for each in own.others}
+    whole = own.whole.size_bits
+    for condition in CONDITIONS:
+        sent = own.sent(condition)
+        assert sent.size_bits <= max(condition.ratio * whole, own.sent(WITHOUT).size_bits)
+        assert {len(texts) for texts in own.texts(condition)} == {min(PASSAGES, len(sent))}
+    assert len(own.sent(ALL)) == len(own.sent(SWAPPED)) == len(NAMES)
+    by_others, by_asked = (own.sent(Condition(kind, 0.6)) for kind in (CHOSEN.kind, ASKED))
+    named = {passage.text.partition(":")[0] for passage in by_asked.passages}
+    assert named <= {each.text[8:-1] for each in own.asked}  # what is asked about, and nothing else
+    assert {passage.text.partition(":")[0] for passage in by_others.passages} != named
+    short = own.sent(Condition(SHORTENED, terms.PRINTED_RATIO))
+    assert all("number" not in passage.text for passage in short.passages)  # the bracket is gone
+    assert len(short) > len(own.sent(Condition(RANDOM, terms.PRINTED_RATIO)))
+
+
+def test_the_nearest_terms_are_read_and_a_placebo_reads_those_of_another_question(encoder, tmp_path):
+    own = Terms(asked(), 8, 0, written(tmp_path))
+    found, swapped = own.texts(ALL), own.texts(SWAPPED)
+    for question, texts in zip(own.asked, found, strict=True):
+        assert texts[0].startswith(question.text[8:-1] + ":")
+    assert swapped == found[4:] + found[:4]
+    right = {each: own.right(each).mean() for each in (WITHOUT, ALL, SWAPPED)}
+    assert right[ALL] > max(right[WITHOUT], right[SWAPPED])
+
+
+def test_the_readers_own_questions_are_not_asked(encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(terms, "FITTED_ON", 9)
+    made, path = asked(), written(tmp_path)
+    fitted = set(np.random.default_rng(0).permutation(len(made))[:9].tolist())
+    own = Terms(QuestionSet("teleqna", tuple(made)), 100, 0, path)
+    assert {each.key for each in own.asked} == {f"q-{number}" for number in range(len(NAMES)) if number not in fitted}
+    assert len(own.others) == len(NAMES) - len(own.asked)
+    with pytest.raises(ValueError, match="unknown category 'Lexikon'; did you mean 'Lexicon'"):
+        Terms(made, 100, 0, path, "Lexikon")
+
+
+def test_the_command_prints_its_tables(tmp_path, capsys, monkeypatch):
+    written(tmp_path)
+    monkeypatch.setenv("SECAGENT_DATA", str(tmp_path))  # without TeleQnA: the packaged sample
+    options = ["--categories", "Lexicon", "--questions", "6", "--workers", "1", "--out", str(tmp_path / "out")]
+    assert main(["-q", "study", "vocabulary", *options]) == 0
+    shown = capsys.readouterr().out
+    rows = pandas.read_csv(tmp_path / "out" / "vocabulary.csv").to_dict("records")
+    assert shown == markdown(rows)
+    assert [row["knowledge"] for row in rows] == [condition.kind for condition in CONDITIONS]
+    assert {row["questions"] for row in rows} == {6}
+    assert (tmp_path / "out" / "vocabulary.png").stat().st_size > 10_000
+
+
+def test_numbers_by_hand():
+    rights = {condition: [0, 0, 1, 0] for condition in CONDITIONS} | {WITHOUT: [1, 0, 0, 0], ALL: [1, 1, 1, 0]}
+    rows = [
+        {
+            "condition": each.kind,
+            "ratio": each.ratio,
+            "passages": 3,
+            "bits": 16000,
+            "whole_bits": 32000,
+            "right": str(own),
+        }
+        for each, own in rights.items()
+    ]
+    found = {Condition(row["knowledge"], row["ratio"]): row for row in figures("Lexicon", rows)}
+    chosen = found[CHOSEN]
+    assert (chosen["kilobytes"], chosen["bits_share"], chosen["questions"], chosen["accuracy"]) == (2.0, 0.5, 4, 0.25)
+    assert (chosen["beside_none"], chosen["beside_full"]) == (0.0, -0.5)
+    assert (found[ALL]["beside_none"], found[WITHOUT]["beside_full"]) == (0.5, -0.5)
+
+
+def test_the_page_shows_the_rows_beside_it():
+    rows = pandas.read_csv(DOCS / "vocabulary.csv").to_dict("records")
+    assert markdown(rows).strip() in (DOCS / "knowledge-transfer.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--questions", "0"], "questions must be"),
+        (["--categories", "Lexikon"], "unknown category 'Lexikon'; did you mean 'Lexicon'"),
+        ([], "there is no telecom/21905-*.docx in the folder of data sets"),
+    ],
+)
+def test_bad_arguments_are_told(arguments, message, tmp_path, capsys):
+    assert main(["study", "vocabulary", "--data", str(tmp_path), *arguments, "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+# --- Language models as students ----------------------------------------------------------------------------
+
+
+def test_a_student_reads_what_the_offline_reader_reads(encoder, tmp_path, monkeypatch):
+    path = written(tmp_path)
+    monkeypatch.setattr(terms.Source, "load", lambda self: asked())
+    sets, digests = term_questions(8, data=tmp_path)
+    assert list(sets) == list(digests) == [f"{PREFIX}{condition.label}" for condition in OF_STUDENTS]
+    own = Terms(asked(), 8, 0, path)
+    for condition in OF_STUDENTS:
+        read = [question.passage.splitlines() for question in sets[PREFIX + condition.label]]
+        assert read == own.texts(condition)
+    assert len(set(digests.values())) == len(OF_STUDENTS)
+
+
+def test_a_students_table(tmp_path):
+    rights = {WITHOUT: (0, 0, 1, 0), CHOSEN: (0, 1, 1, 0), ALL: (1, 1, 1, 0), SWAPPED: (0, 0, 0, 0)}
+    scored = [
+        Scored(
+            PREFIX + condition.label,
+            f"q-{number}",
+            2,
+            1,
+            Scores(letter=(-2.0, -1.0 if right else -3.0)),
+            category="Lexicon",
+        )
+        for condition, own in rights.items()
+        for number, right in enumerate(own)
+    ]
+    about = {"format": FORMAT, "version": VERSION, "model": "m", "sets": {}, "seed": 0}
+    path = tmp_path / "scores"
+    path.write_bytes(ScoreFile(about, tuple(scored)).to_bytes())
+    report = ModelStudents(students=[path]).report(None)
+    lines = {line.split("|")[1].strip(): line.split("|")[2].strip() for line in report.text.splitlines() if "|" in line}
+    told = {condition: lines[condition.label].split(" %")[0] for condition in rights}
+    assert told == {WITHOUT: "25", CHOSEN: "50", ALL: "75", SWAPPED: "0"}
+    assert lines["full less no knowledge"].startswith("+50.0")
+    assert lines["compressed, 45.52 % less full"].startswith("-25.0")
+    assert lines["others' passages less no knowledge"].startswith("-25.0")
+    assert "## GenAINet, Table 1" not in report.text
+    both = tmp_path / "recording"  # a model's answers of two kinds of knowledge are in one recording
+    other = ScoreFile(about, tuple(replace(each, data_set=each.data_set.removeprefix(PREFIX)) for each in scored))
+    both.write_bytes(recording([read_scores(path)[0], other]))
+    assert [file.model for file in read_scores(both)] == ["m", "m"]
+    both.write_bytes(recording(read_scores(path) * 2))
+    with pytest.raises(ValueError, match="holds the scores of a model twice"):
+        read_scores(both)
+    assert [row["knowledge"] for row in report.numbers[::2]] == [PREFIX + each.label for each in OF_STUDENTS]
