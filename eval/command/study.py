@@ -124,6 +124,10 @@ STUDIES = {
         "eval.studies.thoughts.study:Thoughts",
         "What chain, tree and graph of thoughts are worth to planning, and which rewards.",
     ),
+    "passages": Study(
+        "eval.studies.passages.study:Passages",
+        "What chain, tree and graph of thoughts are worth to a reader that chooses its passages.",
+    ),
     "experience": Study(
         "eval.studies.experience.study:Experience",
         "Whether lessons of earlier games help in later ones, alone and shared, beside placebos.",

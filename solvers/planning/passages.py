@@ -90,7 +90,7 @@ def agreement(state: Reading, contents: Sequence[Choice]) -> list[float]:
 
 
 def planned_answer(
-    reading: Reading, planner: Planner, reward: str, budget: int, seed: int, first: int = 3
+    reading: Reading, planner: Planner, reward: str | Evaluate[Reading, Choice], budget: int, seed: int, first: int = 3
 ) -> tuple[Answer, Choice]:
     """Return the answer from planned passages, and which.
 
@@ -99,7 +99,7 @@ def planned_answer(
     reading
         The question and the texts nearest to it.
     planner, reward, budget
-        How thoughts grow, one of :data:`REWARDS`, and their number.
+        How thoughts grow, one of :data:`REWARDS` or a function that rewards choices, and the number of thoughts.
     seed
         Of all random numbers.
     first
@@ -110,7 +110,8 @@ def planned_answer(
     ValueError
         If a name is unknown, a number is out of range, or there is no text.
     """
-    check_name("reward", reward, REWARDS)
+    if isinstance(reward, str):
+        check_name("reward", reward, REWARDS)
     if not reading.texts:
         raise ValueError("a plan of passages needs at least one text")
     rng, proposer = np.random.default_rng(seed), SimilarPassages()
@@ -121,5 +122,6 @@ def planned_answer(
         "random": random_rewards(rng),
     }
     root: Choice = tuple(range(min(integer("first", first, 1), len(reading.texts))))
-    choice = planner.plan(reading, proposer, rewards[reward], budget, rng, root).content or root
+    evaluate = rewards[reward] if isinstance(reward, str) else reward
+    choice = planner.plan(reading, proposer, evaluate, budget, rng, root).content or root
     return reading.answer(choice), choice

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secagent_env.power_control import Game, IntentChange, NewTargets, least_powers, sample_game
+from secagent_env.power_control import Game, IntentChange, NewTargets, least_powers, sample_game, sinr
 from secagent_env.power_control.changes import with_targets
-from solvers.planning.intents import LEVELS, IntentPlayer, intent_in, intent_text
+from solvers.planning.intents import LEVELS, MOST_STEP, IntentPlayer, _Mind, intent_in, intent_text
 from solvers.power_control import DPC, dpc
 from solvers.power_control.players import play
 
@@ -138,3 +138,15 @@ def test_who_is_told_that_another_grows_louder_takes_more_than_dpc(rises):
         chosen = player.act("pair_0", seen)["power"]
     assert (chosen > 2.0) == rises
     assert chosen != 2.0
+
+
+def test_what_another_aims_at_is_read_from_two_of_its_rounds():
+    """From SINR 0.5 to twice the power, it aims at 1; it has 0.8 then, and takes a quarter more."""
+    mind = _Mind(IntentPlayer(level="information", change_round=1), 0, ("pair_0", "pair_1"))
+    mind._power = [np.array([3.0, 1.0]), np.array([3.0, 2.0]), np.array([2.0, np.nan])]
+    mind._rate = [np.log2([2.0, 1.5]), np.log2([2.0, 1.8]), np.log2([2.0, np.nan])]
+    game = sample_game(2, 5, feasible=True)
+    now, then = mind._informed(game)
+    assert now == pytest.approx([2.0, 2.5])
+    lacks = 1.0 / sinr(game, now)[1]
+    assert then[1] == pytest.approx(2.5 * np.clip(lacks, 1 / MOST_STEP, MOST_STEP))

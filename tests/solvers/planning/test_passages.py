@@ -64,3 +64,11 @@ def test_bad_input_is_told():
         planned_answer(reading("A"), make("tree"), "sure", 4, 0)
     with pytest.raises(ValueError, match="at least one text"):
         planned_answer(reading(), make("tree"), "self", 4, 0)
+
+
+def test_a_reward_of_ones_own_chooses():
+    def one_passage_of_the_last(state, choices):
+        return [float(3 in choice) - 0.1 * len(choice) for choice in choices]
+
+    _, choice = planned_answer(reading("A", "A", "A", "B"), make("chain"), one_passage_of_the_last, 8, seed=1, first=1)
+    assert 3 in choice

@@ -32,7 +32,7 @@ from secagent_env.questions import Question, QuestionSet
 from solvers.answer_scores.files import FORMAT, VERSION, Scored, ScoreFile, read_scores, recording
 from solvers.answer_scores.scores import Scores
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 MEANINGS = ("a tall mast", "a red lamp", "a slow clock", "a quiet valve", "a wide road", "a cold pump")
 NAMES = [f"{first}{second}" for first in ("Bla", "Gro", "Kri", "Tom") for second in ("dax", "fep", "lun")]
 

@@ -11,7 +11,7 @@ from eval.studies.knowledge_use.study import TABLES, KnowledgeUse, markdown, sum
 from eval.sweep.cells import Cell
 from solvers.knowledge.facts.world import build
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What planning is worth to a reader that chooses the passages it answers from."""
