@@ -140,8 +140,9 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
         for row in rows
     ]
     headers = ["networks", "environment", "who", "feasible", "over the bound", "of the bound", "steps", "CPU min"]
+    sizes = {row["preset"]: f"{row['networks']:.0f} of {row['preset']}" for row in rows}
     note = (
-        f"{rows[0]['trainings']} seeds, {rows[0]['networks']} test networks without those proved infeasible; no "
+        f"{rows[0]['trainings']} seeds; test networks without those proved infeasible, {', '.join(sizes.values())}; no "
         "repair. The fixed action: equal scores, senders at −30 dB and the filtered beam, whatever is observed. "
         "Energies over the certified bound are those of feasible decisions; of the bound: bound / energy, 0 where the "
         "decision is not feasible. Interquartile means over seeds of means over networks, with "
