@@ -126,7 +126,7 @@ class RankedFormat:
 
     One flat ``Box`` (2N + 5,) as :class:`GuidedFormat`, but entry k of the scores and levels is that of the k-th agent
     of :func:`~secagent_env.allocation.observations.ranking`, and scores are within ±8: what explores with noise of the
-    size of 1 can then rank surely. The other entries are within ±1. Who computes meets the accuracy (14) wherever
+    size of 1 can then rank surely. The other entries are within ±1. Who computes meets the accuracy (15) wherever
     N_min agents can, see :func:`select_accurate`; of equal scores the cheapest agents count.
     """
 
