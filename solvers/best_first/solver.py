@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from secagent_env import Instance
-from secagent_env.allocation.actions import SelectionFormat
+from secagent_env.allocation.guided import SelectionFormat
 from secagent_env.allocation.rules import decoder
 from secagent_env.support import checks
 from secagent_env.support.extras import require

@@ -8,7 +8,7 @@ import torch
 
 import training
 from secagent_env import Scenario, evaluate, sample_instance
-from secagent_env.allocation.actions import SelectionFormat
+from secagent_env.allocation.guided import SelectionFormat
 from secagent_env.allocation.observations import observation_shapes
 from secagent_env.allocation.rules import decoder
 from secagent_env.model.decision import Decision

@@ -18,7 +18,7 @@ from stable_baselines3.common.logger import Logger
 from torch import Tensor
 
 from secagent_env import Instance
-from secagent_env.allocation.actions import SelectionFormat
+from secagent_env.allocation.guided import SelectionFormat
 from secagent_env.allocation.observations import observe
 from secagent_env.gym_bases.mixed_vector import shares
 from secagent_env.sampling.estimation import generator_beside

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from secagent_env import Instance, Outcome, Scenario, evaluate
-from secagent_env.allocation.actions import SelectionFormat
+from secagent_env.allocation.guided import SelectionFormat
 from secagent_env.allocation.rules import decoder
 from secagent_env.support import checks
 from secagent_env.support.extras import installed

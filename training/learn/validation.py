@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from secagent_env import Instance
-from secagent_env.allocation.actions import SelectionFormat
+from secagent_env.allocation.guided import SelectionFormat
 from secagent_env.allocation.observations import observe
 from secagent_env.allocation.rules import AllocationRules, decoder
 from secagent_env.sampling.estimation import estimate_eavesdroppers

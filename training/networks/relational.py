@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from secagent_env.allocation.actions import SelectionFormat
+from secagent_env.allocation.guided import SelectionFormat
 
 AGENT_FEATURES, PAIR_FEATURES, EAVESDROPPER_PAIR_FEATURES = 13, 5, 3
 THRIFT = 3.0

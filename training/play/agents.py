@@ -15,7 +15,8 @@ from typing import Any, Self
 import numpy as np
 
 from secagent_env import Decision, Instance, Scenario
-from secagent_env.allocation.actions import ACTION_FORMATS, SelectionFormat
+from secagent_env.allocation.actions import ACTION_FORMATS
+from secagent_env.allocation.guided import SelectionFormat
 from secagent_env.allocation.observations import OBSERVATION_FORMATS, observation_shapes, observe
 from secagent_env.allocation.rules import decoder
 from secagent_env.support import checks

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from secagent_env import Decision, Instance, evaluate
-from secagent_env.allocation.actions import SelectionFormat
+from secagent_env.allocation.guided import SelectionFormat
 from secagent_env.gym_bases.spaces import action_array
 from solvers.certificate.requirements import TOLERANCE
 from solvers.interface.ranking import INFEASIBLE, rank_by_violation
