@@ -81,13 +81,18 @@ def blocks(available: QuestionSet, count: int, seed: int) -> list[np.ndarray]:
 
     Raises ValueError if no question is to be asked.
     """
-    fitted = np.random.default_rng(0).permutation(len(available))[: FITTED_ON if available.name == TELEQNA else 0]
-    seen = {group_of(available[int(number)]) for number in fitted}
-    fresh = [number for number, question in enumerate(available) if group_of(question) not in seen]
+    fresh = unfitted(available)
     drawn = np.array(fresh)[questions.sample([available[number] for number in fresh], count, seed)]
     if 2 * len(drawn) <= len(available):
         return [drawn]
     return [drawn[fold] for fold in questions.split([available[int(number)] for number in drawn], FOLDS, seed)]
+
+
+def unfitted(available: QuestionSet) -> list[int]:
+    """Return the numbers of the questions of whose groups none served to fit the reader's weights."""
+    fitted = np.random.default_rng(0).permutation(len(available))[: FITTED_ON if available.name == TELEQNA else 0]
+    seen = {group_of(available[int(number)]) for number in fitted}
+    return [number for number, question in enumerate(available) if group_of(question) not in seen]
 
 
 class Block:

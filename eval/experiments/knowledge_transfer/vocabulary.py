@@ -19,9 +19,10 @@ from eval.experiments.knowledge_transfer.cells import (
     Condition,
     at_random,
     right_of,
+    unfitted,
 )
 from eval.experiments.knowledge_transfer.student_questions import digests_of, with_passages
-from eval.experiments.question_source import TELEQNA, Source, folder_of
+from eval.experiments.question_source import Source, folder_of
 from secagent_env import questions
 from secagent_env.questions import QuestionSet
 from secagent_env.support.errors import check_name
@@ -30,7 +31,7 @@ from solvers.knowledge.corpus import vocabulary
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.encoder import default_encoder
 from solvers.knowledge.store.lookup import group_of, query
-from solvers.reasoning.reader import FITTED_ON, RetrievalReader
+from solvers.reasoning.reader import RetrievalReader
 
 FILES = "telecom/21905-*.docx"
 CATEGORY = "Lexicon"
@@ -88,10 +89,8 @@ class Terms:
 
     def __init__(self, available: QuestionSet, count: int, seed: int, path: Path, category: str = CATEGORY) -> None:
         check_name("category", category, sorted({question.category for question in available}))
-        fitted = np.random.default_rng(0).permutation(len(available))[: FITTED_ON if available.name == TELEQNA else 0]
-        seen = {group_of(available[int(number)]) for number in fitted}
         own = [question for question in available if question.category == category]
-        fresh = [question for question in own if group_of(question) not in seen]
+        fresh = [available[number] for number in unfitted(available) if available[number].category == category]
         self.asked = [fresh[int(number)] for number in questions.sample(fresh, count, seed)]
         asked = {group_of(question) for question in self.asked}
         self.others = [question for question in own if group_of(question) not in asked][:BATCH]

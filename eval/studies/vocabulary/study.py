@@ -127,8 +127,7 @@ def figures(category: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the tables of the numbers, in Markdown."""
-    categories = list(dict.fromkeys(row["category"] for row in rows))
-    first = CATEGORY if CATEGORY in categories else categories[0]
+    categories, first = list(dict.fromkeys(row["category"] for row in rows)), _main_category(rows)
     lines = [
         [
             Condition(row["knowledge"], row["ratio"]).label,
@@ -167,7 +166,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def save_picture(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw accuracy against the share of the bits, and write ``path`` with the suffixes .png and .pdf."""
-    own = [row for row in rows if row["category"] == rows[0]["category"]]
+    own = [row for row in rows if row["category"] == _main_category(rows)]
     by_condition = {Condition(row["knowledge"], row["ratio"]): row for row in own}
     note = f"{own[0]['category']}, {own[0]['questions']} questions, {CONFIDENCE:.0%} intervals"
     with written_figure(path, 6.4, 4.2, note, grid="y") as figure:
@@ -191,3 +190,8 @@ def save_picture(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         ax.legend(frameon=False, fontsize=8)
+
+
+def _main_category(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the category that is shown in full: that of terms, or else the first."""
+    return next((CATEGORY for row in rows if row["category"] == CATEGORY), str(rows[0]["category"]))

@@ -10,6 +10,7 @@ import pytest
 from hashing_encoder import HashingEncoder
 
 from eval.command.cli import main
+from eval.experiments.knowledge_transfer import cells
 from eval.experiments.knowledge_transfer import vocabulary as terms
 from eval.experiments.knowledge_transfer.cells import PASSAGES, Condition
 from eval.experiments.knowledge_transfer.models import ModelStudents
@@ -95,7 +96,7 @@ def test_the_nearest_terms_are_read_and_a_placebo_reads_those_of_another_questio
 
 
 def test_the_readers_own_questions_are_not_asked(encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(terms, "FITTED_ON", 9)
+    monkeypatch.setattr(cells, "FITTED_ON", 9)
     made, path = asked(), written(tmp_path)
     fitted = set(np.random.default_rng(0).permutation(len(made))[:9].tolist())
     own = Terms(QuestionSet("teleqna", tuple(made)), 100, 0, path)
