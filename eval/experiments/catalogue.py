@@ -28,6 +28,7 @@ CATALOGUE = {
     "genainet-table1-models": "eval.experiments.knowledge_transfer.models:ModelStudents",
     "genainet-table2-models": "eval.experiments.genainet_power.models:ModelPowerGames",
     "genainet-experience-models": "eval.studies.experience.models:ModelExperience",
+    "genainet-convoy-models": "eval.studies.convoy.models:ModelConvoy",
     "knowledge-energy": "eval.experiments.knowledge_energy.experiment:KnowledgeEnergy",
     "fig4": _ENERGY,
     "table2": _ENERGY,

@@ -8,7 +8,7 @@ once, who yields claims it late. A vehicle without a usable reply follows the ru
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -19,11 +19,13 @@ from secagent_env.convoy.crossing import Crossings, Start
 from secagent_env.convoy.geometry import conflicts
 from secagent_env.convoy.rules import STEP_S, CrossingRules
 from secagent_env.convoy.views import View, view_of
+from secagent_env.support.errors import check_name
 from solvers.convoy.driving import TRACK_S, due
 from solvers.convoy.team import Team
 from solvers.llm.chat import CapReached, Message, Reply
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session
+from solvers.llm.standin import Rules
 from solvers.llm.structured import SENTENCE, Malformed, parse_reply
 
 FACTS = "Crossing: "
@@ -95,11 +97,27 @@ def reply(messages: Sequence[Message], seed: int) -> str:
     return json.dumps({"explanation": why, "decision": "yield" if earlier else "go"})
 
 
+def _answering(decide: Callable[[int], str]) -> Rules:
+    def answer(messages: Sequence[Message], seed: int) -> str:
+        return json.dumps({"explanation": "", "decision": decide(seed)})
+
+    return answer
+
+
+CONTROLS: Mapping[str, Rules] = {
+    "coin": _answering(lambda seed: ("go", "yield")[np.random.default_rng(seed).integers(2)]),
+    "all go": _answering(lambda seed: "go"),
+    "all yield": _answering(lambda seed: "yield"),
+}
+"""What decides in a model's place without reading the prompt: a toss from the seed, or always the same."""
+
+
 @dataclass(frozen=True, eq=False)
 class Crossed:
-    """A crossing of language agents: how it ended, the decisions, and what was wrong with replies, by vehicle."""
+    """A crossing of language agents: how it ended; prompts, decisions, and what was wrong with replies, by vehicle."""
 
     crossings: Crossings
+    prompts: tuple[tuple[Message, ...], ...]
     decisions: tuple[str, ...]
     troubles: tuple[str, ...]
     usage: Mapping[str, Any]
@@ -109,18 +127,24 @@ class Crossed:
 class LanguageTeam(ChatOptions):
     """Vehicles that ask a language model once per crossing; without a model, rules stand in.
 
-    The options of :class:`~solvers.llm.options.ChatOptions` name the model, and cap its cost for one crossing.
+    The options of :class:`~solvers.llm.options.ChatOptions` name the model, and cap its cost for one crossing. A
+    ``control`` of :data:`CONTROLS` decides in its place.
     """
 
     reply_tokens: int = 200
+    control: str | None = None
 
     def __post_init__(self) -> None:
         self.check_chat_options()
+        if self.control is not None:
+            check_name("control", self.control, CONTROLS)
+            if not self.in_process:
+                raise ValueError("a control decides in the model's place: leave out control, or the model")
 
     @property
     def name(self) -> str:
-        """Such as ``convoy (no LLM)`` for the stand-in, else with the model's name."""
-        return f"convoy ({self.chat_name})"
+        """Such as ``convoy (no LLM)`` for the stand-in, else with the model's name, or the control's."""
+        return f"convoy ({self.control or self.chat_name})"
 
     def cross(self, rules: CrossingRules, start: Start, seed: int = 0) -> Crossed:
         """Let the vehicles of one start cross.
@@ -143,18 +167,22 @@ class LanguageTeam(ChatOptions):
                 actions = before.act(running)
                 sends = np.full(actions.send.shape, 1)
                 running.step(replace(actions, send=sends, power_w=np.full(sends.shape, own.max_power_w)))
-        with Session(self, reply) as session:
-            decisions, troubles = self._decide(session, view_of(running), seed)
+        view = view_of(running)
+        prompts = tuple(prompt(view, i) for i in range(view.place.shape[1]))
+        with Session(self, CONTROLS[self.control] if self.control else reply) as session:
+            decisions, troubles = self._decide(session, prompts, seed)
             usage = session.usage.to_dict()
         playing.first = np.array([[{"go": 1, "yield": 0}.get(decision, -1) for decision in decisions]])
         while not running.over:
             running.step(playing.act(running))
-        return Crossed(running, decisions, troubles, usage)
+        return Crossed(running, prompts, decisions, troubles, usage)
 
-    def _decide(self, session: Session, view: View, seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        vehicles = view.place.shape[1]
-        requests = [self.request(prompt(view, i), "intent", Intent, seed * vehicles + i) for i in range(vehicles)]
-        replies: Sequence[Reply | None] = [None] * vehicles
+    def _decide(
+        self, session: Session, prompts: Sequence[tuple[Message, ...]], seed: int
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        first = seed * len(prompts)
+        requests = [self.request(messages, "intent", Intent, first + i) for i, messages in enumerate(prompts)]
+        replies: Sequence[Reply | None] = [None] * len(prompts)
         trouble = ""
         try:
             replies = session.ask(requests)

@@ -23,7 +23,7 @@ from eval.stats.statistics import CONFIDENCE, Interval, share, spread
 from solvers.answer_scores.files import Scored, ScoreFile, read_scores, recording
 
 PAIRS = ((ALL, WITHOUT), (CHOSEN, WITHOUT), (CHOSEN, ALL), (WITH_ANSWERS, ALL))
-PAIRS_OF_TERMS = ((ALL, WITHOUT), (CHOSEN, WITHOUT), (CHOSEN, ALL), (SWAPPED, WITHOUT))
+PAIRS_OF_TERMS = ((ALL, WITHOUT), (CHOSEN, WITHOUT), (CHOSEN, ALL), (SWAPPED, WITHOUT), (ALL, SWAPPED))
 """Conditions that are compared, on the same questions."""
 
 

@@ -132,18 +132,13 @@ class Convoy(Experiment):
 
     def asked(self) -> list[Cell]:
         """Return a cell for each crossing of language agents."""
-        paid = "model" in self.model and "replay" not in self.model
-        options = {"model": dict(self.model), "crossings": self.language}
-        name = "language"
-        one = Cell(cells_language.FUNCTION, self.name, name, name, self.seed, 0, options, paid=paid)
-        return [one.at(index) for index in range(self.language)]
+        return language_cells(self.name, "language", self.model, self.language, self.seed)
 
     def _cell(
         self, part: str, scheme: str, team: Mapping[str, Any], rules: Mapping[str, Any], number: int, value: str = ""
     ) -> Cell:
-        options = {"rules": dict(rules), "team": asdict(Team(**team)), "crossings": number, "part": part}
         CrossingRules(**rules)
-        return Cell(f"{FUNCTION}:cross", self.name, scheme, value or part, self.seed, options=options)
+        return team_cell(self.name, scheme, team, number, self.seed, part, rules, value or part)
 
     def report(self, compute: Compute) -> Report:
         """Return the tables and their rows; where a film is wanted, write it instead."""
@@ -156,7 +151,7 @@ class Convoy(Experiment):
             summary(str(cell.options["part"]), str(cell.value), cell.scheme, row)
             for cell, row in zip(cells, found, strict=True)
         ]
-        rows.append(asked_summary(compute(self.asked()).to_dict("records")))
+        rows.append(language_summary(compute(self.asked()).to_dict("records")))
         two = Cell(
             cells_reference.FUNCTION, self.name, "reference", "reference", self.seed, options={"crossings": self.harder}
         )
@@ -188,16 +183,40 @@ class Convoy(Experiment):
         ]
 
 
+def team_cell(
+    experiment: str,
+    scheme: str,
+    team: Mapping[str, Any],
+    crossings: int,
+    seed: int,
+    part: str = "levels",
+    rules: Mapping[str, Any] | None = None,
+    value: str = "levels",
+) -> Cell:
+    """Return the cell of a team's crossings under rules."""
+    options = {"rules": dict(rules or {}), "team": asdict(Team(**team)), "crossings": crossings, "part": part}
+    return Cell(f"{FUNCTION}:cross", experiment, scheme, value, seed, options=options)
+
+
+def language_cells(experiment: str, scheme: str, model: Mapping[str, Any], crossings: int, seed: int) -> list[Cell]:
+    """Return a cell for each crossing of language agents with the options of a model."""
+    paid = "model" in model and "replay" not in model
+    options = {"model": dict(model), "crossings": crossings}
+    one = Cell(cells_language.FUNCTION, experiment, scheme, "language", seed, 0, options, paid=paid)
+    return [one.at(index) for index in range(crossings)]
+
+
 def _records(compute: Compute, cells: Sequence[Cell]) -> list[Mapping[str, Any]]:
     return compute(cells).to_dict("records") if cells else []
 
 
-def asked_summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def language_summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the row of the crossings of language agents, a row of which each is."""
     joined = {name: json.dumps([json.loads(row[name])[0] for row in found]) for name in _COLUMNS}
     return {
         **summary("language", "language", str(found[0]["method"]), joined),
         "going": float(np.mean([row["going"] for row in found])),
+        "agreeing": sum(row["agreeing"] for row in found) / (len(found) * CrossingRules.num_vehicles),
         "faults": int(sum(row["faults"] for row in found)),
     }
 
@@ -238,18 +257,21 @@ def _shown(row: Mapping[str, Any], name: str, digits: int = 2) -> str:
     return NONE if value.mean == value.high == 0 else fixed(value, f".{digits}f")
 
 
+HEADERS = ["scheme", "collisions per 1000", "bits", "seconds", "engine, kJ", "radios, mJ", "reward"]
+_DIGITS = {"collisions": 0, "bits": 0, "seconds": 2, "motion_j": 1, "radio_j": 2, "reward": 2}
+
+
+def figures_of(row: Mapping[str, Any]) -> list[str]:
+    """Return the cells below :data:`HEADERS` of a row of the CSV file."""
+    return [row["scheme"], *(_shown(row, name, places) for name, places in _DIGITS.items())]
+
+
 def tables(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the tables of rows of the CSV file, in Markdown."""
     levels = [row for row in rows if row["part"] == "levels"]
-    headers = ["scheme", "collisions per 1000", "bits", "seconds", "engine, kJ", "radios, mJ", "reward"]
 
-    def wide(part: str) -> list[list[str]]:
-        digits = {"collisions": 0, "bits": 0, "seconds": 2, "motion_j": 1, "radio_j": 2, "reward": 2}
-        return [
-            [row["scheme"], *(_shown(row, name, places) for name, places in digits.items())]
-            for row in rows
-            if row["part"] == part
-        ]
+    def wide(part: str) -> str:
+        return tabulated([figures_of(row) for row in rows if row["part"] == part], HEADERS)
 
     note = (
         f"{levels[0]['crossings']} crossings of every scheme from the same starts, means with {CONFIDENCE:.0%} "
@@ -277,7 +299,7 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> str:
     return (
         "\n\n".join(
             [
-                tabulated(wide("levels"), headers),
+                wide("levels"),
                 note,
                 "What a liar gains and costs:",
                 liars,
@@ -286,7 +308,7 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> str:
                 "Collisions per 1000 where the crossing is easier or harder:",
                 tabulated([[name, *cells] for name, cells in hard.items()], ["crossing", *TRIED]),
                 spoken,
-                tabulated(wide("language"), headers),
+                wide("language"),
                 f"Two vehicles that know everything, {two[0]['crossings']} starts on the programme's grid:",
                 tabulated([[row["scheme"], _shown(row, "reward")] for row in two], ["decides", "reward"]),
                 *_of_learnt([row for row in rows if row["part"] == "learnt"]),

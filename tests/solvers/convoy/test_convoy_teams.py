@@ -169,6 +169,22 @@ def test_the_stand_in_reads_the_prompt_and_goes_where_it_is_first():
         language.reply([Message("user", "hello")], 0)
 
 
+def test_a_coin_decides_in_the_models_place():
+    start = draw(RULES, np.random.default_rng(4), 1)
+    team = LanguageTeam(control="coin")
+    assert team.name == "convoy (coin)"
+    tosses = [team.cross(RULES, start, seed).decisions for seed in range(12)]
+    assert team.cross(RULES, start, 5).decisions == tosses[5]
+    going = sum(decisions.count("go") for decisions in tosses)
+    assert 12 < going < 36  # of 48, within 3.5 standard deviations
+    for control, decision in (("all go", "go"), ("all yield", "yield")):
+        assert LanguageTeam(control=control).cross(RULES, start, 1).decisions == (decision,) * 4
+    with pytest.raises(ValueError, match="unknown control 'dice'"):
+        LanguageTeam(control="dice")
+    with pytest.raises(ValueError, match="leave out control, or the model"):
+        LanguageTeam(control="coin", model="some", base_url="http://127.0.0.1:1/v1")
+
+
 def test_the_prompt_holds_what_the_vehicle_knows_and_no_more():
     start = Start(np.array([[-40.0, -50.0]]), np.array([[10.0, 12.0]]))
     blind = Crossings(CrossingRules(num_vehicles=2), start, np.random.default_rng(0))

@@ -197,6 +197,7 @@ def test_a_students_table(tmp_path):
     assert lines["full less no knowledge"].startswith("+50.0")
     assert lines["compressed, 45.52 % less full"].startswith("-25.0")
     assert lines["others' passages less no knowledge"].startswith("-25.0")
+    assert lines["full less others' passages"].startswith("+75.0")
     assert "## GenAINet, Table 1" not in report.text
     both = tmp_path / "recording"  # a model's answers of two kinds of knowledge are in one recording
     other = ScoreFile(about, tuple(replace(each, data_set=each.data_set.removeprefix(PREFIX)) for each in scored))
