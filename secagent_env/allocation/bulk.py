@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from secagent_env.allocation.guided import LOWEST_POWER_W, GuidedFormat, SelectionFormat
+from secagent_env.allocation.guided import CANCELLED, LOWEST_POWER_W, GuidedFormat, SelectionFormat
 from secagent_env.allocation.observations import observation_shapes, task_part
 from secagent_env.allocation.observations import observe as observe_arrays
 from secagent_env.bulk import serving
@@ -176,7 +176,7 @@ class BulkGuidedFormat(GuidedFormat):
             channel_eve,
             _gain(instance),
             self._required,
-            (*map(float, powers), self.COMMON_DB, self.OFFSET_DB, RIDGE),
+            (*map(float, powers), self.COMMON_DB, self.OFFSET_DB, RIDGE, CANCELLED),
             selection,
             beamformer,
             power,

@@ -24,6 +24,8 @@ from secagent_env.model.serving import QUIET_ITERATIONS, ZERO_FORCING, Links, do
 
 LOWEST_POWER_W = 1e-10
 """−70 dBm: the bottom of the dB scales of powers, below which an agent is silent."""
+CANCELLED = 1e-6
+"""Of directions that cancel: what is left of a mixture, as a share of its weights, is float32 rounding, and no beam."""
 ACCURACY_ROUNDING = 5e-10
 """By how much a mean accuracy may miss the least one: half of what :func:`~secagent_env.evaluate` lets pass."""
 
@@ -46,7 +48,7 @@ class GuidedFormat:
                       that an agent next to the base station is no louder than others
     ``[2N+1:]``       weights of the :data:`~secagent_env.model.beams.DIRECTIONS`, which count by their squares,
                       with their signs: a small weight is as good as none; the beam has full power,
-                      unless all weights are 0
+                      unless all weights are 0 or directions cancel to :data:`CANCELLED` of them
     ================  =====================================================================================
 
     ``encode`` finds the nearest: of more than N_min selected agents the first, of a beam its projection onto the
@@ -96,10 +98,11 @@ class GuidedFormat:
 
         directions = beam_directions(instance, order[..., : self._required])
         weights = action[..., self.slices["directions"]]
-        weights = xp.astype(weights * xp.abs(weights), directions.dtype)
-        beam = xp.matmul(weights[..., None, :], directions)[..., 0, :]
+        weights = weights * xp.abs(weights)
+        beam = xp.matmul(xp.astype(weights, directions.dtype)[..., None, :], directions)[..., 0, :]
         length = xp.sqrt(xp.sum(xp.real(beam) ** 2 + xp.imag(beam) ** 2, axis=-1, keepdims=True))
-        beam = beam * (math.sqrt(instance.scenario.bs_power_w) / xp.where(length > 0, length, 1.0))
+        kept = length > CANCELLED * xp.sum(xp.abs(weights), axis=-1, keepdims=True)
+        beam = beam * xp.where(kept, math.sqrt(instance.scenario.bs_power_w) / xp.where(kept, length, 1.0), 0.0)
         return Decision(selection=selection, beamformer=beam, power_w=xp.where(selection, sending, jamming))
 
     def encode(self, decision: Decision, instance: Instance | None = None) -> np.ndarray:

@@ -38,12 +38,13 @@ def decide(
         N_min.
     constants
         Power budgets of an agent and of the base station, noise power, and least jamming power, W; the ranges of common
-        level and offset, dB; the ridge of the Gram matrix.
+        level and offset, dB; the ridge of the Gram matrix; the
+        share of its weights below which a mixture of directions is no beam.
     selection, beamformer, power
         What is written: (B, N) bool, (B, 2L), real and imaginary parts in turn, and (B, N).
     """
     agents, antennas, eves = channel_bs.shape[1], channel_bs.shape[2] // 2, channel_eve.shape[1]
-    most, base, noise, least, common_db, offset_db, ridge = constants
+    most, base, noise, least, common_db, offset_db, ridge, cancelled = constants
     octaves, heard_scale = math.log(most / least), math.sqrt(base / noise)
     order = np.empty(required, np.int64)
     unit, filtered = np.empty((required, 2, antennas)), np.empty((required, 2, antennas))
@@ -96,12 +97,14 @@ def decide(
             _subtract(-coefficients[k].conjugate(), filtered[k], directions[2])
         directions[3] = filtered[weakest]
         beam[:] = 0.0
+        sum_of_weights = 0.0
         for d in range(DIRECTIONS):
             weight = own[2 * agents + 1 + d]
+            sum_of_weights += weight * weight
             length = math.sqrt(dot(directions[d], directions[d]).real)
             _subtract(-weight * abs(weight) / (length if length > 0 else 1.0) + 0j, directions[d], beam)
         length = math.sqrt(dot(beam, beam).real)
-        scale = math.sqrt(base) / (length if length > 0 else 1.0)
+        scale = math.sqrt(base) / length if length > cancelled * sum_of_weights else 0.0
         for k in range(antennas):
             beamformer[i, 2 * k], beamformer[i, 2 * k + 1] = scale * beam[0, k], scale * beam[1, k]
 

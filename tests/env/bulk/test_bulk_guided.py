@@ -62,6 +62,15 @@ def test_decisions_are_the_same_whatever_the_numbers(seed, agents, antennas, eve
     assert_alike(*both(instance, action), 1e-9)
 
 
+def test_directions_that_cancel_are_no_beam():
+    # Of one agent, the filtered and the zero-forcing direction are the same.
+    instance = sample_instance(Scenario(num_agents=1, num_antennas=2, num_eavesdroppers=1, min_selected=1), 0)
+    for weights, power_w in (([0, -1, 1, 0], 0), ([0, -1, 0.99, 0], 10), ([0, 0, 0, 0], 0), ([0, 1e-9, 0, 0], 10)):
+        wanted, got = both(instance, np.array([0, 0, 0, *weights], float))
+        assert_alike(wanted, got, 1e-9)
+        assert np.linalg.norm(got.beamformer) ** 2 == pytest.approx(power_w)
+
+
 def test_shapes_are_those_of_the_batch():
     scenario = Scenario.preset("small")
     instances = sample_instance(scenario, 0, (2, 3))
