@@ -38,8 +38,8 @@ def decide(
         N_min.
     constants
         Power budgets of an agent and of the base station, noise power, and least jamming power, W; the ranges of common
-        level and offset, dB; the ridge of the Gram matrix; the
-        share of its weights below which a mixture of directions is no beam.
+        level and offset, dB; the ridge of the Gram matrix; the share of its weights below which a mixture of directions
+        is no beam.
     selection, beamformer, power
         What is written: (B, N) bool, (B, 2L), real and imaginary parts in turn, and (B, N).
     """

@@ -21,7 +21,7 @@ FUNCTION = "eval.studies.convoy.cells_language:cross"
 
 @returns(FIGURES | columns(method=text, going=count, agreeing=count, faults=count, trouble=text))
 def cross(cell: Cell) -> Row:
-    """Return the figures of one crossing, and how many vehicles go first, decide as the stand-in does, or cannot."""
+    """Return the figures of one crossing, and how many vehicles go first, agree with the stand-in, or lack a reply."""
     rules = CrossingRules()
     starts = draw(rules, np.random.default_rng([cell.seed, 0]), int(cell.options["crossings"]))
     start = starts[cell.index : cell.index + 1]

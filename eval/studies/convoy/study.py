@@ -138,7 +138,7 @@ class Convoy(Experiment):
         self, part: str, scheme: str, team: Mapping[str, Any], rules: Mapping[str, Any], number: int, value: str = ""
     ) -> Cell:
         CrossingRules(**rules)
-        return team_cell(self.name, scheme, team, number, self.seed, part, rules, value or part)
+        return team_cell(self.name, scheme, team, number, self.seed, part, rules, value)
 
     def report(self, compute: Compute) -> Report:
         """Return the tables and their rows; where a film is wanted, write it instead."""
@@ -191,11 +191,11 @@ def team_cell(
     seed: int,
     part: str = "levels",
     rules: Mapping[str, Any] | None = None,
-    value: str = "levels",
+    value: str = "",
 ) -> Cell:
-    """Return the cell of a team's crossings under rules."""
+    """Return the cell of a team's crossings, in a part of the tables, under rules that the value names."""
     options = {"rules": dict(rules or {}), "team": asdict(Team(**team)), "crossings": crossings, "part": part}
-    return Cell(f"{FUNCTION}:cross", experiment, scheme, value, seed, options=options)
+    return Cell(f"{FUNCTION}:cross", experiment, scheme, value or part, seed, options=options)
 
 
 def language_cells(experiment: str, scheme: str, model: Mapping[str, Any], crossings: int, seed: int) -> list[Cell]:

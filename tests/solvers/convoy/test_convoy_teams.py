@@ -169,7 +169,7 @@ def test_the_stand_in_reads_the_prompt_and_goes_where_it_is_first():
         language.reply([Message("user", "hello")], 0)
 
 
-def test_a_coin_decides_in_the_models_place():
+def test_controls_decide_in_the_models_place():
     start = draw(RULES, np.random.default_rng(4), 1)
     team = LanguageTeam(control="coin")
     assert team.name == "convoy (coin)"
