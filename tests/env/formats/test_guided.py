@@ -202,6 +202,14 @@ def test_an_encoded_solution_of_exact_is_as_good():
     assert policy.solution.gap < 1e-6
 
 
+def test_a_beam_has_full_power_unless_directions_cancel():
+    scenario = Scenario(num_agents=1, num_antennas=2, num_eavesdroppers=1, min_selected=1)
+    instance = sample_instance(scenario, 0)  # of one agent, the filtered and the zero-forcing direction are the same
+    for weights, power_w in (([0, -1, 1, 0], 0), ([0, -1, 0.99, 0], 10), ([0, 0, 0, 0], 0), ([0, 1e-9, 0, 0], 10)):
+        decision = action_format("guided", scenario).decode(neutral(scenario, directions=weights), instance)
+        assert np.linalg.norm(decision.beamformer) ** 2 == pytest.approx(power_w)
+
+
 def test_without_an_instance_it_says_so():
     env = gymnasium.make("secagent_env:secagent/Allocation-v0", scenario="small", action_format="guided")
     with pytest.raises(ValueError, match="call reset"):
