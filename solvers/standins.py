@@ -8,7 +8,9 @@ from solvers.llm.chat import Message
 
 
 def reply(messages: Sequence[Message], seed: int) -> str:
-    """Return the answer to a prompt of LAW, GenAINet, a crossing or an agent that reasons; the same for the same seed.
+    """Return the answer to a prompt of LAW, GenAINet, a crossing, an agent that reasons, or one that reads texts.
+
+    It is the same for the same seed.
 
     Raises
     ------
@@ -17,10 +19,12 @@ def reply(messages: Sequence[Message], seed: int) -> str:
     """
     from solvers.convoy import language
     from solvers.genainet import stepwise_standin
+    from solvers.knowledge.compress import summaries
+    from solvers.knowledge.structure import extraction
     from solvers.law import perturbing_standin
     from solvers.reasoning import overlap_standin
 
-    for standin in (overlap_standin, stepwise_standin, language):
+    for standin in (overlap_standin, stepwise_standin, language, summaries, extraction):
         if standin.can_answer(messages):
             return standin.reply(messages, seed)
     return perturbing_standin.reply(messages, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from eval.command.arguments import AddCommand
 TEXT = ("all", "needed", "none")
 SETS = ("arc-easy", "arc-challenge", "boolq")
 QUESTIONS, OF_STUDENTS = 450, 120
-KNOWLEDGE = ("explanations", "vocabulary")
+VOCABULARY = "vocabulary"
+KNOWLEDGE = ("explanations", VOCABULARY)
 
 
 def add_parser(command: AddCommand) -> None:
@@ -40,6 +42,13 @@ def add_parser(command: AddCommand) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument(
+        "--writer",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file of one group, as for `reproduce --groups`, whose model shortens the vocabulary: the student "
+        "reads it so too, beside what rules shorten. The model's replies are kept beside FILE",
+    )
+    parser.add_argument(
         "--questions",
         type=int,
         metavar="Q",
@@ -58,26 +67,46 @@ def add_parser(command: AddCommand) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure what the file lacks."""
-    from eval.experiments.question_source import digest_of, load
+    from eval.experiments.knowledge_transfer.vocabulary import WRITER
     from secagent_env.support.checks import integer
     from solvers.answer_scores.measuring import measure
 
     text = "none" if args.student else args.text
     count = integer("questions", args.questions or (OF_STUDENTS if args.student else QUESTIONS), 1)
-    scorer = _scorer(args)
-    if args.student:
-        from eval.experiments.knowledge_transfer.student_questions import student_questions
-        from eval.experiments.knowledge_transfer.vocabulary import term_questions
-
-        questions = term_questions if args.knowledge == "vocabulary" else student_questions
-        sets, digests = questions(count, data=args.data)
-    else:
-        data = None if args.data is None else str(args.data)
-        sets = {name: load(name, data) for name in args.sets}
-        digests = {name: digest_of([(q.key, len(q.options), q.answer) for q in own]) for name, own in sets.items()}
-    with scorer:
-        number = measure(scorer, sets, digests, count, args.out, text)
+    if args.writer is not None and not (args.student and args.knowledge == VOCABULARY):
+        raise ValueError("--writer shortens the vocabulary: it goes with --student --knowledge vocabulary")
+    with ExitStack() as resources:
+        writer = None if args.writer is None else resources.enter_context(_writer(args.writer))
+        scorer = resources.enter_context(_scorer(args))
+        sets, digests = _questions(args, count, writer)
+        told = {} if writer is None else {WRITER: writer.outcome()}
+        number = measure(scorer, sets, digests, count, args.out, text, told)
     print(f"{args.out} holds the scores of {number} questions by {scorer.about['model']}")
+
+
+def _questions(args: argparse.Namespace, count: int, writer: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the sets of questions that are asked, and their digests."""
+    from eval.experiments.knowledge_transfer.student_questions import student_questions
+    from eval.experiments.knowledge_transfer.vocabulary import term_questions
+    from eval.experiments.question_source import digest_of, load
+
+    if args.student and args.knowledge == VOCABULARY:
+        return term_questions(count, data=args.data, writer=writer)
+    if args.student:
+        return student_questions(count, data=args.data)
+    data = None if args.data is None else str(args.data)
+    sets = {name: load(name, data) for name in args.sets}
+    return sets, {name: digest_of([(q.key, len(q.options), q.answer) for q in own]) for name, own in sets.items()}
+
+
+def _writer(path: Path) -> Any:
+    """Return what shortens texts by the model in a file of groups; its replies are kept beside the file."""
+    from eval.experiments.groups import one_model
+    from solvers.knowledge.compress.summaries import Summariser
+    from solvers.llm import ChatOptions
+
+    options = one_model(path, "--writer")
+    return Summariser(ChatOptions(**options, transcript=path.with_suffix(".replies.jsonl")))
 
 
 def _scorer(args: argparse.Namespace) -> Any:

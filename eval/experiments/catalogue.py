@@ -29,6 +29,7 @@ CATALOGUE = {
     "genainet-table2-models": "eval.experiments.genainet_power.models:ModelPowerGames",
     "genainet-experience-models": "eval.studies.experience.models:ModelExperience",
     "genainet-convoy-models": "eval.studies.convoy.models:ModelConvoy",
+    "genainet-graph-models": "eval.studies.knowledge_use.models:ModelGraph",
     "knowledge-energy": "eval.experiments.knowledge_energy.experiment:KnowledgeEnergy",
     "fig4": _ENERGY,
     "table2": _ENERGY,

@@ -59,7 +59,17 @@ def fields_of(groups: Sequence[Group]) -> list[dict[str, Any]]:
 
 
 def game_model(path: Path | str | Sequence[Mapping[str, Any]] | None, experiment: str) -> dict[str, Any]:
-    """Return the options of the one language model in a file of groups that plays games.
+    """Return the options of the one language model in the file of --groups that plays an experiment's games.
+
+    The errors are those of :func:`one_model`.
+    """
+    return one_model(path, experiment, ": name it with --groups, or take the recorded answers with --replay")
+
+
+def one_model(path: Path | str | Sequence[Mapping[str, Any]] | None, who: str, instead: str = "") -> dict[str, Any]:
+    """Return the options of the one language model in a file of groups, whose agents answer no questions.
+
+    ``who`` needs the model; ``instead`` says what to do about it.
 
     Raises
     ------
@@ -70,11 +80,8 @@ def game_model(path: Path | str | Sequence[Mapping[str, Any]] | None, experiment
     """
     groups = () if path is None else read_groups(path)
     if len(groups) != 1 or groups[0].model is None:
-        raise ValueError(
-            f"{experiment} needs one language model: name it with --groups, a file with one table [[group]], "
-            "or take the recorded answers with --replay"
-        )
+        raise ValueError(f"{who} needs one language model, in a file with one table [[group]]{instead}")
     [fields] = fields_of(groups)
     if own := sorted({"planning", "tool_calls", "width", "depth"} & set(fields)):
-        raise ValueError(f"{own[0]} is an option of agents that answer questions, and not of games")
+        raise ValueError(f"{own[0]} is an option of agents that answer questions, and not of {who}")
     return {name: value for name, value in fields.items() if name != "agents"}

@@ -50,11 +50,12 @@ def measure(
     count: int,
     path: Path,
     text: str = "all",
+    told: Mapping[str, Any] | None = None,
 ) -> int:
     """Score ``count`` questions of each set, and append them to a file; return how many are in it.
 
     Those that the file holds are not asked again, unless their texts are wanted and missing. The sets take turns.
-    ``digests`` are those of the sets, ``text`` is one of :data:`TEXT`.
+    ``digests`` are those of the sets, ``text`` is one of :data:`TEXT`, and ``told`` is what else the file says of them.
 
     Raises
     ------
@@ -63,7 +64,7 @@ def measure(
     OSError
         If it cannot be read or written.
     """
-    about = {"format": FORMAT, "version": VERSION, **scorer.about, "sets": dict(digests), "seed": SEED}
+    about = {"format": FORMAT, "version": VERSION, **(told or {}), **scorer.about, "sets": dict(digests), "seed": SEED}
     known = _known(path, about)
     check_name("text", text, TEXT)
     turns = zip_longest(*([(name, *each) for each in _asked(asked, count, text)] for name, asked in sets.items()))

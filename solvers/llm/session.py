@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -16,6 +17,9 @@ from solvers.llm.transcript import Recorded, Replay, Transcript
 
 SECONDS_TO_STOP = 1.0
 """The longest wait for calls that are stopped, s; they take milliseconds."""
+TOLD_EVERY = 100
+
+logger = logging.getLogger("secagent.llm")
 
 
 class Session(Closing):
@@ -111,6 +115,27 @@ class Session(Closing):
         if not replies and refusal.fault != STOPPED:
             raise CapReached(refusal.detail)
         return replies + [refusal] * (len(requests) - len(replies))
+
+    def ask_all(self, requests: Sequence[Request], what: str) -> list[Reply]:
+        """Return the replies to many requests, in their order, and tell at each hundred how many there are.
+
+        Replies that a cap forbids have the fault ``"cap"``. ``what`` is what a request is about, in the plural.
+
+        Raises
+        ------
+        EndpointError
+            If the endpoint cannot be used.
+        """
+        replies: list[Reply] = []
+        while len(replies) < len(requests):
+            some = requests[len(replies) : len(replies) + TOLD_EVERY]
+            try:
+                replies += self.ask(some)
+            except CapReached as error:
+                replies += [Reply(fault="cap", detail=str(error))] * len(some)
+            if len(requests) > TOLD_EVERY:
+                logger.info("%d of %d %s are done", len(replies), len(requests), what)
+        return replies
 
     def _answer(self, call: Call) -> Reply:
         reply = None

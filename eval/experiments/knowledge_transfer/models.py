@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,28 +13,44 @@ import numpy as np
 from eval.experiments.knowledge_transfer.cells import ALL, CHOSEN, PRINTED_RATIO, WITH_ANSWERS, WITHOUT, Condition
 from eval.experiments.knowledge_transfer.cells_endpoints import CONDITIONS
 from eval.experiments.knowledge_transfer.printed import OVERALL, TABLE_1
-from eval.experiments.knowledge_transfer.vocabulary import OF_STUDENTS, PREFIX, SWAPPED
+from eval.experiments.knowledge_transfer.vocabulary import (
+    BY_RULES,
+    BY_WRITER,
+    OF_STUDENTS,
+    OF_WRITERS,
+    PREFIX,
+    SWAPPED,
+    WRITER,
+)
 from eval.experiments.options import option
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.experiments.recorded import SCORES, find
 from eval.stats.formatting import NONE, percent, points, tabulated
 from eval.stats.paired import paired_difference
 from eval.stats.statistics import CONFIDENCE, Interval, share, spread
+from secagent_env.support.checks import integer, number
 from solvers.answer_scores.files import Scored, ScoreFile, read_scores, recording
 
 PAIRS = ((ALL, WITHOUT), (CHOSEN, WITHOUT), (CHOSEN, ALL), (WITH_ANSWERS, ALL))
-PAIRS_OF_TERMS = ((ALL, WITHOUT), (CHOSEN, WITHOUT), (CHOSEN, ALL), (SWAPPED, WITHOUT), (ALL, SWAPPED))
+PAIRS_OF_TERMS = (
+    *((ALL, WITHOUT), (CHOSEN, WITHOUT), (CHOSEN, ALL), (SWAPPED, WITHOUT), (ALL, SWAPPED)),
+    *((BY_WRITER, WITHOUT), (BY_WRITER, ALL), (BY_WRITER, CHOSEN), (BY_WRITER, BY_RULES)),
+)
 """Conditions that are compared, on the same questions."""
 
 
 @dataclass(frozen=True, eq=False)
 class Student:
-    """What a student answers: the Q questions (their keys and categories), and which were right in each condition."""
+    """What a student answers: the Q questions (their keys and categories), and which were right in each condition.
+
+    ``writer`` says what the one that shortened texts made of them, if there was one.
+    """
 
     name: str
     categories: np.ndarray
     right: dict[Condition, np.ndarray]
     chance: float
+    writer: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, file: ScoreFile, conditions: Sequence[Condition] = CONDITIONS, prefix: str = "") -> Student:
@@ -50,7 +66,8 @@ class Student:
         right = {condition: np.array([_right(own[key]) for key in common], float) for condition, own in asked.items()}
         first = [asked[WITHOUT][key] for key in common]
         categories = np.array([each.category for each in first])
-        return cls(file.model, categories, right, float(np.mean([1 / each.num_options for each in first])))
+        chance = float(np.mean([1 / each.num_options for each in first]))
+        return cls(file.model, categories, right, chance, _writer_of(file))
 
     def accuracy(self, condition: Condition, category: str = OVERALL) -> Interval:
         """Return the share of right answers in a category."""
@@ -84,7 +101,9 @@ class ModelStudents(Experiment):
         """Return the table with its numbers; nothing is left to compute."""
         on_terms = [file for file in self.files if any(each.data_set.startswith(PREFIX) for each in file.questions)]
         students = [Student.of(file) for file in self.files if file not in on_terms]
-        of_terms = [Student.of(file, OF_STUDENTS, PREFIX) for file in on_terms]
+        of_terms = [
+            Student.of(file, (*OF_STUDENTS, *(OF_WRITERS if WRITER in file.about else ())), PREFIX) for file in on_terms
+        ]
         rows = [row for student in students for row in figures(student)]
         rows += [row for student in of_terms for row in figures(student, PREFIX)]
         text = "\n".join(
@@ -123,13 +142,22 @@ def terms_markdown(students: Sequence[Student]) -> str:
         f"{PRINTED_RATIO:.2%} of its bits by other questions, or none; and, as a placebo, what was found for another."
     )
     lines = [
-        [condition.label, *(percent(student.accuracy(condition)) for student in students)]
-        for condition in (ALL, CHOSEN, WITHOUT, SWAPPED)
+        [
+            condition.label,
+            *(percent(each.accuracy(condition)) if condition in each.right else NONE for each in students),
+        ]
+        for condition in (ALL, CHOSEN, *OF_WRITERS, WITHOUT, SWAPPED)
+        if any(condition in each.right for each in students)
     ]
     table = tabulated(lines, ["vocabulary", *(student.name for student in students)])
+    writers = {
+        f"{own['model']} shortened {own['shorter']} of {own['texts']} texts, to {own['letters']:.1%} of all letters."
+        for own in (student.writer for student in students)
+        if own
+    }
     parts = [
         "## The vocabulary of a standard, with real models",
-        setting,
+        " ".join([setting, *sorted(writers)]),
         table,
         _differences(students, PAIRS_OF_TERMS),
     ]
@@ -162,9 +190,15 @@ def _differences(students: Sequence[Student], pairs: Sequence[tuple[Condition, C
     lines = [
         [
             f"{first.label} less {second.label}",
-            *(points(paired_difference(student.right[first], student.right[second])) for student in students),
+            *(
+                points(paired_difference(each.right[first], each.right[second]))
+                if {first, second} <= set(each.right)
+                else NONE
+                for each in students
+            ),
         ]
         for first, second in pairs
+        if any({first, second} <= set(each.right) for each in students)
     ]
     return tabulated(lines, ["difference", *(student.name for student in students)])
 
@@ -172,6 +206,21 @@ def _differences(students: Sequence[Student], pairs: Sequence[tuple[Condition, C
 def _categories(student: Student) -> list[str]:
     found = set(student.categories.tolist())
     return [name for name in TABLE_1 if name in found] + sorted(found - {*TABLE_1})
+
+
+def _writer_of(file: ScoreFile) -> Mapping[str, Any]:
+    """Return what a file says of the writer that shortened its texts; raise ValueError if that cannot be."""
+    told = file.about.get(WRITER, {})
+    if told:
+        try:
+            texts = integer("texts", told["texts"], 1)
+            integer("shorter", told["shorter"], 0, texts)
+            number("letters", told["letters"], 0, 1)
+            if not isinstance(told["model"], str):
+                raise ValueError("model must be a text")
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"the scores of {file.model} tell of a writer that cannot be: {error}") from None
+    return told
 
 
 def _right(scored: Scored) -> bool:

@@ -26,7 +26,7 @@ from eval.experiments.question_source import Source, folder_of
 from secagent_env import questions
 from secagent_env.questions import QuestionSet
 from secagent_env.support.errors import check_name
-from solvers.knowledge.compress.compression import compress
+from solvers.knowledge.compress.compression import Writer, compress
 from solvers.knowledge.corpus import vocabulary
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.encoder import default_encoder
@@ -38,6 +38,7 @@ CATEGORY = "Lexicon"
 """The category of questions on terms."""
 NOTHING, FULL, COMPRESSED = "no knowledge", "full", "compressed"
 ASKED, RANDOM, SHORTENED, PLACEBO = "compressed by what is asked", "at random", "shortened", "others' passages"
+SUMMARISED = "summarised"
 WITHOUT, ALL, CHOSEN = Condition(NOTHING, 0.0), Condition(FULL), Condition(COMPRESSED, PRINTED_RATIO)
 SWAPPED = Condition(PLACEBO)
 CONDITIONS = (
@@ -50,8 +51,13 @@ CONDITIONS = (
 )
 OF_STUDENTS = (WITHOUT, CHOSEN, ALL, SWAPPED)
 """The conditions in which a language model answers."""
+BY_RULES, BY_WRITER = Condition(SHORTENED, PRINTED_RATIO), Condition(SUMMARISED, PRINTED_RATIO)
+OF_WRITERS = (BY_RULES, BY_WRITER)
+"""Those in which it answers too where a writer shortens the texts, to the bits of the chosen ones."""
 PREFIX = "vocabulary, "
 """What the names of a student's sets begin with."""
+WRITER = "writer"
+"""The field of a file of scores that says what a writer made of the texts."""
 
 
 def vocabulary_file(data: Path | str | None = None) -> Path:
@@ -80,6 +86,8 @@ class Terms:
         Of the vocabulary.
     category
         Of the questions.
+    writer
+        Shortens texts, for the condition "summarised".
 
     Raises
     ------
@@ -87,7 +95,15 @@ class Terms:
         If the category is unknown, or the file holds no terms.
     """
 
-    def __init__(self, available: QuestionSet, count: int, seed: int, path: Path, category: str = CATEGORY) -> None:
+    def __init__(
+        self,
+        available: QuestionSet,
+        count: int,
+        seed: int,
+        path: Path,
+        category: str = CATEGORY,
+        writer: Writer | None = None,
+    ) -> None:
         check_name("category", category, sorted({question.category for question in available}))
         own = [question for question in available if question.category == category]
         fresh = [available[number] for number in unfitted(available) if available[number].category == category]
@@ -98,6 +114,7 @@ class Terms:
         self.reader = RetrievalReader(self.encoder)
         self.whole = KnowledgeBase.build(vocabulary(path), self.encoder)
         self.seed = seed
+        self.writer = writer
         self._sent: dict[Condition, KnowledgeBase] = {}
 
     @functools.cached_property
@@ -118,14 +135,16 @@ class Terms:
 
     def _choose(self, condition: Condition) -> KnowledgeBase:
         whole, ratio, seed = self.whole, condition.ratio, self.seed
+        encoder = self.encoder
         match condition.kind:
             case "no knowledge":
                 return whole.select([])
             case "compressed":
                 return compress(whole, ratio, queries=self.expected, seed=seed)
             case "shortened":
-                expected, encoder = self.expected, self.encoder
-                return compress(whole, ratio, queries=expected, shortening="light", encoder=encoder, seed=seed)
+                return compress(whole, ratio, queries=self.expected, shortening="light", encoder=encoder, seed=seed)
+            case "summarised":
+                return compress(whole, ratio, queries=self.expected, writer=self.writer, encoder=encoder, seed=seed)
             case "compressed by what is asked":
                 return compress(whole, ratio, queries=self.queries, seed=seed)
             case "at random":
@@ -150,13 +169,15 @@ class Terms:
 
 
 def term_questions(
-    count: int, seed: int = 0, data: Path | str | None = None
+    count: int, seed: int = 0, data: Path | str | None = None, writer: Writer | None = None
 ) -> tuple[dict[str, QuestionSet], dict[str, str]]:
     """Return the questions on terms in a student's conditions, by their labels, and digests of the sets and texts.
 
-    The texts of a condition are the question's passage. Raises ValueError if the vocabulary is not there.
+    The texts of a condition are the question's passage. With a writer there are two more: texts that it shortens, and
+    that rules do. Raises ValueError if the vocabulary is not there.
     """
     source = Source.of(data=data)
-    terms = Terms(source.load(), count, seed, vocabulary_file(data))
-    sets = {f"{PREFIX}{each.label}": with_passages(source.name, terms.asked, terms.texts(each)) for each in OF_STUDENTS}
+    terms = Terms(source.load(), count, seed, vocabulary_file(data), writer=writer)
+    conditions = (*OF_STUDENTS, *(OF_WRITERS if writer else ()))
+    sets = {f"{PREFIX}{each.label}": with_passages(source.name, terms.asked, terms.texts(each)) for each in conditions}
     return sets, digests_of(sets, source)

@@ -6,11 +6,13 @@ but real model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
+from eval.sweep.answers import with_answers
 from eval.sweep.cells import Cell, Row
 from eval.sweep.promises import columns, count, numbers, returns, text
 from secagent_env.questions import Question
@@ -23,10 +25,12 @@ from solvers.knowledge.representation import Representation, representation
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.encoder import Encoder, default_encoder
 from solvers.knowledge.store.passages import Passage
-from solvers.knowledge.structure.concepts import Concepts, Content
+from solvers.knowledge.structure.concepts import Content, KnownNames, canonical
+from solvers.knowledge.structure.extraction import Extractor
 from solvers.knowledge.structure.graph import KnowledgeGraph
 from solvers.knowledge.structure.hops import search_hops
 from solvers.knowledge.structure.topology import KnowledgeTopology
+from solvers.llm import ChatOptions
 from solvers.reasoning.reader import RetrievalReader
 
 FUNCTION = "eval.studies.knowledge_use.cells"
@@ -36,6 +40,7 @@ BEAM = 5
 """Passages with each of which vectors ask a second time."""
 NOTHING, BOTH = "no passages (control)", "both facts given (control)"
 MIDDLE, PERFECT = "vectors, told the middle (control)", "graph of perfect extraction, 2 hops (control)"
+EXTRACTED = "graph that the model reads, 2 hops"
 
 POLICIES = ("never", "everything again", "differences", "feedback only")
 """What a teacher sends after the first message."""
@@ -48,26 +53,19 @@ ALARMS = 0.05
 """The rate of false alarms of the quarantine."""
 
 
-@dataclass(frozen=True)
-class Names(Concepts):
-    """A reader of texts that finds the names of the made-up network, all and nothing else: a control."""
-
-    names: tuple[str, ...] = ()
-
-    def of(self, text: str) -> tuple[str, ...]:
-        """Return the names in a text."""
-        return tuple(name for name in self.names if name in text)
+def perfect_contents(world: FactWorld) -> list[Content]:
+    """Return the two ends of the fact of each passage, as the generator knows them."""
+    ends = [(canonical(fact.subject), canonical(fact.value)) for fact in world.sentences]
+    return [Content((one, other), ((one, "is a", other),)) for one, other in ends]
 
 
-def perfect_graph(world: FactWorld) -> KnowledgeGraph:
-    """Return the graph whose concepts are the two ends of each fact, as the generator knows them."""
-    contents = [Content((fact.subject, fact.value), ((fact.subject, "is a", fact.value),)) for fact in world.sentences]
-    names = tuple(sorted({name for content in contents for name in content.concepts}))
-    return KnowledgeGraph.of_contents(world.passages, Names(names=names), contents)
+def ways(
+    world: FactWorld, encoder: Encoder, extracted: Mapping[str, Sequence[Content]] = MappingProxyType({})
+) -> dict[str, np.ndarray]:
+    """Return the passages (questions, READ) that each way of searching finds for the world's questions; −1 for none.
 
-
-def ways(world: FactWorld, encoder: Encoder) -> dict[str, np.ndarray]:
-    """Return the passages (questions, READ) that each way of searching finds for the world's questions; −1 for none."""
+    ``extracted`` are contents of the passages that were found otherwise, by what found them.
+    """
     texts = [asked.question.text for asked in world.asked]
     passages, needed = world.passages, [world.needed(asked) for asked in world.asked]
     place = {passage.key: index for index, passage in enumerate(passages)}
@@ -87,7 +85,10 @@ def ways(world: FactWorld, encoder: Encoder) -> dict[str, np.ndarray]:
         "graph, 2 hops, scored by the encoder": search_hops(graph, texts, READ, 2, queries @ base.vectors.T)[0],
         "topology, faces": topology.search_texts(texts, READ)[0],
         "topology, 2 hops": search_hops(topology, texts, READ, 2)[0],
-        PERFECT: search_hops(perfect_graph(world), texts, READ, 2)[0],
+        **{
+            way: search_hops(KnowledgeGraph.of_contents(passages, KnownNames(), contents), texts, READ, 2)[0]
+            for way, contents in {**extracted, PERFECT: perfect_contents(world)}.items()
+        },
         BOTH: given,
     }
     return found
@@ -107,18 +108,48 @@ def asked_twice(base: KnowledgeBase, texts: Sequence[str], encoder: Encoder) -> 
     return found
 
 
-_FOUND = dict.fromkeys(("first", "second", "both", "exact", "reader"), numbers)
+_FOUND = columns(way=text, passages=count, **dict.fromkeys(("first", "second", "both", "exact", "reader"), numbers))
+_EXTRACTED = columns(model=text, **dict.fromkeys(("named", "names", "listed", "made_up", "unread"), count))
 
 
-@returns(columns(way=text, passages=count, **_FOUND))
+@returns(_FOUND)
 def two_facts(cell: Cell) -> list[Row]:
     """Return a row for each way of searching: whether each question's facts were found, and it was answered right."""
+    return _found(cell, build(cell.options["questions"], seed=cell.seed, joined=cell.options["joined"]))
+
+
+@returns(_FOUND | _EXTRACTED)
+def extracted_facts(cell: Cell) -> list[Row]:
+    """Return the rows of :func:`two_facts`, and one of a graph that the language model of the cell reads.
+
+    Each tells what the model lists: how many of the ``names`` of the passages' facts, how many names in all, how many
+    it made up, and of how many passages no reply could be used.
+
+    Raises EndpointError if the endpoint cannot be used.
+    """
     world = build(cell.options["questions"], seed=cell.seed, joined=cell.options["joined"])
+    with Extractor(ChatOptions(**with_answers(cell, cell.options["model"])), cell.seed) as extractor:
+        contents = extractor.read([passage.text for passage in world.passages])
+    true = [set(own.concepts) for own in perfect_contents(world)]
+    told = {
+        "model": extractor.name,
+        "named": sum(len(own & set(found.concepts)) for own, found in zip(true, contents, strict=True)),
+        "names": sum(map(len, true)),
+        "listed": sum(len(found.concepts) for found in contents),
+        "made_up": extractor.made_up,
+        "unread": sum(extractor.faults.values()),
+    }
+    return [{**row, **told} for row in _found(cell, world, {EXTRACTED: contents})]
+
+
+def _found(
+    cell: Cell, world: FactWorld, extracted: Mapping[str, Sequence[Content]] = MappingProxyType({})
+) -> list[Row]:
     encoder = default_encoder()
     exact, weak = ExactReader(union([world])), RetrievalReader(encoder)
     questions = [asked.question for asked in world.asked]
     rows: list[Row] = []
-    for way, found in ways(world, encoder).items():
+    for way, found in ways(world, encoder, extracted).items():
         keys = [{world.passages[p].key for p in row if p >= 0} for row in found]
         texts = [[world.passages[p].text for p in row if p >= 0] for row in found]
         facts = np.array([[f.key in own for f in world.needed(a)] for a, own in zip(world.asked, keys, strict=True)])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from pydantic import BaseModel, Field
 
 from secagent_env.support.checks import number
 from solvers.knowledge.compress.shortening import shorten
 from solvers.llm.caps import Usage
-from solvers.llm.chat import CapReached, Closing, Message, Reply, Request
+from solvers.llm.chat import Closing, Message, Reply, Request
 from solvers.llm.options import ChatOptions
 from solvers.llm.session import Session
 from solvers.llm.structured import Malformed, parse
@@ -59,7 +60,7 @@ class Summariser(Closing):
         self._options, self._share, self._seed = options, share, seed
         self._written: dict[str, str] = {}
         self._resources = ExitStack()
-        self._session = self._resources.enter_context(Session(options, _rules))
+        self._session = self._resources.enter_context(Session(options, reply))
 
     @property
     def name(self) -> str:
@@ -71,6 +72,16 @@ class Summariser(Closing):
         """The requests so far, in numbers."""
         return self._session.usage
 
+    def outcome(self) -> dict[str, Any]:
+        """Return what became of the texts so far, as plain data: the writer, their number, and how many are shorter.
+
+        ``letters`` is the share of all letters that is left.
+        """
+        before, after = sum(map(len, self._written)), sum(map(len, self._written.values()))
+        shorter = sum(len(new) < len(old) for old, new in self._written.items())
+        left = after / before if before else 1.0
+        return {"model": self.name, "texts": len(self._written), "shorter": shorter, "letters": left}
+
     def __call__(self, text: str) -> str:
         """Return a shorter text, or the text itself."""
         self.prepare([text])
@@ -79,12 +90,7 @@ class Summariser(Closing):
     def prepare(self, texts: Iterable[str]) -> None:
         """Shorten many texts, several at a time, and remember them."""
         new = [text for text in dict.fromkeys(texts) if text not in self._written and len(text.split()) > 1]
-        if not new:
-            return
-        try:
-            replies = self._session.ask([self._request(text) for text in new])
-        except CapReached as error:
-            replies = [Reply(fault="cap", detail=str(error))] * len(new)
+        replies = self._session.ask_all([self._request(text) for text in new], "texts")
         for text, reply in zip(new, replies, strict=True):
             self._written[text], fault = _accepted(text, reply)
             if fault:
@@ -111,7 +117,12 @@ def _accepted(text: str, reply: Reply) -> tuple[str, str]:
     return short, ""
 
 
-def _rules(messages: Sequence[Message], seed: int) -> str:
-    """Return the stand-in's answer to a prompt: the text in the style of a telegram."""
+def can_answer(messages: Sequence[Message]) -> bool:
+    """Return whether a prompt is one of these."""
+    return bool(messages) and _TEXT.search(messages[-1].content) is not None
+
+
+def reply(messages: Sequence[Message], seed: int) -> str:
+    """Return the stand-in's answer to a prompt, the text in the style of a telegram; the seed has no effect."""
     match = _TEXT.search(messages[-1].content)
     return SummaryReply(text=shorten(match[1] if match else "-", "telegraphic") or "-").model_dump_json()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TypeVar
 
 from solvers.knowledge.store.message import columns, numbers, pack_fields, passages_of, strings, unpack_fields
@@ -28,8 +29,8 @@ def difference(old: S, new: S) -> bytes:
     ValueError
         If one is a graph and the other a topology.
     """
-    if type(old) is not type(new):
-        raise ValueError(f"{old.noun} is not updated to {new.noun}: send the whole one")
+    if type(old) is not type(new) or type(old.reader) is not type(new.reader):
+        raise ValueError(f"a {old.noun} is not updated to a {new.noun} of another kind: send the whole one")
     before, after = _by_key(old), _by_key(new)
     ranks = {key: rank for rank, key in enumerate(sorted(before))}
     fresh = [passage for passage in new.passages if passage.key not in before or before[passage.key][0] != passage]
@@ -87,7 +88,7 @@ def apply(old: S, update: bytes) -> S:
     passages = (*(passage for passage in old.passages if passage.key not in gone), *fresh)
     forgotten = set(strings(fields, "forgotten"))
     learned = {short: long for short, long in old.reader.abbreviations.items() if short not in forgotten}
-    reader = Concepts(learned | dict(Concepts.from_fields(fields).abbreviations))
+    reader = replace(old.reader, abbreviations=learned | dict(Concepts.from_fields(fields).abbreviations))
     known = {key: content for key, (_, content) in before.items()} | contents
     new = type(old).of_contents(passages, reader, [known[passage.key] for passage in passages])
     if fields.get("gives") != digest(new):

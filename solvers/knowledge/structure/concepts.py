@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -39,6 +39,8 @@ RELATIONS = {
     "affects": "affects affect depends depend determines determine causes cause leads",
 }
 """The relations between two concepts, and the verbs that express each."""
+BY_NAMES = "names"
+"""The field ``reader`` of a message whose structure is read by the names that it holds."""
 BESIDE = "beside"
 """The relation of neighbouring concepts of a sentence without such a verb between them."""
 
@@ -89,8 +91,12 @@ class Concepts:
                     abbreviations.setdefault(match[1].lower(), long)
         return cls(abbreviations)
 
-    def to_fields(self) -> dict[str, list[str]]:
-        """Return the abbreviations as fields of a message."""
+    def knowing(self, names: Sequence[str]) -> Concepts:
+        """Return the reader of a structure whose concepts have these names; the rules need none."""
+        return self
+
+    def to_fields(self) -> dict[str, Any]:
+        """Return the reader as fields of a message: the abbreviations."""
         return {"short": list(self.abbreviations), "long": list(self.abbreviations.values())}
 
     @classmethod
@@ -99,7 +105,8 @@ class Concepts:
         short, long = strings(fields, "short"), strings(fields, "long")
         if len(short) != len(long):
             raise ValueError("the message is damaged: its abbreviations have gaps")
-        return cls(dict(zip(short, long, strict=True)))
+        kind = KnownNames if fields.get("reader") == BY_NAMES else Concepts
+        return kind(dict(zip(short, long, strict=True)))
 
     def of(self, text: str) -> tuple[str, ...]:
         """Return the concepts of a text, each once, in order."""
@@ -151,6 +158,49 @@ class Concepts:
     def _concepts(phrase: list[str]) -> tuple[str, ...]:
         names = [" ".join(phrase[-MAX_WORDS:]), *phrase] if len(phrase) > 1 else phrase
         return tuple(dict.fromkeys(normal(name) for name in names if _is_concept(name)))
+
+
+@dataclass(frozen=True)
+class KnownNames(Concepts):
+    """A reader that finds the names of a structure's own concepts in a text, all and nothing else.
+
+    It is the reader where something other than the rules found the concepts, such as a language model.
+
+    Parameters
+    ----------
+    names
+        As :func:`canonical` writes them; a structure gives its own.
+    """
+
+    names: frozenset[str] = frozenset()
+
+    def knowing(self, names: Sequence[str]) -> KnownNames:
+        """Return the reader that finds these names."""
+        return replace(self, names=frozenset(names))
+
+    def to_fields(self) -> dict[str, Any]:
+        """Return the reader as fields of a message, without the names, which are those of the concepts there."""
+        return {**super().to_fields(), "reader": BY_NAMES}
+
+    def of(self, text: str) -> tuple[str, ...]:
+        """Return the names in a text, each once, in order; of names that begin at the same word the longest first."""
+        words = _words(text)
+        phrases = (
+            normal(" ".join(words[first : first + count]))
+            for first in range(len(words))
+            for count in range(min(self._most, len(words) - first), 0, -1)
+        )
+        return tuple(dict.fromkeys(phrase for phrase in phrases if phrase in self.names))
+
+    @cached_property
+    def _most(self) -> int:
+        """The most words of a name."""
+        return max((name.count(" ") + 1 for name in self.names), default=0)
+
+
+def canonical(name: str) -> str:
+    """Return the form of a name in which :class:`KnownNames` finds it; empty if it has no letter or digit."""
+    return normal(" ".join(_words(name)))
 
 
 def normal(name: str) -> str:
@@ -211,7 +261,7 @@ class ByConcepts:
     concepts
         The names of the C concepts.
     reader
-        The reader of texts, with the abbreviations that the passages introduced.
+        The reader of texts, with the abbreviations that the passages introduced; it learns the names of the concepts.
     """
 
     noun: ClassVar[str]
@@ -220,6 +270,9 @@ class ByConcepts:
     passages: tuple[Passage, ...]
     concepts: tuple[str, ...]
     reader: Concepts
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reader", self.reader.knowing(self.concepts))
 
     def __len__(self) -> int:
         return len(self.passages)

@@ -85,3 +85,24 @@ def test_rules_stand_in_for_a_model():
         assert writer.name == "no LLM"
     with pytest.raises(ValueError, match="share must be"):
         Summariser(ChatOptions(), share=1.0)
+
+
+def test_what_became_of_the_texts():
+    with FaultyServer(answer("BS sends tasks.")) as server, Summariser(options(server)) as writer:
+        assert writer.outcome() == {"model": "m", "texts": 0, "shorter": 0, "letters": 1.0}
+        writer.prepare([TEXT, "two words"])
+        outcome = writer.outcome()
+    assert outcome == {"model": "m", "texts": 2, "shorter": 1, "letters": (15 + 9) / (len(TEXT) + 9)}
+
+
+def test_many_texts_are_told(caplog):
+    caplog.set_level("INFO", "secagent.llm")
+    with FaultyServer(answer("short")) as server, Summariser(options(server, max_calls=120, concurrency=16)) as writer:
+        writer.prepare([TEXT])
+        assert not caplog.messages
+        writer.prepare(f"a text of some words, with the number {number}" for number in range(150))
+    assert [text for text in caplog.messages if "texts" in text] == [
+        "100 of 150 texts are done",
+        "150 of 150 texts are done",
+    ]
+    assert (len(server.bodies), writer.faults) == (120, {"cap": 31})

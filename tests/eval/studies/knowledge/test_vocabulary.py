@@ -1,5 +1,6 @@
 """Case A with the vocabulary of a standard: what is sent, what is read, and what the tables say."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import docx
 import numpy as np
 import pandas
 import pytest
+from faulty_server import FaultyServer, says
 from hashing_encoder import HashingEncoder
 
 from eval.command.cli import main
@@ -17,14 +19,18 @@ from eval.experiments.knowledge_transfer.models import ModelStudents
 from eval.experiments.knowledge_transfer.vocabulary import (
     ALL,
     ASKED,
+    BY_RULES,
+    BY_WRITER,
     CHOSEN,
     CONDITIONS,
     OF_STUDENTS,
+    OF_WRITERS,
     PREFIX,
     RANDOM,
     SHORTENED,
     SWAPPED,
     WITHOUT,
+    WRITER,
     Terms,
     term_questions,
 )
@@ -173,8 +179,12 @@ def test_a_student_reads_what_the_offline_reader_reads(encoder, tmp_path, monkey
     assert len(set(digests.values())) == len(OF_STUDENTS)
 
 
-def test_a_students_table(tmp_path):
-    rights = {WITHOUT: (0, 0, 1, 0), CHOSEN: (0, 1, 1, 0), ALL: (1, 1, 1, 0), SWAPPED: (0, 0, 0, 0)}
+RIGHTS = {WITHOUT: (0, 0, 1, 0), CHOSEN: (0, 1, 1, 0), ALL: (1, 1, 1, 0), SWAPPED: (0, 0, 0, 0)}
+WRITTEN = {"model": "w", "texts": 9, "shorter": 7, "letters": 0.625}
+
+
+def scores_of(path, rights, model="m", **told):
+    """Write the scores of a student: which of four questions are right, by condition; return their file."""
     scored = [
         Scored(
             PREFIX + condition.label,
@@ -187,23 +197,133 @@ def test_a_students_table(tmp_path):
         for condition, own in rights.items()
         for number, right in enumerate(own)
     ]
-    about = {"format": FORMAT, "version": VERSION, "model": "m", "sets": {}, "seed": 0}
-    path = tmp_path / "scores"
+    about = {"format": FORMAT, "version": VERSION, "model": model, "sets": {}, "seed": 0, **told}
     path.write_bytes(ScoreFile(about, tuple(scored)).to_bytes())
+    return path
+
+
+def lines_of(report):
+    """Return the cells of a table's lines behind the first one, by the first one."""
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in report.text.splitlines() if "|" in line]
+    return {first: cells for first, *cells in lines}
+
+
+def test_a_students_table(tmp_path):
+    path = scores_of(tmp_path / "scores", RIGHTS)
     report = ModelStudents(students=[path]).report(None)
-    lines = {line.split("|")[1].strip(): line.split("|")[2].strip() for line in report.text.splitlines() if "|" in line}
-    told = {condition: lines[condition.label].split(" %")[0] for condition in rights}
+    lines = {first: cells[0] for first, cells in lines_of(report).items()}
+    told = {condition: lines[condition.label].split(" %")[0] for condition in RIGHTS}
     assert told == {WITHOUT: "25", CHOSEN: "50", ALL: "75", SWAPPED: "0"}
+    assert "summarised" not in report.text
     assert lines["full less no knowledge"].startswith("+50.0")
     assert lines["compressed, 45.52 % less full"].startswith("-25.0")
     assert lines["others' passages less no knowledge"].startswith("-25.0")
     assert lines["full less others' passages"].startswith("+75.0")
     assert "## GenAINet, Table 1" not in report.text
     both = tmp_path / "recording"  # a model's answers of two kinds of knowledge are in one recording
-    other = ScoreFile(about, tuple(replace(each, data_set=each.data_set.removeprefix(PREFIX)) for each in scored))
-    both.write_bytes(recording([read_scores(path)[0], other]))
+    [own] = read_scores(path)
+    unprefixed = [replace(each, data_set=each.data_set.removeprefix(PREFIX)) for each in own.questions]
+    both.write_bytes(recording([own, ScoreFile(own.about, tuple(unprefixed))]))
     assert [file.model for file in read_scores(both)] == ["m", "m"]
     both.write_bytes(recording(read_scores(path) * 2))
     with pytest.raises(ValueError, match="holds the scores of a model twice"):
         read_scores(both)
     assert [row["knowledge"] for row in report.numbers[::2]] == [PREFIX + each.label for each in OF_STUDENTS]
+
+
+# --- A language model that shortens the texts ----------------------------------------------------------------
+
+
+def without_brackets(text: str) -> str:
+    return text.partition(" (")[0]
+
+
+def test_a_writer_shortens_what_is_sent(encoder, tmp_path):
+    own = Terms(asked(), 8, 0, written(tmp_path), writer=without_brackets)
+    sent, chosen = own.sent(BY_WRITER), own.sent(CHOSEN)
+    assert sent.size_bits <= BY_WRITER.ratio * own.whole.size_bits
+    assert len(sent) > len(chosen)
+    assert all("(" not in passage.text for passage in sent.passages)
+    assert all("(" in passage.text for passage in chosen.passages)
+    assert own.sent(BY_RULES).size_bits <= BY_RULES.ratio * own.whole.size_bits
+
+
+def test_a_student_reads_what_a_writer_shortened(encoder, tmp_path, monkeypatch):
+    path = written(tmp_path)
+    monkeypatch.setattr(terms.Source, "load", lambda self: asked())
+    sets, digests = term_questions(8, data=tmp_path, writer=without_brackets)
+    assert list(sets) == list(digests) == [f"{PREFIX}{each.label}" for each in (*OF_STUDENTS, *OF_WRITERS)]
+    own = Terms(asked(), 8, 0, path, writer=without_brackets)
+    for condition in (*OF_STUDENTS, *OF_WRITERS):
+        read = [question.passage.splitlines() for question in sets[PREFIX + condition.label]]
+        assert read == own.texts(condition)
+
+
+def test_a_table_with_a_writer_beside_one_without(tmp_path):
+    rights = RIGHTS | {BY_RULES: (1, 0, 0, 0), BY_WRITER: (1, 1, 1, 1)}
+    one = scores_of(tmp_path / "with", rights, "one", **{WRITER: WRITTEN})
+    two = scores_of(tmp_path / "without", RIGHTS, "two")
+    report = ModelStudents(students=[one, two]).report(None)
+    lines = lines_of(report)
+    assert "w shortened 7 of 9 texts, to 62.5% of all letters." in report.text
+    assert [lines[each.label][0].split(" %")[0] for each in (BY_WRITER, BY_RULES)] == ["100", "25"]
+    assert lines[BY_WRITER.label][1] == lines[BY_RULES.label][1] == "–"
+    for other, points in ((WITHOUT, "+75.0"), (ALL, "+25.0"), (CHOSEN, "+50.0"), (BY_RULES, "+75.0")):
+        cells = lines[f"{BY_WRITER.label} less {other.label}"]
+        assert cells[0].startswith(points)
+        assert cells[1] == "–"
+    assert {row["knowledge"] for row in report.numbers if row["student"] == "one"} == {
+        PREFIX + each.label for each in rights
+    }
+
+
+@pytest.mark.parametrize(
+    "change", [{"texts": 0}, {"shorter": 10}, {"letters": 1.5}, {"letters": "x"}, {"model": 3}, {"texts": None}]
+)
+def test_a_writer_that_cannot_be_is_told(change, tmp_path):
+    rights = RIGHTS | dict.fromkeys(OF_WRITERS, (1, 0, 0, 0))
+    path = scores_of(tmp_path / "scores", rights, **{WRITER: WRITTEN | change})
+    with pytest.raises(ValueError, match="the scores of m tell of a writer that cannot be: "):
+        ModelStudents(students=[path]).report(None)
+    path = scores_of(tmp_path / "scores", rights, **{WRITER: {"model": "w"}})
+    with pytest.raises(ValueError, match="the scores of m tell of a writer that cannot be: 'texts'"):
+        ModelStudents(students=[path]).report(None)
+
+
+def test_the_command_asks_the_writer_once(tmp_path, capsys, monkeypatch):
+    written(tmp_path)
+    monkeypatch.setenv("SECAGENT_DATA", str(tmp_path))  # without TeleQnA: the packaged sample
+    group = tmp_path / "writer.toml"
+    command = ["-q", "answer-distributions", "retrieval-reader", "--student", "--knowledge", "vocabulary"]
+    command += ["--questions", "6", "--writer", str(group)]
+    with FaultyServer(says(json.dumps({"text": "a tall mast"}))) as server:
+        group.write_text(f'[[group]]\nmodel = "m"\nbase_url = "{server.base_url}"\n')
+        for name in ("first", "second"):
+            assert main([*command, "--out", str(tmp_path / name)]) == 0
+        assert len(server.bodies) == len(NAMES)  # the replies are kept
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+    [file] = read_scores(tmp_path / "first")
+    told = file.about[WRITER]
+    assert (told["model"], told["texts"], told["shorter"]) == ("m", len(NAMES), len(NAMES))
+    assert len(file.of(PREFIX + BY_WRITER.label)) == 6
+    capsys.readouterr()
+    tables = ["-q", "reproduce", "genainet-table1-models", "--students", str(tmp_path / "first")]
+    assert main([*tables, "--out", str(tmp_path / "out")]) == 0
+    assert f"m shortened {len(NAMES)} of {len(NAMES)} texts, to " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "content", "message"),
+    [
+        (["--student"], "", "--writer shortens the vocabulary: it goes with --student --knowledge vocabulary"),
+        ([], "", "--writer shortens the vocabulary"),
+        (["--student", "--knowledge", "vocabulary"], "[[group]]\nagents = 2\n", "--writer needs one language model"),
+    ],
+)
+def test_a_writer_of_no_use_is_told(arguments, content, message, tmp_path, capsys):
+    group = tmp_path / "writer.toml"
+    group.write_text(content)
+    command = ["answer-distributions", "retrieval-reader", *arguments, "--writer", str(group)]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
