@@ -19,8 +19,7 @@ def reply(messages: Sequence[Message], seed: int) -> str:
     """
     from solvers.convoy import language
     from solvers.genainet import stepwise_standin
-    from solvers.knowledge.compress import summaries
-    from solvers.knowledge.structure import extraction
+    from solvers.knowledge.language import extraction, summaries
     from solvers.law import perturbing_standin
     from solvers.reasoning import overlap_standin
 

@@ -102,7 +102,7 @@ def _questions(args: argparse.Namespace, count: int, writer: Any) -> tuple[dict[
 def _writer(path: Path) -> Any:
     """Return what shortens texts by the model in a file of groups; its replies are kept beside the file."""
     from eval.experiments.groups import one_model
-    from solvers.knowledge.compress.summaries import Summariser
+    from solvers.knowledge.language.summaries import Summariser
     from solvers.llm import ChatOptions
 
     options = one_model(path, "--writer")

@@ -58,8 +58,8 @@ def fields_of(groups: Sequence[Group]) -> list[dict[str, Any]]:
     ]
 
 
-def game_model(path: Path | str | Sequence[Mapping[str, Any]] | None, experiment: str) -> dict[str, Any]:
-    """Return the options of the one language model in the file of --groups that plays an experiment's games.
+def model_of_groups(path: Path | str | Sequence[Mapping[str, Any]] | None, experiment: str) -> dict[str, Any]:
+    """Return the options of the one language model in the file of --groups, which an experiment asks.
 
     The errors are those of :func:`one_model`.
     """

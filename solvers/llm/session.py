@@ -116,10 +116,10 @@ class Session(Closing):
             raise CapReached(refusal.detail)
         return replies + [refusal] * (len(requests) - len(replies))
 
-    def ask_all(self, requests: Sequence[Request], what: str) -> list[Reply]:
+    def ask_all(self, requests: Sequence[Request]) -> list[Reply]:
         """Return the replies to many requests, in their order, and tell at each hundred how many there are.
 
-        Replies that a cap forbids have the fault ``"cap"``. ``what`` is what a request is about, in the plural.
+        Replies that a cap forbids have the fault ``"cap"``.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class Session(Closing):
             except CapReached as error:
                 replies += [Reply(fault="cap", detail=str(error))] * len(some)
             if len(requests) > TOLD_EVERY:
-                logger.info("%d of %d %s are done", len(replies), len(requests), what)
+                logger.info("%d of %d requests are answered", len(replies), len(requests))
         return replies
 
     def _answer(self, call: Call) -> Reply:

@@ -11,7 +11,7 @@ from eval.experiments.genainet_power.cells import FUNCTION
 from eval.experiments.genainet_power.experiment import SEED
 from eval.experiments.genainet_power.results import GAMES, Course, by_pairs, courses_of, courses_of_teams
 from eval.experiments.genainet_power.tables import beside, markdown
-from eval.experiments.groups import game_model
+from eval.experiments.groups import model_of_groups
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import tabulated
 from eval.sweep.cells import Cell
@@ -45,7 +45,7 @@ class ModelPowerGames(Experiment):
 
         Raises ValueError if not exactly one model is named.
         """
-        return cls(game_model(args.groups, cls.name), args.instances, seed=SEED + args.seed)
+        return cls(model_of_groups(args.groups, cls.name), args.instances, seed=SEED + args.seed)
 
     def cells(self) -> Chain:
         """Return the games of the stand-in, and those of the model, game by game.

@@ -144,6 +144,8 @@ class Terms:
             case "shortened":
                 return compress(whole, ratio, queries=self.expected, shortening="light", encoder=encoder, seed=seed)
             case "summarised":
+                if self.writer is None:
+                    raise ValueError("a summarised vocabulary needs a writer")
                 return compress(whole, ratio, queries=self.expected, writer=self.writer, encoder=encoder, seed=seed)
             case "compressed by what is asked":
                 return compress(whole, ratio, queries=self.queries, seed=seed)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from eval.experiments.groups import game_model
+from eval.experiments.groups import model_of_groups
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, fixed, tabulated
 from eval.stats.statistics import CONFIDENCE, bootstrap_mean
@@ -67,7 +67,7 @@ class ModelConvoy(Experiment):
 
         Raises ValueError if not exactly one model is named.
         """
-        return cls(game_model(args.groups, cls.name), args.instances, cls.seed + args.seed)
+        return cls(model_of_groups(args.groups, cls.name), args.instances, cls.seed + args.seed)
 
     def cells(self) -> list[Cell]:
         """Return a cell for each team of rules, and one for each crossing of language agents."""

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from eval.experiments.groups import game_model
+from eval.experiments.groups import model_of_groups
 from eval.studies.experience.cells import LANGUAGE
 from eval.studies.experience.study import Experience
 
@@ -23,6 +23,6 @@ class ModelExperience(Experience):
 
         Raises ValueError if not exactly one model is named.
         """
-        model = game_model(args.groups, cls.name)
+        model = model_of_groups(args.groups, cls.name)
         seed = Experience.seed + args.seed
         return cls((LANGUAGE,), args.instances, 1, 1, pairs=2, rounds=4, seed=seed, bandwidth_khz=100.0, model=model)

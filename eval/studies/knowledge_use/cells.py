@@ -20,13 +20,13 @@ from solvers.collaboration.student import Student
 from solvers.collaboration.teacher import Teacher
 from solvers.knowledge.facts.reader import ExactReader
 from solvers.knowledge.facts.world import Asked, Fact, FactWorld, build, change, passage_of, say, union
+from solvers.knowledge.language.extraction import Extractor
 from solvers.knowledge.quarantine import Quarantine
 from solvers.knowledge.representation import Representation, representation
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.encoder import Encoder, default_encoder
 from solvers.knowledge.store.passages import Passage
 from solvers.knowledge.structure.concepts import Content, KnownNames, canonical
-from solvers.knowledge.structure.extraction import Extractor
 from solvers.knowledge.structure.graph import KnowledgeGraph
 from solvers.knowledge.structure.hops import search_hops
 from solvers.knowledge.structure.topology import KnowledgeTopology

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from eval.experiments.groups import game_model
+from eval.experiments.groups import model_of_groups
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, percent
 from eval.stats.statistics import share
@@ -53,7 +53,7 @@ class ModelGraph(Experiment):
 
         Raises ValueError if not exactly one model is named.
         """
-        return cls(game_model(args.groups, cls.name), args.instances, seed=args.seed)
+        return cls(model_of_groups(args.groups, cls.name), args.instances, seed=args.seed)
 
     def cells(self) -> list[Cell]:
         """Return a cell for each network and kind of names."""

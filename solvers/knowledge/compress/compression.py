@@ -59,7 +59,7 @@ def compress(
         ``"light"`` or ``"telegraphic"`` texts, or the ``"leading"`` sentence of each, the one nearest to the whole
         text; None leaves texts as they are.
     writer
-        Returns a shorter text, as :class:`solvers.knowledge.compress.summaries.Summariser` does; longer and empty ones
+        Returns a shorter text, as :class:`solvers.knowledge.language.summaries.Summariser` does; longer and empty ones
         are ignored. If it has a method ``prepare``, that is called with all texts first.
     encoder
         Encodes shortened texts anew. Without it a shortened passage keeps the vector of the whole text, which the

@@ -27,7 +27,7 @@ def difference(old: S, new: S) -> bytes:
     Raises
     ------
     ValueError
-        If one is a graph and the other a topology.
+        If one is a graph and the other a topology, or one is read by rules and the other by names.
     """
     if type(old) is not type(new) or type(old.reader) is not type(new.reader):
         raise ValueError(f"a {old.noun} is not updated to a {new.noun} of another kind: send the whole one")

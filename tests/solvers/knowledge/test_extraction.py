@@ -5,10 +5,10 @@ import json
 import pytest
 from faulty_server import FaultyServer, fails, says
 
+from solvers.knowledge.language.extraction import Extractor
 from solvers.knowledge.store.passages import Passage
 from solvers.knowledge.structure import changes
 from solvers.knowledge.structure.concepts import Concepts, Content, KnownNames, canonical
-from solvers.knowledge.structure.extraction import Extractor
 from solvers.knowledge.structure.graph import KnowledgeGraph
 from solvers.knowledge.structure.hops import search_hops
 from solvers.knowledge.structure.topology import KnowledgeTopology

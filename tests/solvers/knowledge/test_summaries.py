@@ -7,7 +7,7 @@ from faulty_server import FaultyServer, fails, says
 from hashing_encoder import HashingEncoder
 
 from solvers.knowledge.compress.compression import compress
-from solvers.knowledge.compress.summaries import Summariser
+from solvers.knowledge.language.summaries import Summariser
 from solvers.knowledge.store.base import KnowledgeBase
 from solvers.knowledge.store.passages import Passage
 from solvers.llm import ChatOptions, EndpointError
@@ -38,6 +38,7 @@ def test_a_model_writes_what_is_sent():
         (fails(500), "server error"),
         (says("I would rather not."), "malformed"),
         (answer(TEXT + " And more."), "no shorter"),
+        (answer(TEXT[::-1]), "no shorter"),
         (answer("   "), "no shorter"),
         (answer("Tasks go to 12 agents."), "another number"),
         (says(None, refusal="no"), "refusal"),
@@ -47,6 +48,15 @@ def test_after_a_fault_the_text_stays(step, fault):
     with FaultyServer(step) as server, Summariser(options(server)) as writer:
         assert writer(TEXT) == TEXT
         assert writer.faults == {fault: 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("two words", 1), ("three short words", 1), ("a text of six words here", 2)]
+)
+def test_a_share_of_the_words_is_asked_for_and_one_at_least(text, words):
+    with FaultyServer(answer("x")) as server, Summariser(options(server), share=0.3) as writer:
+        writer(text)
+    assert f"at most {words} words" in server.bodies[0]["messages"][-1]["content"]
 
 
 def test_what_a_cap_leaves_out_stays():
@@ -90,19 +100,19 @@ def test_rules_stand_in_for_a_model():
 def test_what_became_of_the_texts():
     with FaultyServer(answer("BS sends tasks.")) as server, Summariser(options(server)) as writer:
         assert writer.outcome() == {"model": "m", "texts": 0, "shorter": 0, "letters": 1.0}
-        writer.prepare([TEXT, "two words"])
+        writer.prepare([TEXT, f"{TEXT} Again.", "two words"])
         outcome = writer.outcome()
-    assert outcome == {"model": "m", "texts": 2, "shorter": 1, "letters": (15 + 9) / (len(TEXT) + 9)}
+    assert outcome == {"model": "m", "texts": 3, "shorter": 2, "letters": (15 + 15 + 9) / (2 * len(TEXT) + 7 + 9)}
 
 
 def test_many_texts_are_told(caplog):
     caplog.set_level("INFO", "secagent.llm")
-    with FaultyServer(answer("short")) as server, Summariser(options(server, max_calls=120, concurrency=16)) as writer:
+    with FaultyServer(answer("short")) as server, Summariser(options(server, max_calls=120, concurrency=4)) as writer:
         writer.prepare([TEXT])
         assert not caplog.messages
         writer.prepare(f"a text of some words, with the number {number}" for number in range(150))
-    assert [text for text in caplog.messages if "texts" in text] == [
-        "100 of 150 texts are done",
-        "150 of 150 texts are done",
+    assert [text for text in caplog.messages if "requests" in text] == [
+        "100 of 150 requests are answered",
+        "150 of 150 requests are answered",
     ]
     assert (len(server.bodies), writer.faults) == (120, {"cap": 31})

@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from eval.command.cli import main
-from eval.experiments.groups import game_model
+from eval.experiments.groups import model_of_groups
 from eval.studies.knowledge_use.cells import EXTRACTED, PERFECT, extracted_facts
 from eval.studies.knowledge_use.models import ModelGraph, _told
 from eval.studies.knowledge_use.study import NAMES
@@ -21,7 +21,7 @@ NAME = "genainet-graph-models"
 @pytest.fixture
 def small(monkeypatch):
     """Draw networks of two questions of each kind."""
-    how = classmethod(lambda cls, args: cls(game_model(args.groups, cls.name), args.instances, 2, args.seed))
+    how = classmethod(lambda cls, args: cls(model_of_groups(args.groups, cls.name), args.instances, 2, args.seed))
     monkeypatch.setattr(ModelGraph, "from_arguments", how)
 
 
@@ -35,10 +35,13 @@ def test_a_graph_of_a_model_is_recorded_and_replayed(small, tmp_path, capsys):
     text = capsys.readouterr().out
     with (out / f"{NAME}.csv").open() as file:
         rows = {(row["scheme"], row["way"]): row for row in csv.DictReader(file)}
+    lists = {}
     for scheme in NAMES.values():
-        assert f"- {scheme}: no LLM read " in text
+        [line] = [line for line in text.splitlines() if line.startswith(f"- {scheme}: no LLM read ")]
+        lists[scheme] = float(line.partition("; ")[2].split(" %")[0])
         assert float(rows[scheme, PERFECT]["both"]) >= float(rows[scheme, EXTRACTED]["both"])
         assert float(rows[scheme, EXTRACTED]["questions"]) == 6
+    assert lists[NAMES[True]] > lists[NAMES[False]]  # of two words the rules list each one, too
     recording = out / f"{NAME}.recording.xz"
     assert main(["reproduce", NAME, "--replay", str(recording), "--out", str(tmp_path / "again"), *how[2:]]) == 0
     assert capsys.readouterr().out == text
@@ -64,6 +67,13 @@ def test_counts_are_added_up_once_for_each_network():
     assert "; 50 % [" in line
     assert line.endswith(" 2 names more were not in their passage, and dropped.")
     assert "lists – of" in _told("s", [{**one, "names": 0, "listed": 0}])
+
+
+def test_every_network_is_read_with_both_kinds_of_names():
+    own = [(cell.scheme, cell.seed, cell.options["joined"]) for cell in ModelGraph(worlds=2, seed=3).cells()]
+    assert own == [(NAMES[joined], seed, joined) for joined in NAMES for seed in (3, 4)]
+    assert {cell.seed for cell in ModelGraph().cells()} == {0}
+    assert [cell.paid for cell in ModelGraph({"model": "m"}).cells()] == [True, True]
 
 
 def test_bad_options_are_told():

@@ -246,6 +246,8 @@ def test_a_writer_shortens_what_is_sent(encoder, tmp_path):
     assert all("(" not in passage.text for passage in sent.passages)
     assert all("(" in passage.text for passage in chosen.passages)
     assert own.sent(BY_RULES).size_bits <= BY_RULES.ratio * own.whole.size_bits
+    with pytest.raises(ValueError, match="a summarised vocabulary needs a writer"):
+        Terms(asked(), 8, 0, next(tmp_path.glob("telecom/*"))).sent(BY_WRITER)
 
 
 def test_a_student_reads_what_a_writer_shortened(encoder, tmp_path, monkeypatch):

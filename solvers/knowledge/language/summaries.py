@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from secagent_env.support.checks import number
 from solvers.knowledge.compress.shortening import shorten
-from solvers.llm.caps import Usage
-from solvers.llm.chat import Closing, Message, Reply, Request
+from solvers.knowledge.language.text_model import TextModel
+from solvers.llm.chat import Message, Reply, Request
 from solvers.llm.options import ChatOptions
-from solvers.llm.session import Session
 from solvers.llm.structured import Malformed, parse
 
 SYSTEM = """\
@@ -32,7 +30,7 @@ class SummaryReply(BaseModel):
     text: str = Field(min_length=1)
 
 
-class Summariser(Closing):
+class Summariser(TextModel[str]):
     """Shortens texts; a context manager, and a ``writer`` for ``compress``.
 
     A text stays as it is where the model has a fault, answers in another form, or writes a longer text or a new number.
@@ -56,65 +54,46 @@ class Summariser(Closing):
 
     def __init__(self, options: ChatOptions, share: float = 0.5, seed: int = 0) -> None:
         number("share", share, above=0, below=1)
-        self.faults: dict[str, int] = {}
-        self._options, self._share, self._seed = options, share, seed
-        self._written: dict[str, str] = {}
-        self._resources = ExitStack()
-        self._session = self._resources.enter_context(Session(options, reply))
-
-    @property
-    def name(self) -> str:
-        """The name of the model, or ``"no LLM"``."""
-        return self._options.chat_name
-
-    @property
-    def usage(self) -> Usage:
-        """The requests so far, in numbers."""
-        return self._session.usage
+        super().__init__(options, reply, seed)
+        self._share = share
 
     def outcome(self) -> dict[str, Any]:
         """Return what became of the texts so far, as plain data: the writer, their number, and how many are shorter.
 
         ``letters`` is the share of all letters that is left.
         """
-        before, after = sum(map(len, self._written)), sum(map(len, self._written.values()))
-        shorter = sum(len(new) < len(old) for old, new in self._written.items())
+        before, after = sum(map(len, self._known)), sum(map(len, self._known.values()))
+        shorter = sum(len(new) < len(old) for old, new in self._known.items())
         left = after / before if before else 1.0
-        return {"model": self.name, "texts": len(self._written), "shorter": shorter, "letters": left}
+        return {"model": self.name, "texts": len(self._known), "shorter": shorter, "letters": left}
 
     def __call__(self, text: str) -> str:
         """Return a shorter text, or the text itself."""
         self.prepare([text])
-        return self._written.get(text, text)
+        return self._known.get(text, text)
 
     def prepare(self, texts: Iterable[str]) -> None:
         """Shorten many texts, several at a time, and remember them."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._written and len(text.split()) > 1]
-        replies = self._session.ask_all([self._request(text) for text in new], "texts")
-        for text, reply in zip(new, replies, strict=True):
-            self._written[text], fault = _accepted(text, reply)
-            if fault:
-                self.faults[fault] = self.faults.get(fault, 0) + 1
+        self._learn(text for text in texts if len(text.split()) > 1)
 
     def _request(self, text: str) -> Request:
         prompt = PROMPT.format(words=max(1, round(self._share * len(text.split()))), text=text)
         messages = (Message("system", SYSTEM), Message("user", prompt))
         return self._options.request(messages, "summary", SummaryReply, self._seed)
 
-
-def _accepted(text: str, reply: Reply) -> tuple[str, str]:
-    """Return the summary in a reply; or the text itself, and the fault of the reply."""
-    if reply.fault:
-        return text, reply.fault
-    try:
-        short = " ".join(parse(reply.text, SummaryReply).text.split())
-    except Malformed:
-        return text, "malformed"
-    if not short or len(short) >= len(text):
-        return text, "no shorter"
-    if not set(_NUMBER.findall(short)) <= set(_NUMBER.findall(text)):
-        return text, "another number"
-    return short, ""
+    def _accepted(self, text: str, reply: Reply) -> tuple[str, str]:
+        """Return the summary in a reply; or the text itself, and the fault of the reply."""
+        if reply.fault:
+            return text, reply.fault
+        try:
+            short = " ".join(parse(reply.text, SummaryReply).text.split())
+        except Malformed:
+            return text, "malformed"
+        if not short or len(short) >= len(text):
+            return text, "no shorter"
+        if not set(_NUMBER.findall(short)) <= set(_NUMBER.findall(text)):
+            return text, "another number"
+        return short, ""
 
 
 def can_answer(messages: Sequence[Message]) -> bool:

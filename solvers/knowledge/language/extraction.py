@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 
 from pydantic import BaseModel, Field
 
+from solvers.knowledge.language.text_model import TextModel
 from solvers.knowledge.store.passages import Passage
 from solvers.knowledge.structure.concepts import MAX_LENGTH, MAX_MENTIONS, Concepts, Content, KnownNames, canonical
 from solvers.knowledge.structure.graph import KnowledgeGraph
-from solvers.llm.caps import Usage
-from solvers.llm.chat import Closing, Message, Reply, Request
+from solvers.llm.chat import Message, Reply, Request
 from solvers.llm.options import ChatOptions
-from solvers.llm.session import Session
 from solvers.llm.structured import Malformed, parse
 
 SYSTEM = """\
@@ -51,7 +49,7 @@ class NamesReply(BaseModel):
     relations: list[Stated] = Field(default_factory=list, max_length=MAX_MENTIONS)
 
 
-class Extractor(Closing):
+class Extractor(TextModel[Content]):
     """Reads texts into concepts and relations; a context manager.
 
     A text has no concepts where the model has a fault or answers in another form. Texts are remembered.
@@ -78,30 +76,13 @@ class Extractor(Closing):
     """
 
     def __init__(self, options: ChatOptions, seed: int = 0) -> None:
-        self.faults: dict[str, int] = {}
+        super().__init__(options, reply, seed)
         self.made_up = 0
-        self._options, self._seed = options, seed
-        self._read: dict[str, Content] = {}
-        self._resources = ExitStack()
-        self._session = self._resources.enter_context(Session(options, reply))
-
-    @property
-    def name(self) -> str:
-        """The name of the model, or ``"no LLM"``."""
-        return self._options.chat_name
-
-    @property
-    def usage(self) -> Usage:
-        """The requests so far, in numbers."""
-        return self._session.usage
 
     def read(self, texts: Sequence[str]) -> list[Content]:
         """Return the concepts and relations of each text, in the order of the texts."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._read]
-        replies = self._session.ask_all([self._request(text) for text in new], "texts")
-        for text, reply in zip(new, replies, strict=True):
-            self._read[text] = self._content(text, reply)
-        return [self._read[text] for text in texts]
+        self._learn(texts)
+        return [self._known[text] for text in texts]
 
     def graph(self, passages: Iterable[Passage]) -> KnowledgeGraph:
         """Return the graph of passages; a question is read by the names of its concepts."""
@@ -112,15 +93,14 @@ class Extractor(Closing):
         messages = (Message("system", SYSTEM), Message("user", PROMPT.format(text=text)))
         return self._options.request(messages, "graph", NamesReply, self._seed)
 
-    def _content(self, text: str, reply: Reply) -> Content:
-        fault = reply.fault
-        if not fault:
-            try:
-                return self._checked(text, parse(reply.text, NamesReply))
-            except Malformed:
-                fault = "malformed"
-        self.faults[fault] = self.faults.get(fault, 0) + 1
-        return Content(())
+    def _accepted(self, text: str, reply: Reply) -> tuple[Content, str]:
+        """Return the content in a reply, and its fault."""
+        if reply.fault:
+            return Content(()), reply.fault
+        try:
+            return self._checked(text, parse(reply.text, NamesReply)), ""
+        except Malformed:
+            return Content(()), "malformed"
 
     def _checked(self, text: str, answer: NamesReply) -> Content:
         """Return what a reply says with names that are in the text."""
@@ -149,7 +129,7 @@ def reply(messages: Sequence[Message], seed: int) -> str:
     relations: list[Stated] = []
     before = ""
     for mention in Concepts().mentions(match[1] if match else ""):
-        if before and mention.relation is not None:
+        if mention.relation is not None:
             relations.append(Stated(subject=before, relation=mention.relation, object=mention.concepts[0]))
         before = mention.concepts[0]
         names.extend(mention.concepts)
