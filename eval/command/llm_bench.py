@@ -75,6 +75,8 @@ def _record(args: argparse.Namespace, bench: LLMBench, book: Book) -> None:
     book.check()
     endpoint = {"base_url": args.base_url, "timeout_s": args.timeout}
     tasks = bench.tasks()
+    if not args.fresh and not args.dry_run:
+        book.unpack(tasks)
     print(estimate(book, tasks, endpoint, args.tokens_per_second, args.slots, ask=not args.dry_run), flush=True)
     if args.dry_run:
         return

@@ -4,7 +4,7 @@ A :class:`Recording` holds the replies of every cell of a run, in the order of t
 in it.
 """
 
-from solvers.recordings.cell import RecordedCell, RepliesOnly, pack
+from solvers.recordings.cell import RecordedCell, RepliesOnly, pack, unpack
 from solvers.recordings.container import Recording, read_recording, write_recording
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "RepliesOnly",
     "pack",
     "read_recording",
+    "unpack",
     "write_recording",
 ]

@@ -27,7 +27,7 @@ from eval.sweep.cells import UNFINISHED, Cell
 from eval.sweep.engine import read_results
 from secagent_env.support.errors import check_name
 from solvers.llm.options import ChatOptions
-from solvers.recordings import Recording, pack, read_recording, write_recording
+from solvers.recordings import Recording, pack, read_recording, unpack, write_recording
 
 NAME = "llm-bench"
 TITLE = f"secagent {NAME}"
@@ -94,6 +94,17 @@ class Book:
                 "use another --out"
             )
 
+    def unpack(self, tasks: Sequence[Task]) -> None:
+        """Take what its recording holds of tasks for their transcripts, where there are none: it is not asked again."""
+        if not self.recording.exists():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        recorded = read_recording(self.recording).cells
+        for task in tasks:
+            name, path = name_of(self.asked.cell(task)), self.replies(task)
+            if name in recorded and not path.exists():
+                unpack(recorded[name], path)
+
     def replies(self, task: Task) -> Path:
         """Return the transcript of a task."""
         return self.folder / f"{task.name.replace('/', '_')}_{task.seed}.jsonl"
@@ -104,7 +115,10 @@ class Book:
         return [self.asked.cell(task, **endpoint, transcript=str(self.replies(task))) for task in tasks]
 
     def pack(self, command: str) -> None:
-        """Write the recording of the solves that came to their end in any run; ``command`` records it anew."""
+        """Write the recording of the solves that came to their end in any run, beside those that it holds already.
+
+        ``command`` records it anew.
+        """
         rows = read_results(self.out)
         if not len(rows):
             return
@@ -114,7 +128,10 @@ class Book:
             ended = ended[ended[UNFINISHED].ne(True)]
         tasks = {Task.named(name, seed) for name, seed in zip(ended["value"], ended["seed"].astype(int), strict=True)}
         paths = {name_of(self.asked.cell(task)): self.replies(task) for task in tasks}
-        if cells := pack({name: path for name, path in paths.items() if path.exists()}):
+        cells = pack({name: path for name, path in paths.items() if path.exists()})
+        if self.recording.exists():
+            cells = {**read_recording(self.recording).cells, **cells}
+        if cells:
             write_recording(self.recording, Recording(command, TITLE, dataclasses.asdict(self.asked), cells))
 
 

@@ -30,6 +30,7 @@ from solvers.exact.solver import Exact
 from solvers.law import perturbing_standin, prompts
 from solvers.llm.caps import Usage
 from solvers.llm.chat import Message
+from solvers.recordings import read_recording
 
 RECORDING = "llm-bench-short-mine.recording.xz"
 QUICK = ["--steps", "small", "--instances", "1", "--views", "ranked", "--out", "out"]
@@ -150,6 +151,38 @@ def test_models_join_a_folder_and_other_sampling_does_not(shown, capsys):
         assert row(joined, "small", "ranked, no schema", "an/other")
         assert record(server, "--temperature", "0.1") == 2
     assert "use another --out" in capsys.readouterr().err
+
+
+def test_a_recording_is_extended_and_nothing_of_it_is_asked_again(shown, tmp_path, capsys):
+    (tmp_path / "more").mkdir()
+    published = shutil.copy(tmp_path / "out" / RECORDING, tmp_path / "more")
+    before = read_recording(published).cells
+    with FaultyServer(ANSWERS) as server:
+        assert record(server, "--out", "more", "--views", "ranked", "raw") == 0
+        assert len(server.bodies) == 9
+    printed = capsys.readouterr().out
+    assert printed.startswith("mine: 1 solves, at most 9 calls")
+    assert row(printed, "small", "ranked", "mine") == row(shown, "small", "ranked", "mine")
+    assert [task.view for task in tasks_in(published)] == ["ranked", "raw"]
+    assert before.items() <= read_recording(published).cells.items()
+
+
+def test_what_a_recording_holds_stays_where_fewer_solves_are_asked_for(shown, tmp_path):
+    (tmp_path / "more").mkdir()
+    published = shutil.copy(tmp_path / "out" / RECORDING, tmp_path / "more")
+    with FaultyServer(ANSWERS) as server:
+        assert record(server, "--out", "more", "--views", "raw") == 0
+    assert [task.view for task in tasks_in(published)] == ["ranked", "raw"]
+
+
+def test_a_recording_of_old_is_asked_for_again_with_fresh(shown, tmp_path):
+    (tmp_path / "more").mkdir()
+    shutil.copy(tmp_path / "out" / RECORDING, tmp_path / "more")
+    with FaultyServer(ANSWERS) as server:
+        assert record(server, "--out", "more", "--dry-run") == 0
+        assert not server.bodies
+        assert record(server, "--out", "more", "--fresh") == 0
+        assert len(server.bodies) == 9
 
 
 def test_a_model_to_ask_and_a_replay_exclude_each_other(capsys):

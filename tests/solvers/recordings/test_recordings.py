@@ -25,6 +25,7 @@ from solvers.recordings import (
     container,
     pack,
     read_recording,
+    unpack,
     write_recording,
 )
 from solvers.recordings.container import RecordedReply
@@ -76,6 +77,18 @@ def test_what_was_written_is_read(path):
     again = path.with_name("again.xz")
     write_recording(again, recording)
     assert again.read_bytes() == path.read_bytes()
+
+
+def test_what_is_unpacked_is_packed_the_same_and_answers(path, tmp_path):
+    for number, (name, replies) in enumerate(read_recording(path).cells.items()):
+        transcript = tmp_path / f"{number}.jsonl"
+        unpack(replies, transcript)
+        assert pack({name: transcript}) == {name: replies}
+    with Session(ChatOptions(model="m", replay=str(tmp_path / "1.jsonl")), None) as session:
+        assert session.ask([request()])[0].text == "three — ü\u2028\r\n"
+    with pytest.raises(FileExistsError, match=r"1\.jsonl is there already, and nothing is unpacked"):
+        unpack(replies_of(Reply("x")), tmp_path / "1.jsonl")
+    assert len((tmp_path / "1.jsonl").read_text().splitlines()) == 1
 
 
 def test_a_file_that_was_written_anew_is_read_anew(path):
