@@ -21,8 +21,8 @@ from eval.sweep.cells import UNFINISHED, Cell
 from eval.sweep.grid import families
 from secagent_env.support.reading import read_bytes, read_text
 from secagent_env.support.secrets import public
-from solvers.recordings import Recording, read_recording, write_recording
-from solvers.recordings.container import MAX_BYTES
+from solvers.recordings import Recording, read_recording, unpack, write_recording
+from solvers.recordings.container import MAX_BYTES, RecordedReply
 
 logger = logging.getLogger("secagent.reproduce")
 
@@ -43,6 +43,9 @@ KINDS: dict[str, Callable[[Any], bool]] = {
 }
 """The options of `secagent reproduce` that a recording tells, so that its replay needs none, and what they are."""
 
+EXTENDED = ("instances", "questions")
+"""The options in which a run may differ from one that it extends."""
+
 
 def run_recorded(
     experiment: Experiment, args: argparse.Namespace, given: Mapping[str, Any], progress: bool | None, **how: Any
@@ -59,10 +62,10 @@ def run_recorded(
     """
     out = Path(args.out)
     if args.replay is None:
-        recorder = Recorder(out / ANSWERS, fresh=how.get("fresh", False))
+        path, fresh = out / f"{experiment.name}{ENDING}", how.get("fresh", False)
+        recorder = Recorder(out / ANSWERS, fresh, {} if fresh else answered(path, given))
         text = run(experiment, out, recorder.through, progress=progress, **how)
-        command = shlex.join(["secagent", *args.argv])
-        recorder.write(out / f"{experiment.name}{ENDING}", experiment.name, public(command), given)
+        recorder.write(path, experiment.name, public(shlex.join(["secagent", *args.argv])), given)
         return text
     place = place_of(args)
     own = experiment.replayed(place)
@@ -73,6 +76,18 @@ def run_recorded(
     if not player.cells:
         raise ValueError(f"{experiment.name} asks no language model with these options: leave out --replay")
     return text
+
+
+def answered(path: Path, given: Mapping[str, Any]) -> Mapping[str, tuple[RecordedReply, ...]]:
+    """Return the cells of a recording that a run with these options extends: another one only in ``EXTENDED``."""
+    if not path.exists():
+        return {}
+    recording = read_recording(path)
+
+    def rest(options: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in options.items() if name not in EXTENDED}
+
+    return recording.cells if rest(recording.options) == rest(given) else {}
 
 
 def place_of(args: argparse.Namespace) -> Path | None:
@@ -156,10 +171,13 @@ class Player:
 
 
 class Recorder:
-    """Lets cells keep the answers of their models in a folder, and packs them; with ``fresh`` they ask anew."""
+    """Lets cells keep the answers of their models in a folder, and packs them; with ``fresh`` they ask anew.
 
-    def __init__(self, folder: Path, fresh: bool) -> None:
-        self._folder, self._fresh = folder, fresh
+    ``known`` are cells of a recording: their answers count as kept.
+    """
+
+    def __init__(self, folder: Path, fresh: bool, known: Mapping[str, tuple[RecordedReply, ...]]) -> None:
+        self._folder, self._fresh, self._known = folder, fresh, known
         self._cells: list[Cell] = []
         self._lacking = 0
 
@@ -171,6 +189,7 @@ class Recorder:
             if self._fresh:
                 for cell in asking:
                     file_of(cell, self._folder).unlink(missing_ok=True)
+            self._unpack(asking)
             frame = compute(keeping(cells, self._folder))
             self._cells += asking
             own = frame[frame["scheme"].isin({cell.scheme for cell in asking})]
@@ -179,6 +198,13 @@ class Recorder:
             return frame
 
         return recorded
+
+    def _unpack(self, cells: Sequence[Cell]) -> None:
+        for cell in cells:
+            name, path = name_of(cell), file_of(cell, self._folder)
+            if name in self._known and not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                unpack(self._known[name], path)
 
     def write(self, path: Path, title: str, command: str, options: Mapping[str, Any]) -> None:
         """Write the recording of the cells; what is not complete is none, and told in the log."""

@@ -18,7 +18,7 @@ from eval.command.cli import main
 from eval.compare.rows import result_of
 from eval.experiments import recorded
 from eval.experiments.genainet_power.cells import play
-from eval.experiments.recorded import find
+from eval.experiments.recorded import EXTENDED, answered, find
 from eval.sweep.answers import RECORDING, file_of, keeping, name_of, replaying, with_answers
 from eval.sweep.cells import Cell
 from eval.sweep.engine import read_results
@@ -164,6 +164,34 @@ def test_an_endpoint_that_dies_half_way_leaves_what_was_answered(printed, capsys
     assert "questions were answered" not in shown
     assert again == sum(map(len, read_recording(RECORDED).cells.values())) - 10  # what was answered is not asked again
     assert replay(capsys, RECORDED) == shown
+
+
+def test_a_recording_in_the_folder_is_extended_and_nothing_of_it_is_asked_again(printed, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    Path("more").mkdir()
+    shutil.copy(RECORDED, "more")
+    asked = []
+
+    def reply(messages, seed):
+        asked.append(messages)
+        return standins.reply(messages, seed)
+
+    with StandinServer(reply) as server:
+        Path("groups.toml").write_text(GROUPS.format(url=server.base_url))
+        assert main([*RUN, "--questions", "3", "--out", "more"]) == 0
+    before, after = (read_recording(f"{out}/table5.recording.xz").cells for out in ("out", "more"))
+    assert all(set(replies) <= set(after[name]) for name, replies in before.items())
+    assert len(asked) == sum(map(len, after.values())) - sum(map(len, before.values())) > 0
+
+
+def test_a_run_extends_a_recording_of_the_same_options_but_for_how_many(printed):
+    path, given = Path(RECORDED), read_recording(RECORDED).options
+    assert set(EXTENDED) < set(given)
+    for options in ({}, {"instances": 7}, {"questions": 9}):
+        assert answered(path, {**given, **options}) == read_recording(path).cells
+    for options in ({"seed": 5}, {"groups": []}):
+        assert answered(path, {**given, **options}) == {}
+    assert answered(Path("none.xz"), given) == {}
 
 
 def gone(handler):
