@@ -60,24 +60,28 @@ def chosen(names: Sequence[str]) -> dict[type[Experiment], list[str]]:
     return experiments
 
 
+def arguments_of(experiment: type[Experiment], names: Sequence[str], args: argparse.Namespace) -> argparse.Namespace:
+    """Return the options of one experiment: of the command line, of a recording to replay, and the usual instances."""
+    own = {**vars(args), **recorded.options(experiment, args), "experiments": list(names)}
+    if own["instances"] is None:
+        own["instances"] = experiment.usual_instances
+    return argparse.Namespace(**own)
+
+
 def reproduce(args: argparse.Namespace, how: Mapping[str, Any], progress: bool | None = None) -> None:
     """Run the experiments named on the command line, and print their texts; or print what a run would compute.
 
     ``how`` and ``progress`` are arguments of :func:`eval.sweep.engine.run_sweep`.
     """
-    experiments = [
-        experiment.from_arguments(
-            argparse.Namespace(**{**vars(args), **recorded.options(experiment, args), "experiments": names})
-        )
-        for experiment, names in chosen(args.experiments).items()
-    ]
+    own = [arguments_of(experiment, names, args) for experiment, names in chosen(args.experiments).items()]
+    experiments = [kind.from_arguments(each) for kind, each in zip(chosen(args.experiments), own, strict=True)]
     if args.dry_run:
         print(dry_run(experiments, args.out, **how))
         if any(experiment.grows for experiment in experiments):
             print("questions to selected agents, and networks with measured knowledge, depend on these and come on top")
         return
-    for number, experiment in enumerate(experiments):
-        text = recorded.run_recorded(experiment, args, recorded.told(args), progress, **how)
+    for number, (experiment, each) in enumerate(zip(experiments, own, strict=True)):
+        text = recorded.run_recorded(experiment, args, recorded.told(each), progress, **how)
         print("\n" * (number > 0) + text, end="", flush=True)
     texts = ", ".join(f"{experiment.name}.md" for experiment in experiments)
     beside = "it" if len(experiments) == 1 else "them"

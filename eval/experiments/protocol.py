@@ -63,13 +63,15 @@ class Experiment(ABC):
 
     Its files have its ``name``, and messages call its cells by ``unit``, such as ``games``. With ``with_failures`` its
     report takes the rows of failed cells too; else a failed cell is an error. An experiment ``grows`` where cells that
-    depend on the results of others come on top of those that are known before.
+    depend on the results of others come on top of those that are known before. `secagent reproduce` takes
+    ``usual_instances`` where it is given no number.
     """
 
     name: ClassVar[str]
     unit: ClassVar[str] = "cells"
     with_failures: ClassVar[bool] = False
     grows: ClassVar[bool] = False
+    usual_instances: ClassVar[int] = 100
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:

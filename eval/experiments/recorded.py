@@ -111,7 +111,7 @@ def options(experiment: type[Experiment], args: argparse.Namespace) -> dict[str,
 
 
 def told(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the options of a run that its recording tells; of groups the fields, without their file."""
+    """Return the options of an experiment's run that its recording tells; of groups the fields, without their file."""
     given = {name: getattr(args, name) for name in KINDS if getattr(args, name, None) is not None}
     if "groups" in given and not isinstance(given["groups"], list):
         given["groups"] = fields_of(read_groups(given["groups"]))

@@ -32,6 +32,7 @@ class ModelPowerGames(Experiment):
 
     name: ClassVar[str] = "genainet-table2-models"
     unit: ClassVar[str] = "games"
+    usual_instances: ClassVar[int] = 6
 
     model: Mapping[str, Any] = field(default_factory=dict)
     draws: int = 6

@@ -52,6 +52,7 @@ class ModelConvoy(Experiment):
 
     name: ClassVar[str] = "genainet-convoy-models"
     unit: ClassVar[str] = "crossings"
+    usual_instances: ClassVar[int] = 40
 
     model: Mapping[str, Any] = field(default_factory=dict)
     crossings: int = 40

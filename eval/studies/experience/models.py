@@ -16,6 +16,7 @@ class ModelExperience(Experience):
     """One season of games with each kind of memory, played by a language model."""
 
     name: ClassVar[str] = "genainet-experience-models"
+    usual_instances: ClassVar[int] = 50
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Self:

@@ -37,6 +37,7 @@ class ModelGraph(Experiment):
 
     name: ClassVar[str] = "genainet-graph-models"
     unit: ClassVar[str] = "networks"
+    usual_instances: ClassVar[int] = 1
 
     model: Mapping[str, Any] = field(default_factory=dict)
     worlds: int = 1

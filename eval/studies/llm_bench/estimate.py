@@ -32,7 +32,8 @@ def estimate(
 ) -> str:
     """Return in a sentence how long the tasks without replies take; with ``ask``, one call measures the speed.
 
-    Its reply is recorded, and not asked for again. ``tokens_per_second`` are those that the model reads.
+    Its reply is recorded, and not asked for again. ``tokens_per_second`` are those that the model reads for one solve;
+    several ``slots`` give a range, from a server that serves each of them at that speed to one that shares it out.
     """
     missing = [task for task in tasks if not book.replies(task).exists()]
     if not missing:
@@ -63,7 +64,9 @@ def estimate(
     )
     if rate is None:
         return f"{told}; --tokens-per-second tells for how long"
-    hours = (reading + WRITING * writing) / rate / slots / 3600
+    hours = (reading + WRITING * writing) / rate / 3600
+    if slots > 1:
+        return f"{told}: {hours / slots:.2g} to {hours:.2g} h at {rate:.3g} tokens/s read, as {slots} solves share them"
     return f"{told}: about {hours:.2g} h at {rate:.3g} tokens/s read"
 
 

@@ -204,10 +204,10 @@ def test_the_estimate_adds_up_reading_and_writing(monkeypatch, tmp_path):
     book = Book(tmp_path, Asked("m", "short"))
     tasks = [Task("small", 7700), Task("small", 7701), Task("paper", 7700)]
     told = estimate.estimate(book, tasks, {}, 10.0, 2, ask=False)
-    # 3 · (900 + 10 · 50) estimated tokens, of which each is two, at 10 tokens/s in two slots
+    # 3 · (900 + 10 · 50) estimated tokens, of which each is two, at 10 tokens/s for both solves, or for each
     assert told == (
         "m: 3 solves, at most 27 calls, about 5.4e+03 tokens to read and 3e+02 to write: "
-        "about 0.12 h at 10 tokens/s read"
+        "0.12 to 0.23 h at 10 tokens/s read, as 2 solves share them"
     )
     measured = Usage(calls=1, prompt_tokens=300, completion_tokens=10, seconds=4.0)
     monkeypatch.setattr(
