@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> None:
     if args.model is not None:
         if bench.replay is not None:
             raise ValueError("--model asks a model, and --replay none: give one of them")
-        _record(args, bench, Book(args.out, Asked(args.model, bench.protocol, args.temperature, args.reply_tokens)))
+        asked = Asked(args.model, bench.protocol, args.temperature, args.reply_tokens)
+        _record(args, bench, Book(args.out, asked, args.fresh))
     if args.dry_run:
         return
     text = protocol.run(bench.beside(args.out), args.out, **sweep_options(args), progress=progress_of(args))
@@ -75,8 +76,8 @@ def _record(args: argparse.Namespace, bench: LLMBench, book: Book) -> None:
     book.check()
     endpoint = {"base_url": args.base_url, "timeout_s": args.timeout}
     tasks = bench.tasks()
-    if not args.fresh and not args.dry_run:
-        book.unpack(tasks)
+    if not args.dry_run:
+        book.open(tasks)
     print(estimate(book, tasks, endpoint, args.tokens_per_second, args.slots, ask=not args.dry_run), flush=True)
     if args.dry_run:
         return

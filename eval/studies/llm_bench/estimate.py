@@ -35,13 +35,12 @@ def estimate(
     Its reply is recorded, and not asked for again. ``tokens_per_second`` are those that the model reads for one solve;
     several ``slots`` give a range, from a server that serves each of them at that speed to one that shares it out.
     """
-    missing = [task for task in tasks if not book.replies(task).exists()]
+    missing = [task for task in tasks if not book.begun(task)]
     if not missing:
         return f"{book.asked.model}: all {len(tasks)} solves have begun or are there"
     protocol = PROTOCOLS[book.asked.protocol]
     factor, rate = NUMBERS, tokens_per_second
     if rate is None and ask:
-        book.folder.mkdir(parents=True, exist_ok=True)
         chat = {**book.asked.sampling, **endpoint, "transcript": book.replies(missing[0])}
         usage = first_call(missing[0], protocol, chat)
         if usage.completion_tokens and not usage.estimated:

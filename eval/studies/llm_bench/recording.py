@@ -28,6 +28,7 @@ from eval.sweep.engine import read_results
 from secagent_env.support.errors import check_name
 from solvers.llm.options import ChatOptions
 from solvers.recordings import Recording, pack, read_recording, unpack, write_recording
+from solvers.recordings.container import RecordedReply
 
 NAME = "llm-bench"
 TITLE = f"secagent {NAME}"
@@ -71,10 +72,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Book:
-    """The replies of a model in a results folder, while they are recorded."""
+    """The replies of a model in a results folder, while they are recorded; ``fresh`` ones count only as they come."""
 
     out: Path
     asked: Asked
+    fresh: bool = False
 
     @property
     def folder(self) -> Path:
@@ -94,16 +96,24 @@ class Book:
                 "use another --out"
             )
 
-    def unpack(self, tasks: Sequence[Task]) -> None:
-        """Take what its recording holds of tasks for their transcripts, where there are none: it is not asked again."""
-        if not self.recording.exists():
-            return
+    def begun(self, task: Task) -> bool:
+        """Whether replies to a task are there, in its transcript or in the recording."""
+        recorded = name_of(self.asked.cell(task)) in self._recorded()
+        return not self.fresh and (recorded or self.replies(task).exists())
+
+    def open(self, tasks: Sequence[Task]) -> None:
+        """Unpack what the recording holds of tasks, where there is no transcript; where it is fresh, forget both."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        recorded = read_recording(self.recording).cells
+        recorded = self._recorded()
         for task in tasks:
             name, path = name_of(self.asked.cell(task)), self.replies(task)
-            if name in recorded and not path.exists():
+            if self.fresh:
+                path.unlink(missing_ok=True)
+            elif name in recorded and not path.exists():
                 unpack(recorded[name], path)
+
+    def _recorded(self) -> Mapping[str, tuple[RecordedReply, ...]]:
+        return read_recording(self.recording).cells if self.recording.exists() else {}
 
     def replies(self, task: Task) -> Path:
         """Return the transcript of a task."""
@@ -111,7 +121,6 @@ class Book:
 
     def cells(self, tasks: Sequence[Task], endpoint: Mapping[str, Any]) -> list[Cell]:
         """Return the cells that ask the model for what is not there; ``endpoint`` are further options of LAW."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         return [self.asked.cell(task, **endpoint, transcript=str(self.replies(task))) for task in tasks]
 
     def pack(self, command: str) -> None:
@@ -128,10 +137,7 @@ class Book:
             ended = ended[ended[UNFINISHED].ne(True)]
         tasks = {Task.named(name, seed) for name, seed in zip(ended["value"], ended["seed"].astype(int), strict=True)}
         paths = {name_of(self.asked.cell(task)): self.replies(task) for task in tasks}
-        cells = pack({name: path for name, path in paths.items() if path.exists()})
-        if self.recording.exists():
-            cells = {**read_recording(self.recording).cells, **cells}
-        if cells:
+        if cells := {**self._recorded(), **pack({name: path for name, path in paths.items() if path.exists()})}:
             write_recording(self.recording, Recording(command, TITLE, dataclasses.asdict(self.asked), cells))
 
 

@@ -175,14 +175,19 @@ def test_what_a_recording_holds_stays_where_fewer_solves_are_asked_for(shown, tm
     assert [task.view for task in tasks_in(published)] == ["ranked", "raw"]
 
 
-def test_a_recording_of_old_is_asked_for_again_with_fresh(shown, tmp_path):
+def test_fresh_forgets_what_was_recorded_and_a_dry_run_counts_it(shown, tmp_path, capsys):
     (tmp_path / "more").mkdir()
     shutil.copy(tmp_path / "out" / RECORDING, tmp_path / "more")
     with FaultyServer(ANSWERS) as server:
         assert record(server, "--out", "more", "--dry-run") == 0
+        assert capsys.readouterr().out.startswith("mine: all 1 solves have begun or are there")
+        assert record(server, "--out", "more", "--dry-run", "--fresh") == 0
+        assert capsys.readouterr().out.startswith("mine: 1 solves, at most 9 calls")
         assert not server.bodies
-        assert record(server, "--out", "more", "--fresh") == 0
-        assert len(server.bodies) == 9
+        for folder in ("more", "out"):  # where it is recorded, and where its transcripts are too
+            asked = len(server.bodies)
+            assert record(server, "--out", folder, "--fresh") == 0
+            assert len(server.bodies) == asked + 9
 
 
 def test_a_model_to_ask_and_a_replay_exclude_each_other(capsys):
