@@ -53,7 +53,7 @@ def draw(results: Results, axis: str, path: Path) -> None:
     )
     note = f"median over networks with quartiles; of the controls over {axis_seeds(results)} solves of each network"
     with written_figure(path, 3.1 * len(steps) + 0.6, 2.7 * len(views) + 1.1, note) as figure:
-        grid = figure.subplots(len(views), len(steps), squeeze=False, sharey="col")
+        grid = figure.subplots(len(views), len(steps), squeeze=False, sharex=True, sharey="col")
         for row, view in enumerate(views):
             for column, step in enumerate(steps):
                 ax = grid[row][column]
