@@ -45,6 +45,8 @@ KINDS: dict[str, Callable[[Any], bool]] = {
 
 EXTENDED = ("instances", "questions")
 """The options in which a run may differ from one that it extends."""
+HOW_ASKED = {"base_url", "timeout_s", "retries", "concurrency", "max_calls", "max_tokens", "max_cost", "prices"}
+"""The fields of its groups in which it may, since no request depends on them."""
 
 
 def run_recorded(
@@ -85,7 +87,8 @@ def answered(path: Path, given: Mapping[str, Any]) -> Mapping[str, tuple[Recorde
     recording = read_recording(path)
 
     def rest(options: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in options.items() if name not in EXTENDED}
+        asked = [{name: each[name] for name in each if name not in HOW_ASKED} for each in options.get("groups", ())]
+        return {**{name: value for name, value in options.items() if name not in EXTENDED}, "groups": asked}
 
     return recording.cells if rest(recording.options) == rest(given) else {}
 

@@ -187,9 +187,13 @@ def test_a_recording_in_the_folder_is_extended_and_nothing_of_it_is_asked_again(
 def test_a_run_extends_a_recording_of_the_same_options_but_for_how_many(printed):
     path, given = Path(RECORDED), read_recording(RECORDED).options
     assert set(EXTENDED) < set(given)
-    for options in ({}, {"instances": 7}, {"questions": 9}):
+    moved, warmer, other = (
+        [{**group, name: value} for group in given["groups"]]
+        for name, value in (("base_url", "http://elsewhere"), ("temperature", 0.9), ("model", "another"))
+    )
+    for options in ({}, {"instances": 7}, {"questions": 9}, {"groups": moved}):
         assert answered(path, {**given, **options}) == read_recording(path).cells
-    for options in ({"seed": 5}, {"groups": []}):
+    for options in ({"seed": 5}, {"groups": []}, {"groups": warmer}, {"groups": other}):
         assert answered(path, {**given, **options}) == {}
     assert answered(Path("none.xz"), given) == {}
 
