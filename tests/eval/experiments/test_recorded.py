@@ -179,6 +179,9 @@ def test_a_recording_in_the_folder_is_extended_and_nothing_of_it_is_asked_again(
     with StandinServer(reply) as server:
         Path("groups.toml").write_text(GROUPS.format(url=server.base_url))
         assert main([*RUN, "--questions", "3", "--out", "more"]) == 0
+        first = len(asked)
+        assert main([*RUN, "--questions", "3", "--out", "more"]) == 0
+    assert len(asked) == first
     before, after = (read_recording(f"{out}/table5.recording.xz").cells for out in ("out", "more"))
     assert all(set(replies) <= set(after[name]) for name, replies in before.items())
     assert len(asked) == sum(map(len, after.values())) - sum(map(len, before.values())) > 0

@@ -1,6 +1,7 @@
 """llm-bench: a model is recorded once, whatever interrupts it, and every figure is recomputed from its recording."""
 
 import contextlib
+import dataclasses
 import io
 import lzma
 import math
@@ -29,8 +30,8 @@ from solvers import make
 from solvers.exact.solver import Exact
 from solvers.law import perturbing_standin, prompts
 from solvers.llm.caps import Usage
-from solvers.llm.chat import Message
-from solvers.recordings import read_recording
+from solvers.llm.chat import Message, Reply
+from solvers.recordings import read_recording, write_recording
 
 RECORDING = "llm-bench-short-mine.recording.xz"
 QUICK = ["--steps", "small", "--instances", "1", "--views", "ranked", "--out", "out"]
@@ -177,7 +178,12 @@ def test_what_a_recording_holds_stays_where_fewer_solves_are_asked_for(shown, tm
 
 def test_fresh_forgets_what_was_recorded_and_a_dry_run_counts_it(shown, tmp_path, capsys):
     (tmp_path / "more").mkdir()
-    shutil.copy(tmp_path / "out" / RECORDING, tmp_path / "more")
+    recording = read_recording(tmp_path / "out" / RECORDING)
+    old = {
+        name: tuple(dataclasses.replace(each, reply=Reply("old")) for each in replies)
+        for name, replies in recording.cells.items()
+    }
+    write_recording(tmp_path / "more" / RECORDING, dataclasses.replace(recording, cells=old))
     with FaultyServer(ANSWERS) as server:
         assert record(server, "--out", "more", "--dry-run") == 0
         assert capsys.readouterr().out.startswith("mine: all 1 solves have begun or are there")
@@ -188,6 +194,8 @@ def test_fresh_forgets_what_was_recorded_and_a_dry_run_counts_it(shown, tmp_path
             asked = len(server.bodies)
             assert record(server, "--out", folder, "--fresh") == 0
             assert len(server.bodies) == asked + 9
+    [replies] = read_recording(tmp_path / "more" / RECORDING).cells.values()
+    assert all(each.reply.text != "old" for each in replies)
 
 
 def test_a_model_to_ask_and_a_replay_exclude_each_other(capsys):
