@@ -25,9 +25,8 @@ def add_parser(command: AddCommand) -> None:
         "--instances",
         type=int,
         metavar="K",
-        help="networks, or games, of each setting (default: 100; of experiments that ask a real language model: "
-        "6 of genainet-table2-models, 50 of genainet-experience-models, 40 of genainet-convoy-models, "
-        "1 of genainet-graph-models)",
+        help="networks, or games, of each setting (default: 100; where language models play or read, "
+        "as many as the documentation shows)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the networks and the schemes (default: 0)")
     parser.add_argument(

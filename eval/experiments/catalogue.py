@@ -73,8 +73,9 @@ def reproduce(args: argparse.Namespace, how: Mapping[str, Any], progress: bool |
 
     ``how`` and ``progress`` are arguments of :func:`eval.sweep.engine.run_sweep`.
     """
-    own = [arguments_of(experiment, names, args) for experiment, names in chosen(args.experiments).items()]
-    experiments = [kind.from_arguments(each) for kind, each in zip(chosen(args.experiments), own, strict=True)]
+    kinds = chosen(args.experiments)
+    own = [arguments_of(kind, names, args) for kind, names in kinds.items()]
+    experiments = [kind.from_arguments(each) for kind, each in zip(kinds, own, strict=True)]
     if args.dry_run:
         print(dry_run(experiments, args.out, **how))
         if any(experiment.grows for experiment in experiments):

@@ -192,7 +192,7 @@ class Recorder:
             if self._fresh:
                 for cell in asking:
                     file_of(cell, self._folder).unlink(missing_ok=True)
-            self._unpack(asking)
+            unpack(self._known, {name_of(cell): file_of(cell, self._folder) for cell in asking})
             frame = compute(keeping(cells, self._folder))
             self._cells += asking
             own = frame[frame["scheme"].isin({cell.scheme for cell in asking})]
@@ -201,13 +201,6 @@ class Recorder:
             return frame
 
         return recorded
-
-    def _unpack(self, cells: Sequence[Cell]) -> None:
-        for cell in cells:
-            name, path = name_of(cell), file_of(cell, self._folder)
-            if name in self._known and not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                unpack(self._known[name], path)
 
     def write(self, path: Path, title: str, command: str, options: Mapping[str, Any]) -> None:
         """Write the recording of the cells; what is not complete is none, and told in the log."""

@@ -75,20 +75,17 @@ class Transcript(Closing):
 
     def append(self, model: str, request: Request, reply: Reply, call: int = 0) -> None:
         """Add a request, the number of its call, and its reply; the line outlives a process that is killed then."""
-        self._add(request.key(model), model, call, request.to_dict() if self._prompts else None, reply)
+        self.add(request.key(model), model, reply, call, request if self._prompts else None)
 
-    def add(self, key: str, model: str, reply: Reply, call: int = 0) -> None:
-        """Add a reply by the key of its request, without the request."""
-        self._add(key, model, call, None, reply)
-
-    def _add(self, key: str, model: str, call: int, request: dict[str, Any] | None, reply: Reply) -> None:
+    def add(self, key: str, model: str, reply: Reply, call: int = 0, request: Request | None = None) -> None:
+        """Add a reply by the key of its request, which may be left out itself."""
         line = {
             "format": FORMAT,
             "version": VERSION,
             "key": key,
             "model": model,
             "call": call,
-            "request": request,
+            "request": None if request is None else request.to_dict(),
             "reply": {name: getattr(reply, name) for name in REPLY_FIELDS},
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }

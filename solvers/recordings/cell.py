@@ -8,7 +8,7 @@ replies are those of the same requests, in whatever order they came.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,21 +112,18 @@ def pack(transcripts: Mapping[str, str | Path]) -> dict[str, tuple[RecordedReply
     return {name: tuple(_calls(path)) for name, path in transcripts.items()}
 
 
-def unpack(replies: Iterable[RecordedReply], transcript: str | Path) -> None:
-    """Write the replies of a cell as a new transcript without the text of prompts: the opposite of :func:`pack`.
+def unpack(cells: Mapping[str, tuple[RecordedReply, ...]], transcripts: Mapping[str, str | Path]) -> None:
+    """Write transcripts of the cells of a recording, by name as in :func:`pack`; what is there stays as it is.
 
-    Raises
-    ------
-    FileExistsError
-        If there is a file already.
-    OSError
-        If it cannot be written.
+    Raises OSError if one cannot be written.
     """
-    if Path(transcript).exists():
-        raise FileExistsError(f"{transcript} is there already, and nothing is unpacked into it")
-    with Transcript(transcript, writable=True, prompts=False) as lines:
-        for call, each in enumerate(replies, start=1):
-            lines.add(each.key, each.model, each.reply, call)
+    for name, path in transcripts.items():
+        if name not in cells or Path(path).exists():
+            continue
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with Transcript(path, writable=True, prompts=False) as lines:
+            for call, each in enumerate(cells[name], start=1):
+                lines.add(each.key, each.model, each.reply, call)
 
 
 def _calls(path: str | Path) -> Iterator[RecordedReply]:

@@ -35,7 +35,7 @@ class ModelPowerGames(Experiment):
     usual_instances: ClassVar[int] = 6
 
     model: Mapping[str, Any] = field(default_factory=dict)
-    draws: int = 6
+    draws: int = usual_instances
     pairs: Sequence[int] = (2, 4)
     seed: int = SEED
     rounds: int = ROUNDS

@@ -55,7 +55,7 @@ class ModelConvoy(Experiment):
     usual_instances: ClassVar[int] = 40
 
     model: Mapping[str, Any] = field(default_factory=dict)
-    crossings: int = 40
+    crossings: int = usual_instances
     seed: int = 1
 
     def __post_init__(self) -> None:

@@ -40,7 +40,7 @@ class ModelGraph(Experiment):
     usual_instances: ClassVar[int] = 1
 
     model: Mapping[str, Any] = field(default_factory=dict)
-    worlds: int = 1
+    worlds: int = usual_instances
     questions: int = 24
     seed: int = 0
 

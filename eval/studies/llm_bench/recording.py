@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,13 +104,14 @@ class Book:
     def open(self, tasks: Sequence[Task]) -> None:
         """Unpack what the recording holds of tasks, where there is no transcript; where it is fresh, forget both."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        recorded = self._recorded()
-        for task in tasks:
-            name, path = name_of(self.asked.cell(task)), self.replies(task)
-            if self.fresh:
-                path.unlink(missing_ok=True)
-            elif name in recorded and not path.exists():
-                unpack(recorded[name], path)
+        if self.fresh:
+            for task in tasks:
+                self.replies(task).unlink(missing_ok=True)
+        else:
+            unpack(self._recorded(), self._transcripts(tasks))
+
+    def _transcripts(self, tasks: Iterable[Task]) -> dict[str, Path]:
+        return {name_of(self.asked.cell(task)): self.replies(task) for task in tasks}
 
     def _recorded(self) -> Mapping[str, tuple[RecordedReply, ...]]:
         return read_recording(self.recording).cells if self.recording.exists() else {}
@@ -136,8 +137,8 @@ class Book:
         if UNFINISHED in ended:
             ended = ended[ended[UNFINISHED].ne(True)]
         tasks = {Task.named(name, seed) for name, seed in zip(ended["value"], ended["seed"].astype(int), strict=True)}
-        paths = {name_of(self.asked.cell(task)): self.replies(task) for task in tasks}
-        if cells := {**self._recorded(), **pack({name: path for name, path in paths.items() if path.exists()})}:
+        there = {name: path for name, path in self._transcripts(tasks).items() if path.exists()}
+        if cells := {**self._recorded(), **pack(there)}:
             write_recording(self.recording, Recording(command, TITLE, dataclasses.asdict(self.asked), cells))
 
 

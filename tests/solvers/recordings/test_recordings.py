@@ -80,15 +80,15 @@ def test_what_was_written_is_read(path):
 
 
 def test_what_is_unpacked_is_packed_the_same_and_answers(path, tmp_path):
-    for number, (name, replies) in enumerate(read_recording(path).cells.items()):
-        transcript = tmp_path / f"{number}.jsonl"
-        unpack(replies, transcript)
-        assert pack({name: transcript}) == {name: replies}
-    with Session(ChatOptions(model="m", replay=str(tmp_path / "1.jsonl")), None) as session:
+    cells = read_recording(path).cells
+    transcripts = {name: tmp_path / "new" / f"{number}.jsonl" for number, name in enumerate(cells)}
+    unpack(cells, {**transcripts, "not recorded": tmp_path / "new" / "x.jsonl"})
+    assert pack(transcripts) == cells
+    assert not (tmp_path / "new" / "x.jsonl").exists()
+    with Session(ChatOptions(model="m", replay=str(tmp_path / "new" / "1.jsonl")), None) as session:
         assert session.ask([request()])[0].text == "three — ü\u2028\r\n"
-    with pytest.raises(FileExistsError, match=r"1\.jsonl is there already, and nothing is unpacked"):
-        unpack(replies_of(Reply("x")), tmp_path / "1.jsonl")
-    assert len((tmp_path / "1.jsonl").read_text().splitlines()) == 1
+    unpack(dict.fromkeys(cells, replies_of(Reply("other"))), transcripts)
+    assert pack(transcripts) == cells  # what is there stays
 
 
 def test_a_file_that_was_written_anew_is_read_anew(path):
