@@ -52,7 +52,7 @@ LONG = (
     "eval/report/test_received_folder.py",
     "eval/report/test_report.py",
     "eval/studies/test_llm_bench.py",
-    "eval/studies/test_model_experience.py",
+    "eval/studies/test_models_that_plan.py",
     "eval/studies/test_plain_ppo.py",
     "eval/studies/test_transfer.py",
     "eval/sweep/test_sources.py",

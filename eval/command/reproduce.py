@@ -18,8 +18,8 @@ def add_parser(command: AddCommand) -> None:
         help="fig4, table2, table3, fig5, table4, table5; of the second paper genainet-table1, genainet-table2, "
         "genainet-fig7, genainet-fig8; knowledge-energy, which links the two; robust, for channels that are not known "
         "exactly; or all of these: all. With real language models: law-models, table5-models, "
-        "genainet-table1-models, genainet-table2-models, genainet-experience-models, genainet-convoy-models, "
-        "genainet-graph-models",
+        "genainet-table1-models, genainet-table2-models, genainet-thoughts-models, genainet-experience-models, "
+        "genainet-convoy-models, genainet-graph-models",
     )
     parser.add_argument(
         "--instances",

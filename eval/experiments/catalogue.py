@@ -27,6 +27,7 @@ CATALOGUE = {
     "genainet-table1": "eval.experiments.knowledge_transfer.experiment:KnowledgeTransfer",
     "genainet-table1-models": "eval.experiments.knowledge_transfer.models:ModelStudents",
     "genainet-table2-models": "eval.experiments.genainet_power.models:ModelPowerGames",
+    "genainet-thoughts-models": "eval.studies.thoughts.models:ModelThoughts",
     "genainet-experience-models": "eval.studies.experience.models:ModelExperience",
     "genainet-convoy-models": "eval.studies.convoy.models:ModelConvoy",
     "genainet-graph-models": "eval.studies.knowledge_use.models:ModelGraph",

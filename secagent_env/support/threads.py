@@ -21,11 +21,13 @@ class Threads(ThreadPoolExecutor):
 
 
 def several(threads: int, function: Callable[..., T], *arguments: Iterable[Any]) -> list[T]:
-    """Return the results of calls, in their order; ``arguments`` are those of ``map``.
+    """Return the results of calls, in their order; ``arguments`` are those of ``map``. One at a time needs no thread.
 
     After an error nothing else begins, and what is under way is finished first. After an interrupt it is not waited
     for: whoever holds the connections that it uses closes them.
     """
+    if threads == 1:
+        return list(map(function, *arguments))
     pool = ThreadPoolExecutor(threads)
     try:
         return list(pool.map(function, *arguments))

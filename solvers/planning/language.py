@@ -7,6 +7,7 @@ would bring is shown as the observation that the agent expects from it, by its o
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from typing import Annotated
@@ -25,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field  # noqa: E402
 from solvers.genainet import stepwise_standin  # noqa: E402
 from solvers.genainet.perception import short  # noqa: E402
 from solvers.genainet.prompts import KNOWN, OBSERVATION, TARGETS, UNIT, WIDE  # noqa: E402
+from solvers.llm.caps import NAMES  # noqa: E402
 from solvers.llm.chat import CapReached, Closing, EndpointError, Message  # noqa: E402
 from solvers.llm.options import ChatOptions  # noqa: E402
 from solvers.llm.session import Session  # noqa: E402
@@ -80,7 +82,7 @@ class PowerThoughts(ChatOptions):
 
 
 class LanguagePowers(Closing):
-    """Asks a model for each thought; a context manager that holds the connection.
+    """Asks a model for each thought; a context manager that holds the connection, safe to be used from several threads.
 
     Attributes
     ----------
@@ -102,14 +104,21 @@ class LanguagePowers(Closing):
         self.faults: Counter[str] = Counter()
         self.unfinished = False
         self._session = Session(options, stepwise_standin.reply)
-        self._confidence: dict[float, float] = {}
+        self._confidence: dict[tuple[int, int, float], float] = {}
         self._ended, self._answered = "", False
+        self._counting = threading.Lock()
 
     @property
     def name(self) -> str:
         """``GenAINet's stand-in (no LLM)``, or the model's name."""
         name = self.options.chat_name
         return "GenAINet's stand-in (no LLM)" if name == "no LLM" else name
+
+    @property
+    def concurrency(self) -> int:
+        """The most thoughts to ask for at a time; one where a cap may end the season, so that it ends at the same."""
+        capped = any(getattr(self.options, name) is not None for name in NAMES)
+        return 1 if capped or self.options.in_process else self.options.concurrency
 
     def close(self) -> None:
         """Close the connection; closing twice does no harm."""
@@ -125,7 +134,7 @@ class LanguagePowers(Closing):
 
     def score(self, state: View, content: float, rng: np.random.Generator) -> float:
         """Return the model's confidence in its power, from 0 to 10; 5 where it told none."""
-        return self._confidence.get(content, 5.0)
+        return self._confidence.get((state.agent, state.round, content), 5.0)
 
     def prompt(self, state: View, thoughts: list[float]) -> tuple[Message, ...]:
         """Return the prompt: the lessons, the observation that is expected of the thoughts so far, and the form."""
@@ -164,7 +173,8 @@ class LanguagePowers(Closing):
             self._answered = True
             thought = parse_reply(reply, PowerThought)
         except Malformed as error:
-            self.faults["unusable answer"] += 1
+            with self._counting:
+                self.faults["unusable answer"] += 1
             raise MalformedThought(str(error)) from None
         except (CapReached, EndpointError) as ending:
             if isinstance(ending, EndpointError) and not self._answered:
@@ -173,5 +183,5 @@ class LanguagePowers(Closing):
             self._ended = f"no more answers: {ending}"
             raise MalformedThought(self._ended) from None
         power = state.within(thought.power_w)
-        self._confidence[power] = thought.confidence
+        self._confidence[state.agent, state.round, power] = thought.confidence
         return power

@@ -12,6 +12,7 @@ from secagent_env.power_control import Game, Match, Record
 from secagent_env.power_control.match import ROUNDS
 from secagent_env.support.checks import flag, integer
 from secagent_env.support.errors import check_name
+from secagent_env.support.threads import several
 from solvers.planning.network import Estimate, estimate
 from solvers.planning.planners import Planner
 from solvers.planning.powers import View, intent, own_reward, rollout_reward, simulated
@@ -78,7 +79,7 @@ class PlanningTeam:
     ----------
     planner, proposer
         How thoughts grow, and who writes them. A proposer that ``reads`` gets lessons in its prompt; for another one
-        lessons are the first thoughts of a plan.
+        lessons are the first thoughts of a plan. With ``concurrency`` it writes those of so many agents at a time.
     reward
         One of :data:`REWARDS`.
     budget
@@ -107,6 +108,10 @@ class PlanningTeam:
         integer("budget", self.budget, 1)
         flag("reports", self.reports)
         flag("follow", self.follow)
+
+    def _threads(self, agents: int) -> int:
+        """Return how many agents plan at a time: several where a proposer waits for a server."""
+        return min(agents, int(getattr(self.proposer, "concurrency", 1)))
 
     @property
     def reads(self) -> bool:
@@ -140,9 +145,8 @@ class PlanningTeam:
             if recall is not None and not match.round:
                 for agent, view in zip(agents, views, strict=True):
                     agent.lessons = tuple(recall(view))
-            paths = [
-                agent.plan(view, [seed, match.round, agent.index]) for agent, view in zip(agents, views, strict=True)
-            ]
+            seeds = [[seed, match.round, agent.index] for agent in agents]
+            paths = several(self._threads(len(agents)), _Agent.plan, agents, views, seeds)
             match.advance({agent.name: agent.act(path) for agent, path in zip(agents, paths, strict=True)})
             plans.append(tuple(paths))
         record = match.record

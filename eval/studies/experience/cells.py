@@ -7,28 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from eval.sweep.answers import with_answers
-from eval.sweep.cells import UNFINISHED, Cell, Row
-from eval.sweep.promises import columns, count, counts, flag, numbers, returns, text
+from eval.studies.thoughts.proposers import TOLD, proposing, told
+from eval.sweep.cells import Cell, Row
+from eval.sweep.promises import columns, count, numbers, returns
 from secagent_env.power_control import sample_game
 from solvers.experience.learning import Learners
 from solvers.planning import make
 from solvers.planning.players import PlanningTeam
-from solvers.planning.powers import RandomPowers, RulePowers
 
 FUNCTION = "eval.studies.experience.cells:season"
-PROPOSERS = {proposer.name: proposer for proposer in (RandomPowers, RulePowers)}
-LANGUAGE = "language"
-"""The proposer that is a language model, or GenAINet's stand-in."""
 
 
 @returns(
     columns(
-        method=text,
+        **TOLD,
         **dict.fromkeys(("reward", "end", "gap", "power_w", "poison_left"), numbers),
         **dict.fromkeys(("lessons", "forgotten", "bits", "calls", "lost"), count),
-        kinds=counts,
-        unfinished=flag,
     )
 )
 def season(cell: Cell) -> Row:
@@ -38,11 +32,7 @@ def season(cell: Cell) -> Row:
     order = np.arange(options["games"])
     if options["reshuffled"]:
         order = np.random.default_rng([cell.seed, 1]).permutation(order)
-    if options["proposer"] != LANGUAGE:
-        return _played(options, drawn, order, PROPOSERS[options["proposer"]]())
-    from solvers.planning.language import LanguagePowers, PowerThoughts
-
-    with LanguagePowers(PowerThoughts(**with_answers(cell, options["model"]))) as proposer:
+    with proposing(cell) as proposer:
         return _played(options, drawn, order, proposer)
 
 
@@ -58,10 +48,8 @@ def _played(options: Mapping[str, Any], drawn: Any, order: np.ndarray, proposer:
     played = learners.play([drawn[int(i)] for i in order], options["rounds"], [int(i) for i in order])
     back = np.argsort(order)
     return {
-        "method": proposer.name,
+        **told(proposer),
         **{name: getattr(played, name)[back] for name in ("reward", "end", "gap", "power_w")},
         "poison_left": played.poison_left,
         **{name: getattr(played, name) for name in ("lessons", "forgotten", "bits", "calls", "lost")},
-        "kinds": getattr(proposer, "faults", {}),
-        UNFINISHED: bool(getattr(proposer, "unfinished", False)),
     }

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from eval.experiments.groups import model_of_groups
-from eval.studies.experience.cells import LANGUAGE
 from eval.studies.experience.study import Experience
+from eval.studies.thoughts.proposers import LANGUAGE
 
 
 @dataclass(frozen=True)

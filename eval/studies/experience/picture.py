@@ -18,22 +18,23 @@ LINES = {
     "poisoned, no test": (RED, ":"),
 }
 """Colour and line of each memory."""
-PARTS = ("", ", followed")
-TITLES = ("rewards choose", "followed in the first round")
+PARTS = {"": "rewards choose", ", followed": "followed in the first round"}
+"""What the names of memories end with, and how their lessons are used."""
 
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write the difference of the intent to that without memory, in blocks of games, by proposer."""
-    proposers = list(dict.fromkeys(row["proposer"] for row in rows if "followed" in str(row["memory"])))
-    if not proposers:
-        return
+    proposers = list(dict.fromkeys(row["proposer"] for row in rows))
+    memories = {row["memory"] for row in rows}
+    parts = {part: title for part, title in PARTS.items() if any(f"{name}{part}" in memories for name in LINES)}
     first = [name for name in rows[0] if name.startswith("gain_") and name[5:].isdigit()]
-    note = "Mean over seasons, 95 % intervals; more is better. Lessons are poisoned after game 10."
-    with written_figure(path, 9.5, 3.0 * len(proposers) + 0.5, note, grid="y") as figure:
-        axes = figure.subplots(len(proposers), 2, squeeze=False, sharex=True, sharey="row")
+    over = "seasons" if all(row["seasons"] > 1 for row in rows) else "seasons (of one season, over its games)"
+    note = f"Mean over {over}, 95 % intervals; more is better."
+    note += " Lessons are poisoned after game 10." if any("poison" in name for name in memories) else ""
+    with written_figure(path, 4.75 * max(len(parts), 1.5), 3.0 * len(proposers) + 0.5, note, grid="y") as figure:
+        axes = figure.subplots(len(proposers), len(parts), squeeze=False, sharex=True, sharey="row")
         for proposer, line in zip(proposers, axes, strict=True):
-            for part, title, ax in zip(PARTS, TITLES, line, strict=True):
-                ax.axhline(0.0, color=GREY, lw=0.8)
+            for part, title, ax in zip(parts, parts.values(), line, strict=True):
                 for place, (name, (colour, style)) in enumerate(LINES.items()):
                     memory = f"shared{part}, {name}" if "poison" in name else f"{name}{part}"
                     own = [row for row in rows if row["proposer"] == proposer and row["memory"] == memory]
@@ -43,6 +44,10 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
                         low = [row[column] - row[f"{column}_low"] for column in first]
                         high = [row[f"{column}_high"] - row[column] for column in first]
                         ax.errorbar(x, mean, (low, high), color=colour, ls=style, lw=1.3, elinewidth=0.7, label=name)
+                if not ax.containers:
+                    ax.set_axis_off()
+                    continue
+                ax.axhline(0.0, color=GREY, lw=0.8)
                 ax.set_title(f"{proposer}: {title}", loc="left", size=9)
                 ax.set_xlabel("game")
             line[0].set_ylabel("intent less that without memory")

@@ -22,8 +22,9 @@ from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.formatting import NONE, faults_in_words, fixed, tabulated
 from eval.stats.paired import paired_difference
 from eval.stats.statistics import CONFIDENCE, bootstrap_mean, interval_in, spread
-from eval.studies.experience.cells import FUNCTION, LANGUAGE, PROPOSERS
+from eval.studies.experience.cells import FUNCTION
 from eval.studies.experience.picture import draw
+from eval.studies.thoughts.proposers import LANGUAGE, PROPOSERS, asks
 from eval.sweep.cells import Cell
 from eval.sweep.grid import number_of
 from secagent_env.support.checks import integer, number
@@ -129,10 +130,15 @@ class Experience(Experiment):
             "reports": True,
             **({"model": {**self.model, **band}} if language else {}),
         }
-        paid = language and "model" in self.model and "replay" not in self.model
         for number_ in range(self.language_seasons if language else self.seasons):
             yield Cell(
-                FUNCTION, self.name, f"{proposer}/{variant}", variant, self.seed + number_, options=options, paid=paid
+                FUNCTION,
+                self.name,
+                f"{proposer}/{variant}",
+                variant,
+                self.seed + number_,
+                options=options,
+                paid=asks(proposer, self.model),
             )
 
     def report(self, compute: Compute) -> Report:
@@ -150,8 +156,13 @@ class Experience(Experiment):
 def _figures(
     key: tuple[str, str], own: Sequence[Mapping[str, Any]], off: Sequence[Mapping[str, Any]], games: int
 ) -> dict[str, Any]:
-    """Return the row of a proposer and a memory; intervals are over the seasons, whose games are those of ``off``."""
-    reward, usual = _games_of(own, "reward"), _games_of(off, "reward")
+    """Return the row of a proposer and a memory, whose games are those of ``off``.
+
+    Intervals are over the seasons, and of a single one over its games.
+    """
+    reward, usual, gap, power = (
+        _games_of(*each) for each in ((own, "reward"), (off, "reward"), (own, "gap"), (own, "power_w"))
+    )
     late = slice(FIRST, None)
     left = _games_of(own, "poison_left")
     row = {
@@ -159,22 +170,28 @@ def _figures(
         "memory": key[1],
         "seasons": len(own),
         "games": games,
-        **spread("intent", bootstrap_mean(reward[:, late].mean(axis=1))),
-        **spread("gain", paired_difference(reward[:, late].mean(axis=1), usual[:, late].mean(axis=1))),
-        **spread("gap", bootstrap_mean(_games_of(own, "gap")[:, late].mean(axis=1))),
-        **spread("power_w", bootstrap_mean(_games_of(own, "power_w")[:, late].mean(axis=1))),
+        **spread("intent", bootstrap_mean(_units(reward[:, late]))),
+        **spread("gain", paired_difference(_units(reward[:, late]), _units(usual[:, late]))),
+        **spread("gap", bootstrap_mean(_units(gap[:, late]))),
+        **spread("power_w", bootstrap_mean(_units(power[:, late]))),
         **{name: float(np.mean([row[name] for row in own])) for name in ("lessons", "forgotten", "bits", "lost")},
         "poisoned_games": float((left > 0).sum(axis=1).mean()),
     }
     for start in range(0, games - BLOCK + 1, BLOCK):
         block = slice(start, start + BLOCK)
-        gain = paired_difference(reward[:, block].mean(axis=1), usual[:, block].mean(axis=1))
+        gain = paired_difference(_units(reward[:, block]), _units(usual[:, block]))
         row |= spread(f"gain_{start + 1}", gain)
     return row
 
 
 def _games_of(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
     return np.array([json.loads(row[name]) for row in rows], float)
+
+
+def _units(games: np.ndarray) -> np.ndarray:
+    """Return what an interval is over: the means of seasons (S, G), or the games of a single one."""
+    means: np.ndarray = games.mean(axis=1)
+    return means if len(games) > 1 else games[0]
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -206,4 +223,6 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
         f"− rate gap − 0.1 × the share of all power, is the mean over the rounds of a game; gap and power are those of "
         f"the last round. Kept, forgotten and sent: by all agents in a season."
     )
+    if any(row["seasons"] == 1 for row in rows):
+        note += " Of a single season the intervals are over its games, and do not tell how another one would go."
     return f"{tabulated(lines, headers)}\n\n{note}\n"

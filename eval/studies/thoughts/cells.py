@@ -4,37 +4,41 @@ from __future__ import annotations
 
 import numpy as np
 
+from eval.studies.thoughts.proposers import TOLD, proposing, told
 from eval.sweep.cells import Cell, Row
 from eval.sweep.promises import columns, count, numbers, returns
 from secagent_env.power_control import Game, rates, sample_game
 from secagent_env.power_control.metrics import rate_gap
 from solvers.planning import make
 from solvers.planning.players import PlanningTeam
-from solvers.planning.powers import RandomPowers, RulePowers, intent
+from solvers.planning.powers import intent
 from solvers.power_control import dpc, optimum
 
 FUNCTION = "eval.studies.thoughts.cells"
-PROPOSERS = {proposer.name: proposer for proposer in (RandomPowers, RulePowers)}
-ENDS = columns(**dict.fromkeys(("reward", "gap", "power_w"), numbers), calls=count)
+ONE = "one thought"
+"""In the place of a planner: a chain of a single thought."""
+ENDS = {**dict.fromkeys(("reward", "gap", "power_w"), numbers), "calls": count}
 
 
-@returns(ENDS)
+@returns(columns(**ENDS, **TOLD))
 def plan(cell: Cell) -> Row:
     """Return the intent, rate gap and total power after the last round of each of the cell's games."""
     options, games = cell.options, _games(cell)
-    team = PlanningTeam(
-        planner=make(options["planner"]),
-        proposer=PROPOSERS[options["proposer"]](),
-        reward=options["reward"],
-        budget=options["budget"],
-    )
-    count = len(games.target_rate)
-    played = [team.play(games[i], options["rounds"], seed=cell.seed + i) for i in range(count)]
-    power = np.stack([one.record.power_w[-1] for one in played])
-    return _ends(cell, power, sum(one.calls for one in played))
+    one, planner = options["planner"] == ONE, options["planner"]
+    with proposing(cell) as proposer:
+        team = PlanningTeam(
+            planner=make("chain" if one else planner),
+            proposer=proposer,
+            reward=options["reward"],
+            budget=1 if one else options["budget"],
+        )
+        count = len(games.target_rate)
+        played = [team.play(games[i], options["rounds"], seed=cell.seed + i) for i in range(count)]
+        power = np.stack([game.record.power_w[-1] for game in played])
+        return {**_ends(cell, power, sum(game.calls for game in played)), **told(proposer)}
 
 
-@returns(ENDS)
+@returns(columns(**ENDS))
 def reference(cell: Cell) -> Row:
     """Return the same of a method without thoughts: DPC, the certified optimum, or the powers at the beginning."""
     games = _games(cell)

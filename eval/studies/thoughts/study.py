@@ -15,16 +15,18 @@ from typing import Any, ClassVar
 import numpy as np
 
 from eval.experiments.genainet_power.results import GAMES
-from eval.experiments.options import option
+from eval.experiments.options import endpoint_texts, option
 from eval.experiments.protocol import Compute, Experiment, Report
-from eval.stats.formatting import fixed, tabulated
+from eval.stats.formatting import faults_in_words, fixed, tabulated
 from eval.stats.paired import paired_difference
 from eval.stats.statistics import CONFIDENCE, bootstrap_mean, interval_in, spread
-from eval.studies.thoughts.cells import FUNCTION, PROPOSERS
+from eval.studies.thoughts.cells import FUNCTION, ONE
+from eval.studies.thoughts.proposers import LANGUAGE, PROPOSERS, asks
 from eval.sweep.cells import Cell
 from eval.sweep.grid import MOST_AT_ONCE, number_of
 from secagent_env.support.checks import integer
 from secagent_env.support.errors import check_name
+from secagent_env.support.secrets import check_written
 from solvers.planning import names
 from solvers.planning.players import REWARDS
 
@@ -37,6 +39,8 @@ SEED = 11
 class Thoughts(Experiment):
     """Planners, proposers and rewards on the same games.
 
+    The proposer ``language`` is GenAINet's stand-in, or with ``model`` an endpoint.
+
     Raises
     ------
     ValueError
@@ -46,13 +50,16 @@ class Thoughts(Experiment):
     name: ClassVar[str] = "thoughts"
 
     games: Sequence[str] = option(("infeasible", "feasible"), "default: %(default)s", flag="--of", nargs="+")
-    proposers: Sequence[str] = option(tuple(PROPOSERS), "default: %(default)s", "NAME", nargs="+")
+    proposers: Sequence[str] = option(
+        tuple(PROPOSERS), f"of these, and {LANGUAGE}; default: %(default)s", "NAME", nargs="+"
+    )
     rewards: Sequence[str] = option(REWARDS, "default: all", "NAME", nargs="+")
     pairs: int = option(4, "default: %(default)s", "N")
     draws: int = option(40, "games of each kind (default: %(default)s)", "K")
     rounds: int = option(6, "of each game (default: %(default)s)", "R")
     budget: int = option(8, "thoughts of each plan (default: %(default)s)", "B")
     seed: int = option(SEED, "of the games (default: %(default)s)")
+    model: Mapping[str, Any] = endpoint_texts()
 
     def __post_init__(self) -> None:
         number_of("draws", self.draws, most=MOST_AT_ONCE)
@@ -60,11 +67,16 @@ class Thoughts(Experiment):
             integer(name, getattr(self, name), least)
         for kind, given, valid in (
             ("games", self.games, GAMES),
-            ("proposer", self.proposers, PROPOSERS),
+            ("proposer", self.proposers, (*PROPOSERS, LANGUAGE)),
             ("reward", self.rewards, REWARDS),
         ):
             for name in given:
                 check_name(kind, name, valid)
+        check_written(self.model)
+        if LANGUAGE in self.proposers:
+            from solvers.planning.language import PowerThoughts
+
+            PowerThoughts(**self.model)
 
     def cells(self) -> list[Cell]:
         """Return a cell for each kind of games, planner, proposer and reward, and for the references."""
@@ -75,7 +87,7 @@ class Thoughts(Experiment):
                 self._cell("plan", kind, planner, proposer, reward)
                 for proposer in self.proposers
                 for reward in self.rewards
-                for planner in names()
+                for planner in (ONE, *names())
             ]
         return found
 
@@ -89,16 +101,18 @@ class Thoughts(Experiment):
             "planner": planner,
             "proposer": proposer,
             "reward": reward,
+            **({"model": dict(self.model)} if proposer == LANGUAGE else {}),
         }
         label = "/".join(filter(None, (kind, planner, proposer, reward)))
-        return Cell(f"{FUNCTION}:{function}", self.name, label, kind, self.seed, options=options)
+        paid = asks(proposer, self.model)
+        return Cell(f"{FUNCTION}:{function}", self.name, label, kind, self.seed, options=options, paid=paid)
 
     def report(self, compute: Compute) -> Report:
         """Return the table, and its rows."""
         cells = self.cells()
+        found = compute(cells).to_dict("records")
         ends = [
-            {name: np.array(json.loads(row[name]), float) for name in ("reward", "gap", "power_w")}
-            for row in compute(cells).to_dict("records")
+            {name: np.array(json.loads(row[name]), float) for name in ("reward", "gap", "power_w")} for row in found
         ]
         best = {cell.value: end for cell, end in zip(cells, ends, strict=True) if cell.options["planner"] == "optimum"}
         trees = {
@@ -107,18 +121,22 @@ class Thoughts(Experiment):
             if cell.options["planner"] == "tree"
         }
         rows = []
-        for cell, end in zip(cells, ends, strict=True):
+        planned = [row for row in found if isinstance(row.get("method"), str)]
+        for cell, row, end in zip(cells, found, ends, strict=True):
             planner, proposer, reward = (str(cell.options[name]) for name in ("planner", "proposer", "reward"))
+            by = row["method"] if proposer else ""
             tree = trees.get((cell.value, proposer, reward), end)
             rows.append(
-                {"games": cell.value, "proposer": proposer, "reward": reward, "planner": planner, "draws": self.draws}
+                {"games": cell.value, "proposer": by, "reward": reward, "planner": planner, "draws": self.draws}
                 | spread("intent", bootstrap_mean(end["reward"]))
                 | spread("beside_optimum", paired_difference(end["reward"], best[cell.value]["reward"]))
                 | spread("beside_tree", paired_difference(end["reward"], tree["reward"]))
                 | spread("gap", bootstrap_mean(end["gap"]))
                 | spread("power_w", bootstrap_mean(end["power_w"]))
             )
-        return Report(markdown(rows), rows)
+        kinds = faults_in_words([row["kinds"] for row in planned])
+        trouble = f"\nReplies that could not be used: {kinds}.\n" if kinds else ""
+        return Report(markdown(rows) + trouble, rows)
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:

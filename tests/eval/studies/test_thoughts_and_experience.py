@@ -20,7 +20,7 @@ def test_a_reduced_form_of_the_thoughts(tmp_path):
     study = Thoughts(("infeasible",), ("rules",), ("roll-out", "random"), pairs=2, draws=3, rounds=2, budget=2)
     text = run(study, tmp_path, workers=1)
     rows = pd.read_csv(tmp_path / "thoughts.csv")
-    assert len(rows) == 3 + 2 * 3
+    assert len(rows) == 3 + 2 * 4
     assert text == thoughts.markdown(rows.to_dict("records"))
     optimum = rows[rows["planner"] == "optimum"].iloc[0]
     assert optimum["beside_optimum"] == 0

@@ -1,6 +1,8 @@
 """Powers proposed by a language model: the prompt, the stand-in, and replies that cannot be used."""
 
 import json
+import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,6 +64,7 @@ def test_a_thought_is_a_power_within_its_bounds_with_a_confidence():
     assert agent.score(VIEW, 10.0, RNG) == 9.0
     assert agent.merge(VIEW, 1.0, 4.0, RNG) == pytest.approx(1e-3)
     assert agent.score(VIEW, 7.0, RNG) == 5.0
+    assert agent.score(replace(VIEW, agent=1), 10.0, RNG) == agent.score(replace(VIEW, round=1), 10.0, RNG) == 5.0
     shown = agent._session.requests[1].messages[1].content
     assert '"power_w": 2.0' in shown  # the geometric mean of the two
     assert "Thoughts so far: [1.0, 4.0]" in shown
@@ -90,6 +93,23 @@ def test_an_endpoint_that_ends_ends_the_thoughts_and_at_the_beginning_is_an_erro
     assert not capped.unfinished
     with pytest.raises(EndpointError):
         asking(EndpointError("refused")).propose(VIEW, None, RNG)
+
+
+def test_agents_ask_at_the_same_time_and_each_gets_its_own_answer():
+    endpoint = {"model": "tiny", "base_url": "http://127.0.0.1:9/v1"}
+    agent, both = asking(**endpoint, concurrency=2), threading.Barrier(2)
+
+    class Together:
+        def ask(self, requests):
+            both.wait(30)
+            return [Reply('{"power_w": 1}' if '"agent": "pair_0"' in requests[0].messages[1].content else "none")]
+
+    agent._session = Together()
+    team = PlanningTeam(planner=make("chain"), proposer=agent, budget=1, reward="random")
+    played = team.play(sample_game(2, 5), 8)
+    assert 1.0 in played.record.power_w[:, 0] and 1.0 not in played.record.power_w[:, 1]
+    assert agent.faults == {"unusable answer": 8}
+    assert asking(**endpoint, concurrency=2, max_calls=99).concurrency == asking().concurrency == 1
 
 
 def test_the_stand_in_plays_and_does_not_read_lessons():
