@@ -54,8 +54,9 @@ def measure(
 ) -> int:
     """Score ``count`` questions of each set, and append them to a file; return how many are in it.
 
-    Those that the file holds are not asked again, unless their texts are wanted and missing. The sets take turns.
-    ``digests`` are those of the sets, ``text`` is one of :data:`TEXT`, and ``told`` is what else the file says of them.
+    Those that the file holds are not asked again, unless their texts are wanted and missing; a file of some of the sets
+    is extended by the others. The sets take turns. ``digests`` are those of the sets, ``text`` is one of :data:`TEXT`,
+    and ``told`` is what else the file says of them.
 
     Raises
     ------
@@ -134,14 +135,20 @@ def _asked(question_set: Sequence[Question], count: int, text: str) -> list[tupl
 
 
 def _known(path: Path, about: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Return the questions in a file, after dropping a line that was cut off; none if there is no file."""
+    """Return the questions in a file, after dropping a line that was cut off; none if there is no file.
+
+    A file of fewer sets gets the new header.
+    """
     if not path.exists() or not path.stat().st_size:
         return set()
     [found] = read_scores(path)
+    sets, held = about["sets"], found.about.get("sets")
+    fewer = isinstance(held, dict) and held.items() < sets.items()
     for name in ("model", "sha256", "prompts", "sets", "seed"):
-        if found.about.get(name) != about.get(name):
+        if found.about.get(name) != about.get(name) and not (name == "sets" and fewer):
             raise ValueError(f"{path} was measured with another {name}: write into another file")
-    content = path.read_bytes()
-    if not content.endswith(b"\n"):
+    if fewer:
+        write_bytes(path, ScoreFile(about, found.questions).to_bytes())
+    elif not (content := path.read_bytes()).endswith(b"\n"):
         write_bytes(path, content[: content.rfind(b"\n") + 1])
     return {(each.data_set, each.key) for each in found.questions}

@@ -43,12 +43,13 @@ def questions(name, count=9):
 
 def test_a_measurement_goes_on_where_it_was_interrupted_and_asks_the_sets_in_turn(tmp_path):
     sets, path, first = {"s": questions("s"), "t": questions("t")}, tmp_path / "scores.jsonl", Counting()
-    assert measuring.measure(first, sets, {}, 3, path, "none") == 6
+    digests = {"s": "d", "t": "e"}
+    assert measuring.measure(first, sets, digests, 3, path, "none") == 6
     assert [key[0] for key in first.asked] == ["s", "t"] * 3
     content = path.read_bytes()
     path.write_bytes(content[:-10])  # the last line was cut off
     second = Counting()
-    assert measuring.measure(second, sets, {}, 5, path, "none") == 10
+    assert measuring.measure(second, sets, digests, 5, path, "none") == 10
     assert second.asked[0] == first.asked[-1]
     assert len(second.asked) == 5
     [read] = read_scores(path)
@@ -56,9 +57,25 @@ def test_a_measurement_goes_on_where_it_was_interrupted_and_asks_the_sets_in_tur
     assert {each.data_set for each in read.questions} == {"s", "t"}
     assert b"rose" not in path.read_bytes()
     with pytest.raises(ValueError, match="measured with another model: write into another file"):
-        measuring.measure(Counting("other"), sets, {}, 5, path)
+        measuring.measure(Counting("other"), sets, digests, 5, path)
     with pytest.raises(ValueError, match="measured with another sets"):
-        measuring.measure(Counting(), sets, {"s": "changed"}, 5, path)
+        measuring.measure(Counting(), sets, {**digests, "s": "changed"}, 5, path)
+
+
+def test_a_file_of_some_sets_is_extended_by_others_and_by_no_others_that_changed(tmp_path):
+    sets, path, second = {"s": questions("s"), "t": questions("t")}, tmp_path / "scores.jsonl", Counting()
+    measuring.measure(Counting(), {"s": sets["s"]}, {"s": "d"}, 3, path, "none")
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="measured with another sets"):
+        measuring.measure(second, sets, {"s": "changed", "t": "e"}, 3, path, "none")
+    assert path.read_bytes() == before
+    assert measuring.measure(second, sets, {"s": "d", "t": "e"}, 3, path, "none", {"writer": "w"}) == 6
+    assert [key[0] for key in second.asked] == ["t"] * 3
+    [read] = read_scores(path)
+    assert read.about["sets"] == {"s": "d", "t": "e"}
+    assert read.about["writer"] == "w"
+    with pytest.raises(ValueError, match="measured with another sets"):
+        measuring.measure(second, {"s": sets["s"]}, {"s": "d"}, 3, path, "none")
 
 
 class Texts(Counting):
