@@ -1,16 +1,20 @@
 """``secagent study thoughts`` and ``experience``: reduced forms of them, and the tables and rows of the page."""
 
 import argparse
+import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from eval.experiments.protocol import run
 from eval.studies.experience import study as experience
+from eval.studies.experience.cells import season
 from eval.studies.experience.models import ModelExperience
 from eval.studies.experience.study import Experience
 from eval.studies.thoughts import study as thoughts
+from eval.studies.thoughts.cells import plan
 from eval.studies.thoughts.study import Thoughts
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -27,6 +31,33 @@ def test_a_reduced_form_of_the_thoughts(tmp_path):
     tree = rows[(rows["planner"] == "tree") & (rows["reward"] == "roll-out")].iloc[0]
     assert tree["beside_tree"] == 0
     assert tree["beside_optimum"] == pytest.approx(tree["intent"] - optimum["intent"])
+
+
+def test_one_thought_is_a_plan_of_one_and_language_is_a_proposer():
+    study = Thoughts(("infeasible",), ("rules", "language"), ("roll-out",), pairs=2, draws=3, rounds=2, budget=2)
+    rows = {(c.options["proposer"], c.options["planner"]): plan(c) for c in study.cells() if c.options["proposer"]}
+    plans = 2 * 3 * 2  # agents, games, rounds; each plan has a root besides
+    for proposer, method in {"rules": "rules", "language": "GenAINet's stand-in (no LLM)"}.items():
+        assert {rows[proposer, name]["method"] for name in ("one thought", "chain", "tree", "graph")} == {method}
+        assert rows[proposer, "one thought"]["calls"] == 2 * plans
+        assert rows[proposer, "chain"]["calls"] == rows[proposer, "tree"]["calls"] == 3 * plans
+
+
+def test_a_single_season_has_intervals_over_its_games():
+    study = Experience(("rules",), games=12, seasons=1, pairs=2, rounds=1, planner="chain", budget=1)
+    cells = [cell for cell in study.cells() if cell.value in ("off", "own")]
+    rows = [{name: _json(value) for name, value in season(cell).items()} for cell in cells]
+    row = experience._figures(("rules", "own"), rows[1:], rows[:1], 12)
+    late = np.array(json.loads(rows[1]["reward"]))[10:]
+    assert (row["intent_low"], row["intent_high"]) == pytest.approx((late.min(), late.max()))
+    assert row["intent"] == pytest.approx(late.mean())
+    text = experience.markdown([row])
+    assert "Of a single season the intervals are over its games" in text
+    assert "single season" not in experience.markdown([{**row, "seasons": 2}])
+
+
+def _json(value):
+    return json.dumps(value.tolist()) if isinstance(value, np.ndarray) else value
 
 
 def test_a_reduced_form_of_the_experience(tmp_path, monkeypatch):

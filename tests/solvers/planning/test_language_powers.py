@@ -107,7 +107,8 @@ def test_agents_ask_at_the_same_time_and_each_gets_its_own_answer():
     agent._session = Together()
     team = PlanningTeam(planner=make("chain"), proposer=agent, budget=1, reward="random")
     played = team.play(sample_game(2, 5), 8)
-    assert 1.0 in played.record.power_w[:, 0] and 1.0 not in played.record.power_w[:, 1]
+    assert 1.0 in played.record.power_w[:, 0]
+    assert 1.0 not in played.record.power_w[:, 1]
     assert agent.faults == {"unusable answer": 8}
     assert asking(**endpoint, concurrency=2, max_calls=99).concurrency == asking().concurrency == 1
 
