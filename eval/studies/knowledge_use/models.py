@@ -88,6 +88,6 @@ def _told(scheme: str, rows: Sequence[Mapping[str, Any]]) -> str:
     found, true = (percent(share(sums["named"], sums[of])) if sums[of] else NONE for of in ("names", "listed"))
     return (
         f"- {scheme}: {rows[0]['model']} read {sums['passages'] - sums['unread']} of {sums['passages']} passages, and "
-        f"lists {found} of the names of their facts; {true} of what it lists are such names. {sums['made_up']} names "
-        "more were not in their passage, and dropped."
+        f"lists {found} of the names of their facts; {true} of what it lists are such names. Not in "
+        f"their passages, and dropped: {sums['made_up']} more."
     )

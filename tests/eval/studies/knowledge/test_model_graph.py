@@ -65,7 +65,7 @@ def test_counts_are_added_up_once_for_each_network():
     line = _told("s", [one, one, {**one, "seed": 1}])
     assert line.startswith("- s: m read 6 of 8 passages, and lists 75 %")
     assert "; 50 % [" in line
-    assert line.endswith(" 2 names more were not in their passage, and dropped.")
+    assert line.endswith(" Not in their passages, and dropped: 2 more.")
     assert "lists – of" in _told("s", [{**one, "names": 0, "listed": 0}])
 
 
