@@ -33,7 +33,7 @@ class ModelThoughts(Thoughts):
             pairs=2,
             draws=args.instances,
             rounds=3,
-            budget=6,
+            budget=5,
             seed=Thoughts.seed + args.seed,
             model=model,
         )
