@@ -35,6 +35,11 @@ def file_of(cell: Cell, folder: Path | str) -> Path:
     return Path(folder) / f"{readable}-{digest([name, cell.kind])[:12]}.jsonl"
 
 
+def costs(model: Mapping[str, Any]) -> bool:
+    """Return whether a cell with these options of a chat is paid: it asks an endpoint, and replays no transcript."""
+    return "model" in model and "replay" not in model
+
+
 def with_answers(cell: Cell, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a chat in a cell: where its answers are kept, or taken from.
 

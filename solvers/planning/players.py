@@ -109,10 +109,6 @@ class PlanningTeam:
         flag("reports", self.reports)
         flag("follow", self.follow)
 
-    def _threads(self, agents: int) -> int:
-        """Return how many agents plan at a time: several where a proposer waits for a server."""
-        return min(agents, int(getattr(self.proposer, "concurrency", 1)))
-
     @property
     def reads(self) -> bool:
         """Whether lessons go into prompts."""
@@ -139,6 +135,7 @@ class PlanningTeam:
         """
         match = Match(game, rounds=rounds, talk=self.reports)
         agents = [_Agent(self, match, index) for index in range(game.num_pairs)]
+        at_once = min(len(agents), int(getattr(self.proposer, "concurrency", 1)))
         plans = []
         while not match.over:
             views = [agent.look() for agent in agents]
@@ -146,7 +143,7 @@ class PlanningTeam:
                 for agent, view in zip(agents, views, strict=True):
                     agent.lessons = tuple(recall(view))
             seeds = [[seed, match.round, agent.index] for agent in agents]
-            paths = several(self._threads(len(agents)), _Agent.plan, agents, views, seeds)
+            paths = several(at_once, _Agent.plan, agents, views, seeds)
             match.advance({agent.name: agent.act(path) for agent, path in zip(agents, paths, strict=True)})
             plans.append(tuple(paths))
         record = match.record

@@ -24,6 +24,7 @@ from eval.experiments.genainet_power.tables import figure_table, markdown
 from eval.experiments.options import endpoint_texts, option, options_of
 from eval.experiments.protocol import Compute, Experiment, Report
 from eval.stats.pictures import save_figure, save_picture
+from eval.sweep.answers import costs
 from eval.sweep.cells import Cell
 from eval.sweep.grid import Grid, number_of
 from secagent_env.power_control import sample_game
@@ -89,9 +90,8 @@ class PowerGames(Experiment):
         for team in TEAMS.values():
             GenAINet(**{**self.model, **team})
         options = {"rounds": self.rounds, "feasible": GAMES[self.games], "model": dict(self.model)}
-        paid = "model" in self.model and "replay" not in self.model
         games = (
-            Cell(FUNCTION, self.name, team, num_pairs, self.seed, options=options, paid=paid)
+            Cell(FUNCTION, self.name, team, num_pairs, self.seed, options=options, paid=costs(self.model))
             for num_pairs in self.pairs
             for team in TEAMS
         )

@@ -21,6 +21,7 @@ from eval.stats.statistics import CONFIDENCE, bootstrap_mean, interval_in, share
 from eval.studies.convoy import cells_language, cells_learnt, cells_reference, learning
 from eval.studies.convoy.cells import FUNCTION
 from eval.studies.convoy.picture import save_film
+from eval.sweep.answers import costs
 from eval.sweep.cells import Cell
 from eval.sweep.grid import number_of
 from secagent_env.convoy.messages import LEVELS
@@ -200,9 +201,8 @@ def team_cell(
 
 def language_cells(experiment: str, scheme: str, model: Mapping[str, Any], crossings: int, seed: int) -> list[Cell]:
     """Return a cell for each crossing of language agents with the options of a model."""
-    paid = "model" in model and "replay" not in model
     options = {"model": dict(model), "crossings": crossings}
-    one = Cell(cells_language.FUNCTION, experiment, scheme, "language", seed, 0, options, paid=paid)
+    one = Cell(cells_language.FUNCTION, experiment, scheme, "language", seed, 0, options, paid=costs(model))
     return [one.at(index) for index in range(crossings)]
 
 

@@ -24,7 +24,8 @@ from eval.stats.paired import paired_difference
 from eval.stats.statistics import CONFIDENCE, bootstrap_mean, interval_in, spread
 from eval.studies.experience.cells import FUNCTION
 from eval.studies.experience.picture import draw
-from eval.studies.thoughts.proposers import LANGUAGE, PROPOSERS, asks
+from eval.studies.thoughts.proposers import LANGUAGE, PROPOSERS
+from eval.sweep.answers import costs
 from eval.sweep.cells import Cell
 from eval.sweep.grid import number_of
 from secagent_env.support.checks import integer, number
@@ -138,7 +139,7 @@ class Experience(Experiment):
                 variant,
                 self.seed + number_,
                 options=options,
-                paid=asks(proposer, self.model),
+                paid=language and costs(self.model),
             )
 
     def report(self, compute: Compute) -> Report:

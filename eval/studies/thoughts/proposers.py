@@ -44,8 +44,3 @@ def told(proposer: Any) -> Row:
         "kinds": getattr(proposer, "faults", {}),
         UNFINISHED: bool(getattr(proposer, "unfinished", False)),
     }
-
-
-def asks(proposer: str, model: Any) -> bool:
-    """Return whether a proposer asks an endpoint, which costs more than time."""
-    return proposer == LANGUAGE and "model" in model and "replay" not in model

@@ -21,7 +21,8 @@ from eval.stats.formatting import faults_in_words, fixed, tabulated
 from eval.stats.paired import paired_difference
 from eval.stats.statistics import CONFIDENCE, bootstrap_mean, interval_in, spread
 from eval.studies.thoughts.cells import FUNCTION, ONE
-from eval.studies.thoughts.proposers import LANGUAGE, PROPOSERS, asks
+from eval.studies.thoughts.proposers import LANGUAGE, PROPOSERS
+from eval.sweep.answers import costs
 from eval.sweep.cells import Cell
 from eval.sweep.grid import MOST_AT_ONCE, number_of
 from secagent_env.support.checks import integer
@@ -104,7 +105,7 @@ class Thoughts(Experiment):
             **({"model": dict(self.model)} if proposer == LANGUAGE else {}),
         }
         label = "/".join(filter(None, (kind, planner, proposer, reward)))
-        paid = asks(proposer, self.model)
+        paid = proposer == LANGUAGE and costs(self.model)
         return Cell(f"{FUNCTION}:{function}", self.name, label, kind, self.seed, options=options, paid=paid)
 
     def report(self, compute: Compute) -> Report:
