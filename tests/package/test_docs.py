@@ -46,7 +46,7 @@ class Block:
 
 
 FENCE = re.compile(
-    r"^(?:<!-- *(?P<comment>.*?) *-->\n+)?```(?P<language>\w+)\n(?P<content>.*?)^```$"
+    r"^(?:<!-- *(?P<comment>(?:(?!-->).)*?) *-->\n+)?```(?P<language>\w+)\n(?P<content>.*?)^```$"
     r"(?:\s*^```text\n(?P<output>.*?)^```$)?",
     re.MULTILINE | re.DOTALL,
 )
@@ -252,6 +252,7 @@ REPRODUCED = {f"reproduce-{name}.png" for name in ("fig4", "table4", "profiles")
 REASONING = {"genainet-table1.png", "knowledge-energy.png", "representations.png", "table5.png"}
 STUDIED = {
     "asc.png",
+    "experience-model.png",
     "experience.png",
     "genainet.png",
     "intent-change.png",
@@ -310,6 +311,8 @@ def test_blocks_are_found_with_their_comment_and_their_output():
     assert given == Block("toml", "7\n", 3, "file: given.txt")
     assert (python.line, python.output) == (7, "8\n")
     assert console == Block("console", "$ make\n", 17, "not run: it never ends")
+    [after] = map(block_of, FENCE.finditer("<!-- end -->\n\ntext\n\n<!-- not run: why -->\n```console\n$ make\n```\n"))
+    assert after.comment == "not run: why"
 
 
 def test_a_wrong_output_is_noticed_and_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
