@@ -36,12 +36,18 @@ BONUS_PER_M = 1.0
 Without it vehicles learn to stand until the clock runs out: that costs 20 s, a collision costs 100 s, and who stands
 never finds out that there is something better.
 """
-STEPS = 500_000
+STEPS = 4_000_000
 """Of a vehicle each, in a training."""
 
 
 def train(
-    level: str, steps: int, seed: int, *, crossings: int = 128, progress: Callable[[int], None] = lambda steps: None
+    level: str,
+    steps: int,
+    seed: int,
+    *,
+    crossings: int = 128,
+    bonus_per_m: float = BONUS_PER_M,
+    progress: Callable[[int], None] = lambda steps: None,
 ) -> Any:
     """Return a PPO model of Stable-Baselines3, trained for so many steps (of a vehicle each); 0: not trained.
 
@@ -53,7 +59,7 @@ def train(
     from training.bridge import GymVecEnv
     from training.learn.sb3 import Linear, Watch
 
-    core = VehiclesVectorEnv(level, crossings, bonus_per_m=BONUS_PER_M)
+    core = VehiclesVectorEnv(level, crossings, bonus_per_m=bonus_per_m)
     envs = GymVecEnv(core, reward_scale=REWARD_SCALE)
     changed = {
         "batch_size": HYPERPARAMETERS["n_steps"] * core.num_envs // BATCHES,

@@ -22,7 +22,7 @@ def learn(cell: Cell) -> Row:
     level, steps = str(cell.options["level"]), int(cell.options["steps"])
     began = time.process_time()
     with require("tqdm", extra="rl").tqdm(total=steps, unit="step", unit_scale=True, disable=None) as bar:
-        model = train(level, steps, cell.seed, progress=bar.update)
+        model = train(level, steps, cell.seed, bonus_per_m=float(cell.options["bonus"]), progress=bar.update)
     seconds = time.process_time() - began
     content = exported(model, {"level": level, "steps": model.num_timesteps, "seed": cell.seed})
     return {

@@ -26,13 +26,13 @@ from eval.sweep.cells import Cell
 from eval.sweep.grid import number_of
 from secagent_env.convoy.messages import LEVELS
 from secagent_env.convoy.rules import ORGANISATIONS, CrossingRules
-from secagent_env.support.checks import integer
+from secagent_env.support.checks import integer, number
 from secagent_env.support.digests import digest
 from secagent_env.support.files import write_bytes
 from secagent_env.support.secrets import check_written
 from solvers.convoy.language import LanguageTeam
 from solvers.convoy.team import Team
-from training.convoy.shared_driving import STEPS
+from training.convoy.shared_driving import BONUS_PER_M, STEPS
 
 CONTROLS: dict[str, dict[str, Any]] = {
     "no communication": {"level": "nothing"},
@@ -95,6 +95,7 @@ class Convoy(Experiment):
     seed: int = option(1, "of the crossings (default: %(default)s)")
     learnt: int = option(0, "trainings of a policy for each level, of some minutes each (default: none)", "K")
     learnt_steps: int = option(STEPS, "of a vehicle each in a training (default: %(default)s)", "K")
+    learnt_bonus: float = option(BONUS_PER_M, "what a metre of way earns in training, s (default: %(default)s)", "S")
     runs: Path = option(Path("results/convoy/runs"), "folder of the trained policies (default: %(default)s)", "DIR")
     model: Mapping[str, Any] = endpoint_texts()
     film: Path | None = option(None, "write a film of one crossing, .gif, and nothing else", "FILE")
@@ -104,6 +105,7 @@ class Convoy(Experiment):
             integer(name, number_of(name, getattr(self, name)), 2)
         integer("learnt", self.learnt, 0)
         integer("learnt_steps", self.learnt_steps, 1)
+        number("learnt_bonus", self.learnt_bonus, 0)
         check_written(self.model)
         LanguageTeam(**self.model)
         if self.film is not None and self.film.suffix != ".gif":
@@ -123,9 +125,17 @@ class Convoy(Experiment):
 
     def trainings(self) -> list[Cell]:
         """Return a cell for each policy: of every level and seed, and the one that a training begins with."""
-        function, name = learning.FUNCTION, self.name
+        function, name, bonus = learning.FUNCTION, self.name, float(self.learnt_bonus)
         return [
-            Cell(function, name, scheme, level, seed, options={"level": level, "steps": steps}, lasting=True)
+            Cell(
+                function,
+                name,
+                scheme,
+                level,
+                seed,
+                options={"level": level, "steps": steps, "bonus": bonus},
+                lasting=True,
+            )
             for seed in range(self.learnt)
             for scheme, steps in (("untrained", 0), ("PPO", self.learnt_steps))
             for level in LEARNT

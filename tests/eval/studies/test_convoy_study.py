@@ -1,6 +1,7 @@
 """``secagent study convoy``: its cells, a small run, the film, and the page's tables."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from eval.command.cli import main
 from eval.compare.comparison import sweep_of
-from eval.studies.convoy import cells_learnt
+from eval.studies.convoy import cells_learnt, learning
 from eval.studies.convoy.study import Convoy, organisations, summary, tables
 from eval.sweep.cells import Cell
 from eval.sweep.engine import completed, run_sweep
@@ -76,6 +77,21 @@ def test_trained_policies_cross_from_the_same_starts_and_are_kept(tmp_path):
     assert len(list(study.runs.iterdir())) == 6
 
 
+def test_a_training_has_the_steps_and_the_bonus_of_its_options(monkeypatch):
+    taught = []
+
+    def train(level, steps, seed, *, bonus_per_m, progress):
+        taught.append((level, steps, seed, bonus_per_m))
+        return SimpleNamespace(num_timesteps=steps)
+
+    monkeypatch.setattr(learning, "train", train)
+    monkeypatch.setattr(learning, "exported", lambda model, about: b"policy")
+    for cell in Convoy(learnt=1, learnt_steps=64, learnt_bonus=0.25).trainings()[3:]:
+        assert learning.learn(cell)["steps"] == 64
+    assert taught == [(level, 64, 0, 0.25) for level in ("nothing", "decision", "intent")]
+    assert {cell.options["bonus"] for cell in Convoy(learnt=1).trainings()} == {1.0}
+
+
 def test_a_changed_policy_is_told(tmp_path):
     path = tmp_path / "policy.onnx"
     path.write_bytes(b"another")
@@ -99,6 +115,7 @@ def test_the_film_moves(tmp_path):
         (["--crossings", "1"], "crossings must be an integer"),
         (["--learnt", "-1"], "learnt must be an integer"),
         (["--learnt-steps", "0"], "learnt_steps must be an integer"),
+        (["--learnt-bonus", "-1"], "learnt_bonus must be a finite number ≥ 0"),
         (["--base-url", "http://127.0.0.1:1/v1"], "base_url needs model="),
     ],
 )
