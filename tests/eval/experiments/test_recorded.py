@@ -19,7 +19,7 @@ from eval.compare.rows import result_of
 from eval.experiments import recorded
 from eval.experiments.genainet_power.cells import play
 from eval.experiments.recorded import EXTENDED, answered, find
-from eval.sweep.answers import RECORDING, file_of, keeping, name_of, replaying, with_answers
+from eval.sweep.answers import RECORDING, costs, file_of, keeping, name_of, replaying, with_answers
 from eval.sweep.cells import Cell
 from eval.sweep.engine import read_results
 from eval.sweep.grid import Chain, Grid
@@ -267,3 +267,9 @@ def test_another_recording_makes_other_cells(tmp_path):
         keys.add(cell.key)
         assert len(cell.options[RECORDING]) == 64
     assert len(keys) == 2
+
+
+def test_what_asks_an_endpoint_costs_and_stand_ins_and_transcripts_do_not():
+    assert costs({"model": "tiny", "base_url": "http://127.0.0.1:9/v1"})
+    assert not costs({"model": "tiny", "replay": "t.jsonl"})
+    assert not costs({"temperature": 0.5})
