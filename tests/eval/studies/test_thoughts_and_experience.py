@@ -84,6 +84,13 @@ def test_seasons_of_a_language_model_are_recorded_and_others_are_not():
     assert told.options["budget"] == 1
 
 
+def test_thoughts_of_a_language_model_are_recorded_and_others_are_not():
+    model = {"model": "tiny", "base_url": "http://127.0.0.1:9/v1"}
+    cells = Thoughts(("infeasible",), ("rules", "language"), ("self",), model=model).cells()
+    assert {cell.options["proposer"]: cell.paid for cell in cells} == {"": False, "rules": False, "language": True}
+    assert all(cell.options.get("model", model) == model for cell in cells)
+
+
 def test_bad_options_are_told():
     with pytest.raises(ValueError, match="games must be more than 10"):
         Experience(games=10)

@@ -59,12 +59,17 @@ def test_the_prompt_is_short_and_tells_the_facts_and_lessons():
 
 
 def test_a_thought_is_a_power_within_its_bounds_with_a_confidence():
-    agent = asking('{"why": "more", "power_w": 40, "confidence": 9}', '{"power_w": 0}')
+    second = replace(VIEW, agent=1, round=2)
+    agent = asking(
+        '{"why": "more", "power_w": 40, "confidence": 9}', '{"power_w": 0}', '{"power_w": 3, "confidence": 2}'
+    )
     assert agent.propose(VIEW, None, RNG) == 10.0
     assert agent.score(VIEW, 10.0, RNG) == 9.0
     assert agent.merge(VIEW, 1.0, 4.0, RNG) == pytest.approx(1e-3)
     assert agent.score(VIEW, 7.0, RNG) == 5.0
-    assert agent.score(replace(VIEW, agent=1), 10.0, RNG) == agent.score(replace(VIEW, round=1), 10.0, RNG) == 5.0
+    assert agent.propose(second, None, RNG) == 3.0
+    others = [replace(second, agent=0), replace(second, round=0), VIEW]
+    assert [agent.score(view, 3.0, RNG) for view in (second, *others)] == [2.0, 5.0, 5.0, 5.0]
     shown = agent._session.requests[1].messages[1].content
     assert '"power_w": 2.0' in shown  # the geometric mean of the two
     assert "Thoughts so far: [1.0, 4.0]" in shown
