@@ -116,7 +116,7 @@ class LanguagePowers(Closing):
 
     @property
     def concurrency(self) -> int:
-        """The most thoughts to ask for at a time; one where a cap may end the season, so that it ends at the same."""
+        """The most thoughts to ask for at a time; one with a cap, so that a season that it ends repeats."""
         capped = any(getattr(self.options, name) is not None for name in NAMES)
         return 1 if capped or self.options.in_process else self.options.concurrency
 

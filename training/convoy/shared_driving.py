@@ -51,7 +51,8 @@ def train(
 ) -> Any:
     """Return a PPO model of Stable-Baselines3, trained for so many steps (of a vehicle each); 0: not trained.
 
-    ``progress`` is called with the number of steps taken since its last call.
+    A metre of way adds ``bonus_per_m`` to the reward, s. ``progress`` is called with the number of steps taken
+    since its last call.
     """
     require("stable_baselines3", extra="rl")
     from stable_baselines3 import PPO

@@ -93,7 +93,7 @@ class Convoy(Experiment):
     harder: int = option(200, "crossings of each scheme under other rules (default: %(default)s)", "K")
     language: int = option(40, "crossings of language agents (default: %(default)s)", "K")
     seed: int = option(1, "of the crossings (default: %(default)s)")
-    learnt: int = option(0, "trainings of a policy for each level, of some minutes each (default: none)", "K")
+    learnt: int = option(0, "trainings of a policy for each level, of a minute each (default: none)", "K")
     learnt_steps: int = option(STEPS, "of a vehicle each in a training (default: %(default)s)", "K")
     learnt_bonus: float = option(BONUS_PER_M, "what a metre of way earns in training, s (default: %(default)s)", "S")
     runs: Path = option(Path("results/convoy/runs"), "folder of the trained policies (default: %(default)s)", "DIR")
